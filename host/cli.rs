@@ -1,0 +1,105 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use kapacitor_wasm::config::{Config, LogLevel};
+use kapacitor_wasm::logfmt;
+
+use crate::commands;
+
+/// Something is wrong with what was asked for: a file, a plugin, a flag.
+pub const FAILED: ExitCode = ExitCode::FAILURE;
+
+/// Runs every UDF of a Kapacitor in one process, each task in a WebAssembly sandbox of its own.
+#[derive(Parser)]
+#[command(name = "kapacitor-wasm", version = VERSION, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (wasmtime 48 LTS, guest interface 1)");
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve all functions, each on a socket of its own.
+    Serve(Settings),
+    /// Serve one function on stdin and stdout, as a child process of Kapacitor.
+    Stdio {
+        /// The function, as in `udf.toml` or the name of a plugin.
+        function: String,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Load everything as `serve` would and print what it is; exit code 1 if something is wrong.
+    Check(Settings),
+    /// Print the lines for kapacitor.conf.
+    Config {
+        /// For child processes of Kapacitor (`prog` and `args`) instead of sockets.
+        #[arg(long)]
+        stdio: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Play a recording to the plugins as Kapacitor would, and show what comes out.
+    Demo(commands::demo::Options),
+    /// Measure points per second and CPU per point, beside a raw socket echo.
+    Bench(commands::bench::Options),
+}
+
+/// Where things are; each flag overrides the file.
+#[derive(Args, Clone)]
+pub struct Settings {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", default_value = "/etc/kapacitor-wasm/udf.toml", env = "KAPACITOR_WASM_CONFIG")]
+    pub config: PathBuf,
+    /// Folder of the plugins.
+    #[arg(long, value_name = "DIR")]
+    pub plugins_dir: Option<PathBuf>,
+    /// Folder of the sockets.
+    #[arg(long, value_name = "DIR")]
+    pub socket_dir: Option<PathBuf>,
+    /// Least level that is logged.
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<LogLevel>,
+}
+
+impl Settings {
+    /// Reads the file and puts the flags over it.
+    pub fn load(&self) -> Result<Config> {
+        let mut config = Config::from_file(&self.config)?;
+        if let Some(dir) = &self.plugins_dir {
+            config.plugins_dir.clone_from(dir);
+        }
+        if let Some(dir) = &self.socket_dir {
+            config.socket_dir.clone_from(dir);
+        }
+        if let Some(level) = self.log_level {
+            config.log_level = level;
+        }
+        Ok(config)
+    }
+
+    fn start_logging(&self) -> Result<Config> {
+        let config = self.load()?;
+        logfmt::start(config.log_level);
+        Ok(config)
+    }
+}
+
+/// Does what the command line says.
+pub fn run() -> Result<ExitCode> {
+    match Cli::parse().command {
+        Command::Serve(settings) => commands::serve::sockets(settings.start_logging()?),
+        Command::Stdio { function, settings } => {
+            commands::serve::stdio(settings.start_logging()?, &function)
+        }
+        Command::Check(settings) => commands::check::check(settings.load()?),
+        Command::Config { stdio, settings } => commands::check::config(&settings, stdio),
+        Command::Demo(options) => commands::demo::demo(&options),
+        Command::Bench(options) => commands::bench::bench(&options),
+    }
+}

@@ -1,0 +1,6 @@
+//! One module for each subcommand, or for two that are much alike.
+
+pub mod bench;
+pub mod check;
+pub mod demo;
+pub mod serve;

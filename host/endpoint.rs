@@ -1,0 +1,167 @@
+//! Where Kapacitor reaches a function: a unix socket, or the process's own stdin and stdout.
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rustix::fs::FileType;
+use tokio::net::unix::pipe;
+use tokio::net::{UnixListener, UnixStream};
+use tracing::warn;
+
+use crate::config::Config;
+use crate::host::Host;
+use crate::router::Function;
+use crate::session::{Reader, Session, Writer};
+use crate::units::Mode;
+
+/// Longest path of a unix socket in bytes, on Linux.
+const MAX_SOCKET_PATH: usize = 107;
+
+/// A socket that Kapacitor can connect to. Its file goes away with it.
+pub struct Socket {
+    path: PathBuf,
+    listener: UnixListener,
+}
+
+/// The path of the socket of a function.
+pub fn socket_path(config: &Config, function: &str) -> PathBuf {
+    config.socket_dir.join(format!("{function}.sock"))
+}
+
+impl Socket {
+    /// Makes the socket of `function`. A socket that nobody listens on any more is replaced; anything
+    /// else at its path is refused.
+    ///
+    /// # Errors
+    ///
+    /// Says which path, what is wrong and what to do.
+    pub fn bind(config: &Config, function: &str) -> Result<Self> {
+        let path = socket_path(config, function);
+        let shown = path.display().to_string();
+        if path.as_os_str().len() > MAX_SOCKET_PATH {
+            bail!("{shown}: the path of a socket has at most {MAX_SOCKET_PATH} bytes: choose a shorter socket-dir");
+        }
+        remove_stale(&path)?;
+        let listener = UnixListener::bind(&path)
+            .with_context(|| format!("{shown}: the socket can't be made: check socket-dir and its permissions"))?;
+        let socket = Self { path, listener };
+        socket.permit(config.socket_mode, config.socket_group.as_deref())?;
+        Ok(socket)
+    }
+
+    fn permit(&self, mode: Mode, group: Option<&str>) -> Result<()> {
+        let shown = self.path.display();
+        if let Some(group) = group {
+            let gid = group_id(group)?;
+            std::os::unix::fs::chown(&self.path, None, Some(gid))
+                .with_context(|| format!("{shown}: the socket can't be given to group {group}: this process must belong to it"))?;
+        }
+        fs::set_permissions(&self.path, fs::Permissions::from_mode(mode.0))
+            .with_context(|| format!("{shown}: the socket can't be given its mode"))
+    }
+
+    /// Accepts connections for ever, each a session of its own.
+    pub async fn serve(self, host: Arc<Host>, function: Arc<Function>) {
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) => {
+                    let (reader, writer) = stream.into_split();
+                    let session =
+                        Session::new(Arc::clone(&host), Arc::clone(&function), Box::new(reader), Box::new(writer));
+                    tokio::spawn(session.run());
+                }
+                Err(e) => {
+                    // Out of file descriptors, most likely: others will close theirs.
+                    warn!(function = function.name.as_str(), err = e.to_string(), "a connection was not accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn remove_stale(path: &Path) -> Result<()> {
+    let shown = path.display();
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(e).with_context(|| format!("{shown}: can't be looked at")),
+    };
+    if !metadata.file_type().is_socket() {
+        bail!("{shown}: there is something that is not a socket: move it away or choose another socket-dir");
+    }
+    match StdUnixStream::connect(path) {
+        Ok(_) => bail!("{shown}: another process serves this socket: stop it or choose another socket-dir"),
+        Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
+            fs::remove_file(path).with_context(|| format!("{shown}: the stale socket can't be removed"))
+        }
+        Err(e) => Err(e).with_context(|| format!("{shown}: can't tell whether another process serves this socket")),
+    }
+}
+
+/// The number of a group, by number or by name.
+fn group_id(group: &str) -> Result<u32> {
+    if let Ok(id) = group.parse() {
+        return Ok(id);
+    }
+    let groups = fs::read_to_string("/etc/group").context("socket-group: /etc/group can't be read: give the group's number")?;
+    let line = groups.lines().find_map(|line| {
+        let mut parts = line.split(':');
+        (parts.next() == Some(group)).then(|| parts.nth(1).and_then(|id| id.parse().ok()))?
+    });
+    line.with_context(|| format!("socket-group: there is no group `{group}` on this machine"))
+}
+
+/// Takes the process's stdin and stdout for Kapacitor's frames.
+///
+/// From then on file descriptor 1 is stderr, so that nothing that anyone prints can reach Kapacitor:
+/// it would take it for a frame header and allocate what the text says.
+///
+/// # Errors
+///
+/// When one of them is closed. Call it within a runtime.
+pub fn take_stdio() -> Result<(Reader, Writer)> {
+    let stdin = rustix::stdio::stdin().try_clone_to_owned().context("stdin is closed")?;
+    let stdout = rustix::stdio::stdout().try_clone_to_owned().context("stdout is closed")?;
+    rustix::stdio::dup2_stdout(rustix::stdio::stderr()).context("stdout can't be moved away")?;
+    Ok((reader(stdin)?, writer(stdout)?))
+}
+
+fn reader(fd: OwnedFd) -> io::Result<Reader> {
+    Ok(match file_type(&fd)? {
+        FileType::Fifo => Box::new(pipe::Receiver::from_owned_fd(fd)?),
+        FileType::Socket => Box::new(socket(fd)?),
+        _ => Box::new(tokio::fs::File::from_std(fd.into())),
+    })
+}
+
+fn writer(fd: OwnedFd) -> io::Result<Writer> {
+    Ok(match file_type(&fd)? {
+        FileType::Fifo => Box::new(pipe::Sender::from_owned_fd(fd)?),
+        FileType::Socket => Box::new(socket(fd)?),
+        _ => Box::new(tokio::fs::File::from_std(fd.into())),
+    })
+}
+
+fn socket(fd: OwnedFd) -> io::Result<UnixStream> {
+    let stream = StdUnixStream::from(fd);
+    stream.set_nonblocking(true)?;
+    UnixStream::from_std(stream)
+}
+
+fn file_type(fd: &OwnedFd) -> io::Result<FileType> {
+    Ok(FileType::from_raw_mode(rustix::fs::fstat(fd)?.st_mode))
+}

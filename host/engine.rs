@@ -1,0 +1,94 @@
+//! The one wasmtime engine of the process: how guests are compiled, and the clock that interrupts
+//! them.
+
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use wasmtime::{Config, Linker, WasmFeatures};
+
+use crate::config::Limits;
+use crate::guest_log::{self, GuestLog};
+use crate::sandbox::Guest;
+
+/// How often a running guest is interrupted, to see whether its deadline has passed and to let
+/// others run.
+pub const TICK: Duration = Duration::from_millis(10);
+
+/// Stack that the host's own functions may use on top of the guest's, when a guest calls them.
+const HOST_STACK: usize = 256 * 1024;
+
+/// The engine and what it gives to guests. One for the whole process, since compiled plugins belong
+/// to it.
+pub struct Engine {
+    pub(crate) wasmtime: wasmtime::Engine,
+    pub(crate) linker: Linker<Guest>,
+}
+
+impl Engine {
+    /// Makes the engine and starts its clock, a thread that ends with the engine.
+    ///
+    /// # Errors
+    ///
+    /// When the machine can't run wasmtime with these limits.
+    pub fn new(limits: &Limits) -> Result<Self> {
+        let mut config = Config::new();
+        config.epoch_interruption(true);
+        config.max_wasm_stack(limits.stack.len());
+        config.async_stack_size(limits.stack.len() + HOST_STACK);
+        // What no plugin needs is off: less to get wrong in the sandbox, and each of the first three
+        // would be state that a snapshot does not hold.
+        config.wasm_features(
+            WasmFeatures::MEMORY64
+                | WasmFeatures::MULTI_MEMORY
+                | WasmFeatures::THREADS
+                | WasmFeatures::RELAXED_SIMD
+                | WasmFeatures::EXCEPTIONS
+                | WasmFeatures::STACK_SWITCHING,
+            false,
+        );
+        let wasmtime = wasmtime::Engine::new(&config)
+            .map_err(anyhow::Error::from)
+            .context("wasmtime can't start on this machine")?;
+        let mut linker = Linker::new(&wasmtime);
+        guest_log::add_to_linker(&mut linker)?;
+        wasmtime_wasi::p1::add_to_linker_async(&mut linker, Guest::wasi)?;
+        start_clock(&wasmtime)?;
+        Ok(Self { wasmtime, linker })
+    }
+}
+
+/// Ticks for as long as the engine lives. One clock serves all sandboxes, each of which has a
+/// deadline of its own; ticking faster to stop one guest would stop its neighbours too.
+fn start_clock(engine: &wasmtime::Engine) -> Result<()> {
+    let engine = engine.weak();
+    thread::Builder::new()
+        .name("epoch".to_owned())
+        .spawn(move || {
+            loop {
+                thread::sleep(TICK);
+                match engine.upgrade() {
+                    Some(engine) => engine.increment_epoch(),
+                    None => return,
+                }
+            }
+        })
+        .context("the clock thread can't start")?;
+    Ok(())
+}
+
+impl Guest {
+    /// The guest's WASI: stdout and stderr become log lines, and there is nothing else.
+    fn wasi(&mut self) -> &mut wasmtime_wasi::p1::WasiP1Ctx {
+        self.wasi.get_or_insert_with(|| {
+            Box::new(
+                wasmtime_wasi::WasiCtxBuilder::new()
+                    .stdout(GuestLog::stream(&self.log, guest_log::Level::Info))
+                    .stderr(GuestLog::stream(&self.log, guest_log::Level::Error))
+                    .allow_tcp(false)
+                    .allow_udp(false)
+                    .build_p1(),
+            )
+        })
+    }
+}

@@ -1,0 +1,163 @@
+//! Frames: a varint length and a message, the way both sides write them.
+//!
+//! A frame from Kapacitor is looked at just enough to know what it is. Points and batches are not
+//! decoded.
+
+use prost::Message;
+use thiserror::Error;
+
+use crate::protocol::{Request, RequestMessage};
+use crate::units::Bytes;
+use crate::wire::{self, WireError};
+
+/// Where the first frame of some bytes lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Where the message begins, that is, the length of the frame's header.
+    pub start: usize,
+    /// Where the frame ends.
+    pub end: usize,
+}
+
+/// Why bytes from Kapacitor are no frame. Nothing after them can be trusted.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum FrameError {
+    /// The message would be larger than what is accepted.
+    #[error("a message of {length} bytes is larger than sessions.message = {max}")]
+    TooLarge {
+        /// The length that the header says.
+        length: u64,
+        /// The limit.
+        max: Bytes,
+    },
+    /// The header is no varint.
+    #[error("a frame header is not a varint")]
+    Header,
+    /// The message is no Request.
+    #[error("a message is not a Kapacitor request: {0}")]
+    Message(String),
+}
+
+/// Finds the first frame of `bytes`; `None` if more bytes are needed.
+///
+/// # Errors
+///
+/// When no more bytes can make it a frame of at most `max` bytes.
+#[inline]
+pub fn first(bytes: &[u8], max: Bytes) -> Result<Option<Frame>, FrameError> {
+    match wire::varint(bytes) {
+        Ok((length, _)) if length > max.0 => Err(FrameError::TooLarge { length, max }),
+        Ok((length, start)) => {
+            // Not above `max`, so it fits.
+            let end = start + length as usize;
+            Ok((bytes.len() >= end).then_some(Frame { start, end }))
+        }
+        Err(WireError::Incomplete) => Ok(None),
+        Err(WireError::Malformed) => Err(FrameError::Header),
+    }
+}
+
+/// What a message from Kapacitor is.
+#[derive(Debug)]
+pub enum Kind {
+    /// A batch begins.
+    Begin,
+    /// A point.
+    Point,
+    /// A batch ends.
+    End,
+    /// A request that the host itself answers, or gives to the sandbox by itself.
+    Management(Box<RequestMessage>),
+    /// Nothing, or something that a later Kapacitor may know.
+    Unknown,
+}
+
+/// Tells what `message` is. Only management messages are decoded.
+///
+/// # Errors
+///
+/// When it is no request.
+#[inline]
+pub fn kind(message: &[u8]) -> Result<Kind, FrameError> {
+    // The tags of fields 16 to 18, which Kapacitor writes as the only field of a Request.
+    match message {
+        [0x8a, 0x01, ..] => Ok(Kind::Point),
+        [0x82, 0x01, ..] => Ok(Kind::Begin),
+        [0x92, 0x01, ..] => Ok(Kind::End),
+        _ => decoded_kind(message),
+    }
+}
+
+fn decoded_kind(message: &[u8]) -> Result<Kind, FrameError> {
+    let request = Request::decode(message).map_err(|e| FrameError::Message(e.to_string()))?;
+    Ok(match request.message {
+        None => Kind::Unknown,
+        Some(RequestMessage::Begin(_)) => Kind::Begin,
+        Some(RequestMessage::Point(_)) => Kind::Point,
+        Some(RequestMessage::End(_)) => Kind::End,
+        Some(message) => Kind::Management(Box::new(message)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{KeepaliveRequest, Point, put_request};
+    use proptest::prelude::*;
+
+    const MAX: Bytes = Bytes::mib(1);
+
+    #[test]
+    fn a_length_is_never_trusted() {
+        for length in [MAX.0 + 1, 1 << 31, 1 << 40, 1 << 62, u64::MAX] {
+            let mut bytes = Vec::new();
+            wire::put_varint(length, &mut bytes);
+            assert_eq!(first(&bytes, MAX), Err(FrameError::TooLarge { length, max: MAX }));
+        }
+        assert_eq!(first(&[0xff; 11], MAX), Err(FrameError::Header));
+    }
+
+    #[test]
+    fn unknown_and_empty_requests_are_not_errors() {
+        assert!(matches!(kind(&[]), Ok(Kind::Unknown)));
+        // Field 19, two bytes.
+        assert!(matches!(kind(&[0x9a, 0x01, 2, 0, 0]), Ok(Kind::Unknown)));
+        assert!(matches!(kind(&[0x0f, 0xff]), Err(FrameError::Message(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn frames_are_found_however_the_bytes_are_split(
+            names in proptest::collection::vec(".{0,200}", 1..20),
+            split in 0..4096usize,
+        ) {
+            let mut bytes = Vec::new();
+            for (i, name) in names.iter().enumerate() {
+                put_request(RequestMessage::Point(Point { name: name.clone(), ..Point::default() }), &mut bytes);
+                put_request(RequestMessage::Keepalive(KeepaliveRequest { time: i as i64 }), &mut bytes);
+            }
+            let split = split.min(bytes.len());
+            let mut pos = 0;
+            let mut found = Vec::new();
+            for available in [split, bytes.len()] {
+                while let Some(frame) = first(&bytes[pos..available], MAX).unwrap() {
+                    found.push(Request::decode(&bytes[pos + frame.start..pos + frame.end]).unwrap());
+                    pos += frame.end;
+                }
+            }
+            prop_assert_eq!(pos, bytes.len());
+            prop_assert_eq!(found.len(), 2 * names.len());
+            for (i, pair) in found.chunks(2).enumerate() {
+                prop_assert!(matches!(&pair[0].message, Some(RequestMessage::Point(p)) if p.name == names[i]));
+                prop_assert!(matches!(&pair[1].message, Some(RequestMessage::Keepalive(k)) if k.time == i as i64));
+            }
+        }
+
+        #[test]
+        fn garbage_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..256)) {
+            if let Ok(Some(frame)) = first(&bytes, MAX) {
+                let _ = kind(&bytes[frame.start..frame.end]);
+            }
+        }
+    }
+}

@@ -1,0 +1,456 @@
+//! The guard: everything a guest wants to send to Kapacitor passes here, and nothing else does.
+//!
+//! Kapacitor trusts its UDFs. An End without a Begin, a batch size of -1 or a response without a
+//! message ends kapacitord; a string that is not UTF-8 ends the task. The guard lets through what
+//! Kapacitor can take, byte for byte, and refuses the rest with the reason.
+//!
+//! What passes:
+//! - the responses Begin, Point and End, whole, with fields of the right wire type and valid UTF-8,
+//!   and an Error as the last one;
+//! - on a stream edge points only; on a batch edge Begin, points, End, in this order;
+//! - at most one type for each field name of a point.
+//!
+//! The size of a batch is written by the guard. A batch goes out whole or not at all, so that a
+//! plugin that fails in the middle of one leaves Kapacitor with none.
+
+use std::mem;
+
+use thiserror::Error;
+
+use crate::protocol::EdgeType;
+use crate::units::Bytes;
+use crate::wire::{self, FIXED64, Fields, LEN, VARINT, WireField};
+
+/// What a guest returned that Kapacitor must not see.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("response {response} of the call: {problem}")]
+pub struct Violation {
+    /// Which response of the call, counted from 1.
+    pub response: usize,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+/// What can be wrong with a response.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each one's message says it")]
+pub enum Problem {
+    #[error("the frame is cut off or its length is wrong")]
+    Frame,
+    #[error("it has no message set")]
+    Empty,
+    #[error("a plugin may not send `{0}`: only point, begin, end and error")]
+    Forbidden(&'static str),
+    #[error("field {0} is not a response that Kapacitor knows")]
+    Unknown(u32),
+    #[error("it has more than one message, or bytes behind it")]
+    Trailing,
+    #[error("`{0}` is malformed")]
+    Malformed(&'static str),
+    #[error("`{0}` is not valid UTF-8")]
+    Utf8(&'static str),
+    #[error("field `{0}` has values of more than one type")]
+    TwoTypes(String),
+    #[error("`{0}` on a stream edge: the plugin declares that it provides a stream")]
+    BatchOnStream(&'static str),
+    #[error("a point outside of a batch: the plugin declares that it provides batches")]
+    PointOutsideBatch,
+    #[error("begin before the end of the batch before")]
+    BeginInBatch,
+    #[error("end without begin")]
+    EndWithoutBegin,
+    #[error("a response after error, which must be the last one")]
+    AfterError,
+    #[error("a batch of more than limits.output = {0}")]
+    BatchTooLarge(Bytes),
+}
+
+/// What passed of one call.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// Points among it.
+    pub points: u64,
+    /// The text of an error response, which ends the session. It is not passed on as it is.
+    pub error: Option<String>,
+}
+
+/// The guard of one sandbox.
+pub struct Guard {
+    provides: EdgeType,
+    max_batch: Bytes,
+    /// The batch that a call left open.
+    open: Option<OpenBatch>,
+    /// Reused from point to point.
+    names: Vec<(usize, usize, u32)>,
+}
+
+struct OpenBatch {
+    /// The body of the Begin without its size.
+    begin: Vec<u8>,
+    /// Whole point frames.
+    points: Vec<u8>,
+    count: u64,
+}
+
+impl Guard {
+    /// A guard for a plugin that `provides` this edge. A batch of more than `max_batch` bytes is
+    /// refused.
+    pub fn new(provides: EdgeType, max_batch: Bytes) -> Self {
+        Self { provides, max_batch, open: None, names: Vec::new() }
+    }
+
+    /// Whether the last call left a batch open.
+    pub fn in_batch(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Checks the response frames of one call and appends to `out` what may go to Kapacitor.
+    ///
+    /// # Errors
+    ///
+    /// At the first response that must not go. What came before it is in `out`.
+    pub fn pass(&mut self, frames: &[u8], out: &mut Vec<u8>) -> Result<Passed, Violation> {
+        let mut passed = Passed::default();
+        let mut response = 0;
+        self.walk(frames, out, &mut passed, &mut response)
+            .map_err(|problem| Violation { response, problem })?;
+        Ok(passed)
+    }
+
+    fn walk(
+        &mut self,
+        frames: &[u8],
+        out: &mut Vec<u8>,
+        passed: &mut Passed,
+        response: &mut usize,
+    ) -> Result<(), Problem> {
+        // Frames from here on passed and are not yet in `out` or in the open batch.
+        let mut pending = 0;
+        let mut pos = 0;
+        while pos < frames.len() {
+            *response += 1;
+            if passed.error.is_some() {
+                return Err(Problem::AfterError);
+            }
+            let (length, header) = wire::varint(&frames[pos..]).map_err(|_| Problem::Frame)?;
+            let start = pos + header;
+            let end = usize::try_from(length)
+                .ok()
+                .and_then(|length| start.checked_add(length))
+                .filter(|end| *end <= frames.len())
+                .ok_or(Problem::Frame)?;
+            let checked = self.message(&frames[start..end]);
+            let message = match checked {
+                Ok(message) => message,
+                Err(problem) => {
+                    self.flush(&frames[pending..pos], out);
+                    return Err(problem);
+                }
+            };
+            match (message, self.provides) {
+                (Message::Point, EdgeType::Stream) => passed.points += 1,
+                (Message::Point, EdgeType::Batch) => {
+                    let batch = self.open.as_mut().ok_or(Problem::PointOutsideBatch)?;
+                    batch.count += 1;
+                    passed.points += 1;
+                    if (batch.points.len() + (end - pending)) as u64 > self.max_batch.0 {
+                        return Err(Problem::BatchTooLarge(self.max_batch));
+                    }
+                }
+                (Message::Begin, EdgeType::Batch) => {
+                    if self.open.is_some() {
+                        return Err(Problem::BeginInBatch);
+                    }
+                    self.open = Some(OpenBatch {
+                        begin: begin_without_size(&frames[start..end])?,
+                        points: Vec::new(),
+                        count: 0,
+                    });
+                    pending = end;
+                }
+                (Message::End, EdgeType::Batch) => {
+                    let batch = self.open.take().ok_or(Problem::EndWithoutBegin)?;
+                    batch.write_begin(out);
+                    out.extend_from_slice(&batch.points);
+                    out.extend_from_slice(&frames[pending..end]);
+                    pending = end;
+                }
+                (Message::Error(text), _) => {
+                    self.flush(&frames[pending..pos], out);
+                    pending = end;
+                    passed.error = Some(text.to_owned());
+                }
+                (message, EdgeType::Stream) => {
+                    self.flush(&frames[pending..pos], out);
+                    return Err(Problem::BatchOnStream(message.name()));
+                }
+            }
+            pos = end;
+        }
+        self.flush(&frames[pending..pos], out);
+        Ok(())
+    }
+
+    /// Keeps whole frames that passed: in the open batch, or in `out`.
+    fn flush(&mut self, frames: &[u8], out: &mut Vec<u8>) {
+        match &mut self.open {
+            Some(batch) => batch.points.extend_from_slice(frames),
+            None => out.extend_from_slice(frames),
+        }
+    }
+
+    /// Checks one response by itself.
+    #[inline]
+    fn message<'a>(&mut self, bytes: &'a [u8]) -> Result<Message<'a>, Problem> {
+        let mut fields = Fields::new(bytes);
+        let field = fields
+            .next()
+            .map_err(|_| Problem::Malformed("response"))?
+            .ok_or(Problem::Empty)?;
+        if field.span.1 != bytes.len() {
+            return Err(Problem::Trailing);
+        }
+        let name = match field.number {
+            17 => "point",
+            16 => "begin",
+            18 => "end",
+            6 => "error",
+            1 => return Err(Problem::Forbidden("info")),
+            2 => return Err(Problem::Forbidden("init")),
+            3 => return Err(Problem::Forbidden("keepalive")),
+            4 => return Err(Problem::Forbidden("snapshot")),
+            5 => return Err(Problem::Forbidden("restore")),
+            other => return Err(Problem::Unknown(other)),
+        };
+        if field.wire_type != LEN {
+            return Err(Problem::Malformed(name));
+        }
+        let value = field.value;
+        Ok(match field.number {
+            17 => {
+                self.point(value)?;
+                Message::Point
+            }
+            16 => {
+                begin(value)?;
+                Message::Begin
+            }
+            18 => {
+                end(value)?;
+                Message::End
+            }
+            _ => Message::Error(error(value)?),
+        })
+    }
+
+    fn point(&mut self, message: &[u8]) -> Result<(), Problem> {
+        // For each of the four types a set of the field names, hashed to 64 values: when no two of
+        // the sets have a value in common, no name has two types.
+        let mut sets = [0u64; 4];
+        let mut fields = Fields::new(message);
+        while let Some(field) = fields.next().map_err(|_| Problem::Malformed("point"))? {
+            match field.number {
+                1 => varint(field, "time")?,
+                2 => text(field, "name")?,
+                3 => text(field, "database")?,
+                4 => text(field, "retentionPolicy")?,
+                5 => text(field, "group")?,
+                6 => text(field, "dimensions")?,
+                7 => {
+                    entry(field, "tags", LEN)?;
+                }
+                8 => sets[0] |= entry(field, "fieldsDouble", FIXED64)?,
+                9 => sets[1] |= entry(field, "fieldsInt", VARINT)?,
+                10 => sets[2] |= entry(field, "fieldsString", LEN)?,
+                12 => sets[3] |= entry(field, "fieldsBool", VARINT)?,
+                11 => varint(field, "byName")?,
+                _ => {}
+            }
+        }
+        let [a, b, c, d] = sets;
+        if (a & (b | c | d)) | (b & (c | d)) | (c & d) != 0 {
+            self.one_type_each(message)?;
+        }
+        Ok(())
+    }
+
+    /// The exact check behind the sets of [`Self::point`].
+    fn one_type_each(&mut self, message: &[u8]) -> Result<(), Problem> {
+        let mut names = mem::take(&mut self.names);
+        names.clear();
+        let mut fields = Fields::new(message);
+        while let Ok(Some(field)) = fields.next() {
+            if matches!(field.number, 8 | 9 | 10 | 12) {
+                // The entry's key, the last one if there are more, as decoders do.
+                let base = field.span.1 - field.value.len();
+                let mut key = (base, base);
+                let mut parts = Fields::new(field.value);
+                while let Ok(Some(part)) = parts.next() {
+                    if part.number == 1 {
+                        key = (base + part.span.1 - part.value.len(), base + part.span.1);
+                    }
+                }
+                names.push((key.0, key.1, field.number));
+            }
+        }
+        names.sort_unstable_by_key(|(start, end, number)| (&message[*start..*end], *number));
+        let twice = names.windows(2).find_map(|pair| {
+            let [(start, end, first), (start_2, end_2, second)] = pair else { return None };
+            (first != second && message[*start..*end] == message[*start_2..*end_2])
+                .then(|| String::from_utf8_lossy(&message[*start..*end]).into_owned())
+        });
+        self.names = names;
+        twice.map_or(Ok(()), |name| Err(Problem::TwoTypes(name)))
+    }
+}
+
+enum Message<'a> {
+    Point,
+    Begin,
+    End,
+    Error(&'a str),
+}
+
+impl Message<'_> {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Point => "point",
+            Self::Begin => "begin",
+            Self::End => "end",
+            Self::Error(_) => "error",
+        }
+    }
+}
+
+impl OpenBatch {
+    fn write_begin(&self, out: &mut Vec<u8>) {
+        let mut body = self.begin.clone();
+        if self.count > 0 {
+            // Field 4, a varint.
+            body.push(4 << 3 | VARINT);
+            wire::put_varint(self.count, &mut body);
+        }
+        let mut message = Vec::with_capacity(body.len() + 12);
+        wire::put_varint(u64::from(16 << 3 | u32::from(LEN)), &mut message);
+        wire::put_varint(body.len() as u64, &mut message);
+        message.extend_from_slice(&body);
+        wire::put_varint(message.len() as u64, out);
+        out.extend_from_slice(&message);
+    }
+}
+
+/// The fields of the Begin in `response`, less its size.
+fn begin_without_size(response: &[u8]) -> Result<Vec<u8>, Problem> {
+    let malformed = || Problem::Malformed("begin");
+    let message = Fields::new(response).next().ok().flatten().ok_or_else(malformed)?.value;
+    let mut fields = Fields::new(message);
+    let mut kept = Vec::with_capacity(message.len());
+    while let Some(field) = fields.next().map_err(|_| malformed())? {
+        if field.number != 4 {
+            kept.extend_from_slice(&message[field.span.0..field.span.1]);
+        }
+    }
+    Ok(kept)
+}
+
+fn begin(message: &[u8]) -> Result<(), Problem> {
+    let mut fields = Fields::new(message);
+    while let Some(field) = fields.next().map_err(|_| Problem::Malformed("begin"))? {
+        match field.number {
+            1 => text(field, "name")?,
+            2 => text(field, "group")?,
+            3 => {
+                entry(field, "tags", LEN)?;
+            }
+            4 => varint(field, "size")?,
+            5 => varint(field, "byName")?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn end(message: &[u8]) -> Result<(), Problem> {
+    let mut fields = Fields::new(message);
+    while let Some(field) = fields.next().map_err(|_| Problem::Malformed("end"))? {
+        match field.number {
+            1 => text(field, "name")?,
+            2 => text(field, "group")?,
+            3 => varint(field, "tmax")?,
+            4 => {
+                entry(field, "tags", LEN)?;
+            }
+            5 => varint(field, "byName")?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn error(message: &[u8]) -> Result<&str, Problem> {
+    let mut fields = Fields::new(message);
+    let mut error = "";
+    while let Some(field) = fields.next().map_err(|_| Problem::Malformed("error"))? {
+        if field.number == 1 {
+            text(field, "error")?;
+            error = std::str::from_utf8(field.value).map_err(|_| Problem::Utf8("error"))?;
+        }
+    }
+    Ok(error)
+}
+
+#[inline]
+fn varint(field: WireField<'_>, name: &'static str) -> Result<(), Problem> {
+    if field.wire_type == VARINT { Ok(()) } else { Err(Problem::Malformed(name)) }
+}
+
+#[inline]
+fn text(field: WireField<'_>, name: &'static str) -> Result<(), Problem> {
+    if field.wire_type != LEN {
+        return Err(Problem::Malformed(name));
+    }
+    utf8(field.value, name)
+}
+
+#[inline]
+fn utf8(bytes: &[u8], name: &'static str) -> Result<(), Problem> {
+    if bytes.is_ascii() || std::str::from_utf8(bytes).is_ok() {
+        Ok(())
+    } else {
+        Err(Problem::Utf8(name))
+    }
+}
+
+/// Checks one map entry with values of `wire_type`, and returns the set of its key: see
+/// [`Guard::point`].
+#[inline]
+fn entry(field: WireField<'_>, name: &'static str, wire_type: u8) -> Result<u64, Problem> {
+    if field.wire_type != LEN {
+        return Err(Problem::Malformed(name));
+    }
+    let mut set = 1;
+    let mut parts = Fields::new(field.value);
+    while let Some(part) = parts.next().map_err(|_| Problem::Malformed(name))? {
+        match part.number {
+            1 => {
+                text(part, name)?;
+                set = one_of_64(part.value);
+            }
+            2 if part.wire_type != wire_type => return Err(Problem::Malformed(name)),
+            2 if wire_type == LEN => utf8(part.value, name)?,
+            _ => {}
+        }
+    }
+    Ok(set)
+}
+
+/// A set of one of 64 values, chosen by `name`.
+#[inline]
+fn one_of_64(name: &[u8]) -> u64 {
+    let (Some(first), Some(last)) = (name.first(), name.last()) else { return 1 };
+    let hash = name.len() as u32 ^ u32::from(*first).wrapping_mul(31) ^ u32::from(*last).wrapping_mul(7);
+    1 << (hash & 63)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,248 @@
+//! What a guest says: text for the log, never for Kapacitor's stream.
+//!
+//! A guest has the import `kapacitor.log(level, ptr, len)`, and WASI's stdout and stderr. Its text is
+//! cut to lines, escaped, and bounded per second.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use std::{io, mem};
+
+use bytes::Bytes;
+use tokio::io::AsyncWrite;
+use tracing::{debug, error, info, warn};
+use wasmtime::{Caller, Extern, Linker};
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+
+use crate::logfmt::cut;
+use crate::sandbox::Guest;
+use crate::units;
+
+/// Longest text of one log line, in bytes.
+const MAX_TEXT: usize = 1024;
+
+/// Whose log lines, results and errors these are. Empty where it is not known yet.
+#[derive(Clone, Debug, Default)]
+pub struct Who {
+    /// The Kapacitor function.
+    pub function: String,
+    /// Kapacitor's task id.
+    pub task: String,
+    /// Kapacitor's node id.
+    pub node: String,
+    /// The plugin that does the work.
+    pub plugin: String,
+}
+
+/// Level of a line; the numbers are part of the guest interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// 0
+    Debug,
+    /// 1
+    Info,
+    /// 2
+    Warn,
+    /// 3
+    Error,
+    /// 4: why the guest is about to trap.
+    Panic,
+}
+
+impl Level {
+    fn from_number(number: i32) -> Self {
+        match number {
+            0 => Self::Debug,
+            1 => Self::Info,
+            2 => Self::Warn,
+            4 => Self::Panic,
+            _ => Self::Error,
+        }
+    }
+}
+
+/// The log of one sandbox.
+pub struct GuestLog {
+    who: Arc<Who>,
+    per_second: units::Bytes,
+    /// Start of the current second, and what was logged in it.
+    since: Instant,
+    logged: u64,
+    dropped: u64,
+    /// Why the guest is about to trap.
+    panic: String,
+}
+
+/// The log of one sandbox, as its store and its WASI streams share it.
+pub type SharedLog = Arc<Mutex<GuestLog>>;
+
+impl GuestLog {
+    /// A log that lets `per_second` bytes through each second.
+    pub fn new(who: Arc<Who>, per_second: units::Bytes) -> SharedLog {
+        Arc::new(Mutex::new(Self {
+            who,
+            per_second,
+            since: Instant::now(),
+            logged: 0,
+            dropped: 0,
+            panic: String::new(),
+        }))
+    }
+
+    /// What the guest said was why it trapped; empty if it said nothing.
+    pub fn take_panic(log: &SharedLog) -> String {
+        mem::take(&mut lock(log).panic)
+    }
+
+    /// A WASI stream whose lines go to `log`.
+    pub fn stream(log: &SharedLog, level: Level) -> impl StdoutStream + 'static {
+        Lines { log: Arc::clone(log), level, line: Arc::default() }
+    }
+
+    /// Logs one text of the guest.
+    fn say(&mut self, level: Level, text: &[u8]) {
+        let mut text = String::from_utf8_lossy(&text[..text.len().min(4 * MAX_TEXT)]).into_owned();
+        cut(&mut text, MAX_TEXT);
+        let text = text.trim_end();
+        if level == Level::Panic {
+            text.clone_into(&mut self.panic);
+        }
+        if self.since.elapsed() >= Duration::from_secs(1) {
+            self.report_dropped();
+            self.since = Instant::now();
+            self.logged = 0;
+        }
+        self.logged += text.len() as u64;
+        if self.logged > self.per_second.0 {
+            self.dropped += 1;
+            return;
+        }
+        let Who { function, task, node, plugin } = &*self.who;
+        macro_rules! say {
+            ($level:ident) => {
+                $level!(function, task, node, plugin, text, "plugin log")
+            };
+        }
+        match level {
+            Level::Debug => say!(debug),
+            Level::Info => say!(info),
+            Level::Warn => say!(warn),
+            Level::Error | Level::Panic => say!(error),
+        }
+    }
+
+    fn report_dropped(&mut self) {
+        let dropped = mem::take(&mut self.dropped);
+        if dropped > 0 {
+            let Who { function, task, node, plugin } = &*self.who;
+            let limit = self.per_second.to_string();
+            warn!(
+                function, task, node, plugin, dropped = dropped.to_string(), limit,
+                "plugin logs more than limits.log-per-second, lines were dropped"
+            );
+        }
+    }
+}
+
+impl Drop for GuestLog {
+    fn drop(&mut self) {
+        self.report_dropped();
+    }
+}
+
+fn lock(log: &SharedLog) -> MutexGuard<'_, GuestLog> {
+    // A panic while logging leaves nothing half done that matters.
+    log.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Gives guests `kapacitor.log(level: i32, ptr: i32, len: i32)`.
+pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    linker.func_wrap("kapacitor", "log", |mut caller: Caller<'_, Guest>, level: i32, ptr: i32, len: i32| {
+        let Some(Extern::Memory(memory)) = caller.get_export("memory") else { return };
+        let (bytes, guest) = memory.data_and_store_mut(&mut caller);
+        let start = ptr as u32 as usize;
+        // Text that is longer is cut anyway, so no more of it is looked at.
+        let len = (len as u32 as usize).min(4 * MAX_TEXT);
+        if let Some(text) = start.checked_add(len).and_then(|end| bytes.get(start..end)) {
+            lock(&guest.log).say(Level::from_number(level), text);
+        }
+    })?;
+    Ok(())
+}
+
+/// A WASI output stream, cut to lines.
+#[derive(Clone)]
+struct Lines {
+    log: SharedLog,
+    level: Level,
+    /// The line so far, shared by all handles of the stream.
+    line: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Lines {
+    fn put(&self, bytes: &[u8]) {
+        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let room = (4 * MAX_TEXT).saturating_sub(line.len());
+            line.extend_from_slice(&part[..part.len().min(room)]);
+            if part.ends_with(b"\n") {
+                lock(&self.log).say(self.level, &line);
+                line.clear();
+            }
+        }
+    }
+}
+
+impl IsTerminal for Lines {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Lines {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Lines {
+    async fn ready(&mut self) {}
+}
+
+#[wasmtime_wasi::async_trait]
+impl OutputStream for Lines {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.put(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(64 * 1024)
+    }
+}
+
+impl AsyncWrite for Lines {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.put(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

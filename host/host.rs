@@ -1,0 +1,124 @@
+//! What all sessions of the process share: the engine, the plugins, the functions.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+use anyhow::{Context, Result, anyhow};
+use tokio::runtime::{Builder, Runtime};
+use tracing::{error, info};
+
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::plugin::{self, Plugin};
+use crate::router::{Function, Plugins};
+
+/// The running host.
+pub struct Host {
+    /// What the operator said.
+    pub config: Config,
+    /// All plugins of the folder.
+    pub plugins: Plugins,
+    /// All functions by name.
+    pub functions: BTreeMap<String, Arc<Function>>,
+    engine: Engine,
+    /// Threads for guests that compute for longer than a tick. The others, which serve the
+    /// connections, stay free whatever guests do.
+    compute: Compute,
+}
+
+impl Host {
+    /// Loads the plugins of the folder; a refused one is kept with the reason.
+    ///
+    /// # Errors
+    ///
+    /// When the folder can't be read, or the machine can't run guests at all.
+    pub fn load(config: Config) -> Result<Self> {
+        Self::load_if(config, |_| true)
+    }
+
+    /// Like [`Host::load`], with the plugins of one function only, if it names them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::load`], and when there is no such function.
+    pub fn load_for(config: Config, function: &str) -> Result<Self> {
+        let files = files(&config)?;
+        let functions = Function::all(&config, files.keys()).map_err(|e| anyhow!(e))?;
+        let Some(own) = functions.into_iter().find(|f| f.name == function) else {
+            let names: Vec<_> = Function::all(&config, files.keys()).map_err(|e| anyhow!(e))?;
+            let names: Vec<_> = names.iter().map(|f| f.name.as_str()).collect();
+            return Err(anyhow!("there is no function `{function}`; there are: {}", names.join(", ")));
+        };
+        Self::load_if(config, |plugin| own.is_generic() || own.named_plugins().any(|name| name == plugin))
+    }
+
+    fn load_if(config: Config, wanted: impl Fn(&str) -> bool) -> Result<Self> {
+        let files = files(&config)?;
+        let functions = Function::all(&config, files.keys())
+            .map_err(|e| anyhow!(e))?
+            .into_iter()
+            .map(|function| (function.name.clone(), Arc::new(function)))
+            .collect();
+        let compute = Builder::new_multi_thread()
+            .worker_threads(thread::available_parallelism().map_or(1, usize::from))
+            .thread_name("guest")
+            .enable_time()
+            .build()
+            .context("the threads for guests can't start")?;
+        let engine = Engine::new(&config.default_limits())?;
+        let limits = config.default_limits();
+        let mut plugins = Plugins::new();
+        for (name, path) in files {
+            if !wanted(&name) {
+                continue;
+            }
+            let start = Instant::now();
+            let plugin = compute.block_on(Plugin::admit(&engine, &path, &limits));
+            match &plugin {
+                Ok(plugin) => {
+                    let took = humantime::format_duration(round(start.elapsed())).to_string();
+                    let edges = plugin.edges().to_string();
+                    info!(plugin = name.as_str(), edges, took, "plugin loaded");
+                }
+                Err(refusal) => error!(plugin = name.as_str(), err = refusal.to_string(), "plugin refused"),
+            }
+            plugins.insert(name, plugin.map(Arc::new));
+        }
+        Ok(Self { config, plugins, functions, engine, compute: Compute(Some(compute)) })
+    }
+
+    /// The threads for guests that compute for longer than a tick.
+    pub fn compute(&self) -> &tokio::runtime::Handle {
+        self.compute.0.as_ref().expect("until the host is dropped").handle()
+    }
+
+    /// The engine that all plugins were compiled for.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+}
+
+/// A runtime that may be dropped anywhere: it does not wait for guests.
+struct Compute(Option<Runtime>);
+
+impl Drop for Compute {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn files(config: &Config) -> Result<BTreeMap<String, std::path::PathBuf>> {
+    plugin::files_in(&config.plugins_dir).with_context(|| {
+        let folder = config.plugins_dir.display();
+        format!("the plugins folder {folder} can't be read: set plugins-dir or --plugins-dir")
+    })
+}
+
+/// Whole milliseconds.
+fn round(time: std::time::Duration) -> std::time::Duration {
+    std::time::Duration::from_millis(time.as_millis() as u64)
+}

@@ -1,0 +1,54 @@
+//! kapacitor-wasm: every UDF of a Kapacitor in one process, each task in a WebAssembly sandbox of its
+//! own.
+//!
+//! The modules in the order of the data; `ARCHITECTURE.md` tells the way of a point through them.
+//!
+//! - [`config`], [`units`]: `udf.toml`.
+//! - [`host`]: what all sessions share.
+//! - [`endpoint`]: sockets, stdin and stdout.
+//! - [`session`]: one connection of Kapacitor.
+//! - [`frame`], [`wire`], [`protocol`], [`inbox`]: its input, cut into runs and requests.
+//! - [`executor`]: does the work in order.
+//! - [`router`], [`options`]: which plugin, with which options.
+//! - [`plugin`], [`engine`]: a plugin, admitted and compiled.
+//! - [`sandbox`], [`deadline`], [`guest_log`]: one running guest and its limits.
+//! - [`snapshot`]: its state.
+//! - [`guard`]: what may go to Kapacitor.
+//! - [`client`]: Kapacitor's side of the protocol, for the demo, the bench and the tests.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod config;
+pub mod units;
+
+pub mod host;
+
+pub mod endpoint;
+
+pub mod session;
+
+pub mod frame;
+pub mod inbox;
+pub mod protocol;
+pub mod wire;
+
+pub mod executor;
+
+pub mod options;
+pub mod router;
+
+pub mod engine;
+pub mod plugin;
+
+pub mod deadline;
+pub mod guest_log;
+pub mod sandbox;
+
+pub mod snapshot;
+
+pub mod guard;
+
+pub mod client;
+
+pub mod logfmt;

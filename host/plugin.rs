@@ -1,0 +1,344 @@
+//! A plugin: one `.wasm` file, admitted, compiled once, shared by all its sandboxes.
+//!
+//! A file is admitted only if everything that can be known before a task needs it is right. Each
+//! refusal is one sentence: the file, what is wrong, what to do.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use prost::Message;
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+use wasmtime::{ExternType, InstancePre, Module, ValType};
+
+use crate::config::{Edges, Limits, is_identifier};
+use crate::engine::Engine;
+use crate::guest_log::Who;
+use crate::protocol::{EdgeType, InfoResponse, ValueType};
+use crate::sandbox::{Guest, GuestError, Sandbox};
+use crate::snapshot::Image;
+use crate::units::Bytes;
+
+/// Version of the guest interface that this host speaks.
+pub const ABI: u32 = 1;
+
+/// Largest `.wasm` file. Compiling takes about a second for each 5 MiB.
+const MAX_FILE: Bytes = Bytes::mib(32);
+
+/// Most options of one plugin.
+const MAX_OPTIONS: usize = 256;
+
+/// What the name of the ABI's marker begins with; its version follows.
+const MARKER: &str = "kapacitor_udf_abi_";
+
+/// The functions of WASI preview 1 that a plugin may import. With nothing granted they find no
+/// files, no arguments and no environment; what is missing would be a socket.
+const WASI: [&str; 42] = [
+    "args_get",
+    "args_sizes_get",
+    "clock_res_get",
+    "clock_time_get",
+    "environ_get",
+    "environ_sizes_get",
+    "fd_advise",
+    "fd_allocate",
+    "fd_close",
+    "fd_datasync",
+    "fd_fdstat_get",
+    "fd_fdstat_set_flags",
+    "fd_fdstat_set_rights",
+    "fd_filestat_get",
+    "fd_filestat_set_size",
+    "fd_filestat_set_times",
+    "fd_pread",
+    "fd_prestat_dir_name",
+    "fd_prestat_get",
+    "fd_pwrite",
+    "fd_read",
+    "fd_readdir",
+    "fd_renumber",
+    "fd_seek",
+    "fd_sync",
+    "fd_tell",
+    "fd_write",
+    "path_create_directory",
+    "path_filestat_get",
+    "path_filestat_set_times",
+    "path_link",
+    "path_open",
+    "path_readlink",
+    "path_remove_directory",
+    "path_rename",
+    "path_symlink",
+    "path_unlink_file",
+    "poll_oneoff",
+    "proc_exit",
+    "random_get",
+    "sched_yield",
+    "proc_raise",
+];
+
+/// Why a file was not admitted.
+#[derive(Debug, Error)]
+#[error("{}: {problem}", .path.display())]
+pub struct Refusal {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong and what to do.
+    pub problem: Problem,
+}
+
+/// What can be wrong with a file.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each one's message says it")]
+pub enum Problem {
+    #[error("can't be read: {0}")]
+    Read(io::Error),
+    #[error("is larger than {MAX_FILE}: build it with --release and strip its debug information")]
+    TooLarge,
+    #[error("is not a WebAssembly module: it does not begin with \\0asm")]
+    NotWasm,
+    #[error("is a WebAssembly component: build a core module, for wasm32-unknown-unknown or wasm32-wasip1")]
+    Component,
+    #[error("is not a valid module: {0}; build it again, without WebAssembly proposals beyond 2.0")]
+    Invalid(String),
+    #[error("imports `{0}`, which the host does not give: a plugin gets kapacitor.log and WASI preview 1 without sockets")]
+    Import(String),
+    #[error("has no export kapacitor_udf_abi_1, so it is no plugin of this host: a Rust plugin needs `register!`")]
+    NoMarker,
+    #[error("is made for guest interface {found}, and this host speaks {ABI}: build it with a kapacitor-guest of the same version as the host")]
+    OtherAbi { found: String },
+    #[error("has no export `{name}: {expected}`: a plugin must export all functions of the guest interface")]
+    Export { name: &'static str, expected: &'static str },
+    #[error("needs {needs} of memory to start, more than limits.memory = {limit}: raise it")]
+    Memory { needs: Bytes, limit: Bytes },
+    #[error("exports only one of udf_snapshot and udf_restore: export both, or none to have its memory saved")]
+    HalfSnapshot,
+    #[error("fails at its first call: {0}")]
+    Call(GuestError),
+    #[error("describes itself wrongly: {0}")]
+    Info(String),
+}
+
+/// An admitted plugin.
+pub struct Plugin {
+    /// File name without `.wasm`.
+    pub name: String,
+    /// SHA-256 of the file.
+    pub sha256: [u8; 32],
+    /// What the plugin says of itself; the options sorted by name.
+    pub info: InfoResponse,
+    /// Whether it has a snapshot format of its own.
+    pub own_format: bool,
+    /// Its memory when freshly instantiated, or why its state can't be captured.
+    pub image: Result<Image, String>,
+    pre: InstancePre<Guest>,
+    min_memory: Bytes,
+}
+
+impl Plugin {
+    /// Reads, checks and compiles `path`, and asks the plugin once for its Info, under `limits`.
+    ///
+    /// # Errors
+    ///
+    /// At the first thing that is wrong.
+    pub async fn admit(engine: &Engine, path: &Path, limits: &Limits) -> Result<Self, Refusal> {
+        let refuse = |problem| Refusal { path: path.to_owned(), problem };
+        let bytes = read(path).map_err(refuse)?;
+        Self::from_bytes(engine, &name_of(path), &bytes, limits).await.map_err(refuse)
+    }
+
+    async fn from_bytes(engine: &Engine, name: &str, bytes: &[u8], limits: &Limits) -> Result<Self, Problem> {
+        match bytes {
+            [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => {}
+            [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => return Err(Problem::Component),
+            _ => return Err(Problem::NotWasm),
+        }
+        let invalid = |e: wasmtime::Error| Problem::Invalid(one_line(&e));
+        Module::validate(&engine.wasmtime, bytes).map_err(invalid)?;
+        // Globals that a snapshot needs are made visible. A module for which that is not enough runs
+        // as it is, without snapshots.
+        let (instrumented, captured) = match wasmtime_wizer::Wizer::new().instrument(bytes) {
+            Ok((_, instrumented)) => (instrumented, Ok(())),
+            Err(e) => (Vec::new(), Err(one_line(&e))),
+        };
+        let code = if captured.is_ok() { &instrumented } else { bytes };
+        let module = Module::new(&engine.wasmtime, code).map_err(invalid)?;
+        let min_memory = check_interface(&module)?;
+        if min_memory > limits.memory {
+            return Err(Problem::Memory { needs: min_memory, limit: limits.memory });
+        }
+        let pre = engine.linker.instantiate_pre(&module).map_err(invalid)?;
+
+        let who = Arc::new(Who { plugin: name.to_owned(), ..Who::default() });
+        let mut sandbox = Sandbox::new(&pre, limits, who).await.map_err(Problem::Call)?;
+        let image = captured.map(|()| Image::of(&mut sandbox, &module));
+        let info = sandbox.info().await.map_err(Problem::Call)?;
+        let info = check_info(info)?;
+        Ok(Self {
+            name: name.to_owned(),
+            sha256: Sha256::digest(bytes).into(),
+            info,
+            own_format: module.get_export("udf_snapshot").is_some(),
+            image,
+            pre,
+            min_memory,
+        })
+    }
+
+    /// What the plugin takes and gives.
+    pub fn edges(&self) -> Edges {
+        Edges { wants: self.info.wants(), provides: self.info.provides() }
+    }
+
+    /// A new instance.
+    ///
+    /// # Errors
+    ///
+    /// When the plugin can't start under these limits.
+    pub async fn start(&self, limits: &Limits, who: Arc<Who>) -> Result<Sandbox, GuestError> {
+        Sandbox::new(&self.pre, limits, who).await
+    }
+
+    /// Whether a sandbox can start with so much memory.
+    ///
+    /// # Errors
+    ///
+    /// When it can't.
+    pub fn check_limits(&self, limits: &Limits) -> Result<(), Problem> {
+        if self.min_memory > limits.memory {
+            return Err(Problem::Memory { needs: self.min_memory, limit: limits.memory });
+        }
+        Ok(())
+    }
+}
+
+/// The plugin's name: the file's, without `.wasm`.
+pub fn name_of(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The `.wasm` files of a folder by name.
+///
+/// # Errors
+///
+/// When the folder can't be read.
+pub fn files_in(folder: &Path) -> io::Result<BTreeMap<String, PathBuf>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|e| e == "wasm") {
+            files.insert(name_of(&path), path);
+        }
+    }
+    Ok(files)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    // What the file's length claims is not relied on.
+    let file = fs::File::open(path).map_err(Problem::Read)?;
+    if file.metadata().map_err(Problem::Read)?.is_dir() {
+        return Err(Problem::Read(io::ErrorKind::IsADirectory.into()));
+    }
+    file.take(MAX_FILE.0 + 1).read_to_end(&mut bytes).map_err(Problem::Read)?;
+    if bytes.len() as u64 > MAX_FILE.0 {
+        return Err(Problem::TooLarge);
+    }
+    Ok(bytes)
+}
+
+/// Checks imports and exports; returns the memory that an instance begins with.
+fn check_interface(module: &Module) -> Result<Bytes, Problem> {
+    for import in module.imports() {
+        let allowed = matches!(import.ty(), ExternType::Func(_))
+            && match import.module() {
+                "kapacitor" => import.name() == "log",
+                "wasi_snapshot_preview1" => WASI.contains(&import.name()),
+                _ => false,
+            };
+        if !allowed {
+            return Err(Problem::Import(printable(&format!("{}.{}", import.module(), import.name()))));
+        }
+    }
+
+    let marker = format!("{MARKER}{ABI}");
+    if !matches!(module.get_export(&marker), Some(ExternType::Func(_))) {
+        let other = module.exports().find_map(|e| e.name().strip_prefix(MARKER).map(printable));
+        return Err(other.map_or(Problem::NoMarker, |found| Problem::OtherAbi { found }));
+    }
+
+    use ValType::{I32, I64};
+    let calls: [(&str, &str, &[ValType], &[ValType], bool); 8] = [
+        ("udf_info", "() -> i64", &[], &[I64], true),
+        ("udf_input", "(i32) -> i32", &[I32], &[I32], true),
+        ("udf_init", "(i32, i32) -> i64", &[I32, I32], &[I64], true),
+        ("udf_process", "(i32, i32) -> i64", &[I32, I32], &[I64], true),
+        ("udf_finish", "() -> i64", &[], &[I64], true),
+        ("udf_snapshot", "() -> i64", &[], &[I64], false),
+        ("udf_restore", "(i32, i32) -> i64", &[I32, I32], &[I64], false),
+        ("_initialize", "() -> ()", &[], &[], false),
+    ];
+    for (name, expected, params, results, required) in calls {
+        let fits = match module.get_export(name) {
+            Some(ExternType::Func(ty)) => {
+                ty.params().len() == params.len()
+                    && ty.results().len() == results.len()
+                    && ty.params().zip(params).all(|(a, b)| a.matches(b))
+                    && ty.results().zip(results).all(|(a, b)| a.matches(b))
+            }
+            Some(_) => false,
+            None => !required,
+        };
+        if !fits {
+            return Err(Problem::Export { name, expected });
+        }
+    }
+    if module.get_export("udf_snapshot").is_some() != module.get_export("udf_restore").is_some() {
+        return Err(Problem::HalfSnapshot);
+    }
+    match module.get_export("memory") {
+        Some(ExternType::Memory(memory)) => Ok(Bytes(memory.minimum() << 16)),
+        _ => Err(Problem::Export { name: "memory", expected: "memory" }),
+    }
+}
+
+fn check_info(bytes: &[u8]) -> Result<InfoResponse, Problem> {
+    let wrong = |what: String| Problem::Info(what);
+    let info = InfoResponse::decode(bytes)
+        .map_err(|e| wrong(format!("udf_info does not return an InfoResponse: {e}")))?;
+    for edge in [info.wants, info.provides] {
+        if EdgeType::try_from(edge).is_err() {
+            return Err(wrong(format!("{edge} is no edge type: 0 is stream, 1 is batch")));
+        }
+    }
+    if info.options.len() > MAX_OPTIONS {
+        return Err(wrong(format!("it has more than {MAX_OPTIONS} options")));
+    }
+    for (name, option) in &info.options {
+        if !is_identifier(name) {
+            return Err(wrong(format!(
+                "a TICKscript can't call option `{}`: use letters, digits and `_`",
+                printable(name)
+            )));
+        }
+        if let Some(ty) = option.value_types.iter().find(|ty| ValueType::try_from(**ty).is_err()) {
+            return Err(wrong(format!("option `{name}` has a value of unknown type {ty}")));
+        }
+    }
+    Ok(info)
+}
+
+/// Text from a module, for a message.
+fn printable(text: &str) -> String {
+    text.chars().take(80).flat_map(char::escape_default).collect()
+}
+
+/// An error and its causes as one line.
+fn one_line(error: &wasmtime::Error) -> String {
+    let causes: Vec<String> = error.chain().map(|cause| cause.to_string().replace('\n', " ")).collect();
+    causes.join(": ")
+}

@@ -1,0 +1,348 @@
+//! One connection of Kapacitor, from accept to close.
+//!
+//! Reads, writes and answers keepalives while the executor does the work in order; none of the three
+//! waits for another. At the end of the input what is pending is finished, within a deadline.
+
+use std::future::Future;
+use std::io;
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tracing::{debug, error, warn};
+
+use crate::engine::TICK;
+use crate::executor::{Executor, Verdict, Work};
+use crate::guest_log::Who;
+use crate::host::Host;
+use crate::inbox::Inbox;
+use crate::protocol::{KeepaliveResponse, ResponseMessage, put_response};
+use crate::router::Function;
+
+/// With so many bytes unsent the sandbox waits until Kapacitor has read some.
+const OUT_HIGH: usize = 256 * 1024;
+
+/// With so many bytes unsent nothing more is read: Kapacitor sends and does not read.
+const OUT_FULL: usize = 8 * 1024 * 1024;
+
+/// A buffer that grew beyond this is given back once it is empty.
+const KEEP: usize = 1024 * 1024;
+
+/// How often Kapacitor is told that the session is alive while the sandbox computes or input waits.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// How long a snapshot waits for the end of its batch.
+const SNAPSHOT_WAIT: Duration = Duration::from_secs(1);
+
+/// How long the host reads on after it has said all, so that Kapacitor gets to read it.
+const LINGER: Duration = Duration::from_millis(250);
+
+/// Where Kapacitor's requests come from.
+pub type Reader = Box<dyn AsyncRead + Send + Unpin>;
+
+/// Where Kapacitor's responses go.
+pub type Writer = Box<dyn AsyncWrite + Send + Unpin>;
+
+/// One connection.
+pub struct Session {
+    reader: Reader,
+    writer: Writer,
+    inbox: Inbox,
+    /// Whole frames; the first `sent` bytes are gone.
+    outbox: Vec<u8>,
+    sent: usize,
+    /// Resting while it works.
+    executor: Option<Executor>,
+    job: Option<Job>,
+    /// Whether the last job was long, so that the next one had better not begin here.
+    slow: bool,
+    compute: Handle,
+    stage: Stage,
+    /// Whose log lines these are, as the executor knew it last.
+    who: Arc<Who>,
+    drain: Duration,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Kapacitor may send more.
+    Open,
+    /// It will not; what is pending is finished until then.
+    Draining(Instant),
+    /// All is said; what is unsent goes out until then.
+    Closing(Instant),
+}
+
+impl Session {
+    /// A connection to `function`.
+    pub fn new(host: Arc<Host>, function: Arc<Function>, reader: Reader, writer: Writer) -> Self {
+        let limits = host.config.sessions;
+        let compute = host.compute().clone();
+        let executor = Executor::new(host, function);
+        Self {
+            reader,
+            writer,
+            inbox: Inbox::new(limits.message, limits.queue),
+            outbox: Vec::new(),
+            sent: 0,
+            who: Arc::clone(&executor.who),
+            executor: Some(executor),
+            job: None,
+            slow: false,
+            compute,
+            stage: Stage::Open,
+            drain: limits.drain_deadline.0,
+        }
+    }
+
+    /// Serves the connection until it ends. What goes wrong is logged.
+    pub async fn run(mut self) {
+        match self.serve().await {
+            Ok(()) => self.linger().await,
+            Err(e) => {
+                let Who { function, task, node, plugin } = &*self.who;
+                // Kapacitor closes in the middle of things whenever a task is stopped.
+                debug!(function, task, node, plugin, err = e.to_string(), "connection lost");
+            }
+        }
+    }
+
+    async fn serve(&mut self) -> io::Result<()> {
+        let mut snapshot_due = None;
+        let mut heartbeat = None;
+        loop {
+            self.start_job();
+            let unsent = self.outbox.len() - self.sent;
+            let reading = self.stage == Stage::Open && self.inbox.has_room() && unsent < OUT_FULL;
+            if unsent == 0 && self.job.is_none() && matches!(self.stage, Stage::Closing(_)) {
+                return Ok(());
+            }
+            let deadline = match self.stage {
+                Stage::Open => None,
+                Stage::Draining(at) | Stage::Closing(at) => Some(at),
+            };
+            let busy = self.job.is_some() || (self.stage == Stage::Open && !self.inbox.has_room());
+            set_while(busy && unsent == 0, &mut heartbeat, HEARTBEAT);
+            set_while(self.inbox.holds_snapshot(), &mut snapshot_due, SNAPSHOT_WAIT);
+            let Self { reader, writer, inbox, outbox, sent, job, .. } = &mut *self;
+            tokio::select! {
+                biased;
+                done = running(job), if job.is_some() => self.finish_job(done),
+                written = writer.write(&outbox[*sent..]), if unsent > 0 => {
+                    let written = written?;
+                    if written == 0 {
+                        return Err(io::ErrorKind::WriteZero.into());
+                    }
+                    self.advance(written);
+                }
+                read = reader.read_buf(inbox.space()), if reading => {
+                    if !self.sort(read?) {
+                        return Err(io::ErrorKind::InvalidData.into());
+                    }
+                }
+                () = until(deadline), if deadline.is_some() => {
+                    self.give_up();
+                    return Ok(());
+                }
+                () = until(snapshot_due), if snapshot_due.is_some() => self.inbox.release_held(),
+                () = until(heartbeat), if heartbeat.is_some() => {
+                    self.beat();
+                    heartbeat = None;
+                }
+            }
+        }
+    }
+
+    /// Begins the next piece of work, if there is one and nothing hinders it.
+    fn start_job(&mut self) {
+        if self.job.is_some() || self.outbox.len() - self.sent >= OUT_HIGH {
+            return;
+        }
+        let work = match (self.inbox.take(), self.stage) {
+            (_, Stage::Closing(_)) => return,
+            (Some(item), _) => Work::Item(item),
+            (None, Stage::Draining(_)) => Work::Finish,
+            (None, Stage::Open) => return,
+        };
+        if let Some(mut executor) = self.executor.take() {
+            let work = async move {
+                let mut out = Vec::new();
+                let verdict = executor.run(work, &mut out).await;
+                Done { executor, out, verdict }
+            };
+            self.job = Some(Job::start(Box::pin(work), &self.compute, self.slow));
+        }
+    }
+
+    fn finish_job(&mut self, (done, slow): (Option<Done>, bool)) {
+        self.job = None;
+        self.slow = slow;
+        let Some(Done { executor, out, verdict }) = done else {
+            // The task of the runtime panicked; its message is on stderr.
+            let Who { function, task, node, plugin } = &*self.who;
+            error!(function, task, node, plugin, "the session is lost to a fault of the host");
+            self.close();
+            return;
+        };
+        self.who = Arc::clone(&executor.who);
+        self.executor = Some(executor);
+        if self.outbox.len() == self.sent {
+            self.outbox = out;
+            self.sent = 0;
+        } else {
+            self.outbox.extend_from_slice(&out);
+        }
+        if verdict == Verdict::Close {
+            self.close();
+        }
+    }
+
+    fn advance(&mut self, written: usize) {
+        self.sent += written;
+        if self.sent == self.outbox.len() {
+            self.sent = 0;
+            self.outbox.clear();
+            if self.outbox.capacity() > KEEP {
+                self.outbox = Vec::new();
+            }
+        }
+    }
+
+    /// Takes in what was read. False if it ends the session without a word.
+    fn sort(&mut self, read: usize) -> bool {
+        let Self { inbox, outbox, .. } = self;
+        let sorted = inbox.sort(|time| {
+            put_response(ResponseMessage::Keepalive(KeepaliveResponse { time }), outbox);
+        });
+        let Who { function, task, node, plugin } = &*self.who;
+        if let Err(e) = sorted {
+            error!(function, task, node, plugin, err = e.to_string(), "connection closed: Kapacitor's bytes are no frames");
+            return false;
+        }
+        if read == 0 {
+            if inbox.is_cut() {
+                error!(function, task, node, plugin, "connection closed: Kapacitor's input ends inside a message");
+                return false;
+            }
+            inbox.release_held();
+            self.stage = Stage::Draining(Instant::now() + self.drain);
+        }
+        true
+    }
+
+    fn beat(&mut self) {
+        let response = ResponseMessage::Keepalive(KeepaliveResponse::default());
+        put_response(response, &mut self.outbox);
+    }
+
+    fn close(&mut self) {
+        let at = match self.stage {
+            Stage::Open => Instant::now() + self.drain,
+            Stage::Draining(at) | Stage::Closing(at) => at,
+        };
+        self.stage = Stage::Closing(at);
+    }
+
+    fn give_up(&mut self) {
+        let Who { function, task, node, plugin } = &*self.who;
+        let what = if self.job.is_some() {
+            "the plugin still computes"
+        } else {
+            "Kapacitor does not read"
+        };
+        warn!(function, task, node, plugin, reason = what, "closed at sessions.drain-deadline");
+        self.job = None;
+    }
+
+    /// Ends the connection so that Kapacitor gets to read what was sent: a socket that is closed
+    /// with unread input looks broken to the other side.
+    async fn linger(&mut self) {
+        let until = Instant::now() + LINGER;
+        let mut scrap = vec![0; 4096];
+        let _ = timeout_at(until, async {
+            let _ = self.writer.shutdown().await;
+            while !matches!(self.reader.read(&mut scrap).await, Ok(0) | Err(_)) {}
+        })
+        .await;
+    }
+}
+
+/// Sets a time that begins to run out when `condition` comes to hold.
+fn set_while(condition: bool, time: &mut Option<Instant>, span: Duration) {
+    if !condition {
+        *time = None;
+    } else if time.is_none() {
+        *time = Some(Instant::now() + span);
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    if let Some(at) = at {
+        sleep_until(at).await;
+    }
+}
+
+/// A piece of work that is done.
+struct Done {
+    executor: Executor,
+    out: Vec<u8>,
+    verdict: Verdict,
+}
+
+/// A piece of work under way.
+///
+/// It begins on the session's own thread, where most are done at the first poll. One that is not is
+/// a guest that computes for longer than a tick: it moves to the threads for guests, and the ones
+/// that serve connections stay free.
+enum Job {
+    Here(Pin<Box<dyn Future<Output = Done> + Send>>, Handle),
+    There(JoinHandle<Done>, std::time::Instant),
+}
+
+impl Job {
+    fn start(work: Pin<Box<dyn Future<Output = Done> + Send>>, compute: &Handle, slow: bool) -> Self {
+        if slow { Self::there(work, compute) } else { Self::Here(work, compute.clone()) }
+    }
+
+    fn there(work: Pin<Box<dyn Future<Output = Done> + Send>>, compute: &Handle) -> Self {
+        Self::There(compute.spawn(work), std::time::Instant::now())
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Option<Done>, bool)> {
+        if let Self::Here(work, compute) = self {
+            if let Poll::Ready(done) = work.as_mut().poll(cx) {
+                return Poll::Ready((Some(done), false));
+            }
+            let work = mem::replace(work, Box::pin(std::future::pending()));
+            *self = Self::there(work, &compute.clone());
+        }
+        match self {
+            Self::There(handle, since) => {
+                let slow = since.elapsed() > TICK;
+                Pin::new(handle).poll(cx).map(|done| (done.ok(), slow))
+            }
+            Self::Here(..) => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        if let Self::There(handle, _) = self {
+            handle.abort();
+        }
+    }
+}
+
+async fn running(job: &mut Option<Job>) -> (Option<Done>, bool) {
+    match job {
+        Some(job) => std::future::poll_fn(|cx| job.poll(cx)).await,
+        None => std::future::pending().await,
+    }
+}

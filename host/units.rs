@@ -1,0 +1,148 @@
+//! Quantities of `udf.toml` that carry their unit: `"64MiB"`, `"1s"`.
+//!
+//! A bare number is refused, since nobody can tell what was meant.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// A number of bytes, written with a unit: `"64MiB"`, `"512KiB"`, `"100MB"`, `"10B"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bytes(pub u64);
+
+impl Bytes {
+    /// So many KiB.
+    pub const fn kib(n: u64) -> Self {
+        Self(n << 10)
+    }
+
+    /// So many MiB.
+    pub const fn mib(n: u64) -> Self {
+        Self(n << 20)
+    }
+
+    /// The number of bytes as a length in memory.
+    pub fn len(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+impl FromStr for Bytes {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = || format!("`{text}` is not a size: write a number and a unit, such as \"64MiB\"");
+        if !text.trim_end().ends_with(['B', 'b', 'k', 'K', 'm', 'M', 'g', 'G', 'i']) {
+            return Err(bad());
+        }
+        text.parse::<bytesize::ByteSize>()
+            .map(|size| Self(size.as_u64()))
+            .map_err(|_| bad())
+    }
+}
+
+impl fmt::Display for Bytes {
+    /// Writes a whole number of the largest binary unit that fits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (shift, unit) in [(30, "GiB"), (20, "MiB"), (10, "KiB")] {
+            if self.0 >= 1 << shift && self.0.trailing_zeros() >= shift {
+                return write!(f, "{}{unit}", self.0 >> shift);
+            }
+        }
+        write!(f, "{}B", self.0)
+    }
+}
+
+/// A span of time, written with a unit: `"1s"`, `"250ms"`, `"2m"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span(pub Duration);
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.ends_with(|c: char| c.is_ascii_digit()) {
+            return Err(no_span(text));
+        }
+        humantime::parse_duration(text)
+            .map(Self)
+            .map_err(|_| no_span(text))
+    }
+}
+
+fn no_span(text: &str) -> String {
+    format!("`{text}` is not a span of time: write a number and a unit, such as \"1s\" or \"250ms\"")
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_duration(self.0).fmt(f)
+    }
+}
+
+/// File permission bits of a socket, written in octal: `"0660"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mode(pub u32);
+
+impl FromStr for Mode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match u32::from_str_radix(text, 8) {
+            Ok(bits) if bits <= 0o777 => Ok(Self(bits)),
+            _ => Err(format!("`{text}` is not a file mode: write it in octal, such as \"0660\"")),
+        }
+    }
+}
+
+/// Reads a string and parses it, so that the error names line and column.
+macro_rules! deserialize_from_str {
+    ($($name:ident),*) => {$(
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?
+                    .parse()
+                    .map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+deserialize_from_str!(Bytes, Span, Mode);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_need_a_unit() {
+        assert_eq!("64MiB".parse(), Ok(Bytes::mib(64)));
+        assert_eq!("64 KiB".parse(), Ok(Bytes::kib(64)));
+        assert_eq!("10MB".parse(), Ok(Bytes(10_000_000)));
+        assert_eq!("10B".parse(), Ok(Bytes(10)));
+        for bad in ["64", "", "MiB", "-1MiB", "64 parsecs"] {
+            assert!(bad.parse::<Bytes>().unwrap_err().contains("is not a size"), "{bad}");
+        }
+        assert_eq!(Bytes::mib(64).to_string(), "64MiB");
+        assert_eq!(Bytes(1025).to_string(), "1025B");
+    }
+
+    #[test]
+    fn spans_need_a_unit() {
+        assert_eq!("250ms".parse(), Ok(Span(Duration::from_millis(250))));
+        assert_eq!("1m 30s".parse(), Ok(Span(Duration::from_secs(90))));
+        for bad in ["1", "", "soon", "0"] {
+            assert!(bad.parse::<Span>().unwrap_err().contains("is not a span of time"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn modes_are_octal() {
+        assert_eq!("0660".parse(), Ok(Mode(0o660)));
+        for bad in ["0888", "77777", "rw"] {
+            assert!(bad.parse::<Mode>().is_err(), "{bad}");
+        }
+    }
+}
