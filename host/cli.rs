@@ -54,7 +54,12 @@ enum Command {
 #[derive(Args, Clone)]
 pub struct Settings {
     /// The configuration file.
-    #[arg(long, value_name = "FILE", default_value = "/etc/kapacitor-wasm/udf.toml", env = "KAPACITOR_WASM_CONFIG")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/etc/kapacitor-wasm/udf.toml",
+        env = "KAPACITOR_WASM_CONFIG"
+    )]
     pub config: PathBuf,
     /// Folder of the plugins.
     #[arg(long, value_name = "DIR")]
@@ -94,9 +99,7 @@ impl Settings {
 pub fn run() -> Result<ExitCode> {
     match Cli::parse().command {
         Command::Serve(settings) => commands::serve::sockets(settings.start_logging()?),
-        Command::Stdio { function, settings } => {
-            commands::serve::stdio(settings.start_logging()?, &function)
-        }
+        Command::Stdio { function, settings } => commands::serve::stdio(settings.start_logging()?, &function),
         Command::Check(settings) => commands::check::check(settings.load()?),
         Command::Config { stdio, settings } => commands::check::config(&settings, stdio),
         Command::Demo(options) => commands::demo::demo(&options),

@@ -12,9 +12,9 @@ use prost::Message;
 
 use crate::protocol::option_value::Value;
 use crate::protocol::{
-    InfoRequest, InfoResponse, InitRequest, InitResponse, KeepaliveRequest, Option as UdfOption,
-    OptionValue, RequestMessage, Response, ResponseMessage, RestoreRequest, RestoreResponse,
-    SnapshotRequest, ValueType, put_request,
+    InfoRequest, InfoResponse, InitRequest, InitResponse, KeepaliveRequest, Option as UdfOption, OptionValue,
+    RequestMessage, Response, ResponseMessage, RestoreRequest, RestoreResponse, SnapshotRequest, ValueType,
+    put_request,
 };
 
 /// Largest response that is read.
@@ -227,10 +227,7 @@ pub fn option(name: &str, value: Value) -> UdfOption {
         Value::StringValue(_) => ValueType::String,
         Value::DurationValue(_) => ValueType::Duration,
     };
-    UdfOption {
-        name: name.to_owned(),
-        values: vec![OptionValue { r#type: ty.into(), value: Some(value) }],
-    }
+    UdfOption { name: name.to_owned(), values: vec![OptionValue { r#type: ty.into(), value: Some(value) }] }
 }
 
 /// `.name('text')` of a TICKscript.

@@ -180,12 +180,7 @@ impl<'de> Deserialize<'de> for Edges {
             _ => None,
         };
         text.split_once("->")
-            .and_then(|(wants, provides)| {
-                Some(Self {
-                    wants: edge(wants)?,
-                    provides: edge(provides)?,
-                })
-            })
+            .and_then(|(wants, provides)| Some(Self { wants: edge(wants)?, provides: edge(provides)? }))
             .ok_or_else(|| {
                 serde::de::Error::custom(format!(
                     "`{text}` are no edges: write \"stream -> stream\", with `batch` on either side as it is"
@@ -255,10 +250,8 @@ impl Config {
     ///
     /// When the file can't be read or says something that can't be meant.
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
-        let text = fs::read_to_string(path).map_err(|source| ConfigError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text =
+            fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         Self::from_text(&text, path)
     }
 
@@ -268,10 +261,8 @@ impl Config {
     ///
     /// When the text says something that can't be meant.
     pub fn from_text(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let mut config: Self = toml::from_str(text).map_err(|source| ConfigError::Parse {
-            path: path.to_owned(),
-            source: Box::new(source),
-        })?;
+        let mut config: Self = toml::from_str(text)
+            .map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         for dir in [&mut config.plugins_dir, &mut config.socket_dir, &mut config.state_dir] {
             *dir = folder.join(&*dir);
@@ -295,10 +286,7 @@ impl Config {
     }
 
     fn check(&self, path: &Path) -> Result<(), ConfigError> {
-        let limit = |problem: String| ConfigError::Limit {
-            path: path.to_owned(),
-            problem,
-        };
+        let limit = |problem: String| ConfigError::Limit { path: path.to_owned(), problem };
         let limits = self.default_limits();
         if limits.stack < Bytes::kib(64) || limits.stack > Bytes::mib(16) {
             return Err(limit(format!(
@@ -327,11 +315,7 @@ impl Config {
                 None
             };
             if let Some(problem) = problem {
-                return Err(ConfigError::Function {
-                    path: path.to_owned(),
-                    function: name.clone(),
-                    problem,
-                });
+                return Err(ConfigError::Function { path: path.to_owned(), function: name.clone(), problem });
             }
         }
         if limits_are_zero(&limits) {

@@ -46,11 +46,14 @@ impl Socket {
         let path = socket_path(config, function);
         let shown = path.display().to_string();
         if path.as_os_str().len() > MAX_SOCKET_PATH {
-            bail!("{shown}: the path of a socket has at most {MAX_SOCKET_PATH} bytes: choose a shorter socket-dir");
+            bail!(
+                "{shown}: the path of a socket has at most {MAX_SOCKET_PATH} bytes: choose a shorter socket-dir"
+            );
         }
         remove_stale(&path)?;
-        let listener = UnixListener::bind(&path)
-            .with_context(|| format!("{shown}: the socket can't be made: check socket-dir and its permissions"))?;
+        let listener = UnixListener::bind(&path).with_context(|| {
+            format!("{shown}: the socket can't be made: check socket-dir and its permissions")
+        })?;
         let socket = Self { path, listener };
         socket.permit(config.socket_mode, config.socket_group.as_deref())?;
         Ok(socket)
@@ -60,8 +63,9 @@ impl Socket {
         let shown = self.path.display();
         if let Some(group) = group {
             let gid = group_id(group)?;
-            std::os::unix::fs::chown(&self.path, None, Some(gid))
-                .with_context(|| format!("{shown}: the socket can't be given to group {group}: this process must belong to it"))?;
+            std::os::unix::fs::chown(&self.path, None, Some(gid)).with_context(|| {
+                format!("{shown}: the socket can't be given to group {group}: this process must belong to it")
+            })?;
         }
         fs::set_permissions(&self.path, fs::Permissions::from_mode(mode.0))
             .with_context(|| format!("{shown}: the socket can't be given its mode"))
@@ -73,13 +77,21 @@ impl Socket {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
                     let (reader, writer) = stream.into_split();
-                    let session =
-                        Session::new(Arc::clone(&host), Arc::clone(&function), Box::new(reader), Box::new(writer));
+                    let session = Session::new(
+                        Arc::clone(&host),
+                        Arc::clone(&function),
+                        Box::new(reader),
+                        Box::new(writer),
+                    );
                     tokio::spawn(session.run());
                 }
                 Err(e) => {
                     // Out of file descriptors, most likely: others will close theirs.
-                    warn!(function = function.name.as_str(), err = e.to_string(), "a connection was not accepted");
+                    warn!(
+                        function = function.name.as_str(),
+                        err = e.to_string(),
+                        "a connection was not accepted"
+                    );
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
@@ -108,7 +120,9 @@ fn remove_stale(path: &Path) -> Result<()> {
         Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
             fs::remove_file(path).with_context(|| format!("{shown}: the stale socket can't be removed"))
         }
-        Err(e) => Err(e).with_context(|| format!("{shown}: can't tell whether another process serves this socket")),
+        Err(e) => {
+            Err(e).with_context(|| format!("{shown}: can't tell whether another process serves this socket"))
+        }
     }
 }
 
@@ -117,7 +131,8 @@ fn group_id(group: &str) -> Result<u32> {
     if let Ok(id) = group.parse() {
         return Ok(id);
     }
-    let groups = fs::read_to_string("/etc/group").context("socket-group: /etc/group can't be read: give the group's number")?;
+    let groups = fs::read_to_string("/etc/group")
+        .context("socket-group: /etc/group can't be read: give the group's number")?;
     let line = groups.lines().find_map(|line| {
         let mut parts = line.split(':');
         (parts.next() == Some(group)).then(|| parts.nth(1).and_then(|id| id.parse().ok()))?

@@ -111,7 +111,10 @@ impl Executor {
             }
             RequestMessage::Restore(request) => return self.restore(&request.snapshot, out).await,
             // The inbox answers keepalives and collects data.
-            RequestMessage::Keepalive(_) | RequestMessage::Begin(_) | RequestMessage::Point(_) | RequestMessage::End(_) => {}
+            RequestMessage::Keepalive(_)
+            | RequestMessage::Begin(_)
+            | RequestMessage::Point(_)
+            | RequestMessage::End(_) => {}
         }
         Ok(Verdict::Go)
     }
@@ -172,7 +175,9 @@ impl Executor {
     }
 
     async fn finish(&mut self, out: &mut Vec<u8>) -> Result<Verdict, String> {
-        let Some(task) = &mut self.task else { return Ok(Verdict::Close) };
+        let Some(task) = &mut self.task else {
+            return Ok(Verdict::Close);
+        };
         let frames = task.sandbox.finish().await;
         let passed = match frames {
             Ok(frames) => task.guard.pass(frames, out).map_err(|e| format!("udf_finish: {e}")),
@@ -198,7 +203,9 @@ impl Executor {
 
     async fn snapshot(&mut self) -> Result<Vec<u8>, String> {
         // Kapacitor keeps no empty snapshot, which is right for a task that has no state.
-        let Some(task) = &mut self.task else { return Ok(Vec::new()) };
+        let Some(task) = &mut self.task else {
+            return Ok(Vec::new());
+        };
         let taken = Taken {
             plugin: &task.plugin,
             options_sha256: task.options_sha256,
@@ -252,7 +259,13 @@ impl Executor {
                         Err(e) => (String::new(), e.to_string()),
                     };
                     warn!(
-                        function, task, node, plugin, reason = reason.to_string(), file, err,
+                        function,
+                        task,
+                        node,
+                        plugin,
+                        reason = reason.to_string(),
+                        file,
+                        err,
                         "snapshot does not fit and was set aside, the task starts without it"
                     );
                     self.start_clean().await?;
@@ -266,7 +279,9 @@ impl Executor {
     /// Returns how many points the restored state has seen. After an error the sandbox may be in any
     /// state.
     async fn try_restore(&mut self, bytes: &[u8]) -> Result<u64, SnapshotError> {
-        let Some(task) = &mut self.task else { return Ok(0) };
+        let Some(task) = &mut self.task else {
+            return Ok(0);
+        };
         let snapshot = Snapshot::parse(bytes)?;
         snapshot.check_fit(&Taken {
             plugin: &task.plugin,
@@ -296,7 +311,9 @@ impl Executor {
     }
 
     async fn start_clean(&mut self) -> Result<(), String> {
-        let Some(mut task) = self.task.take() else { return Ok(()) };
+        let Some(mut task) = self.task.take() else {
+            return Ok(());
+        };
         let who = Arc::clone(&self.who);
         task.sandbox = start_sandbox(&task.plugin, &self.function.limits, who, &task.request).await?;
         self.task = Some(task);
@@ -349,7 +366,9 @@ impl Drop for Executor {
 
 /// An id as part of a file name.
 fn file_name(id: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }
+    };
     id.chars().take(80).map(plain).collect()
 }
 

@@ -203,10 +203,7 @@ impl Guard {
     #[inline]
     fn message<'a>(&mut self, bytes: &'a [u8]) -> Result<Message<'a>, Problem> {
         let mut fields = Fields::new(bytes);
-        let field = fields
-            .next()
-            .map_err(|_| Problem::Malformed("response"))?
-            .ok_or(Problem::Empty)?;
+        let field = fields.next().map_err(|_| Problem::Malformed("response"))?.ok_or(Problem::Empty)?;
         if field.span.1 != bytes.len() {
             return Err(Problem::Trailing);
         }
@@ -295,7 +292,9 @@ impl Guard {
         }
         names.sort_unstable_by_key(|(start, end, number)| (&message[*start..*end], *number));
         let twice = names.windows(2).find_map(|pair| {
-            let [(start, end, first), (start_2, end_2, second)] = pair else { return None };
+            let [(start, end, first), (start_2, end_2, second)] = pair else {
+                return None;
+            };
             (first != second && message[*start..*end] == message[*start_2..*end_2])
                 .then(|| String::from_utf8_lossy(&message[*start..*end]).into_owned())
         });
@@ -414,11 +413,7 @@ fn text(field: WireField<'_>, name: &'static str) -> Result<(), Problem> {
 
 #[inline]
 fn utf8(bytes: &[u8], name: &'static str) -> Result<(), Problem> {
-    if bytes.is_ascii() || std::str::from_utf8(bytes).is_ok() {
-        Ok(())
-    } else {
-        Err(Problem::Utf8(name))
-    }
+    if bytes.is_ascii() || std::str::from_utf8(bytes).is_ok() { Ok(()) } else { Err(Problem::Utf8(name)) }
 }
 
 /// Checks one map entry with values of `wire_type`, and returns the set of its key: see
@@ -447,7 +442,9 @@ fn entry(field: WireField<'_>, name: &'static str, wire_type: u8) -> Result<u64,
 /// A set of one of 64 values, chosen by `name`.
 #[inline]
 fn one_of_64(name: &[u8]) -> u64 {
-    let (Some(first), Some(last)) = (name.first(), name.last()) else { return 1 };
+    let (Some(first), Some(last)) = (name.first(), name.last()) else {
+        return 1;
+    };
     let hash = name.len() as u32 ^ u32::from(*first).wrapping_mul(31) ^ u32::from(*last).wrapping_mul(7);
     1 << (hash & 63)
 }

@@ -139,7 +139,12 @@ impl GuestLog {
             let Who { function, task, node, plugin } = &*self.who;
             let limit = self.per_second.to_string();
             warn!(
-                function, task, node, plugin, dropped = dropped.to_string(), limit,
+                function,
+                task,
+                node,
+                plugin,
+                dropped = dropped.to_string(),
+                limit,
                 "plugin logs more than limits.log-per-second, lines were dropped"
             );
         }
@@ -159,16 +164,22 @@ fn lock(log: &SharedLog) -> MutexGuard<'_, GuestLog> {
 
 /// Gives guests `kapacitor.log(level: i32, ptr: i32, len: i32)`.
 pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    linker.func_wrap("kapacitor", "log", |mut caller: Caller<'_, Guest>, level: i32, ptr: i32, len: i32| {
-        let Some(Extern::Memory(memory)) = caller.get_export("memory") else { return };
-        let (bytes, guest) = memory.data_and_store_mut(&mut caller);
-        let start = ptr as u32 as usize;
-        // Text that is longer is cut anyway, so no more of it is looked at.
-        let len = (len as u32 as usize).min(4 * MAX_TEXT);
-        if let Some(text) = start.checked_add(len).and_then(|end| bytes.get(start..end)) {
-            lock(&guest.log).say(Level::from_number(level), text);
-        }
-    })?;
+    linker.func_wrap(
+        "kapacitor",
+        "log",
+        |mut caller: Caller<'_, Guest>, level: i32, ptr: i32, len: i32| {
+            let Some(Extern::Memory(memory)) = caller.get_export("memory") else {
+                return;
+            };
+            let (bytes, guest) = memory.data_and_store_mut(&mut caller);
+            let start = ptr as u32 as usize;
+            // Text that is longer is cut anyway, so no more of it is looked at.
+            let len = (len as u32 as usize).min(4 * MAX_TEXT);
+            if let Some(text) = start.checked_add(len).and_then(|end| bytes.get(start..end)) {
+                lock(&guest.log).say(Level::from_number(level), text);
+            }
+        },
+    )?;
     Ok(())
 }
 

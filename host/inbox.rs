@@ -53,10 +53,18 @@ pub struct Inbox {
 }
 
 enum Part {
-    Run { length: usize, points: u64 },
-    Request { length: usize, message: Box<RequestMessage> },
+    Run {
+        length: usize,
+        points: u64,
+    },
+    Request {
+        length: usize,
+        message: Box<RequestMessage>,
+    },
     /// Was dealt with on arrival.
-    Done { length: usize },
+    Done {
+        length: usize,
+    },
 }
 
 impl Inbox {
@@ -247,7 +255,8 @@ mod tests {
     #[test]
     fn runs_are_bounded() {
         let name = "x".repeat(1000);
-        let (mut inbox, _) = inbox((0..1000).map(|_| RequestMessage::Point(Point { name: name.clone(), ..Point::default() })));
+        let (mut inbox, _) =
+            inbox((0..1000).map(|_| RequestMessage::Point(Point { name: name.clone(), ..Point::default() })));
         let mut points = 0;
         while let Some(Item::Run(run)) = inbox.take() {
             assert!(run.frames.len() < MAX_RUN + 2000);
@@ -260,7 +269,10 @@ mod tests {
     fn stops_at_the_limit_and_at_garbage() {
         let mut inbox = Inbox::new(units::Bytes(100), units::Bytes(10));
         let mut bytes = Vec::new();
-        put_request(RequestMessage::Point(Point { name: "0123456789".to_owned(), ..Point::default() }), &mut bytes);
+        put_request(
+            RequestMessage::Point(Point { name: "0123456789".to_owned(), ..Point::default() }),
+            &mut bytes,
+        );
         inbox.space().extend_from_slice(&bytes);
         inbox.space().extend_from_slice(&[101]);
         assert!(matches!(inbox.sort(|_| ()), Err(FrameError::TooLarge { length: 101, .. })));

@@ -113,7 +113,9 @@ fn put(key: &str, value: &str, line: &mut String) {
             '\n' => line.push_str("\\n"),
             '\t' => line.push_str("\\t"),
             // Control characters and the ones that reorder text on a screen.
-            c if c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
+            c if c.is_control()
+                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+            {
                 line.push_str(&format!("\\u{:04x}", c as u32));
             }
             c => line.push(c),

@@ -157,7 +157,8 @@ mod tests {
     use crate::protocol::OptionInfo;
 
     fn info() -> InfoResponse {
-        let option = |types: &[ValueType]| OptionInfo { value_types: types.iter().map(|t| i32::from(*t)).collect() };
+        let option =
+            |types: &[ValueType]| OptionInfo { value_types: types.iter().map(|t| i32::from(*t)).collect() };
         InfoResponse {
             options: [
                 ("field".to_owned(), option(&[ValueType::String])),

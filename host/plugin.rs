@@ -105,17 +105,25 @@ pub enum Problem {
     Component,
     #[error("is not a valid module: {0}; build it again, without WebAssembly proposals beyond 2.0")]
     Invalid(String),
-    #[error("imports `{0}`, which the host does not give: a plugin gets kapacitor.log and WASI preview 1 without sockets")]
+    #[error(
+        "imports `{0}`, which the host does not give: a plugin gets kapacitor.log and WASI preview 1 without sockets"
+    )]
     Import(String),
-    #[error("has no export kapacitor_udf_abi_1, so it is no plugin of this host: a Rust plugin needs `register!`")]
+    #[error(
+        "has no export kapacitor_udf_abi_1, so it is no plugin of this host: a Rust plugin needs `register!`"
+    )]
     NoMarker,
-    #[error("is made for guest interface {found}, and this host speaks {ABI}: build it with a kapacitor-guest of the same version as the host")]
+    #[error(
+        "is made for guest interface {found}, and this host speaks {ABI}: build it with a kapacitor-guest of the same version as the host"
+    )]
     OtherAbi { found: String },
     #[error("has no export `{name}: {expected}`: a plugin must export all functions of the guest interface")]
     Export { name: &'static str, expected: &'static str },
     #[error("needs {needs} of memory to start, more than limits.memory = {limit}: raise it")]
     Memory { needs: Bytes, limit: Bytes },
-    #[error("exports only one of udf_snapshot and udf_restore: export both, or none to have its memory saved")]
+    #[error(
+        "exports only one of udf_snapshot and udf_restore: export both, or none to have its memory saved"
+    )]
     HalfSnapshot,
     #[error("fails at its first call: {0}")]
     Call(GuestError),

@@ -21,9 +21,7 @@ pub fn put_request(message: RequestMessage, out: &mut Vec<u8>) {
 }
 
 fn put(message: &impl prost::Message, out: &mut Vec<u8>) {
-    message
-        .encode_length_delimited(out)
-        .expect("a Vec grows as needed");
+    message.encode_length_delimited(out).expect("a Vec grows as needed");
 }
 
 /// An ErrorResponse frame.

@@ -58,16 +58,17 @@ impl Function {
         let mut configs: BTreeMap<&str, &FunctionConfig> =
             plugins.filter(|name| is_identifier(name)).map(|name| (name.as_str(), &by_default)).collect();
         configs.extend(config.functions.iter().map(|(name, function)| (name.as_str(), function)));
-        configs
-            .into_iter()
-            .map(|(name, function)| Self::new(name, function, config.limits(name)))
-            .collect()
+        configs.into_iter().map(|(name, function)| Self::new(name, function, config.limits(name))).collect()
     }
 
     fn new(name: &str, config: &FunctionConfig, limits: Limits) -> Result<Self, String> {
         let routes = config.route.iter().map(|route| match Glob::new(&route.task) {
             Ok(glob) => Ok((glob.compile_matcher(), route.plugin.clone())),
-            Err(e) => Err(format!("[[functions.{name}.route]]: task = \"{}\" is no pattern: {}", route.task, e.kind())),
+            Err(e) => Err(format!(
+                "[[functions.{name}.route]]: task = \"{}\" is no pattern: {}",
+                route.task,
+                e.kind()
+            )),
         });
         let choice = match (&config.plugin_option, config.edges) {
             (Some(option), Some(edges)) => Choice::Generic { option: option.clone(), edges },
@@ -132,7 +133,9 @@ impl Function {
         };
         let plugin = match plugins.get(&name) {
             Some(Ok(plugin)) => Arc::clone(plugin),
-            Some(Err(refusal)) => return Err(format!("function `{}`: plugin {refusal}", self.name)),
+            Some(Err(refusal)) => {
+                return Err(format!("function `{}`: plugin {refusal}", self.name));
+            }
             None => return Err(unknown_plugin(&name, &self.name, plugins)),
         };
         self.check_edges(&plugin, plugins)?;

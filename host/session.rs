@@ -222,12 +222,22 @@ impl Session {
         });
         let Who { function, task, node, plugin } = &*self.who;
         if let Err(e) = sorted {
-            error!(function, task, node, plugin, err = e.to_string(), "connection closed: Kapacitor's bytes are no frames");
+            error!(
+                function,
+                task,
+                node,
+                plugin,
+                err = e.to_string(),
+                "connection closed: Kapacitor's bytes are no frames"
+            );
             return false;
         }
         if read == 0 {
             if inbox.is_cut() {
-                error!(function, task, node, plugin, "connection closed: Kapacitor's input ends inside a message");
+                error!(
+                    function,
+                    task, node, plugin, "connection closed: Kapacitor's input ends inside a message"
+                );
                 return false;
             }
             inbox.release_held();
@@ -251,11 +261,7 @@ impl Session {
 
     fn give_up(&mut self) {
         let Who { function, task, node, plugin } = &*self.who;
-        let what = if self.job.is_some() {
-            "the plugin still computes"
-        } else {
-            "Kapacitor does not read"
-        };
+        let what = if self.job.is_some() { "the plugin still computes" } else { "Kapacitor does not read" };
         warn!(function, task, node, plugin, reason = what, "closed at sessions.drain-deadline");
         self.job = None;
     }

@@ -118,16 +118,22 @@ impl Snapshot {
             return Err(SnapshotError::Format(*format));
         }
         let cut = SnapshotError::Damaged("it is cut off");
-        let Some(body) = rest.len().checked_sub(CHECKSUM) else { return Err(cut) };
+        let Some(body) = rest.len().checked_sub(CHECKSUM) else {
+            return Err(cut);
+        };
         let (checked, checksum) = bytes.split_at(bytes.len() - CHECKSUM);
         if *Sha256::digest(checked) != *checksum {
             return Err(SnapshotError::Damaged("its checksum is wrong"));
         }
-        let Some((length, rest)) = rest[..body].split_first_chunk::<4>() else { return Err(cut) };
+        let Some((length, rest)) = rest[..body].split_first_chunk::<4>() else {
+            return Err(cut);
+        };
         let length = u32::from_le_bytes(*length) as usize;
-        let Some((header, payload)) = rest.split_at_checked(length) else { return Err(cut) };
-        let header = SnapshotHeader::decode(header)
-            .map_err(|_| SnapshotError::Damaged("its header can't be read"))?;
+        let Some((header, payload)) = rest.split_at_checked(length) else {
+            return Err(cut);
+        };
+        let header =
+            SnapshotHeader::decode(header).map_err(|_| SnapshotError::Damaged("its header can't be read"))?;
         Ok(Self { header, payload: payload.to_vec() })
     }
 
@@ -315,9 +321,8 @@ impl Image {
         let mut rest = &payload[..];
         while !rest.is_empty() {
             let run = rest.split_first_chunk::<8>().and_then(|(head, pages)| {
-                let [index, count] = [0, 4].map(|i| {
-                    u32::from_le_bytes([head[i], head[i + 1], head[i + 2], head[i + 3]]) as usize
-                });
+                let [index, count] = [0, 4]
+                    .map(|i| u32::from_le_bytes([head[i], head[i + 1], head[i + 2], head[i + 3]]) as usize);
                 let start = index.checked_mul(PAGE)?;
                 let length = count.checked_mul(PAGE)?;
                 let (pages, after) = pages.split_at_checked(length)?;
@@ -342,7 +347,9 @@ impl Image {
                     let bits = v.as_u128();
                     values.extend([bits as u64, (bits >> 64) as u64]);
                 }
-                _ => return Err(SnapshotError::NotCapturable(format!("global {name} is a reference"))),
+                _ => {
+                    return Err(SnapshotError::NotCapturable(format!("global {name} is a reference")));
+                }
             }
         }
         Ok(values)

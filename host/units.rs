@@ -37,9 +37,7 @@ impl FromStr for Bytes {
         if !text.trim_end().ends_with(['B', 'b', 'k', 'K', 'm', 'M', 'g', 'G', 'i']) {
             return Err(bad());
         }
-        text.parse::<bytesize::ByteSize>()
-            .map(|size| Self(size.as_u64()))
-            .map_err(|_| bad())
+        text.parse::<bytesize::ByteSize>().map(|size| Self(size.as_u64())).map_err(|_| bad())
     }
 }
 
@@ -66,9 +64,7 @@ impl FromStr for Span {
         if text.ends_with(|c: char| c.is_ascii_digit()) {
             return Err(no_span(text));
         }
-        humantime::parse_duration(text)
-            .map(Self)
-            .map_err(|_| no_span(text))
+        humantime::parse_duration(text).map(Self).map_err(|_| no_span(text))
     }
 }
 

@@ -26,9 +26,7 @@ pub enum WireError {
 pub fn varint(bytes: &[u8]) -> Result<(u64, usize), WireError> {
     match bytes {
         [first, ..] if *first < 0x80 => Ok((u64::from(*first), 1)),
-        [first, second, ..] if *second < 0x80 => {
-            Ok((u64::from(*first & 0x7f) | u64::from(*second) << 7, 2))
-        }
+        [first, second, ..] if *second < 0x80 => Ok((u64::from(*first & 0x7f) | u64::from(*second) << 7, 2)),
         _ => long_varint(bytes),
     }
 }
@@ -39,11 +37,7 @@ fn long_varint(bytes: &[u8]) -> Result<(u64, usize), WireError> {
         value |= u64::from(byte & 0x7f) << (7 * i);
         if byte < 0x80 {
             // The tenth byte holds the last bit of 64.
-            return if i == 9 && byte > 1 {
-                Err(WireError::Malformed)
-            } else {
-                Ok((value, i + 1))
-            };
+            return if i == 9 && byte > 1 { Err(WireError::Malformed) } else { Ok((value, i + 1)) };
         }
     }
     Err(if bytes.len() < 10 { WireError::Incomplete } else { WireError::Malformed })
@@ -114,12 +108,7 @@ impl<'a> Fields<'a> {
         }
         let value = rest[skip..].get(..take).ok_or(WireError::Incomplete)?;
         self.pos = start + length + skip + take;
-        Ok(Some(WireField {
-            number: tag >> 3,
-            wire_type: (tag & 7) as u8,
-            value,
-            span: (start, self.pos),
-        }))
+        Ok(Some(WireField { number: tag >> 3, wire_type: (tag & 7) as u8, value, span: (start, self.pos) }))
     }
 }
 

@@ -58,7 +58,8 @@ pub fn check(config: Config) -> Result<ExitCode> {
         if function.is_generic() {
             plugins.insert(0, "(as the TICKscript says)");
         }
-        if plugins.iter().any(|name| matches!(host.plugins.get(*name), Some(Ok(_)))) || function.is_generic() {
+        if plugins.iter().any(|name| matches!(host.plugins.get(*name), Some(Ok(_)))) || function.is_generic()
+        {
             table.add_row([
                 function.name.as_str(),
                 &plugins.join(", "),
@@ -76,7 +77,9 @@ pub fn check(config: Config) -> Result<ExitCode> {
             Err(refusal) => problems.push(refusal.to_string()),
             Ok(plugin) => {
                 if let (false, Err(reason)) = (plugin.own_format, &plugin.image) {
-                    println!("note: plugin `{name}` has no snapshots, a restart of Kapacitor loses its state: {reason}");
+                    println!(
+                        "note: plugin `{name}` has no snapshots, a restart of Kapacitor loses its state: {reason}"
+                    );
                 }
             }
         }
@@ -107,7 +110,8 @@ pub fn config(settings: &Settings, stdio: bool) -> Result<ExitCode> {
         if stdio {
             let program = std::env::current_exe()?;
             let config = std::path::absolute(&settings.config)?;
-            let mut args = vec!["stdio".to_owned(), name.clone(), "--config".to_owned(), config.display().to_string()];
+            let mut args =
+                vec!["stdio".to_owned(), name.clone(), "--config".to_owned(), config.display().to_string()];
             if let Some(dir) = &settings.plugins_dir {
                 args.extend(["--plugins-dir".to_owned(), std::path::absolute(dir)?.display().to_string()]);
             }

@@ -18,8 +18,9 @@ use tracing::{info, warn};
 pub fn sockets(config: Config) -> Result<ExitCode> {
     let runtime = runtime()?;
     let folder = config.socket_dir.clone();
-    fs::create_dir_all(&folder)
-        .with_context(|| format!("{}: the folder can't be made: set socket-dir or --socket-dir", folder.display()))?;
+    fs::create_dir_all(&folder).with_context(|| {
+        format!("{}: the folder can't be made: set socket-dir or --socket-dir", folder.display())
+    })?;
     let host = Arc::new(Host::load(config)?);
     if host.functions.is_empty() {
         bail!(

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use prost::Message as _;
 use proptest::prelude::*;
+use prost::Message as _;
 
 use super::*;
 use crate::protocol::{
@@ -25,7 +25,12 @@ fn point(field: &str) -> ResponseMessage {
 }
 
 fn begin(size: i64) -> ResponseMessage {
-    ResponseMessage::Begin(BeginBatch { name: "cpu".to_owned(), size, by_name: true, ..BeginBatch::default() })
+    ResponseMessage::Begin(BeginBatch {
+        name: "cpu".to_owned(),
+        size,
+        by_name: true,
+        ..BeginBatch::default()
+    })
 }
 
 fn end() -> ResponseMessage {
@@ -137,10 +142,14 @@ fn an_error_is_the_last_response() {
 #[test]
 fn strings_must_be_utf_8_everywhere() {
     let name = |n: u8| framed(&[&[0x8a, 0x01, 4, n << 3 | 2, 2], &[b'a', 0xff][..]].concat());
-    for (number, field) in [(2, "name"), (3, "database"), (4, "retentionPolicy"), (5, "group"), (6, "dimensions")] {
+    for (number, field) in
+        [(2, "name"), (3, "database"), (4, "retentionPolicy"), (5, "group"), (6, "dimensions")]
+    {
         assert_eq!(refused(EdgeType::Stream, &name(number)), Problem::Utf8(field));
     }
-    for (number, field) in [(7, "tags"), (8, "fieldsDouble"), (9, "fieldsInt"), (10, "fieldsString"), (12, "fieldsBool")] {
+    for (number, field) in
+        [(7, "tags"), (8, "fieldsDouble"), (9, "fieldsInt"), (10, "fieldsString"), (12, "fieldsBool")]
+    {
         let key = framed(&[0x8a, 0x01, 5, number << 3 | 2, 3, 0x0a, 1, 0xff]);
         assert_eq!(refused(EdgeType::Stream, &key), Problem::Utf8(field));
     }
@@ -189,7 +198,9 @@ prop_compose! {
 
 fn has_two_types(point: &Point) -> bool {
     let mut types: BTreeMap<&str, usize> = BTreeMap::new();
-    let names = point.fields_double.keys()
+    let names = point
+        .fields_double
+        .keys()
         .chain(point.fields_int.keys())
         .chain(point.fields_string.keys())
         .chain(point.fields_bool.keys());

@@ -1,0 +1,365 @@
+//! Runs a plugin: what the host calls, without the calling convention.
+//!
+//! The same code serves the exports of a `.wasm` file and the test harness.
+
+use std::marker::PhantomData;
+
+use crate::error::{Error, Result};
+use crate::groups::Groups;
+use crate::log;
+use crate::options::{Described, Given, Options};
+use crate::output::{Edge, Output};
+use crate::point::Point;
+use crate::points::Points;
+use crate::udf::{Batch, Snapshot, Stream};
+use crate::wire::{self, Fields};
+
+/// The calls of the guest interface. Each one's result is in [`Calls::result`] until the next call.
+pub trait Calls {
+    /// Room for the next call's input, at least `length` bytes; kept until it is asked for again.
+    fn input(&mut self, length: usize) -> &mut [u8];
+    /// InfoResponse.
+    fn info(&mut self);
+    /// InitRequest, `length` bytes of the input, to InitResponse.
+    fn init(&mut self, length: usize);
+    /// Request frames, `length` bytes of the input, to Response frames.
+    fn process(&mut self, length: usize);
+    /// The last Response frames.
+    fn finish(&mut self);
+    /// SnapshotResponse.
+    fn snapshot(&mut self);
+    /// RestoreRequest, `length` bytes of the input, to RestoreResponse.
+    fn restore(&mut self, length: usize);
+    /// The result of the last call.
+    fn result(&self) -> &[u8];
+}
+
+/// Tells [`Stream`] plugins from [`Batch`] plugins, so that one `register!` serves both.
+pub trait Plugin<Kind>: Options + 'static {
+    /// See [`Stream::Group`].
+    type Group: Default + 'static;
+    /// What it takes.
+    const WANTS: Edge;
+    /// What it gives.
+    const PROVIDES: Edge;
+    /// See [`Stream::check`].
+    ///
+    /// # Errors
+    ///
+    /// The options do not go together.
+    fn check_options(&self) -> Result<()>;
+    /// One message of a run: its field number in a Request, and its bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stream::point`] and [`Batch::batch`].
+    fn message(
+        &self,
+        number: u32,
+        message: &[u8],
+        state: &mut State<Self::Group>,
+        out: &mut Output,
+    ) -> Result<()>;
+    /// See [`Stream::finish`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    fn finish_all(&self, groups: &mut Groups<Self::Group>, out: &mut Output) -> Result<()>;
+}
+
+/// The kind of [`Stream`] plugins.
+#[derive(Debug)]
+pub struct OfPoints;
+
+/// The kind of [`Batch`] plugins.
+#[derive(Debug)]
+pub struct OfBatches;
+
+/// What a plugin keeps between two messages.
+#[derive(Debug)]
+pub struct State<G> {
+    groups: Groups<G>,
+    /// The batch that is open: its Begin, and the frames of its points.
+    begin: Option<Vec<u8>>,
+    frames: Vec<u8>,
+    count: usize,
+    skipped: u64,
+}
+
+impl<G> Default for State<G> {
+    fn default() -> Self {
+        Self { groups: Groups::default(), begin: None, frames: Vec::new(), count: 0, skipped: 0 }
+    }
+}
+
+const BEGIN: u32 = 16;
+const POINT: u32 = 17;
+const END: u32 = 18;
+
+impl<T: Stream> Plugin<OfPoints> for T {
+    type Group = T::Group;
+    const WANTS: Edge = Edge::Stream;
+    const PROVIDES: Edge = <T as Stream>::PROVIDES;
+
+    fn check_options(&self) -> Result<()> {
+        self.check()
+    }
+
+    #[inline]
+    fn message(
+        &self,
+        number: u32,
+        message: &[u8],
+        state: &mut State<T::Group>,
+        out: &mut Output,
+    ) -> Result<()> {
+        if number != POINT {
+            return Err(Error::new("Kapacitor sent a batch to a plugin that wants a stream"));
+        }
+        let point = Point::new(message);
+        let group = point.group_bytes();
+        self.point(state.groups.of(group), point, out).map_err(|e| in_group(e, group))
+    }
+
+    fn finish_all(&self, groups: &mut Groups<T::Group>, out: &mut Output) -> Result<()> {
+        self.finish(groups, out)
+    }
+}
+
+impl<T: Batch> Plugin<OfBatches> for T {
+    type Group = T::Group;
+    const WANTS: Edge = Edge::Batch;
+    const PROVIDES: Edge = <T as Batch>::PROVIDES;
+
+    fn check_options(&self) -> Result<()> {
+        self.check()
+    }
+
+    fn message(
+        &self,
+        number: u32,
+        message: &[u8],
+        state: &mut State<T::Group>,
+        out: &mut Output,
+    ) -> Result<()> {
+        match number {
+            BEGIN => {
+                // Of a batch that was never ended nothing is left to do.
+                state.frames.clear();
+                state.count = 0;
+                state.begin = Some(message.to_vec());
+                Ok(())
+            }
+            POINT => {
+                if state.begin.is_none() {
+                    return Err(Error::new(
+                        "Kapacitor sent a point outside of a batch to a plugin that wants batches",
+                    ));
+                }
+                wire::put_frame(POINT, message, &mut state.frames);
+                state.count += 1;
+                Ok(())
+            }
+            _ => {
+                let begin = state
+                    .begin
+                    .take()
+                    .ok_or_else(|| Error::new("Kapacitor ended a batch that it had not begun"))?;
+                let points =
+                    Points { begin: &begin, frames: &state.frames, count: state.count, end: message };
+                let group = points.group_bytes();
+                self.batch(state.groups.of(group), &points, out).map_err(|e| in_group(e, group))
+            }
+        }
+    }
+
+    fn finish_all(&self, groups: &mut Groups<T::Group>, out: &mut Output) -> Result<()> {
+        self.finish(groups, out)
+    }
+}
+
+#[cold]
+fn in_group(error: Error, group: &[u8]) -> Error {
+    if group.is_empty() {
+        error
+    } else {
+        error.context(format_args!("group `{}`", crate::point::text(group)))
+    }
+}
+
+/// A plugin, from its Info on.
+struct Runtime<T: Plugin<K>, K> {
+    plugin: Option<T>,
+    state: State<T::Group>,
+    input: Vec<u8>,
+    out: Output,
+    /// The result of a call that does not return frames.
+    answer: Vec<u8>,
+    answered: bool,
+    own_format: Option<OwnFormat<T, T::Group>>,
+    kind: PhantomData<K>,
+}
+
+/// The functions of [`Snapshot`], for the plugins that have them.
+pub struct OwnFormat<T, G> {
+    snapshot: fn(&T, &Groups<G>) -> Result<Vec<u8>>,
+    restore: fn(&T, &[u8], &mut Groups<G>) -> Result<()>,
+}
+
+/// The calls into a plugin whose snapshots are its memory.
+pub fn calls<T: Plugin<K>, K: 'static>() -> Box<dyn Calls> {
+    Box::new(Runtime::<T, K>::new(None))
+}
+
+/// The calls into a plugin with a snapshot format of its own.
+pub fn calls_with_snapshot<T: Plugin<K> + Snapshot<T::Group>, K: 'static>() -> Box<dyn Calls> {
+    let own_format = OwnFormat { snapshot: T::snapshot, restore: T::restore };
+    Box::new(Runtime::<T, K>::new(Some(own_format)))
+}
+
+impl<T: Plugin<K>, K> Runtime<T, K> {
+    fn new(own_format: Option<OwnFormat<T, T::Group>>) -> Self {
+        Self {
+            plugin: None,
+            state: State::default(),
+            input: Vec::new(),
+            out: Output::new(T::PROVIDES),
+            answer: Vec::new(),
+            answered: false,
+            own_format,
+            kind: PhantomData,
+        }
+    }
+
+    fn answer(&mut self) -> &mut Vec<u8> {
+        self.answered = true;
+        self.answer.clear();
+        &mut self.answer
+    }
+
+    fn frames(&mut self) -> &mut Output {
+        self.answered = false;
+        self.out.clear();
+        &mut self.out
+    }
+
+    /// `success` and `error` of an InitResponse or RestoreResponse.
+    fn answer_result(&mut self, result: Result<()>) {
+        let out = self.answer();
+        match result {
+            Ok(()) => wire::put_int(1, 1, out),
+            Err(e) => wire::put_text(2, &e.to_string(), out),
+        }
+    }
+
+    fn run(&mut self, length: usize) -> Result<()> {
+        let Self { plugin, state, input, out, .. } = self;
+        let plugin = plugin.as_ref().ok_or_else(|| Error::new("process before init"))?;
+        let mut rest = &input[..length];
+        while !rest.is_empty() {
+            let (message, after) = wire::split_frame(rest).ok_or_else(|| Error::new("a frame is cut off"))?;
+            rest = after;
+            for field in Fields(message) {
+                if !matches!(field.number, BEGIN..=END) {
+                    continue;
+                }
+                let mark = out.mark();
+                match plugin.message(field.number, field.bytes, state, out) {
+                    Ok(()) => {}
+                    Err(e) if e.is_skip() => {
+                        out.rewind(mark);
+                        state.skipped += 1;
+                        report_skipped(state.skipped, &e);
+                    }
+                    Err(e) => return Err(e),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Logs the first skip, the tenth, the hundredth, and so on: a field name that never matches shows,
+/// and does not fill the log.
+#[cold]
+fn report_skipped(skipped: u64, error: &Error) {
+    if skipped == 10u64.pow(skipped.ilog10()) {
+        log::warn(format_args!("{skipped} skipped so far, now because: {error}"));
+    }
+}
+
+impl<T: Plugin<K>, K> Calls for Runtime<T, K> {
+    fn input(&mut self, length: usize) -> &mut [u8] {
+        if self.input.len() < length {
+            self.input.resize(length, 0);
+        }
+        &mut self.input
+    }
+
+    fn info(&mut self) {
+        let mut options = Described::default();
+        T::describe(&mut options);
+        let out = self.answer();
+        wire::put_int(1, T::WANTS as i64, out);
+        wire::put_int(2, T::PROVIDES as i64, out);
+        options.encode(out);
+    }
+
+    fn init(&mut self, length: usize) {
+        let mut given = Given::decode(&self.input[..length]);
+        let plugin = T::read(&mut given);
+        let result = given.finish(plugin).and_then(|plugin| {
+            plugin.check_options()?;
+            Ok(plugin)
+        });
+        let result = result.map(|plugin| self.plugin = Some(plugin));
+        self.answer_result(result);
+    }
+
+    fn process(&mut self, length: usize) {
+        self.frames();
+        if let Err(e) = self.run(length) {
+            self.out.put_error(&e);
+        }
+    }
+
+    fn finish(&mut self) {
+        self.frames();
+        let Self { plugin: Some(plugin), state, out, .. } = self else {
+            return;
+        };
+        if let Err(e) = plugin.finish_all(&mut state.groups, out) {
+            out.put_error(&e);
+        }
+    }
+
+    fn snapshot(&mut self) {
+        let state = match (&self.plugin, &self.own_format) {
+            (Some(plugin), Some(format)) => (format.snapshot)(plugin, &self.state.groups),
+            _ => Ok(Vec::new()),
+        };
+        match state {
+            Ok(state) => wire::put_bytes(1, &state, self.answer()),
+            // There is no error in a SnapshotResponse; the host takes the trap's message.
+            Err(e) => panic!("{e}"),
+        }
+    }
+
+    fn restore(&mut self, length: usize) {
+        let Self { plugin, own_format, state, input, .. } = self;
+        let result = match (plugin, own_format) {
+            (Some(plugin), Some(format)) => {
+                let snapshot = Fields(&input[..length]).find(|field| field.number == 1);
+                state.groups.clear();
+                (format.restore)(plugin, snapshot.map_or(&[], |field| field.bytes), &mut state.groups)
+            }
+            _ => Err(Error::new("the plugin has no snapshot format of its own")),
+        };
+        self.answer_result(result);
+    }
+
+    fn result(&self) -> &[u8] {
+        if self.answered { &self.answer } else { self.out.frames() }
+    }
+}

@@ -1,0 +1,187 @@
+//! The protobuf wire format, as far as Kapacitor's messages need it.
+//!
+//! Reading borrows, never allocates and never panics: what is malformed ends the iteration, and the
+//! host has checked the frames before. Writing appends to a `Vec`.
+
+/// Wire type of a varint.
+pub const VARINT: u32 = 0;
+/// Wire type of eight bytes.
+pub const FIXED64: u32 = 1;
+/// Wire type of a length and so many bytes.
+pub const LEN: u32 = 2;
+
+/// Reads the varint at the start of `bytes`; returns it with its length.
+#[inline]
+pub fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
+    let first = *bytes.first()?;
+    if first < 0x80 {
+        return Some((u64::from(first), 1));
+    }
+    let mut value = 0;
+    for (i, &byte) in bytes.iter().take(10).enumerate() {
+        value |= u64::from(byte & 0x7f) << (7 * i);
+        if byte < 0x80 {
+            return Some((value, i + 1));
+        }
+    }
+    None
+}
+
+/// Cuts the first frame off `frames`: its message, and what follows.
+#[inline]
+pub fn split_frame(frames: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, header) = varint(frames)?;
+    frames[header..].split_at_checked(usize::try_from(length).ok()?)
+}
+
+/// The fields of one message, in the order in which they stand.
+#[derive(Clone)]
+pub struct Fields<'a>(pub &'a [u8]);
+
+/// One field.
+#[derive(Clone, Copy)]
+pub struct Field<'a> {
+    /// Its number.
+    pub number: u32,
+    /// The contents of a `LEN` field; the bytes of a fixed or varint one.
+    pub bytes: &'a [u8],
+    /// The field with its tag.
+    pub whole: &'a [u8],
+}
+
+impl Field<'_> {
+    /// The value of a varint field.
+    #[inline]
+    pub fn varint(&self) -> u64 {
+        varint(self.bytes).map_or(0, |(value, _)| value)
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Field<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Field<'a>> {
+        let all = self.0;
+        let (tag, tag_length) = varint(all)?;
+        let rest = &all[tag_length..];
+        let (skip, take) = match tag as u32 & 7 {
+            LEN => {
+                let (length, skip) = varint(rest)?;
+                (skip, usize::try_from(length).ok()?)
+            }
+            FIXED64 => (0, 8),
+            VARINT => (0, varint(rest)?.1),
+            5 => (0, 4),
+            _ => return None,
+        };
+        let bytes = rest[skip..].get(..take)?;
+        let end = tag_length + skip + take;
+        self.0 = &all[end..];
+        Some(Field { number: (tag >> 3) as u32, bytes, whole: &all[..end] })
+    }
+}
+
+/// The two halves of a map entry. What is absent is the empty string or the zero of its type, which
+/// is also what no bytes at all read as.
+#[inline]
+pub fn entry(bytes: &[u8]) -> (&[u8], &[u8]) {
+    // As Kapacitor writes it: a short key, then the value.
+    if let [0x0a, length, rest @ ..] = bytes
+        && *length < 0x80
+        && let Some((key, value)) = rest.split_at_checked(usize::from(*length))
+    {
+        match value {
+            [0x11, value @ ..] if value.len() == 8 => return (key, value),
+            [0x10, value @ ..] if value.len() == 1 => return (key, value),
+            _ => {}
+        }
+    }
+    let (mut key, mut value): (&[u8], &[u8]) = (&[], &[]);
+    for field in Fields(bytes) {
+        match field.number {
+            1 => key = field.bytes,
+            2 => value = field.bytes,
+            _ => {}
+        }
+    }
+    (key, value)
+}
+
+/// Reads eight bytes as a double; none are 0.
+#[inline]
+pub fn double(bytes: &[u8]) -> f64 {
+    bytes.try_into().map_or(0.0, f64::from_le_bytes)
+}
+
+/// The length of `value` as a varint.
+#[inline]
+pub fn varint_len(value: u64) -> usize {
+    // Seven bits a byte; zero takes one.
+    (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
+}
+
+/// Appends a varint.
+#[inline]
+pub fn put_varint(mut value: u64, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// Appends the tag of a field.
+#[inline]
+pub fn put_tag(number: u32, wire_type: u32, out: &mut Vec<u8>) {
+    put_varint(u64::from(number << 3 | wire_type), out);
+}
+
+/// Appends a string or message field.
+#[inline]
+pub fn put_bytes(number: u32, bytes: &[u8], out: &mut Vec<u8>) {
+    put_tag(number, LEN, out);
+    put_varint(bytes.len() as u64, out);
+    out.extend_from_slice(bytes);
+}
+
+/// Appends a string field unless it is empty, which is the default.
+pub fn put_text(number: u32, text: &str, out: &mut Vec<u8>) {
+    if !text.is_empty() {
+        put_bytes(number, text.as_bytes(), out);
+    }
+}
+
+/// Appends an integer field unless it is zero.
+pub fn put_int(number: u32, value: i64, out: &mut Vec<u8>) {
+    if value != 0 {
+        put_tag(number, VARINT, out);
+        put_varint(value as u64, out);
+    }
+}
+
+/// Appends an entry of a map of strings.
+pub fn put_text_entry(number: u32, key: &str, value: &str, out: &mut Vec<u8>) {
+    let field = |text: &str| 1 + varint_len(text.len() as u64) + text.len();
+    put_tag(number, LEN, out);
+    put_varint((field(key) + field(value)) as u64, out);
+    put_bytes(1, key.as_bytes(), out);
+    put_bytes(2, value.as_bytes(), out);
+}
+
+/// Appends a frame: one message whose only field is `number` with these bytes.
+#[inline]
+pub fn put_frame(number: u32, message: &[u8], out: &mut Vec<u8>) {
+    begin_frame(number, message.len(), out);
+    out.extend_from_slice(message);
+}
+
+/// Appends the beginning of a frame whose message will have `length` bytes.
+#[inline]
+pub fn begin_frame(number: u32, length: usize, out: &mut Vec<u8>) {
+    let tag = u64::from(number << 3 | LEN);
+    let body = varint_len(tag) + varint_len(length as u64) + length;
+    put_varint(body as u64, out);
+    put_varint(tag, out);
+    put_varint(length as u64, out);
+}

@@ -1,0 +1,16 @@
+//! Passes every point on as it is.
+
+use kapacitor_guest::prelude::*;
+
+#[derive(Options)]
+struct Mirror;
+
+impl Stream for Mirror {
+    type Group = ();
+
+    fn point(&self, _: &mut (), point: Point<'_>, out: &mut Output) -> Result<()> {
+        out.send(point)
+    }
+}
+
+register!(Mirror);
