@@ -244,25 +244,12 @@ impl Guard {
         // For each of the four types a set of the field names, hashed to 64 values: when no two of
         // the sets have a value in common, no name has two types.
         let mut sets = [0u64; 4];
-        let mut fields = Fields::new(message);
-        while let Some(field) = fields.next().map_err(|_| Problem::Malformed("point"))? {
-            match field.number {
-                1 => varint(field, "time")?,
-                2 => text(field, "name")?,
-                3 => text(field, "database")?,
-                4 => text(field, "retentionPolicy")?,
-                5 => text(field, "group")?,
-                6 => text(field, "dimensions")?,
-                7 => {
-                    entry(field, "tags", LEN)?;
-                }
-                8 => sets[0] |= entry(field, "fieldsDouble", FIXED64)?,
-                9 => sets[1] |= entry(field, "fieldsInt", VARINT)?,
-                10 => sets[2] |= entry(field, "fieldsString", LEN)?,
-                12 => sets[3] |= entry(field, "fieldsBool", VARINT)?,
-                11 => varint(field, "byName")?,
-                _ => {}
-            }
+        let mut rest = message;
+        while !rest.is_empty() {
+            rest = match short_field(rest, &mut sets) {
+                Some(after) => after,
+                None => field_of_any_form(rest, &mut sets)?,
+            };
         }
         let [a, b, c, d] = sets;
         if (a & (b | c | d)) | (b & (c | d)) | (c & d) != 0 {
@@ -413,12 +400,97 @@ fn text(field: WireField<'_>, name: &'static str) -> Result<(), Problem> {
 
 #[inline]
 fn utf8(bytes: &[u8], name: &'static str) -> Result<(), Problem> {
-    if bytes.is_ascii() || std::str::from_utf8(bytes).is_ok() { Ok(()) } else { Err(Problem::Utf8(name)) }
+    if is_ascii(bytes) || std::str::from_utf8(bytes).is_ok() { Ok(()) } else { Err(Problem::Utf8(name)) }
+}
+
+/// Whether all bytes are ASCII; faster than the standard library on the short strings of a point.
+#[inline(always)]
+fn is_ascii(bytes: &[u8]) -> bool {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    match bytes.split_last_chunk::<8>() {
+        // Whole words, and the last one, which may overlap the one before.
+        Some((_, last)) => {
+            let words =
+                bytes.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().unwrap_or([0; 8])));
+            (words.fold(u64::from_le_bytes(*last), |all, word| all | word)) & HIGH == 0
+        }
+        None => bytes.iter().fold(0, |all, byte| all | byte) < 0x80,
+    }
+}
+
+/// Checks the first field of a point and returns what follows, if the field is written as nearly all
+/// are: tag and length of one byte each, and ASCII. `None` says nothing about the field.
+///
+/// The same rules as in [`field_of_any_form`], in the form that most of the guard's time goes to.
+#[inline(always)]
+fn short_field<'a>(message: &'a [u8], sets: &mut [u64; 4]) -> Option<&'a [u8]> {
+    let [tag, length @ ..0x80, rest @ ..] = message else { return None };
+    let (value, after) = rest.split_at_checked(usize::from(*length))?;
+    match tag {
+        // name, database, retentionPolicy, group, dimensions
+        0x12 | 0x1a | 0x22 | 0x2a | 0x32 => is_ascii(value).then_some(after),
+        0x3a => short_entry(value, LEN).map(|_| after),
+        0x42 => short_entry(value, FIXED64).map(|key| {
+            sets[0] |= one_of_64(key);
+            after
+        }),
+        0x4a => short_entry(value, VARINT).map(|key| {
+            sets[1] |= one_of_64(key);
+            after
+        }),
+        0x52 => short_entry(value, LEN).map(|key| {
+            sets[2] |= one_of_64(key);
+            after
+        }),
+        0x62 => short_entry(value, VARINT).map(|key| {
+            sets[3] |= one_of_64(key);
+            after
+        }),
+        _ => None,
+    }
+}
+
+/// The key of a map entry that has a short key and a value of `wire_type`, both ASCII as far as they
+/// are text.
+#[inline(always)]
+fn short_entry(entry: &[u8], wire_type: u8) -> Option<&[u8]> {
+    let [0x0a, length @ ..0x80, rest @ ..] = entry else { return None };
+    let (key, value) = rest.split_at_checked(usize::from(*length))?;
+    let well_formed = match (wire_type, value) {
+        (FIXED64, [0x11, number @ ..]) => number.len() == 8,
+        (VARINT, [0x10, ..0x80]) => true,
+        (LEN, [0x12, length @ ..0x80, text @ ..]) => text.len() == usize::from(*length) && is_ascii(text),
+        _ => false,
+    };
+    (well_formed && is_ascii(key)).then_some(key)
+}
+
+/// Checks the first field of a point and returns what follows.
+fn field_of_any_form<'a>(message: &'a [u8], sets: &mut [u64; 4]) -> Result<&'a [u8], Problem> {
+    let mut fields = Fields::new(message);
+    let field = fields.next().ok().flatten().ok_or(Problem::Malformed("point"))?;
+    match field.number {
+        1 => varint(field, "time")?,
+        2 => text(field, "name")?,
+        3 => text(field, "database")?,
+        4 => text(field, "retentionPolicy")?,
+        5 => text(field, "group")?,
+        6 => text(field, "dimensions")?,
+        7 => {
+            entry(field, "tags", LEN)?;
+        }
+        8 => sets[0] |= entry(field, "fieldsDouble", FIXED64)?,
+        9 => sets[1] |= entry(field, "fieldsInt", VARINT)?,
+        10 => sets[2] |= entry(field, "fieldsString", LEN)?,
+        12 => sets[3] |= entry(field, "fieldsBool", VARINT)?,
+        11 => varint(field, "byName")?,
+        _ => {}
+    }
+    Ok(fields.rest())
 }
 
 /// Checks one map entry with values of `wire_type`, and returns the set of its key: see
 /// [`Guard::point`].
-#[inline]
 fn entry(field: WireField<'_>, name: &'static str, wire_type: u8) -> Result<u64, Problem> {
     if field.wire_type != LEN {
         return Err(Problem::Malformed(name));

@@ -77,6 +77,11 @@ impl<'a> Fields<'a> {
         Self { bytes: message, pos: 0 }
     }
 
+    /// What was not yet read.
+    pub fn rest(&self) -> &'a [u8] {
+        &self.bytes[self.pos..]
+    }
+
     /// The next field, or `None` at the end of the message.
     ///
     /// # Errors

@@ -1,1 +1,138 @@
-fn main() {}
+//! The repository's commands: `cargo demo`, `cargo verify` and `cargo plugins`.
+//!
+//! Needs nothing but the standard library, so that it starts at once.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+const USAGE: &str = "usage: cargo demo | cargo verify | cargo plugins
+
+  demo     set everything up, play a recording to the plugins, show what comes out
+  verify   set everything up, run all tests
+  plugins  build the plugins into plugins/*.wasm";
+
+/// What plugins are compiled to.
+const TARGET: &str = "wasm32-unknown-unknown";
+
+fn main() -> ExitCode {
+    let mut args = env::args().skip(1);
+    let command = args.next().unwrap_or_default();
+    let rest: Vec<String> = args.collect();
+    let result = match command.as_str() {
+        "demo" => demo(&rest),
+        "verify" => verify(&rest),
+        "plugins" => plugins(),
+        _ => Err(USAGE.to_owned()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn demo(rest: &[String]) -> Result<(), String> {
+    plugins()?;
+    say("building the host; the first time this takes some minutes, most of them for wasmtime");
+    run(cargo().args(["run", "--release", "--bin", "kapacitor-wasm", "--", "demo"]).args(rest))
+}
+
+fn verify(rest: &[String]) -> Result<(), String> {
+    plugins()?;
+    say("building host and tests; the first time this takes some minutes, most of them for wasmtime");
+    run(cargo().args(["test", "--release", "--workspace", "--exclude", "xtask"]).args(rest))
+}
+
+/// Builds the plugins, and the guests of the tests.
+fn plugins() -> Result<(), String> {
+    add_target()?;
+    say("building the plugins");
+    let root = root();
+    let names = folders(&root.join("plugins"))?;
+    let mut build = cargo();
+    build.args(["build", "--profile", "plugin", "--target", TARGET]);
+    for name in &names {
+        build.args(["--package", name]);
+    }
+    run(&mut build)?;
+    run(cargo().args([
+        "build",
+        "--profile",
+        "plugin",
+        "--target",
+        TARGET,
+        "--package",
+        "test-guests",
+        "--examples",
+    ]))?;
+    let built = target_dir(&root).join(TARGET).join("plugin");
+    for name in &names {
+        copy(&built.join(format!("{name}.wasm")), &root.join("plugins").join(format!("{name}.wasm")))?;
+    }
+    Ok(())
+}
+
+/// Copies so that a host that looks at the same moment sees the old file or the new one.
+fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    let partial = to.with_extension("partial");
+    fs::copy(from, &partial)
+        .and_then(|_| fs::rename(&partial, to))
+        .map_err(|e| format!("{} can't be copied to {}: {e}", from.display(), to.display()))
+}
+
+/// The folders in `folder` that hold a crate.
+fn folders(folder: &Path) -> Result<Vec<String>, String> {
+    let entries = fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let mut names: Vec<String> = entries
+        .flatten()
+        .filter(|entry| entry.path().join("Cargo.toml").exists())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Installs the standard library for the plugins' target where it is missing.
+fn add_target() -> Result<(), String> {
+    let rustc = env::var_os("RUSTC").unwrap_or("rustc".into());
+    let output = Command::new(rustc).args(["--print", "target-libdir", "--target", TARGET]).output();
+    let libdir = output.map_err(|e| format!("rustc can't be run: {e}"))?.stdout;
+    if Path::new(String::from_utf8_lossy(&libdir).trim()).exists() {
+        return Ok(());
+    }
+    say(&format!("adding the Rust target {TARGET}"));
+    run(Command::new("rustup").args(["target", "add", TARGET])).map_err(|e| {
+        format!("{e}\nthe plugins need the Rust target {TARGET}: install it the way Rust was installed here")
+    })
+}
+
+fn cargo() -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
+    cargo.current_dir(root());
+    cargo
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let shown = format!("{command:?}");
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{shown} ended with {status}")),
+        Err(e) => Err(format!("{shown} can't be run: {e}")),
+    }
+}
+
+fn say(what: &str) {
+    eprintln!("==> {what}");
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
+}
+
+fn target_dir(root: &Path) -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir))
+}

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use crate::output::Emit;
 use crate::point::number::*;
-use crate::point::{Point, Value};
+use crate::point::{Point, Value, is_map_of_fields};
 use crate::wire::{self, FIXED64, Fields, LEN, VARINT};
 
 /// A point with changes, made by [`Point::with`] and its siblings.
@@ -79,23 +79,26 @@ impl<'a> Edited<'a> {
     fn can_append(&self) -> bool {
         self.only_sets
             && !(0..self.edits.len()).any(|index| self.is_void(index))
-            && Fields(self.base.bytes).all(|field| {
-                !matches!(field.number, DOUBLES | INTS | STRINGS | BOOLS)
-                    || self.edits.iter().all(|edit| match edit {
-                        Edit::Field(key, Some(value)) if map_of(value) != field.number => {
-                            wire::entry(field.bytes).0 != key.as_bytes()
-                        }
-                        _ => true,
+            && self.edits.iter().all(|edit| match edit {
+                Edit::Field(key, Some(value)) => {
+                    let map = map_of(value);
+                    Fields(self.base.fields).all(|field| {
+                        field.number == map
+                            || !is_map_of_fields(field.number)
+                            || wire::entry(field.bytes).0 != key.as_bytes()
                     })
+                }
+                _ => true,
             })
     }
 
     /// Whether a field of the base is dropped, or replaced by an edit.
     fn drops(&self, number: u32, bytes: &[u8]) -> bool {
         self.edits.iter().any(|edit| match (edit, number) {
-            (Edit::Field(key, _), DOUBLES | INTS | STRINGS | BOOLS) | (Edit::Tag(key, _), TAGS) => {
+            (Edit::Field(key, _), number) if is_map_of_fields(number) => {
                 wire::entry(bytes).0 == key.as_bytes()
             }
+            (Edit::Tag(key, _), TAGS) => wire::entry(bytes).0 == key.as_bytes(),
             (Edit::Time(_), TIME) | (Edit::Name(_), NAME) => true,
             _ => false,
         })
@@ -199,13 +202,18 @@ fn entry_len(key: &str, value: &Value<'_>) -> usize {
 /// Appends a field of a point.
 #[inline]
 pub(crate) fn put_field(key: &str, value: Value<'_>, out: &mut Vec<u8>) {
-    wire::put_tag(map_of(&value), LEN, out);
-    wire::put_varint(entry_len(key, &value) as u64, out);
-    wire::put_bytes(1, key.as_bytes(), out);
+    let mut head = [0; 12];
+    head[0] = (map_of(&value) << 3 | LEN) as u8;
+    let end = wire::set_varint(entry_len(key, &value) as u64, &mut head, 1);
+    head[end] = (1 << 3 | LEN) as u8;
+    let end = wire::set_varint(key.len() as u64, &mut head, end + 1);
+    out.extend_from_slice(&head[..end]);
+    out.extend_from_slice(key.as_bytes());
     match value {
         Value::Double(value) => {
-            wire::put_tag(2, FIXED64, out);
-            out.extend_from_slice(&value.to_le_bytes());
+            let mut bytes = [(2 << 3 | FIXED64) as u8; 9];
+            bytes[1..].copy_from_slice(&value.to_le_bytes());
+            out.extend_from_slice(&bytes);
         }
         Value::Int(value) => {
             wire::put_tag(2, VARINT, out);

@@ -87,14 +87,33 @@ impl<'a> From<&'a String> for Value<'a> {
 #[derive(Clone, Copy)]
 pub struct Point<'a> {
     pub(crate) bytes: &'a [u8],
+    pub(crate) group: &'a [u8],
+    /// The end of `bytes`, from the first entry of the maps of fields on.
+    pub(crate) fields: &'a [u8],
     /// The batch of a point that has one: it knows the name, which the point does not.
     pub(crate) batch: Option<&'a Points<'a>>,
 }
 
 impl<'a> Point<'a> {
     /// A point from the bytes of Kapacitor's message.
+    #[inline]
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, batch: None }
+        // Kapacitor writes fields in the order of their numbers. Nothing depends on it, but that the
+        // look for a field need not begin at the front.
+        let mut group = None;
+        let mut fields = Fields(bytes);
+        loop {
+            let rest = fields.0;
+            match fields.next() {
+                Some(field) if field.number == GROUP => group = Some(field.bytes),
+                Some(field) if !is_map_of_fields(field.number) => {}
+                _ => {
+                    let late = || Fields(rest).find(|field| field.number == GROUP).map(|field| field.bytes);
+                    let group = group.or_else(late).unwrap_or(b"");
+                    return Self { bytes, group, fields: rest, batch: None };
+                }
+            }
+        }
     }
 
     #[inline]
@@ -132,12 +151,12 @@ impl<'a> Point<'a> {
     /// The group: an opaque key, the same for all points of a group. Empty if there is one group
     /// only.
     pub fn group(&self) -> &'a str {
-        self.text(GROUP)
+        text(self.group)
     }
 
     #[inline]
     pub(crate) fn group_bytes(&self) -> &'a [u8] {
-        self.find(GROUP).unwrap_or(b"")
+        self.group
     }
 
     /// The tags that the stream is grouped by; none in a batch, see [`Points::tags`].
@@ -168,7 +187,7 @@ impl<'a> Point<'a> {
 
     /// The fields, in no order.
     pub fn fields(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
-        Fields(self.bytes).filter_map(|field| {
+        Fields(self.fields).filter_map(|field| {
             let (key, value) = entry_of(field.number, field.bytes)?;
             Some((text(key), value))
         })
@@ -176,17 +195,14 @@ impl<'a> Point<'a> {
 
     /// The value of a field; `None` if the point does not have it. InfluxDB's nulls come so: any
     /// field can be absent from any point.
+    #[inline]
     pub fn field(&self, key: &str) -> Option<Value<'a>> {
-        Fields(self.bytes).find_map(|field| {
-            if !matches!(field.number, DOUBLES | INTS | STRINGS | BOOLS) {
+        Fields(self.fields).find_map(|field| {
+            if !is_map_of_fields(field.number) {
                 return None;
             }
-            let (name, _) = wire::entry(field.bytes);
-            if name == key.as_bytes() {
-                entry_of(field.number, field.bytes).map(|(_, value)| value)
-            } else {
-                None
-            }
+            let (name, value) = wire::entry(field.bytes);
+            (name == key.as_bytes()).then(|| value_of(field.number, value))
         })
     }
 
@@ -258,19 +274,24 @@ pub(crate) fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or("")
 }
 
+/// Whether this is one of the four maps of fields.
+#[inline(always)]
+pub(crate) fn is_map_of_fields(number: u32) -> bool {
+    matches!(number, DOUBLES | INTS | STRINGS | BOOLS)
+}
+
 /// Key and value of the entry of a map of fields; `None` for other fields of the message.
-#[inline]
-pub(crate) fn entry_of(number: u32, entry: &[u8]) -> Option<(&[u8], Value<'_>)> {
-    if !matches!(number, DOUBLES | INTS | STRINGS | BOOLS) {
-        return None;
-    }
+fn entry_of(number: u32, entry: &[u8]) -> Option<(&[u8], Value<'_>)> {
     let (key, value) = wire::entry(entry);
+    is_map_of_fields(number).then(|| (key, value_of(number, value)))
+}
+
+fn value_of(number: u32, value: &[u8]) -> Value<'_> {
     let int = || wire::varint(value).map_or(0, |(value, _)| value);
-    let value = match number {
+    match number {
         DOUBLES => Value::Double(wire::double(value)),
         INTS => Value::Int(int() as i64),
         STRINGS => Value::String(text(value)),
         _ => Value::Bool(int() != 0),
-    };
-    Some((key, value))
+    }
 }

@@ -126,7 +126,7 @@ impl<'a> Iterator for Iter<'a> {
         let (message, rest) = wire::split_frame(self.frames)?;
         self.frames = rest;
         let bytes = Fields(message).find(|field| field.number == 17)?.bytes;
-        Some(Point { bytes, batch: Some(self.batch) })
+        Some(Point { batch: Some(self.batch), ..Point::new(bytes) })
     }
 }
 

@@ -60,8 +60,25 @@ impl Field<'_> {
 impl<'a> Iterator for Fields<'a> {
     type Item = Field<'a>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Field<'a>> {
+        let all = self.0;
+        // Nearly all there is: tag and length of one byte each.
+        if let [tag @ ..0x80, length @ ..0x80, rest @ ..] = all
+            && u32::from(*tag) & 7 == LEN
+            && let Some((bytes, after)) = rest.split_at_checked(usize::from(*length))
+        {
+            self.0 = after;
+            let whole = &all[..2 + bytes.len()];
+            return Some(Field { number: u32::from(*tag >> 3), bytes, whole });
+        }
+        self.next_of_any_form()
+    }
+}
+
+impl<'a> Fields<'a> {
+    #[inline(never)]
+    fn next_of_any_form(&mut self) -> Option<Field<'a>> {
         let all = self.0;
         let (tag, tag_length) = varint(all)?;
         let rest = &all[tag_length..];
@@ -179,9 +196,26 @@ pub fn put_frame(number: u32, message: &[u8], out: &mut Vec<u8>) {
 /// Appends the beginning of a frame whose message will have `length` bytes.
 #[inline]
 pub fn begin_frame(number: u32, length: usize, out: &mut Vec<u8>) {
-    let tag = u64::from(number << 3 | LEN);
-    let body = varint_len(tag) + varint_len(length as u64) + length;
-    put_varint(body as u64, out);
-    put_varint(tag, out);
-    put_varint(length as u64, out);
+    let tag = number << 3 | LEN;
+    // One append for the three varints: the tag of a Response takes one or two bytes, and no message
+    // in 32 bits of memory has a length of more than five.
+    let mut head = [0; 12];
+    let mut end = 0;
+    let body = varint_len(u64::from(tag)) + varint_len(length as u64) + length;
+    for value in [body as u64, u64::from(tag), length as u64] {
+        end = set_varint(value, &mut head, end);
+    }
+    out.extend_from_slice(&head[..end]);
+}
+
+/// Writes a varint to `bytes` from `at` on, and returns where it ends.
+#[inline(always)]
+pub fn set_varint(mut value: u64, bytes: &mut [u8; 12], mut at: usize) -> usize {
+    while value >= 0x80 && at < bytes.len() - 1 {
+        bytes[at] = value as u8 | 0x80;
+        value >>= 7;
+        at += 1;
+    }
+    bytes[at] = value as u8;
+    at + 1
 }
