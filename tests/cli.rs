@@ -1,0 +1,157 @@
+//! The command line, `udf.toml`, and the sockets.
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::process::Command;
+
+use crate::support::{BINARY, Host, Setup};
+
+#[test]
+fn check_prints_a_table_of_functions() {
+    let config = "[functions.wasm]\nplugin-option = \"plugin\"\nedges = \"batch -> stream\"\n";
+    let setup = Setup::new(config).with(&["moving_avg", "outliers", "own_format"]);
+    let (code, stdout, stderr) = setup.run(&["check"]);
+    assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+    let rows: Vec<Vec<&str>> = stdout
+        .lines()
+        .map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect())
+        .collect();
+    assert_eq!(rows[0], ["function", "plugin", "edges", "options", "snapshots"]);
+    let row =
+        ["moving_avg", "moving_avg", "stream -> stream", "as(string) field(string) size(int)", "memory"];
+    assert_eq!(rows[1], row);
+    assert!(rows[2].ends_with(&["batch -> batch", "field(string) scale(double)", "memory"]), "{stdout}");
+    assert_eq!(rows[3].last(), Some(&"own format"));
+    assert!(stdout.contains("batch -> stream"), "{stdout}");
+}
+
+#[test]
+fn check_fails_with_a_sentence_for_each_thing_that_is_wrong() {
+    let config = "[functions.f]\nplugin = \"gone\"\n";
+    let setup = Setup::new(config).with(&["mirror", "wrong_abi", "no_abi"]);
+    fs::write(setup.plugin("text"), "not wasm").unwrap();
+    fs::write(setup.plugin("component"), b"\0asm\x0d\0\x01\0").unwrap();
+    fs::write(setup.plugin("cut"), b"\0asm\x01\0\0\0\x01\x20").unwrap();
+    let (code, stdout, _) = setup.run(&["check"]);
+    assert_eq!(code, 1);
+    for expected in [
+        "text.wasm: is not a WebAssembly module",
+        "component.wasm: is a WebAssembly component: build a core module",
+        "cut.wasm: is not a valid module",
+        "no_abi.wasm: has no export kapacitor_udf_abi_1",
+        "wrong_abi.wasm: is made for guest interface 7",
+        "function `f`: there is no plugin `gone`: put gone.wasm into",
+    ] {
+        assert!(
+            stdout.lines().any(|l| l.starts_with("error: ") && l.contains(expected)),
+            "{expected}\n{stdout}"
+        );
+    }
+    assert_eq!(stdout.lines().filter(|line| line.starts_with("error: ")).count(), 6, "{stdout}");
+}
+
+#[test]
+fn bad_files_and_flags_get_one_sentence() {
+    let setup = Setup::new("[limits]\nmemroy = \"1MiB\"\n");
+    let (code, _, stderr) = setup.run(&["check"]);
+    assert_eq!(code, 1);
+    assert!(stderr.contains("udf.toml: TOML parse error at line 5") && stderr.contains("memroy"), "{stderr}");
+
+    let setup = Setup::new("");
+    let (code, _, stderr) = setup.run(&["check", "--plugins-dir", "/nowhere"]);
+    assert_eq!(code, 1);
+    assert!(
+        stderr.contains("the plugins folder /nowhere can't be read: set plugins-dir or --plugins-dir"),
+        "{stderr}"
+    );
+    let (code, _, stderr) = setup.run(&["serve"]);
+    assert_eq!(code, 1);
+    assert!(stderr.contains("no .wasm file there"), "{stderr}");
+    let (code, _, stderr) = setup.run(&["serve", "--log-level", "loud"]);
+    assert_eq!(code, 2);
+    assert!(stderr.contains("loud") && stderr.contains("debug"), "{stderr}");
+
+    let output = Command::new(BINARY).args(["check", "--config", "/nowhere/udf.toml"]).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(stderr, "kapacitor-wasm: /nowhere/udf.toml: No such file or directory (os error 2)\n");
+}
+
+#[test]
+fn config_prints_what_kapacitor_needs() {
+    let setup = Setup::new("").with(&["mirror", "moving_avg"]);
+    let (code, stdout, _) = setup.run(&["config"]);
+    assert_eq!(code, 0);
+    let socket = setup.folder.path().join("run/moving_avg.sock");
+    let parsed: toml::Table = stdout.parse().unwrap();
+    assert_eq!(parsed["udf"]["functions"]["moving_avg"]["socket"].as_str(), socket.to_str());
+    assert!(parsed["udf"]["functions"]["mirror"]["timeout"].is_str());
+
+    let (_, stdout, _) = setup.run(&["config", "--stdio"]);
+    let parsed: toml::Table = stdout.parse().unwrap();
+    let mirror = &parsed["udf"]["functions"]["mirror"];
+    assert_eq!(mirror["prog"].as_str(), Some(BINARY));
+    let args: Vec<&str> = mirror["args"].as_array().unwrap().iter().filter_map(|arg| arg.as_str()).collect();
+    assert_eq!(args, ["stdio", "mirror", "--config", setup.config().to_str().unwrap()]);
+}
+
+#[test]
+fn sockets_have_mode_and_group() {
+    let config = "socket-mode = \"0600\"\nsocket-group = \"0\"\n";
+    // Only root may give files away, and every user has a group of its own.
+    let root = rustix::process::getuid().is_root();
+    let host = Setup::new(if root { config } else { "socket-mode = \"0600\"\n" }).with(&["mirror"]).serve();
+    let metadata = fs::metadata(host.socket("mirror")).unwrap();
+    assert!(metadata.file_type().is_socket());
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+
+    let (code, _, stderr) =
+        Setup::new("socket-group = \"no-such-group\"\n").with(&["mirror"]).run(&["serve"]);
+    assert_eq!(code, 1);
+    assert!(stderr.contains("there is no group `no-such-group`"), "{stderr}");
+}
+
+#[test]
+fn a_stale_socket_is_replaced_and_anything_else_is_not() {
+    let setup = Setup::new("").with(&["mirror"]);
+    let run = setup.folder.path().join("run");
+    fs::create_dir(&run).unwrap();
+    let path = run.join("mirror.sock");
+
+    fs::write(&path, "a file").unwrap();
+    let (code, _, stderr) = setup.run(&["serve"]);
+    assert_eq!(code, 1);
+    assert!(stderr.contains("mirror.sock: there is something that is not a socket"), "{stderr}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "a file");
+    fs::remove_file(&path).unwrap();
+
+    let listener = UnixListener::bind(&path).unwrap();
+    let (code, _, stderr) = setup.run(&["serve"]);
+    assert_eq!(code, 1);
+    assert!(stderr.contains("another process serves this socket"), "{stderr}");
+
+    // Its file stays behind when a process dies.
+    drop(listener);
+    let mut host = setup.serve();
+    assert!(host.connect("mirror").info().is_ok());
+    assert_eq!(host.stop(), Some(0));
+    assert!(!path.exists());
+}
+
+#[test]
+fn flags_override_the_file() {
+    let setup = Setup::new("").with(&["mirror"]);
+    let other = tempfile::tempdir().unwrap();
+    let (_, stdout, _) = setup.run(&["config", "--socket-dir", other.path().to_str().unwrap()]);
+    assert!(stdout.contains(&format!("socket = \"{}/mirror.sock\"", other.path().display())), "{stdout}");
+}
+
+#[test]
+fn log_lines_are_kapacitors() {
+    let host = Host::with(&["mirror"]);
+    drop(host.start("mirror", &[]));
+    let line = host.wait_for_log(&["task ended"]);
+    let expected =
+        " lvl=info msg=\"task ended\" function=mirror task=task node=udf2 plugin=mirror points_in=0";
+    assert!(line.starts_with("ts=") && line.contains(expected), "{line}");
+}

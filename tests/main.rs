@@ -1,0 +1,21 @@
+//! The integration tests: the real binary, spoken to as Kapacitor speaks to it.
+//!
+//! Build the plugins first: `cargo verify` does, and then runs all tests.
+
+/// Starts hosts, and checks what they say.
+mod support;
+
+/// The command line and `udf.toml`.
+mod cli;
+/// Guests that attack.
+mod hostile;
+/// The plugins of the repository, and the four combinations of edges.
+mod plugins;
+/// Which plugin a task gets, and with which options.
+mod routing;
+/// One connection: requests, order, ends, bad input.
+mod session;
+/// State that is saved and given back.
+mod snapshots;
+/// stdin and stdout instead of a socket.
+mod stdio;

@@ -1,0 +1,134 @@
+//! Which plugin a task gets, and with which options.
+
+use kapacitor_wasm::client::{option, text};
+use kapacitor_wasm::protocol::option_value::Value;
+use kapacitor_wasm::protocol::{Option as UdfOption, OptionValue, RequestMessage, ValueType};
+
+use crate::support::{Host, Setup, field, moving_avg, play, point};
+
+fn set(name: &str, value: &str) -> UdfOption {
+    let string = |text: &str| OptionValue {
+        r#type: ValueType::String.into(),
+        value: Some(Value::StringValue(text.to_owned())),
+    };
+    UdfOption { name: "set".to_owned(), values: vec![string(name), string(value)] }
+}
+
+fn generic() -> Host {
+    let config = r#"
+[functions.cpu_average]
+plugin = "moving_avg"
+
+[functions.wasm]
+plugin-option = "plugin"
+edges = "stream -> stream"
+
+[[functions.wasm.route]]
+task = "cpu_*"
+plugin = "moving_avg"
+
+[functions.tiny]
+plugin = "mirror"
+limits = { memory = "1KiB" }
+
+[functions.nothing]
+plugin = "not_there"
+"#;
+    Setup::new(config).with(&["moving_avg", "mirror", "outliers", "wrong_abi"]).serve()
+}
+
+fn refusal(host: &Host, function: &str, task: &str, options: &[UdfOption]) -> String {
+    let response = host.connect(function).init(task, options.to_vec()).unwrap();
+    assert!(!response.success);
+    response.error
+}
+
+#[test]
+fn the_tickscript_or_the_task_or_the_file_chooses() {
+    let host = generic();
+    let mean = [set("field", "value"), set("size", "2"), set("as", "mean")];
+    let points = || (0..3).map(|i| RequestMessage::Point(point("a", i, i as f64)));
+
+    let by_file = host.start("cpu_average", &moving_avg(2));
+    assert_eq!(field(&play(by_file, points()), "mean"), [0.0, 0.5, 1.5]);
+
+    let mut options = vec![text("plugin", "moving_avg")];
+    options.extend(mean.clone());
+    let by_script = host.start("wasm", &options);
+    assert_eq!(field(&play(by_script, points()), "mean"), [0.0, 0.5, 1.5]);
+
+    let mirror = host.start("wasm", &[text("plugin", "mirror")]);
+    assert_eq!(field(&play(mirror, points()), "value"), [0.0, 1.0, 2.0]);
+
+    let mut by_task = host.connect("wasm");
+    let response = by_task.init("cpu_alert", mean.to_vec()).unwrap();
+    assert!(response.success, "{}", response.error);
+    assert_eq!(field(&play(by_task, points()), "mean"), [0.0, 0.5, 1.5]);
+}
+
+#[test]
+fn a_generic_function_describes_its_own_options() {
+    let info = generic().connect("wasm").info().unwrap();
+    assert_eq!(info.options.keys().collect::<Vec<_>>(), ["plugin", "set"]);
+    assert_eq!(info.options["set"].value_types.len(), 2);
+}
+
+#[test]
+fn refusals_say_what_to_change() {
+    let host = generic();
+    let check = |function, options: &[UdfOption], expected: &str| {
+        let error = refusal(&host, function, "task", options);
+        assert!(error.contains(expected), "{error:?} does not say {expected:?}");
+    };
+    check(
+        "wasm",
+        &[],
+        "no plugin named: add .plugin('NAME') to the TICKscript or a route to udf.toml; there are: mirror, moving_avg, outliers",
+    );
+    check(
+        "wasm",
+        &[text("plugin", "ewma")],
+        "there is no plugin `ewma`: put ewma.wasm into the plugins folder",
+    );
+    check(
+        "wasm",
+        &[text("plugin", "outliers")],
+        "function `wasm` is stream -> stream, and plugin `outliers` is batch -> batch",
+    );
+    check("wasm", &[text("plugin", "wrong_abi")], "is made for guest interface 7");
+    check(
+        "wasm",
+        &[text("plugin", "mirror"), set("size", "1")],
+        "plugin `mirror` has no option `size`; it has: none",
+    );
+    check(
+        "wasm",
+        &[text("plugin", "moving_avg"), set("size", "big")],
+        "option `size`: expected int, got 'big'",
+    );
+    check(
+        "wasm",
+        &[text("field", "x")],
+        "option `field` is not as it takes it: .plugin('NAME').set('OPTION', 'VALUE')",
+    );
+    check(
+        "moving_avg",
+        &[option("size", Value::DoubleValue(2.0))],
+        "option `size`: expected int, got double",
+    );
+    check("tiny", &[], "more than limits.memory = 1KiB");
+    check("nothing", &[], "there is no plugin `not_there`");
+    let reference = UdfOption {
+        name: "field".to_owned(),
+        values: vec![OptionValue { r#type: ValueType::Bool.into(), value: None }],
+    };
+    check("moving_avg", &[reference], "use 'single quotes' for strings");
+}
+
+#[test]
+fn a_function_without_its_plugin_keeps_kapacitor_up() {
+    let host = generic();
+    for function in ["nothing", "wrong_abi"] {
+        assert!(host.connect(function).info().unwrap().options.is_empty());
+    }
+}

@@ -1,0 +1,197 @@
+//! State that is saved and given back.
+
+use std::fs;
+
+use kapacitor_wasm::client::{Client, text};
+use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage, SnapshotRequest};
+
+use crate::support::{Host, Setup, batch, error_of, field, moving_avg, play, point};
+
+fn feed(client: &mut Client, values: impl IntoIterator<Item = f64>) {
+    for (i, value) in values.into_iter().enumerate() {
+        for host in ["a", "b"] {
+            let value = if host == "a" { value } else { -value };
+            client.send(RequestMessage::Point(point(host, i as i64, value))).unwrap();
+        }
+    }
+}
+
+#[test]
+fn moving_avg_goes_on_exactly_where_it_was() {
+    let values: Vec<f64> = (0..100).map(|i| f64::from(i) * 0.7 % 13.0).collect();
+    let mut host = Host::with(&["moving_avg"]);
+    let mut whole = host.start("moving_avg", &moving_avg(10));
+    feed(&mut whole, values.clone());
+    let expected = field(&play(whole, []), "mean");
+
+    let mut first = host.start("moving_avg", &moving_avg(10));
+    feed(&mut first, values[..37].to_vec());
+    let mut data = Vec::new();
+    let snapshot = first.snapshot(&mut data).unwrap();
+    let mut means = field(&data, "mean");
+    // What is sent after the snapshot is not in it.
+    feed(&mut first, [1e6, 1e6]);
+    drop(first);
+    assert!(host.stop() == Some(0));
+
+    let host = Host::with(&["moving_avg"]);
+    let mut second = host.start("moving_avg", &moving_avg(10));
+    assert!(second.restore(snapshot).unwrap().success);
+    feed(&mut second, values[37..].to_vec());
+    means.extend(field(&play(second, []), "mean"));
+    assert_eq!(means, expected);
+    host.wait_for_log(&["state restored", "points_seen=74", "plugin=moving_avg"]);
+}
+
+#[test]
+fn a_snapshot_is_small() {
+    let host = Host::with(&["moving_avg"]);
+    let mut client = host.start("moving_avg", &moving_avg(10));
+    feed(&mut client, (0..10).map(f64::from));
+    let snapshot = client.snapshot(&mut Vec::new()).unwrap();
+    assert!(snapshot.len() < 8192, "{} bytes for two groups", snapshot.len());
+}
+
+/// Restores `snapshot`, which must not fit, and checks that the task starts clean.
+fn starts_clean(host: &Host, options: &[kapacitor_wasm::protocol::Option], snapshot: &[u8], reason: &str) {
+    let mut client = host.start("moving_avg", options);
+    assert!(client.restore(snapshot.to_vec()).unwrap().success);
+    client.send(RequestMessage::Point(point("a", 1, 5.0))).unwrap();
+    assert_eq!(field(&play(client, []), "mean"), [5.0], "{reason}");
+    let line = host.wait_for_log(&["lvl=warn", "set aside", reason]);
+    let file = line.split(" file=").nth(1).unwrap_or_else(|| panic!("{line}"));
+    let file = file.split(' ').next().unwrap().trim_matches('"');
+    assert_eq!(fs::read(file).unwrap(), snapshot, "{file}");
+}
+
+#[test]
+fn a_snapshot_that_does_not_fit_is_set_aside() {
+    let host = Host::with(&["moving_avg", "mirror", "own_format"]);
+    let mut client = host.start("moving_avg", &moving_avg(10));
+    feed(&mut client, [1.0, 2.0]);
+    let good = client.snapshot(&mut Vec::new()).unwrap();
+
+    starts_clean(&host, &moving_avg(20), &good, "it was taken with other options");
+    starts_clean(&host, &moving_avg(10), b"pickled", "it is not a snapshot of kapacitor-wasm");
+    starts_clean(&host, &moving_avg(10), b"", "it is not a snapshot of kapacitor-wasm");
+    starts_clean(&host, &moving_avg(10), &good[..good.len() - 1], "its checksum is wrong");
+    starts_clean(&host, &moving_avg(10), &good[..20], "it is damaged");
+    let mut changed = good.clone();
+    changed[good.len() / 2] ^= 1;
+    starts_clean(&host, &moving_avg(10), &changed, "its checksum is wrong");
+    changed[4] = 9;
+    starts_clean(&host, &moving_avg(10), &changed, "its format 9 is newer");
+    let other = host.start("mirror", &[]).snapshot(&mut Vec::new()).unwrap();
+    starts_clean(&host, &moving_avg(10), &other, "it is of plugin `mirror`");
+
+    // And the good one still fits.
+    let mut client = host.start("moving_avg", &moving_avg(10));
+    assert!(client.restore(good).unwrap().success);
+    client.send(RequestMessage::Point(point("a", 1, 3.0))).unwrap();
+    assert_eq!(field(&play(client, []), "mean"), [2.0]);
+}
+
+#[test]
+fn another_version_of_the_plugin_starts_clean() {
+    let setup = Setup::new("").with(&["moving_avg"]);
+    let host = setup.serve();
+    let mut client = host.start("moving_avg", &moving_avg(3));
+    feed(&mut client, [1.0]);
+    let snapshot = client.snapshot(&mut Vec::new()).unwrap();
+
+    let setup = Setup::new("").with(&["moving_avg"]);
+    // A custom section changes nothing but the file.
+    let mut file = fs::read(setup.plugin("moving_avg")).unwrap();
+    file.extend([0, 2, 1, b'v']);
+    fs::write(setup.plugin("moving_avg"), file).unwrap();
+    starts_clean(
+        &setup.serve(),
+        &moving_avg(3),
+        &snapshot,
+        "it is of another version of plugin `moving_avg`",
+    );
+}
+
+#[test]
+fn a_format_of_its_own_outlives_options() {
+    let host = Host::with(&["own_format"]);
+    let mut client = host.start("own_format", &[text("as", "n")]);
+    feed(&mut client, [1.0, 1.0, 1.0]);
+    let snapshot = client.snapshot(&mut Vec::new()).unwrap();
+    let mut client = host.start("own_format", &[text("as", "count")]);
+    assert!(client.restore(snapshot).unwrap().success);
+    feed(&mut client, [1.0]);
+    let counts: Vec<i64> = play(client, [])
+        .iter()
+        .filter_map(|r| match r {
+            ResponseMessage::Point(point) => point.fields_int.get("count").copied(),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(counts, [4, 4]);
+}
+
+#[test]
+fn a_plugin_that_fails_to_restore_starts_clean() {
+    let host = Host::with(&["trap_in_restore", "refuses_restore"]);
+    for (name, reason) in [
+        ("trap_in_restore", "udf_restore: trap: wasm `unreachable`"),
+        ("refuses_restore", "the plugin refuses it: no!!"),
+    ] {
+        let snapshot = host.start(name, &[]).snapshot(&mut Vec::new()).unwrap();
+        let mut client = host.start(name, &[]);
+        assert!(client.restore(snapshot).unwrap().success, "{name}");
+        host.wait_for_log(&["set aside", &format!("plugin={name}"), reason]);
+        assert_eq!(play(client, [RequestMessage::Point(point("a", 1, 1.0))]), []);
+    }
+}
+
+#[test]
+fn hidden_globals_are_part_of_the_state() {
+    let host = Host::with(&["hidden_global"]);
+    let mut first = host.start("hidden_global", &[]);
+    // One call each.
+    for _ in 0..2 {
+        first.send(RequestMessage::Point(point("a", 1, 1.0))).unwrap();
+        first.snapshot(&mut Vec::new()).unwrap();
+    }
+    let snapshot = first.snapshot(&mut Vec::new()).unwrap();
+    let mut second = host.start("hidden_global", &[]);
+    assert!(second.restore(snapshot).unwrap().success);
+    let responses = play(second, [RequestMessage::Point(point("a", 1, 1.0))]);
+    assert_eq!(error_of(&responses), "plugin \"hidden_global\": third call");
+}
+
+#[test]
+fn a_plugin_whose_state_cannot_be_captured_runs_without_snapshots() {
+    let host = Host::with(&["table_state"]);
+    let mut client = host.start("table_state", &[]);
+    assert_eq!(client.snapshot(&mut Vec::new()).unwrap(), b"");
+    host.wait_for_log(&["lvl=warn", "no snapshot taken", "table.set"]);
+    assert_eq!(play(client, [RequestMessage::Point(point("a", 1, 1.0))]), []);
+    let (code, stdout, _) = host.setup.run(&["check"]);
+    assert_eq!(code, 0);
+    assert!(stdout.contains("plugin `table_state` has no snapshots"), "{stdout}");
+}
+
+#[test]
+fn a_snapshot_inside_a_batch_waits_for_its_end() {
+    let host = Host::with(&["mirror_batch"]);
+    let mut requests = batch("a", 1, &[1.0, 2.0]);
+    requests.insert(2, RequestMessage::Snapshot(SnapshotRequest {}));
+    let responses = play(host.start("mirror_batch", &[]), requests);
+    assert!(matches!(responses[3], ResponseMessage::End(_)), "{responses:?}");
+    assert!(matches!(responses[4], ResponseMessage::Snapshot(_)), "{responses:?}");
+
+    // Not for ever: a batch may be cut off by the end of the input, or never end.
+    let cut = batch("a", 1, &[1.0])[..2].to_vec();
+    let mut client = host.start("mirror_batch", &[]);
+    for request in cut.clone() {
+        client.send(request).unwrap();
+    }
+    assert!(!client.snapshot(&mut Vec::new()).unwrap().is_empty());
+    let mut requests = cut;
+    requests.push(RequestMessage::Snapshot(SnapshotRequest {}));
+    let responses = play(host.start("mirror_batch", &[]), requests);
+    assert!(matches!(&responses[..], [ResponseMessage::Snapshot(_)]), "{responses:?}");
+}

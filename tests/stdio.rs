@@ -1,0 +1,91 @@
+//! stdin and stdout instead of a socket: a child process of Kapacitor.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+
+use kapacitor_wasm::client::Client;
+use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
+
+use crate::support::{Setup, field, moving_avg, play, point};
+
+fn start(setup: &Setup, function: &str) -> (Child, Client) {
+    let mut command = setup.command(&["stdio", function]);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let client = Client::over_pipes(child.stdout.take().unwrap(), child.stdin.take().unwrap());
+    (child, client)
+}
+
+/// Waits for the end; returns the exit code and the lines of stderr.
+fn finish(mut child: Child) -> (i32, Vec<String>) {
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    (child.wait().unwrap().code().unwrap(), stderr.lines().map(str::to_owned).collect())
+}
+
+#[test]
+fn a_child_process_serves_one_function() {
+    let setup = Setup::new("").with(&["moving_avg"]);
+    let (child, mut client) = start(&setup, "moving_avg");
+    assert_eq!(client.info().unwrap().options.len(), 3);
+    client.end_input().unwrap();
+    assert_eq!(client.rest().unwrap(), []);
+    assert_eq!(finish(child).0, 0);
+
+    let (child, mut client) = start(&setup, "moving_avg");
+    assert!(client.init("task", moving_avg(2)).unwrap().success);
+    let points = (0..3).map(|i| RequestMessage::Point(point("a", i, i as f64)));
+    assert_eq!(field(&play(client, points), "mean"), [0.0, 0.5, 1.5]);
+    let (code, stderr) = finish(child);
+    assert_eq!(code, 0);
+    assert!(stderr.iter().all(|line| line.starts_with("ts=")), "{stderr:?}");
+}
+
+#[test]
+fn nothing_but_frames_reaches_stdout_and_stderr_lines_are_short() {
+    let setup = Setup::new("").with(&["prints", "log_flood"]);
+    for function in ["prints", "log_flood"] {
+        let (child, mut client) = start(&setup, function);
+        assert!(client.init("task", Vec::new()).unwrap().success);
+        let point = RequestMessage::Point(point("a", 1, 1.0));
+        assert_eq!(play(client, [point]), []);
+        let (code, stderr) = finish(child);
+        assert_eq!(code, 0);
+        assert!(stderr.iter().any(|line| line.contains("plugin log")), "{stderr:?}");
+        assert!(stderr.iter().all(|line| line.len() < 60_000));
+    }
+}
+
+#[test]
+fn signals_are_ignored_and_the_end_of_stdin_ends_it() {
+    let setup = Setup::new("").with(&["mirror"]);
+    let (child, mut client) = start(&setup, "mirror");
+    assert!(client.init("task", Vec::new()).unwrap().success);
+    for signal in ["-INT", "-TERM"] {
+        Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    }
+    let responses = play(client, [RequestMessage::Point(point("a", 1, 1.0))]);
+    assert!(matches!(&responses[..], [ResponseMessage::Point(_)]), "{responses:?}");
+    assert_eq!(finish(child).0, 0);
+}
+
+#[test]
+fn a_failed_init_ends_the_process() {
+    let setup = Setup::new("").with(&["moving_avg"]);
+    let (child, mut client) = start(&setup, "moving_avg");
+    assert!(!client.init("task", Vec::new()).unwrap().success);
+    assert_eq!(client.rest().unwrap(), []);
+    // Kapacitor leaves stdin open.
+    assert_eq!(finish(child).0, 0);
+}
+
+#[test]
+fn an_unknown_function_is_named() {
+    let setup = Setup::new("").with(&["mirror"]);
+    let (mut child, client) = start(&setup, "miror");
+    let mut line = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "kapacitor-wasm: there is no function `miror`; there are: mirror\n");
+    drop(client);
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}

@@ -1,0 +1,241 @@
+//! A host in a folder of its own, with the plugins that a test wants.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use kapacitor_wasm::client::Client;
+use kapacitor_wasm::protocol::{BeginBatch, EndBatch, Point, RequestMessage, ResponseMessage};
+use tempfile::TempDir;
+
+/// The binary under test.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_kapacitor-wasm");
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// A folder with `udf.toml` and plugins.
+pub struct Setup {
+    pub folder: TempDir,
+}
+
+impl Setup {
+    /// A folder whose `udf.toml` says this, after what all tests need.
+    pub fn new(config: &str) -> Self {
+        let folder = tempfile::Builder::new().prefix("kw-").tempdir().unwrap();
+        fs::create_dir(folder.path().join("plugins")).unwrap();
+        let config = format!("socket-dir = \"run\"\nstate-dir = \"state\"\nlog-level = \"debug\"\n{config}");
+        fs::write(folder.path().join("udf.toml"), config).unwrap();
+        Self { folder }
+    }
+
+    /// Adds plugins: from the repository, from `tests/guests/examples`, or from `tests/guests/wat`.
+    pub fn with(self, plugins: &[&str]) -> Self {
+        for plugin in plugins {
+            self.add(plugin, plugin);
+        }
+        self
+    }
+
+    /// Adds one plugin under another name.
+    pub fn add(&self, plugin: &str, name: &str) {
+        fs::write(self.plugin(name), wasm(plugin)).unwrap();
+    }
+
+    /// Where the plugin `name` is, or would be.
+    pub fn plugin(&self, name: &str) -> PathBuf {
+        self.folder.path().join("plugins").join(format!("{name}.wasm"))
+    }
+
+    /// The configuration file.
+    pub fn config(&self) -> PathBuf {
+        self.folder.path().join("udf.toml")
+    }
+
+    /// A command of the binary under test, with this configuration.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(BINARY);
+        command.args(args).arg("--config").arg(self.config()).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command; returns its exit code, stdout and stderr.
+    pub fn run(&self, args: &[&str]) -> (i32, String, String) {
+        let output = self.command(args).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    }
+
+    /// Starts `serve` and waits until it is ready.
+    pub fn serve(self) -> Host {
+        let log = self.folder.path().join("log");
+        let stderr = fs::File::create(&log).unwrap();
+        let child = self.command(&["serve"]).stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
+        let host = Host { setup: self, child, log };
+        host.wait_for_log(&["msg=ready"]);
+        host
+    }
+}
+
+/// The bytes of a plugin.
+fn wasm(plugin: &str) -> Vec<u8> {
+    let root = Path::new(ROOT);
+    let wat = root.join("tests/guests/wat").join(format!("{plugin}.wat"));
+    if wat.exists() {
+        return wat::parse_file(&wat).unwrap_or_else(|e| panic!("{e}"));
+    }
+    let examples =
+        Path::new(BINARY).ancestors().nth(2).unwrap().join("wasm32-unknown-unknown/plugin/examples");
+    let built = [root.join("plugins"), examples].map(|dir| dir.join(format!("{plugin}.wasm")));
+    built
+        .iter()
+        .find_map(|path| fs::read(path).ok())
+        .unwrap_or_else(|| panic!("there is no {plugin}.wasm: build the plugins with `cargo plugins`"))
+}
+
+/// A running host; ends with the test.
+pub struct Host {
+    pub setup: Setup,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Host {
+    /// A host with these plugins and nothing special.
+    pub fn with(plugins: &[&str]) -> Self {
+        Setup::new("").with(plugins).serve()
+    }
+
+    /// Connects to a function.
+    pub fn connect(&self, function: &str) -> Client {
+        let path = self.socket(function);
+        Client::connect(&path).unwrap_or_else(|e| panic!("{}: {e}\n{}", path.display(), self.log()))
+    }
+
+    /// The path of a function's socket.
+    pub fn socket(&self, function: &str) -> PathBuf {
+        self.setup.folder.path().join("run").join(format!("{function}.sock"))
+    }
+
+    /// Connects to a function and starts a task there.
+    pub fn start(&self, function: &str, options: &[kapacitor_wasm::protocol::Option]) -> Client {
+        let mut client = self.connect(function);
+        let response = client.init("task", options.to_vec()).unwrap();
+        assert!(response.success, "{}\n{}", response.error, self.log());
+        client
+    }
+
+    /// What the host has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Waits for a line with all `parts`, and returns it.
+    pub fn wait_for_log(&self, parts: &[&str]) -> String {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let log = self.log();
+            if let Some(line) = log.lines().find(|line| parts.iter().all(|part| line.contains(part))) {
+                return line.to_owned();
+            }
+            assert!(Instant::now() < deadline, "the log has no line with {parts:?}:\n{log}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Stops the host as a service manager would; returns its exit code.
+    pub fn stop(&mut self) -> Option<i32> {
+        Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends data, ends the input, and returns all that comes back.
+pub fn play(mut client: Client, requests: impl IntoIterator<Item = RequestMessage>) -> Vec<ResponseMessage> {
+    for request in requests {
+        client.send(request).unwrap();
+    }
+    client.end_input().unwrap();
+    client.rest().unwrap()
+}
+
+/// The error that a connection ends with, after any data. Panics if there is none.
+pub fn error_of(responses: &[ResponseMessage]) -> &str {
+    match responses.last() {
+        Some(ResponseMessage::Error(error)) => &error.error,
+        other => panic!("expected an error at last, got {other:?}"),
+    }
+}
+
+/// A point of a host with one field, grouped by host.
+pub fn point(host: &str, time: i64, value: f64) -> Point {
+    Point {
+        time,
+        name: "cpu".to_owned(),
+        database: "telegraf".to_owned(),
+        retention_policy: "autogen".to_owned(),
+        group: format!("host={host}"),
+        dimensions: vec!["host".to_owned()],
+        tags: BTreeMap::from([("host".to_owned(), host.to_owned())]),
+        fields_double: BTreeMap::from([("value".to_owned(), value)]),
+        ..Point::default()
+    }
+}
+
+/// The requests of a batch as Kapacitor's `|window` sends it: the points with nothing but time,
+/// group, tags and fields.
+pub fn batch(host: &str, tmax: i64, values: &[f64]) -> Vec<RequestMessage> {
+    let tags = BTreeMap::from([("host".to_owned(), host.to_owned())]);
+    let group = format!("host={host}");
+    let mut requests = vec![RequestMessage::Begin(BeginBatch {
+        name: "cpu".to_owned(),
+        group: group.clone(),
+        tags: tags.clone(),
+        size: values.len() as i64,
+        by_name: false,
+    })];
+    requests.extend(values.iter().zip(1..).map(|(value, time)| {
+        let fields_double = BTreeMap::from([("value".to_owned(), *value)]);
+        RequestMessage::Point(Point {
+            time,
+            group: group.clone(),
+            tags: tags.clone(),
+            fields_double,
+            ..Point::default()
+        })
+    }));
+    requests.push(RequestMessage::End(EndBatch {
+        name: "cpu".to_owned(),
+        group,
+        tmax,
+        tags,
+        by_name: false,
+    }));
+    requests
+}
+
+/// The options of moving_avg for the points of [`point`].
+pub fn moving_avg(size: i64) -> Vec<kapacitor_wasm::protocol::Option> {
+    use kapacitor_wasm::client::{option, text};
+    use kapacitor_wasm::protocol::option_value::Value;
+    vec![text("field", "value"), option("size", Value::IntValue(size)), text("as", "mean")]
+}
+
+/// The field `name` of the points among `responses`.
+pub fn field(responses: &[ResponseMessage], name: &str) -> Vec<f64> {
+    responses
+        .iter()
+        .filter_map(|response| match response {
+            ResponseMessage::Point(point) => point.fields_double.get(name).copied(),
+            _ => None,
+        })
+        .collect()
+}
