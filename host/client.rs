@@ -78,30 +78,7 @@ impl Client {
     ///
     /// When the bytes are no response, or end within one.
     pub fn receive(&mut self) -> io::Result<Option<ResponseMessage>> {
-        let mut length = 0;
-        for i in 0.. {
-            let mut byte = [0];
-            if self.reader.read(&mut byte)? == 0 {
-                return if i == 0 { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
-            }
-            if i == 10 {
-                return Err(invalid("the length of a frame is no varint"));
-            }
-            length |= u64::from(byte[0] & 0x7f) << (7 * i);
-            if byte[0] < 0x80 {
-                break;
-            }
-        }
-        if length > MAX_RESPONSE {
-            return Err(invalid("a frame is too long"));
-        }
-        let mut body = Vec::new();
-        (&mut self.reader).take(length).read_to_end(&mut body)?;
-        if body.len() as u64 != length {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        let response = Response::decode(&body[..]).map_err(|e| invalid(&e.to_string()))?;
-        response.message.map(Some).ok_or_else(|| invalid("a response without a message"))
+        receive(&mut self.reader)
     }
 
     /// Asks for Info.
@@ -204,6 +181,38 @@ impl Client {
     pub fn split(self) -> (impl Read + Send, impl Write + Send, Option<UnixStream>) {
         (self.reader, self.writer.expect("the input was not ended"), self.socket)
     }
+}
+
+/// The next response from `reader`, which should be buffered; `None` at the end.
+///
+/// # Errors
+///
+/// When the bytes are no response, or end within one.
+pub fn receive(reader: &mut impl Read) -> io::Result<Option<ResponseMessage>> {
+    let mut length = 0;
+    for i in 0.. {
+        let mut byte = [0];
+        if reader.read(&mut byte)? == 0 {
+            return if i == 0 { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+        }
+        if i == 10 {
+            return Err(invalid("the length of a frame is no varint"));
+        }
+        length |= u64::from(byte[0] & 0x7f) << (7 * i);
+        if byte[0] < 0x80 {
+            break;
+        }
+    }
+    if length > MAX_RESPONSE {
+        return Err(invalid("a frame is too long"));
+    }
+    let mut body = Vec::new();
+    reader.by_ref().take(length).read_to_end(&mut body)?;
+    if body.len() as u64 != length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let response = Response::decode(&body[..]).map_err(|e| invalid(&e.to_string()))?;
+    response.message.map(Some).ok_or_else(|| invalid("a response without a message"))
 }
 
 fn invalid(what: &str) -> io::Error {

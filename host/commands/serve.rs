@@ -16,44 +16,79 @@ use tracing::{info, warn};
 
 /// Serves all functions on sockets until SIGINT or SIGTERM.
 pub fn sockets(config: Config) -> Result<ExitCode> {
-    let runtime = runtime()?;
-    let folder = config.socket_dir.clone();
-    fs::create_dir_all(&folder).with_context(|| {
-        format!("{}: the folder can't be made: set socket-dir or --socket-dir", folder.display())
-    })?;
-    let host = Arc::new(Host::load(config)?);
-    if host.functions.is_empty() {
-        bail!(
-            "{}: no .wasm file there, so there is nothing to serve: put a plugin into it, or set plugins-dir",
-            host.config.plugins_dir.display()
-        );
-    }
-    runtime.block_on(async {
-        let mut sockets = Vec::new();
-        for function in host.functions.values() {
-            sockets.push((Socket::bind(&host.config, &function.name)?, Arc::clone(function)));
-        }
-        let count = sockets.len().to_string();
-        let serving: Vec<_> = sockets
-            .into_iter()
-            .map(|(socket, function)| tokio::spawn(socket.serve(Arc::clone(&host), function)))
-            .collect();
-        info!(functions = count, socket_dir = folder.display().to_string(), "ready");
-        let (mut interrupt, mut terminate) =
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        info!("stopping");
-        for socket in serving {
-            socket.abort();
-            let _ = socket.await;
-        }
-        Ok::<_, anyhow::Error>(())
-    })?;
-    runtime.shutdown_timeout(Duration::from_secs(1));
+    let serving = Serving::start(config)?;
+    let host = serving.host();
+    let functions = host.functions.len().to_string();
+    info!(functions, socket_dir = host.config.socket_dir.display().to_string(), "ready");
+    serving.until_stopped()?;
+    info!("stopping");
+    drop(serving);
     Ok(ExitCode::SUCCESS)
+}
+
+/// All functions, each served on its socket in the background until this is dropped.
+pub struct Serving {
+    host: Arc<Host>,
+    /// There until it is dropped.
+    runtime: Option<Runtime>,
+}
+
+impl Serving {
+    /// Loads the plugins and makes the sockets. Kapacitor can connect when this returns.
+    pub fn start(config: Config) -> Result<Self> {
+        let runtime = runtime()?;
+        let folder = &config.socket_dir;
+        fs::create_dir_all(folder).with_context(|| {
+            format!("{}: the folder can't be made: set socket-dir or --socket-dir", folder.display())
+        })?;
+        let host = Arc::new(Host::load(config)?);
+        if host.functions.is_empty() {
+            bail!(
+                "{}: no .wasm file there, so there is nothing to serve: put a plugin into it, or set plugins-dir",
+                host.config.plugins_dir.display()
+            );
+        }
+        // The sockets belong to the runtime's event loop.
+        let entered = runtime.enter();
+        let sockets: Vec<_> = host
+            .functions
+            .values()
+            .map(|function| Ok((Socket::bind(&host.config, &function.name)?, Arc::clone(function))))
+            .collect::<Result<_>>()?;
+        for (socket, function) in sockets {
+            tokio::spawn(socket.serve(Arc::clone(&host), function));
+        }
+        drop(entered);
+        Ok(Self { host, runtime: Some(runtime) })
+    }
+
+    /// What is served.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Waits for SIGINT or SIGTERM.
+    fn until_stopped(&self) -> Result<()> {
+        let Some(runtime) = &self.runtime else { return Ok(()) };
+        runtime.block_on(async {
+            let (mut interrupt, mut terminate) =
+                (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // The sockets go away with the runtime's tasks.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(Duration::from_secs(1));
+        }
+    }
 }
 
 /// Serves one function on stdin and stdout until stdin ends.
