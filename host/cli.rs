@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use kapacitor_wasm::config::{Config, LogLevel};
-use kapacitor_wasm::logfmt;
+use kapacitor_wasm::logfmt::{self, WorkerGuard};
 
 use crate::commands;
 
@@ -88,18 +88,24 @@ impl Settings {
         Ok(config)
     }
 
-    fn start_logging(&self) -> Result<Config> {
+    fn start_logging(&self) -> Result<(Config, WorkerGuard)> {
         let config = self.load()?;
-        logfmt::start(config.log_level);
-        Ok(config)
+        let log = logfmt::start(config.log_level);
+        Ok((config, log))
     }
 }
 
 /// Does what the command line says.
 pub fn run() -> Result<ExitCode> {
     match Cli::parse().command {
-        Command::Serve(settings) => commands::serve::sockets(settings.start_logging()?),
-        Command::Stdio { function, settings } => commands::serve::stdio(settings.start_logging()?, &function),
+        Command::Serve(settings) => {
+            let (config, _log) = settings.start_logging()?;
+            commands::serve::sockets(config)
+        }
+        Command::Stdio { function, settings } => {
+            let (config, _log) = settings.start_logging()?;
+            commands::serve::stdio(config, &function)
+        }
         Command::Check(settings) => commands::check::check(settings.load()?),
         Command::Config { stdio, settings } => commands::check::config(&settings, stdio),
         Command::Demo(options) => commands::demo::demo(&options),

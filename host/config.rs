@@ -208,7 +208,7 @@ pub enum LogLevel {
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// The file can't be read.
-    #[error("{}: {source}", .path.display())]
+    #[error("{}", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -216,7 +216,7 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// The file is not what it should be; the source names line and column.
-    #[error("{}: {source}", .path.display())]
+    #[error("{}", .path.display())]
     Parse {
         /// The file.
         path: PathBuf,
@@ -358,7 +358,8 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Config, String> {
-        Config::from_text(text, Path::new("/etc/kapacitor-wasm/udf.toml")).map_err(|e| e.to_string())
+        Config::from_text(text, Path::new("/etc/kapacitor-wasm/udf.toml"))
+            .map_err(|e| format!("{:#}", anyhow::Error::from(e)))
     }
 
     fn refused(text: &str, parts: &[&str]) {

@@ -20,21 +20,32 @@ const MAX_VALUE: usize = 4096;
 /// Longest line in bytes. Quoting can make a value six times as long.
 const MAX_LINE: usize = 32 * 1024;
 
+/// Writes what is still to be written when it is dropped.
+pub use tracing_appender::non_blocking::WorkerGuard;
+
+/// Lines that may wait for stderr. With more, lines are lost rather than a session stopped: whoever
+/// reads stderr may be slow, or gone.
+const WAITING: usize = 10_000;
+
 /// Starts logging to stderr. Only the first call counts.
-pub fn start(level: LogLevel) {
+#[must_use = "lines are lost when it is dropped"]
+pub fn start(level: LogLevel) -> WorkerGuard {
     let level = match level {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Error => LevelFilter::ERROR,
     };
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(std::io::stderr)
-        .event_format(Logfmt)
-        .finish();
+    let (writer, guard) = tracing_appender::non_blocking::NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(WAITING)
+        .thread_name("log")
+        .finish(std::io::stderr());
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(level).with_writer(writer).event_format(Logfmt).finish();
     // An error means that logging was started before, which is what was wanted.
     let _ = tracing::subscriber::set_global_default(subscriber);
+    guard
 }
 
 struct Logfmt;

@@ -53,7 +53,7 @@ const ATTACKS: [(&str, Attack); 60] = [
     ("input_out_of_range", Init("udf_input: gave an input buffer at 65535")),
     ("endless_loop", Point("udf_process: computed for longer than limits.call-deadline = 200ms")),
     ("sleeps", Point("udf_process: computed for longer than limits.call-deadline = 200ms")),
-    ("memory_hog", Point("asked for 9MiB of memory, more than limits.memory = 8MiB")),
+    ("memory_hog", Point("asked for 8256KiB of memory, more than limits.memory = 8MiB")),
     ("table_hog", Point("udf_process: trap: wasm `unreachable`")),
     ("stack_overflow", Point("used more stack than limits.stack = 512KiB, in deeper <- deeper")),
     ("trap_in_process", Point("udf_process: trap: integer divide by zero")),

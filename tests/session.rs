@@ -172,10 +172,8 @@ fn bad_bytes_end_their_session_with_a_log_line_and_nothing_else() {
         ("input ends inside a message", vec![0x80]),
     ];
     for (expected, bytes) in cases {
-        let lines = |log: &str| {
-            log.lines().filter(|l| l.contains("connection closed") && l.contains(expected)).count()
-        };
-        let before = lines(&host.log());
+        let parts = ["lvl=error", "function=mirror", "task=task", "connection closed", expected];
+        let before = host.count_logs(&parts);
         let mut client = host.start("mirror", &[]);
         client.send_bytes(&bytes).unwrap();
         if expected.contains("ends inside") {
@@ -186,8 +184,7 @@ fn bad_bytes_end_their_session_with_a_log_line_and_nothing_else() {
             Ok(responses) => assert_eq!(responses, [], "{expected}"),
             Err(e) => assert_eq!(e.kind(), ErrorKind::ConnectionReset, "{e}"),
         }
-        host.wait_for_log(&["lvl=error", "function=mirror", "task=task", "connection closed", expected]);
-        assert_eq!(lines(&host.log()), before + 1, "{expected}");
+        host.wait_for_logs(&parts, before + 1);
         neighbour.send(RequestMessage::Point(point("a", 1, 1.0))).unwrap();
     }
     assert_eq!(play(neighbour, []).len(), 6);

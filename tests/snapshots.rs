@@ -54,11 +54,13 @@ fn a_snapshot_is_small() {
 
 /// Restores `snapshot`, which must not fit, and checks that the task starts clean.
 fn starts_clean(host: &Host, options: &[kapacitor_wasm::protocol::Option], snapshot: &[u8], reason: &str) {
+    let parts = ["lvl=warn", "set aside", reason];
+    let before = host.count_logs(&parts);
     let mut client = host.start("moving_avg", options);
     assert!(client.restore(snapshot.to_vec()).unwrap().success);
     client.send(RequestMessage::Point(point("a", 1, 5.0))).unwrap();
     assert_eq!(field(&play(client, []), "mean"), [5.0], "{reason}");
-    let line = host.wait_for_log(&["lvl=warn", "set aside", reason]);
+    let line = host.wait_for_logs(&parts, before + 1);
     let file = line.split(" file=").nth(1).unwrap_or_else(|| panic!("{line}"));
     let file = file.split(' ').next().unwrap().trim_matches('"');
     assert_eq!(fs::read(file).unwrap(), snapshot, "{file}");

@@ -1,26 +1,35 @@
 //! stdin and stdout instead of a socket: a child process of Kapacitor.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::process::{Child, Command, Stdio};
+use std::thread::{self, JoinHandle};
 
 use kapacitor_wasm::client::Client;
 use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
 
 use crate::support::{Setup, field, moving_avg, play, point};
 
-fn start(setup: &Setup, function: &str) -> (Child, Client) {
+/// A child process and what it writes to stderr, which Kapacitor reads all the time.
+type Running = (Child, JoinHandle<String>);
+
+fn start(setup: &Setup, function: &str) -> (Running, Client) {
     let mut command = setup.command(&["stdio", function]);
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let client = Client::over_pipes(child.stdout.take().unwrap(), child.stdin.take().unwrap());
-    (child, client)
+    let mut stderr = child.stderr.take().unwrap();
+    let stderr = thread::spawn(move || {
+        let mut text = String::new();
+        stderr.read_to_string(&mut text).unwrap();
+        text
+    });
+    ((child, stderr), client)
 }
 
 /// Waits for the end; returns the exit code and the lines of stderr.
-fn finish(mut child: Child) -> (i32, Vec<String>) {
-    let mut stderr = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-    (child.wait().unwrap().code().unwrap(), stderr.lines().map(str::to_owned).collect())
+fn finish((mut child, stderr): Running) -> (i32, Vec<String>) {
+    let lines = stderr.join().unwrap().lines().map(str::to_owned).collect();
+    (child.wait().unwrap().code().unwrap(), lines)
 }
 
 #[test]
@@ -62,7 +71,7 @@ fn signals_are_ignored_and_the_end_of_stdin_ends_it() {
     let (child, mut client) = start(&setup, "mirror");
     assert!(client.init("task", Vec::new()).unwrap().success);
     for signal in ["-INT", "-TERM"] {
-        Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        Command::new("kill").args([signal, &child.0.id().to_string()]).status().unwrap();
     }
     let responses = play(client, [RequestMessage::Point(point("a", 1, 1.0))]);
     assert!(matches!(&responses[..], [ResponseMessage::Point(_)]), "{responses:?}");
@@ -82,10 +91,11 @@ fn a_failed_init_ends_the_process() {
 #[test]
 fn an_unknown_function_is_named() {
     let setup = Setup::new("").with(&["mirror"]);
-    let (mut child, client) = start(&setup, "miror");
-    let mut line = String::new();
-    BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
-    assert_eq!(line, "kapacitor-wasm: there is no function `miror`; there are: mirror\n");
+    let (child, client) = start(&setup, "miror");
+    let (code, stderr) = finish(child);
+    assert_eq!(
+        (code, &stderr[..]),
+        (1, &["kapacitor-wasm: there is no function `miror`; there are: mirror".to_owned()][..])
+    );
     drop(client);
-    assert_eq!(child.wait().unwrap().code(), Some(1));
 }

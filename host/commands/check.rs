@@ -1,6 +1,7 @@
 //! `check` and `config`: what an operator asks before Kapacitor is restarted.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -71,30 +72,33 @@ pub fn check(config: Config) -> Result<ExitCode> {
             table.add_row([function.name.as_str(), &plugins.join(", "), "refused", "", ""]);
         }
     }
-    println!("{table}");
+    let mut report = format!("{table}\n");
     for (name, plugin) in &host.plugins {
         match plugin {
             Err(refusal) => problems.push(refusal.to_string()),
             Ok(plugin) => {
                 if let (false, Err(reason)) = (plugin.own_format, &plugin.image) {
-                    println!(
+                    writeln!(
+                        report,
                         "note: plugin `{name}` has no snapshots, a restart of Kapacitor loses its state: {reason}"
-                    );
+                    )?;
                 }
             }
         }
         if !is_identifier(name) && !host.functions.values().any(|f| f.named_plugins().any(|p| p == name)) {
-            println!(
+            writeln!(
+                report,
                 "note: a TICKscript can't call @{name}(): rename {name}.wasm, or add a [functions.NAME] with plugin = \"{name}\""
-            );
+            )?;
         }
     }
     if host.functions.is_empty() {
         problems.push(format!("{}: no .wasm file there", host.config.plugins_dir.display()));
     }
     for problem in &problems {
-        println!("error: {problem}");
+        writeln!(report, "error: {problem}")?;
     }
+    std::io::stdout().write_all(report.as_bytes())?;
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { FAILED })
 }
 
@@ -123,7 +127,7 @@ pub fn config(settings: &Settings, stdio: bool) -> Result<ExitCode> {
         }
         writeln!(stanza, "timeout = \"{TIMEOUT}\"")?;
     }
-    print!("{stanza}");
+    std::io::stdout().write_all(stanza.as_bytes())?;
     for refusal in host.plugins.values().filter_map(|plugin| plugin.as_ref().err()) {
         eprintln!("kapacitor-wasm: {refusal}");
     }

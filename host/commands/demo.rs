@@ -64,7 +64,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE", default_value = "demo.svg")]
     chart: PathBuf,
     /// Least level that is logged.
-    #[arg(long, value_name = "LEVEL", default_value = "warn")]
+    #[arg(long, value_name = "LEVEL", default_value = "error")]
     log_level: LogLevel,
 }
 
@@ -83,7 +83,7 @@ pub fn demo(options: &Options) -> Result<ExitCode> {
         bail!("no point of the recording has a number as field {}: choose --field", options.field);
     }
 
-    logfmt::start(options.log_level);
+    let _log = logfmt::start(options.log_level);
     let folder = temporary_folder()?;
     let serving = Serving::start(config(options, folder.path())?)?;
 

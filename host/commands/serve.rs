@@ -11,16 +11,17 @@ use kapacitor_wasm::endpoint::{self, Socket};
 use kapacitor_wasm::host::Host;
 use kapacitor_wasm::session::Session;
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
 /// Serves all functions on sockets until SIGINT or SIGTERM.
 pub fn sockets(config: Config) -> Result<ExitCode> {
     let serving = Serving::start(config)?;
+    let stop = serving.stop_signals()?;
     let host = serving.host();
     let functions = host.functions.len().to_string();
     info!(functions, socket_dir = host.config.socket_dir.display().to_string(), "ready");
-    serving.until_stopped()?;
+    serving.wait(stop);
     info!("stopping");
     drop(serving);
     Ok(ExitCode::SUCCESS)
@@ -67,18 +68,22 @@ impl Serving {
         &self.host
     }
 
-    /// Waits for SIGINT or SIGTERM.
-    fn until_stopped(&self) -> Result<()> {
-        let Some(runtime) = &self.runtime else { return Ok(()) };
-        runtime.block_on(async {
-            let (mut interrupt, mut terminate) =
-                (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            Ok(())
-        })
+    /// SIGINT and SIGTERM, which end nothing by themselves from here on.
+    fn stop_signals(&self) -> Result<[Signal; 2]> {
+        let _entered = self.runtime.as_ref().map(Runtime::enter);
+        Ok([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?])
+    }
+
+    /// Waits for one of the signals.
+    fn wait(&self, [mut interrupt, mut terminate]: [Signal; 2]) {
+        if let Some(runtime) = &self.runtime {
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+            });
+        }
     }
 }
 

@@ -133,15 +133,28 @@ impl Host {
 
     /// Waits for a line with all `parts`, and returns it.
     pub fn wait_for_log(&self, parts: &[&str]) -> String {
+        self.wait_for_logs(parts, 1)
+    }
+
+    /// Waits for the `count`th line with all `parts`, and returns it.
+    pub fn wait_for_logs(&self, parts: &[&str], count: usize) -> String {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             let log = self.log();
-            if let Some(line) = log.lines().find(|line| parts.iter().all(|part| line.contains(part))) {
-                return line.to_owned();
+            // The last line may be half written.
+            let lines = log.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+            let mut lines = lines.filter(|line| parts.iter().all(|part| line.contains(part)));
+            if let Some(line) = lines.nth(count - 1) {
+                return line.trim_end().to_owned();
             }
-            assert!(Instant::now() < deadline, "the log has no line with {parts:?}:\n{log}");
+            assert!(Instant::now() < deadline, "the log has not {count} lines with {parts:?}:\n{log}");
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// How many lines with all `parts` there are now.
+    pub fn count_logs(&self, parts: &[&str]) -> usize {
+        self.log().lines().filter(|line| parts.iter().all(|part| line.contains(part))).count()
     }
 
     /// Stops the host as a service manager would; returns its exit code.

@@ -1,7 +1,6 @@
 ;; Wants to share memory.
 (module
   (import "env" "memory" (memory 1))
-  (memory (export "memory") 1)
   ;; InitResponse { success: true }
   (data (i32.const 0) "\08\01")
   (func (export "kapacitor_udf_abi_1"))
