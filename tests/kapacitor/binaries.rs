@@ -22,7 +22,7 @@ const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kapacitor");
 const GO: &str = "go1.21.13";
 
 /// What Go says when it can't get at its modules. Any other failure of a build is one.
-const OFFLINE: [&str; 7] = [
+const OFFLINE: [&str; 8] = [
     "dial tcp",
     "no such host",
     "i/o timeout",
@@ -30,6 +30,7 @@ const OFFLINE: [&str; 7] = [
     "network is unreachable",
     "TLS handshake timeout",
     "disabled by GOPROXY=off",
+    "toolchain not available",
 ];
 
 /// The programs that the tests run against.
@@ -91,9 +92,13 @@ fn find() -> Result<Binaries, Missing> {
 }
 
 fn build(folder: &Path) -> Result<(), Missing> {
-    if !Command::new("go").arg("version").stdout(Stdio::null()).status().is_ok_and(|status| status.success())
-    {
-        return Err(Missing::Skip("Go is not installed, and kapacitord is built with it".to_owned()));
+    match Command::new("go").arg("version").stdout(Stdio::null()).status() {
+        Ok(status) if status.success() => {}
+        Ok(status) => return Err(Missing::Fail(format!("`go version`: {status}"))),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            return Err(Missing::Skip("Go is not installed, and kapacitord is built with it".to_owned()));
+        }
+        Err(e) => return Err(Missing::Fail(format!("`go version` can't be run: {e}"))),
     }
     tell("building kapacitord from its Go module, about two minutes");
     // The slash at the end makes Go take it for a folder.
