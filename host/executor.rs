@@ -107,6 +107,7 @@ impl Executor {
             RequestMessage::Init(request) => return Ok(self.init(request, out).await),
             RequestMessage::Snapshot(_) => {
                 let snapshot = self.snapshot().await?;
+                self.log_snapshot(&snapshot);
                 put_response(ResponseMessage::Snapshot(SnapshotResponse { snapshot }), out);
             }
             RequestMessage::Restore(request) => return self.restore(&request.snapshot, out).await,
@@ -235,6 +236,13 @@ impl Executor {
             warn!(function, task, node, plugin, err = e.to_string(), "no snapshot taken");
             Ok(Vec::new())
         })
+    }
+
+    fn log_snapshot(&self, snapshot: &[u8]) {
+        let Some(running) = &self.task else { return };
+        let Who { function, task, node, plugin } = &*self.who;
+        let (bytes, points_seen) = (snapshot.len().to_string(), running.points_seen.to_string());
+        debug!(function, task, node, plugin, bytes, points_seen, "snapshot taken");
     }
 
     /// Gives the task its state back. A snapshot that does not fit is set aside, and the task starts

@@ -1,0 +1,201 @@
+//! The HTTP interfaces of Kapacitor and of InfluxDB, as far as the tests need them.
+
+use serde_json::{Map, Value, json};
+use ureq::http::Response;
+use ureq::{Agent, Body};
+
+use super::daemons::{PATIENCE, wait_for};
+
+/// Both interfaces. No call waits longer than [`PATIENCE`].
+pub struct Api {
+    agent: Agent,
+    kapacitor: u16,
+    influxdb: u16,
+}
+
+/// A row of a measurement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Nanoseconds.
+    pub time: i64,
+    /// Tags and fields by name. A whole number is an integer, whatever the type of the field, since
+    /// InfluxDB gives 2.0 as `2`.
+    pub columns: Map<String, Value>,
+}
+
+impl Row {
+    /// A row of an expectation; `columns` is a JSON object.
+    pub fn new(time: i64, columns: Value) -> Self {
+        let Value::Object(mut columns) = columns else { panic!("no columns: {columns}") };
+        for value in columns.values_mut() {
+            if let Some(whole) = value.as_f64().filter(|n| value.is_f64() && n.fract() == 0.0) {
+                *value = json!(whole as i64);
+            }
+        }
+        Self { time, columns }
+    }
+}
+
+impl Api {
+    /// The interfaces at these ports of 127.0.0.1.
+    pub fn new(kapacitor: u16, influxdb: u16) -> Self {
+        let config = Agent::config_builder()
+            .timeout_global(Some(PATIENCE))
+            .http_status_as_error(false)
+            .proxy(None)
+            .build();
+        Self { agent: config.into(), kapacitor, influxdb }
+    }
+
+    /// `http://127.0.0.1:port`
+    pub fn kapacitor_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.kapacitor)
+    }
+
+    /// Whether Kapacitor answers.
+    pub fn kapacitor_is_up(&self) -> bool {
+        self.agent.get(self.kapacitor_path("ping")).call().is_ok_and(|response| response.status() == 204)
+    }
+
+    /// Whether InfluxDB answers.
+    pub fn influxdb_is_up(&self) -> bool {
+        self.agent.get(self.influxdb_path("ping")).call().is_ok_and(|response| response.status() == 204)
+    }
+
+    /// Defines a task on the database `in`, and enables it. `kind` is `stream` or `batch`.
+    #[track_caller]
+    pub fn enable_task(&self, id: &str, kind: &str, script: &str) {
+        let task = json!({
+            "id": id,
+            "type": kind,
+            "dbrps": [{"db": "in", "rp": "autogen"}],
+            "script": script,
+            "status": "enabled",
+        });
+        accept(&format!("task {id}"), self.agent.post(self.kapacitor_path("tasks")).send(task.to_string()));
+    }
+
+    /// Enables or disables a task.
+    #[track_caller]
+    pub fn set_status(&self, id: &str, status: &str) {
+        let task = json!({"status": status}).to_string();
+        let path = self.kapacitor_path(&format!("tasks/{id}"));
+        accept(&format!("{status} {id}"), self.agent.patch(path).send(task));
+    }
+
+    /// What Kapacitor knows of a task.
+    #[track_caller]
+    pub fn task(&self, id: &str) -> Value {
+        let path = self.kapacitor_path(&format!("tasks/{id}"));
+        parse(&accept(&format!("task {id}"), self.agent.get(path).call()))
+    }
+
+    /// Waits until a task has failed, and returns its error.
+    #[track_caller]
+    pub fn wait_for_error(&self, id: &str) -> String {
+        wait_for(&format!("task {id} has an error"), || {
+            self.task(id)["error"].as_str().filter(|error| !error.is_empty()).map(str::to_owned)
+        })
+    }
+
+    /// How many points of a measurement have reached Kapacitor.
+    #[track_caller]
+    pub fn points_received(&self, database: &str, measurement: &str) -> u64 {
+        let vars = parse(&accept("debug/vars", self.agent.get(self.kapacitor_path("debug/vars")).call()));
+        let statistics = vars["kapacitor"].as_object().into_iter().flat_map(Map::values);
+        statistics
+            .filter(|s| s["name"] == "ingress")
+            .filter(|s| s["tags"]["database"] == database && s["tags"]["measurement"] == measurement)
+            .filter_map(|s| s["values"]["points_received"].as_u64())
+            .sum()
+    }
+
+    /// Writes line protocol to Kapacitor, as if InfluxDB had.
+    #[track_caller]
+    pub fn write_kapacitor(&self, lines: &str) {
+        let path = self.kapacitor_path("write?db=in&rp=autogen");
+        accept("write to Kapacitor", self.agent.post(path).send(lines));
+    }
+
+    /// Writes line protocol to InfluxDB.
+    #[track_caller]
+    pub fn write_influxdb(&self, database: &str, lines: &str) {
+        let path = self.influxdb_path(&format!("write?db={database}"));
+        accept("write to InfluxDB", self.agent.post(path).send(lines));
+    }
+
+    /// The answer of InfluxDB to a statement.
+    #[track_caller]
+    pub fn query_influxdb(&self, statement: &str) -> Value {
+        let request = self.agent.post(self.influxdb_path("query"));
+        let answer = accept(statement, request.query("q", statement).query("epoch", "ns").send_empty());
+        let answer = parse(&answer);
+        let result = &answer["results"][0];
+        assert!(result["error"].is_null(), "{statement}: {}", result["error"]);
+        result.clone()
+    }
+
+    /// The rows of a measurement in the order of their time. Columns without a value are left out.
+    #[track_caller]
+    pub fn rows(&self, database: &str, measurement: &str) -> Vec<Row> {
+        let result = self.query_influxdb(&format!("SELECT * FROM \"{database}\"..\"{measurement}\""));
+        let series = &result["series"][0];
+        let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        let names: Vec<_> = list(&series["columns"]).iter().map(|n| n.as_str().unwrap().to_owned()).collect();
+        let row = |values: &Value| {
+            let mut columns: Map<_, _> =
+                names.iter().cloned().zip(list(values)).filter(|(_, value)| !value.is_null()).collect();
+            let time = columns.remove("time").and_then(|time| time.as_i64()).expect("a row has a time");
+            Row::new(time, Value::Object(columns))
+        };
+        list(&series["values"]).iter().map(row).collect()
+    }
+
+    /// Waits until a measurement in `out` has as many rows as `expected`, and compares them.
+    #[track_caller]
+    pub fn expect_rows(&self, measurement: &str, expected: &[Row]) {
+        let what = format!("{} rows of {measurement}", expected.len());
+        let mut rows = wait_for(&what, || {
+            let rows = self.rows("out", measurement);
+            (rows.len() >= expected.len()).then_some(rows)
+        });
+        // InfluxDB gives rows of one time in any order.
+        let mut expected = expected.to_vec();
+        for rows in [&mut rows, &mut expected] {
+            rows.sort_by_key(|row| (row.time, Value::Object(row.columns.clone()).to_string()));
+        }
+        for (row, expected) in rows.iter().zip(&expected) {
+            assert_eq!(row, expected, "measurement {measurement}");
+        }
+        assert_eq!(rows.len(), expected.len(), "measurement {measurement}");
+    }
+
+    /// The fields of a measurement with their types.
+    #[track_caller]
+    pub fn field_types(&self, database: &str, measurement: &str) -> Value {
+        let statement = format!("SHOW FIELD KEYS ON \"{database}\" FROM \"{measurement}\"");
+        self.query_influxdb(&statement)["series"][0]["values"].clone()
+    }
+
+    fn kapacitor_path(&self, path: &str) -> String {
+        format!("{}/kapacitor/v1/{path}", self.kapacitor_url())
+    }
+
+    fn influxdb_path(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}/{path}", self.influxdb)
+    }
+}
+
+/// The text of an answer that is a success.
+#[track_caller]
+fn accept(what: &str, answer: Result<Response<Body>, ureq::Error>) -> String {
+    let mut answer = answer.unwrap_or_else(|e| panic!("{what}: {e}"));
+    let text = answer.body_mut().read_to_string().unwrap_or_else(|e| panic!("{what}: {e}"));
+    assert!(answer.status().is_success(), "{what}: {}: {text}", answer.status());
+    text
+}
+
+#[track_caller]
+fn parse(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|e| panic!("no JSON: {e}: {text}"))
+}

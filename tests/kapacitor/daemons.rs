@@ -1,0 +1,283 @@
+//! Starting and stopping the processes of one test: kapacitord, InfluxDB and the host.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{self, Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::api::Api;
+use super::binaries::{self, Binaries};
+
+/// How long anything may take that a test waits for.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often is looked whether it has come about.
+const POLL: Duration = Duration::from_millis(20);
+
+/// How much of each log is shown for a test that failed.
+const TAIL: usize = 40;
+
+/// What is special about the processes of a test.
+#[derive(Clone, Copy)]
+pub struct Setup<'a> {
+    /// The plugins of the repository that the host gets.
+    pub plugins: &'a [&'a str],
+    /// Further plugins: name and WAT.
+    pub guests: &'a [(&'a str, &'a str)],
+    /// Appended to `udf.toml`.
+    pub udf_toml: &'a str,
+    /// Kapacitor's `[task] snapshot-interval`.
+    pub snapshot_interval: &'a str,
+    /// Whether Kapacitor starts the host as a child process of its own for each task.
+    pub stdio: bool,
+}
+
+impl Default for Setup<'_> {
+    fn default() -> Self {
+        Self { plugins: &["moving_avg"], guests: &[], udf_toml: "", snapshot_interval: "60s", stdio: false }
+    }
+}
+
+/// A kapacitord, an InfluxDB and a host, fresh ones for each test.
+///
+/// Fresh together: an InfluxDB that still has the subscription of another kapacitord would deliver
+/// every point twice.
+pub struct Stack {
+    // In the order in which they are stopped.
+    kapacitord: Option<Process>,
+    host: Option<Process>,
+    _influxd: Process,
+    /// Both HTTP interfaces.
+    pub api: Api,
+    binaries: &'static Binaries,
+    folder: TempDir,
+}
+
+impl Stack {
+    /// Starts all three, with the databases `in`, to which Kapacitor is subscribed, and `out`, to
+    /// which it is not. `None` if this machine can't, and the test is to be skipped.
+    #[track_caller]
+    pub fn start(setup: Setup) -> Option<Self> {
+        let binaries = binaries::find_or_skip()?;
+        let folder = TempDir::with_prefix("kw-").expect("a temporary folder can be made");
+        let ports = [(); 3].map(|()| free_port());
+        write_configs(folder.path(), &setup, ports);
+        let api = Api::new(ports[0], ports[1]);
+        let mut influxd = Process::start(&binaries.influxd, &["-config", "influxdb.conf"], folder.path());
+        influxd.wait_for("answers", |_| api.influxdb_is_up());
+        for database in ["in", "out"] {
+            api.query_influxdb(&format!("CREATE DATABASE \"{database}\""));
+        }
+        let mut stack = Self { kapacitord: None, host: None, _influxd: influxd, api, binaries, folder };
+        if !setup.stdio {
+            stack.start_host();
+        }
+        stack.start_kapacitord();
+        let kapacitord = stack.kapacitord.as_mut().expect("it was started");
+        kapacitord.wait_for("gets what InfluxDB is given", |_| {
+            stack.api.write_influxdb("in", "probe value=1");
+            stack.api.points_received("in", "probe") > 0
+        });
+        Some(stack)
+    }
+
+    /// Starts the host and waits until it serves.
+    pub fn start_host(&mut self) {
+        let args = ["serve", "--config", "udf.toml", "--log-level", "debug"];
+        let host = self.host.insert(Process::start(Path::new(binaries::HOST), &args, self.folder.path()));
+        host.wait_for("is ready", |log| log.contains("msg=ready"));
+    }
+
+    /// Ends the host as an operator would.
+    pub fn stop_host(&mut self) {
+        self.host.take().expect("the host runs").stop();
+    }
+
+    /// Starts kapacitord and waits until it answers, which it does once its tasks are started.
+    pub fn start_kapacitord(&mut self) {
+        let args = ["-config", "kapacitor.conf"];
+        let kapacitord = Process::start(&self.binaries.kapacitord, &args, self.folder.path());
+        self.kapacitord.insert(kapacitord).wait_for("answers", |_| self.api.kapacitor_is_up());
+    }
+
+    /// Ends kapacitord as an operator would.
+    pub fn stop_kapacitord(&mut self) {
+        self.kapacitord.take().expect("kapacitord runs").stop();
+    }
+
+    /// The id of kapacitord's process, which still runs.
+    pub fn kapacitord_id(&mut self) -> u32 {
+        let kapacitord = self.kapacitord.as_mut().expect("kapacitord was started");
+        kapacitord.assert_running("is looked at");
+        kapacitord.child.id()
+    }
+
+    /// What the host has logged, over all its restarts.
+    pub fn host_log(&self) -> String {
+        self.host.as_ref().expect("the host runs").log()
+    }
+
+    /// What kapacitord has logged, over all its restarts.
+    pub fn kapacitord_log(&self) -> String {
+        self.kapacitord.as_ref().expect("kapacitord runs").log()
+    }
+
+    /// Runs the `kapacitor` command and returns what it prints.
+    pub fn kapacitor(&self, args: &[&str]) -> String {
+        let mut command = clean_command(&self.binaries.kapacitor, self.folder.path());
+        let output = command.args(["-url", &self.api.kapacitor_url()]).args(args).output();
+        let output = output.expect("the kapacitor command can be run");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "kapacitor {args:?}: {}: {said}", output.status);
+        String::from_utf8(output.stdout).expect("kapacitor prints UTF-8")
+    }
+}
+
+/// Waits until `look` finds something.
+///
+/// # Panics
+///
+/// When it does not in time; `what` says what was waited for.
+#[track_caller]
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain: {what}");
+        thread::sleep(POLL);
+    }
+}
+
+/// A running program. Its output goes to a log beside its configuration.
+struct Process {
+    name: String,
+    child: Child,
+    log: PathBuf,
+    /// How long the log was when the process started.
+    begin: usize,
+}
+
+impl Process {
+    fn start(program: &Path, args: &[&str], folder: &Path) -> Self {
+        let name = program.file_name().expect("a program is a file").to_string_lossy().into_owned();
+        let path = folder.join(format!("{name}.log"));
+        let log = File::options().append(true).create(true).open(&path).expect("a log can be made");
+        let begin = log.metadata().expect("a log has a length").len() as usize;
+        let child = clean_command(program, folder)
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a file can be shared"))
+            .stderr(log)
+            .spawn();
+        let child = child.unwrap_or_else(|e| panic!("{} can't be started: {e}", program.display()));
+        Self { name, child, log: path, begin }
+    }
+
+    fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).expect("a log can be read")).into_owned()
+    }
+
+    /// Waits until `done`, which is shown what the process has logged, as long as the process runs.
+    #[track_caller]
+    fn wait_for(&mut self, what: &str, done: impl Fn(&str) -> bool) {
+        wait_for(&format!("{} {what}", self.name.clone()), || {
+            self.assert_running(what);
+            done(&self.log()[self.begin..]).then_some(())
+        });
+    }
+
+    #[track_caller]
+    fn assert_running(&mut self, before: &str) {
+        let ended = self.child.try_wait().expect("a child can be waited for");
+        assert!(ended.is_none(), "{} ended before it {before}: {}", self.name, ended.unwrap_or_default());
+    }
+
+    /// Ends the process with SIGTERM and waits for it.
+    fn stop(mut self) {
+        self.assert_running("is stopped");
+        let killed = Command::new("kill").arg(self.child.id().to_string()).status();
+        assert!(killed.is_ok_and(|status| status.success()), "{} can't be sent SIGTERM", self.name);
+        wait_for(&format!("{} ends after SIGTERM", self.name), || {
+            self.child.try_wait().expect("a child can be waited for")
+        });
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            let log = self.log();
+            let lines: Vec<_> = log.lines().collect();
+            let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n");
+            eprintln!("--- the last lines of {}'s log\n{tail}\n", self.name);
+        }
+    }
+}
+
+/// A command that sees nothing of the settings of whoever runs the tests.
+fn clean_command(program: &Path, folder: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().env("HOME", folder).current_dir(folder);
+    command
+}
+
+/// A port of 127.0.0.1 that nobody listens on.
+///
+/// The system's own choice for port 0 is not used: the same ports are given to outgoing connections,
+/// of which the tests make many before a daemon gets to listen.
+fn free_port() -> u16 {
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 12_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Another run of the tests begins elsewhere.
+    let start = (process::id().wrapping_mul(97) % u32::from(COUNT)) as u16;
+    loop {
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        assert!(next < COUNT, "there is no free port from {FIRST} on");
+        let port = FIRST + (start + next) % COUNT;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+fn write_configs(folder: &Path, setup: &Setup, [kapacitor, influxdb, backup]: [u16; 3]) {
+    let write = |name: &str, text: &str| fs::write(folder.join(name), text).expect("a file can be written");
+    fs::create_dir(folder.join("plugins")).expect("a folder can be made");
+    for name in setup.plugins {
+        let built = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("plugins/{name}.wasm"));
+        fs::copy(&built, folder.join(format!("plugins/{name}.wasm")))
+            .unwrap_or_else(|e| panic!("{}: {e}: build the plugins first", built.display()));
+    }
+    for (name, wat) in setup.guests {
+        let wasm = wat::parse_str(wat).unwrap_or_else(|e| panic!("guest {name}: {e}"));
+        fs::write(folder.join(format!("plugins/{name}.wasm")), wasm).expect("a file can be written");
+    }
+    write("udf.toml", &format!("socket-dir = \"run\"\nstate-dir = \"state\"\n{}", setup.udf_toml));
+    write(
+        "influxdb.conf",
+        &include_str!("influxdb.conf")
+            .replace("{http}", &influxdb.to_string())
+            .replace("{backup}", &backup.to_string()),
+    );
+    let base = include_str!("kapacitor.conf")
+        .replace("{http}", &kapacitor.to_string())
+        .replace("{influxdb}", &influxdb.to_string())
+        .replace("{snapshot-interval}", setup.snapshot_interval);
+    let mut command = clean_command(Path::new(binaries::HOST), folder);
+    command.args(["config", "--config", "udf.toml"]).args(setup.stdio.then_some("--stdio"));
+    let functions = command.output().expect("kapacitor-wasm can be run");
+    let said = String::from_utf8_lossy(&functions.stderr);
+    assert!(functions.status.success(), "{command:?}: {}: {said}", functions.status);
+    let functions = String::from_utf8(functions.stdout).expect("kapacitor-wasm prints UTF-8");
+    write("kapacitor.conf", &(base + &functions));
+}

@@ -1,0 +1,156 @@
+//! Tasks that fail, tasks that stop, and tasks that choose their plugin.
+
+use std::fs;
+
+use super::daemons::{Setup, Stack, wait_for};
+use super::{MOVING_AVG, averages, expected_averages, line};
+
+/// Starts well, and traps when it gets a point.
+const TRAPPING: &str = r#"
+(module
+  (memory (export "memory") 1)
+  ;; InitResponse { success: true }
+  (data (i32.const 16) "\08\01")
+  (func (export "kapacitor_udf_abi_1"))
+  ;; An empty InfoResponse: stream to stream, no options.
+  (func (export "udf_info") (result i64) (i64.const 0))
+  (func (export "udf_input") (param i32) (result i32) (i32.const 1024))
+  (func (export "udf_init") (param i32 i32) (result i64)
+    (i64.or (i64.shl (i64.const 16) (i64.const 32)) (i64.const 2)))
+  (func (export "udf_process") (param i32 i32) (result i64) (unreachable))
+  (func (export "udf_finish") (result i64) (i64.const 0)))
+"#;
+
+#[test]
+fn a_plugin_that_traps_fails_its_own_task_only() {
+    let setup = Setup { guests: &[("trapping", TRAPPING)], ..Setup::default() };
+    let Some(mut stack) = Stack::start(setup) else { return };
+    let kapacitord = stack.kapacitord_id();
+    stack.api.enable_task("bad", "stream", &averages("@trapping()", "nothing"));
+    stack.api.enable_task("good", "stream", &averages(MOVING_AVG, "means"));
+    // Both tasks get every point, and the first ends one of them.
+    for i in 0..50 {
+        stack.api.write_kapacitor(&line("a", i));
+    }
+    let error = stack.api.wait_for_error("bad");
+    assert!(error.contains("plugin \"trapping\"") && error.contains("unreachable"), "{error}");
+    assert_eq!(stack.api.task("bad")["executing"], false);
+    for i in 50..100 {
+        stack.api.write_kapacitor(&line("a", i));
+    }
+    stack.api.expect_rows("means", &expected_averages("a", 100));
+    let good = stack.api.task("good");
+    assert_eq!((&good["executing"], &good["error"]), (&true.into(), &"".into()));
+    // What failed can be stopped and tried again.
+    stack.api.set_status("bad", "disabled");
+    stack.api.set_status("bad", "enabled");
+    assert_eq!(stack.api.task("bad")["executing"], true);
+    assert_eq!(stack.kapacitord_id(), kapacitord);
+}
+
+#[test]
+fn a_task_can_be_enabled_again_and_again() {
+    let Some(stack) = Stack::start(Setup::default()) else { return };
+    stack.api.enable_task("averages", "stream", &averages(MOVING_AVG, "means"));
+    // Each call has a timeout.
+    for i in 0..10 {
+        // A Kapacitor that still gets points from a UDF when it stops the task can crash.
+        stack.api.write_kapacitor(&line("other", i));
+        wait_for("the point is through", || (stack.api.rows("out", "means").len() as i64 > i).then_some(()));
+        disable_and_settle(&stack, "averages");
+        stack.api.set_status("averages", "enabled");
+        assert_eq!(stack.api.task("averages")["executing"], true);
+    }
+    for i in 0..5 {
+        stack.api.write_kapacitor(&line("a", i));
+    }
+    let is_of = |row: &super::Row, host: &str| row.columns["host"] == host;
+    let rows = wait_for("five averages", || {
+        let rows: Vec<_> = stack.api.rows("out", "means").into_iter().filter(|row| is_of(row, "a")).collect();
+        (rows.len() >= 5).then_some(rows)
+    });
+    assert_eq!(rows, expected_averages("a", 5));
+}
+
+/// Disables a task and waits until Kapacitor has noted how it ended.
+///
+/// It does so a little after it has answered, and notes the status of before along with it: a task
+/// that is enabled meanwhile runs on when it is disabled again. Whether it ended with "node aborted"
+/// or without an error is chance for a UDF on a socket.
+fn disable_and_settle(stack: &Stack, id: &str) {
+    let stopped = || stack.kapacitord_log().matches("msg=\"stopped task\"").count();
+    let before = stopped();
+    stack.api.set_status(id, "disabled");
+    let error = wait_for("Kapacitor notes how the task ended", || {
+        let task = stack.api.task(id);
+        assert_eq!(task["executing"], false);
+        let error = task["error"].as_str().unwrap_or_default().to_owned();
+        (!error.is_empty() || stopped() > before).then_some(error)
+    });
+    assert!(error.is_empty() || error.contains("node aborted"), "{error}");
+}
+
+#[test]
+fn a_child_process_of_kapacitor_ends_with_its_task() {
+    let Some(mut stack) = Stack::start(Setup { stdio: true, ..Setup::default() }) else { return };
+    let kapacitord = stack.kapacitord_id();
+    wait_for("no child while no task runs", || children(kapacitord).is_empty().then_some(()));
+    stack.api.enable_task("averages", "stream", &averages(MOVING_AVG, "means"));
+    for i in 0..10 {
+        stack.api.write_kapacitor(&line("a", i));
+    }
+    stack.api.expect_rows("means", &expected_averages("a", 10));
+    let [child] = children(kapacitord)[..] else { panic!("no single child: {:?}", children(kapacitord)) };
+    let command = fs::read_to_string(format!("/proc/{child}/cmdline")).expect("the child runs");
+    assert!(command.contains("\0stdio\0moving_avg\0"), "{command:?}");
+    stack.api.set_status("averages", "disabled");
+    wait_for("the child ends", || children(kapacitord).is_empty().then_some(()));
+    assert_eq!(stack.api.task("averages")["error"], "");
+}
+
+/// The processes that `parent` has started and that still run.
+fn children(parent: u32) -> Vec<u32> {
+    let processes = fs::read_dir("/proc").expect("/proc can be read");
+    let ids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    ids.filter(|id| {
+        // `pid (name) state ppid …`
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        let mut rest = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        rest.next() != Some("Z") && rest.next() == Some(&parent.to_string())
+    })
+    .collect()
+}
+
+/// A function whose TICKscript names the plugin.
+const GENERIC: &str = r#"
+[functions.wasm]
+plugin-option = "plugin"
+edges = "stream -> stream"
+"#;
+
+#[test]
+fn the_script_chooses_the_plugin_of_a_generic_function() {
+    let Some(stack) = Stack::start(Setup { udf_toml: GENERIC, ..Setup::default() }) else { return };
+    let udf = "@wasm().plugin('moving_avg').set('field', 'usage').set('size', '3').set('as', 'mean')";
+    stack.api.enable_task("averages", "stream", &averages(udf, "means"));
+    for i in 0..10 {
+        stack.api.write_kapacitor(&line("a", i));
+    }
+    stack.api.expect_rows("means", &expected_averages("a", 10));
+}
+
+#[test]
+fn the_error_of_a_task_names_the_unknown_plugin() {
+    let Some(stack) = Stack::start(Setup { udf_toml: GENERIC, ..Setup::default() }) else { return };
+    stack.api.enable_task("typo", "stream", &averages("@wasm().plugin('moving_average')", "nothing"));
+    let error = stack.api.wait_for_error("typo");
+    assert!(error.contains("moving_average") && error.contains("moving_avg"), "{error}");
+    let shown = stack.kapacitor(&["show", "typo"]);
+    assert!(shown.contains("there is no plugin"), "{shown}");
+    // Kapacitor leaves the connection open; the host must not.
+    wait_for("the host closes the connection", || {
+        let log = stack.host_log();
+        log.lines().any(|line| line.contains("task ended") && line.contains("task=typo")).then_some(())
+    });
+    stack.api.set_status("typo", "disabled");
+}
