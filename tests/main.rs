@@ -9,6 +9,8 @@ mod support;
 mod cli;
 /// Guests that attack.
 mod hostile;
+/// A real kapacitord with a real InfluxDB.
+mod kapacitor;
 /// The plugins of the repository, and the four combinations of edges.
 mod plugins;
 /// Which plugin a task gets, and with which options.
