@@ -34,8 +34,8 @@ impl Engine {
     pub fn new(limits: &Limits) -> Result<Self> {
         let mut config = Config::new();
         config.epoch_interruption(true);
-        config.max_wasm_stack(limits.stack.len());
-        config.async_stack_size(limits.stack.len() + HOST_STACK);
+        config.max_wasm_stack(limits.stack.as_usize());
+        config.async_stack_size(limits.stack.as_usize() + HOST_STACK);
         // What no plugin needs is off: less to get wrong in the sandbox, and each of the first three
         // would be state that a snapshot does not hold.
         config.wasm_features(

@@ -47,7 +47,7 @@ pub struct Inbox {
     /// Whether a batch is open after the last part.
     in_batch: bool,
     /// Snapshot requests that came inside the open batch and wait for its end.
-    held: Vec<Box<RequestMessage>>,
+    held: Vec<RequestMessage>,
     max_message: units::Bytes,
     max_queue: usize,
 }
@@ -79,7 +79,7 @@ impl Inbox {
             held: Vec::new(),
             max_message,
             // At least one byte, or nothing would ever be read.
-            max_queue: max_queue.len().max(1),
+            max_queue: max_queue.as_usize().max(1),
         }
     }
 
@@ -127,7 +127,7 @@ impl Inbox {
                             Part::Done { length }
                         }
                         RequestMessage::Snapshot(_) if self.in_batch => {
-                            self.held.push(message);
+                            self.held.push(*message);
                             Part::Done { length }
                         }
                         _ => Part::Request { length, message },
@@ -167,7 +167,7 @@ impl Inbox {
     /// Lets the held snapshot requests wait no longer.
     pub fn release_held(&mut self) {
         for message in self.held.drain(..) {
-            self.parts.push_back(Part::Request { length: 0, message });
+            self.parts.push_back(Part::Request { length: 0, message: Box::new(message) });
         }
     }
 

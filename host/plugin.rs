@@ -280,29 +280,19 @@ fn check_interface(module: &Module) -> Result<Bytes, Problem> {
     }
 
     use ValType::{I32, I64};
-    let calls: [(&str, &str, &[ValType], &[ValType], bool); 8] = [
-        ("udf_info", "() -> i64", &[], &[I64], true),
-        ("udf_input", "(i32) -> i32", &[I32], &[I32], true),
-        ("udf_init", "(i32, i32) -> i64", &[I32, I32], &[I64], true),
-        ("udf_process", "(i32, i32) -> i64", &[I32, I32], &[I64], true),
-        ("udf_finish", "() -> i64", &[], &[I64], true),
-        ("udf_snapshot", "() -> i64", &[], &[I64], false),
-        ("udf_restore", "(i32, i32) -> i64", &[I32, I32], &[I64], false),
-        ("_initialize", "() -> ()", &[], &[], false),
-    ];
-    for (name, expected, params, results, required) in calls {
-        let fits = match module.get_export(name) {
-            Some(ExternType::Func(ty)) => {
-                ty.params().len() == params.len()
-                    && ty.results().len() == results.len()
-                    && ty.params().zip(params).all(|(a, b)| a.matches(b))
-                    && ty.results().zip(results).all(|(a, b)| a.matches(b))
-            }
-            Some(_) => false,
-            None => !required,
-        };
-        if !fits {
-            return Err(Problem::Export { name, expected });
+    let call = |name, expected, params, results, required| Call { name, expected, params, results, required };
+    for call in [
+        call("udf_info", "() -> i64", &[], &[I64], true),
+        call("udf_input", "(i32) -> i32", &[I32], &[I32], true),
+        call("udf_init", "(i32, i32) -> i64", &[I32, I32], &[I64], true),
+        call("udf_process", "(i32, i32) -> i64", &[I32, I32], &[I64], true),
+        call("udf_finish", "() -> i64", &[], &[I64], true),
+        call("udf_snapshot", "() -> i64", &[], &[I64], false),
+        call("udf_restore", "(i32, i32) -> i64", &[I32, I32], &[I64], false),
+        call("_initialize", "() -> ()", &[], &[], false),
+    ] {
+        if !call.is_of(module) {
+            return Err(Problem::Export { name: call.name, expected: call.expected });
         }
     }
     if module.get_export("udf_snapshot").is_some() != module.get_export("udf_restore").is_some() {
@@ -311,6 +301,32 @@ fn check_interface(module: &Module) -> Result<Bytes, Problem> {
     match module.get_export("memory") {
         Some(ExternType::Memory(memory)) => Ok(Bytes(memory.minimum() << 16)),
         _ => Err(Problem::Export { name: "memory", expected: "memory" }),
+    }
+}
+
+/// A function of the guest interface.
+struct Call {
+    name: &'static str,
+    expected: &'static str,
+    params: &'static [ValType],
+    results: &'static [ValType],
+    required: bool,
+}
+
+impl Call {
+    /// Whether `module` exports it as it is to be, or need not export it.
+    fn is_of(&self, module: &Module) -> bool {
+        let same = |found: &[ValType], expected: &[ValType]| {
+            found.len() == expected.len() && found.iter().zip(expected).all(|(a, b)| a.matches(b))
+        };
+        match module.get_export(self.name) {
+            Some(ExternType::Func(ty)) => {
+                same(&ty.params().collect::<Vec<_>>(), self.params)
+                    && same(&ty.results().collect::<Vec<_>>(), self.results)
+            }
+            Some(_) => false,
+            None => !self.required,
+        }
     }
 }
 

@@ -80,7 +80,7 @@ pub fn bench(options: &Options) -> Result<ExitCode> {
         let mut results = (0..options.runs.max(1))
             .map(|_| measure(server, &socket, init.clone(), &input))
             .collect::<Result<Vec<_>>>()?;
-        results.sort_by(|a, b| a.time.cmp(&b.time));
+        results.sort_by_key(|measured| measured.time);
         let median = &results[results.len() / 2];
         let rate = input.points as f64 / median.time.as_secs_f64();
         let limit = *limit.get_or_insert(rate);

@@ -38,6 +38,10 @@ macro_rules! register {
             }
         }
 
+        // Natively nothing else may use the plugin, and yet it is no dead code.
+        const _: fn() -> ::std::boxed::Box<dyn $crate::runtime::Calls> =
+            <$plugin as $crate::testing::Registered>::calls;
+
         #[cfg(target_family = "wasm")]
         #[allow(unsafe_code, reason = "exports of the guest interface")]
         mod kapacitor_udf_exports {

@@ -40,7 +40,7 @@ impl<G> Groups<G> {
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut G)> {
         let mut groups: Vec<_> =
             self.map.iter_mut().map(|(id, group)| (crate::point::text(id), group)).collect();
-        groups.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        groups.sort_unstable_by_key(|(id, _)| *id);
         groups.into_iter()
     }
 

@@ -12,7 +12,7 @@ use crate::prelude::*;
 use crate::testing::{Harness, flag, point};
 
 mod agent {
-    #![allow(clippy::all, clippy::pedantic)]
+    #![allow(clippy::all, dead_code, reason = "generated")]
     include!(concat!(env!("OUT_DIR"), "/agent.rs"));
 }
 
@@ -175,6 +175,7 @@ fn sent_bytes(point: impl Emit) -> Vec<u8> {
 }
 
 #[derive(Options, Debug)]
+#[allow(dead_code, reason = "read by Debug")]
 struct All {
     text: String,
     number: f64,
