@@ -26,6 +26,7 @@ use crate::protocol::{
 use crate::router::{Function, Routed};
 use crate::sandbox::Sandbox;
 use crate::snapshot::{self, Snapshot, SnapshotError, Taken};
+use crate::units::Bytes;
 
 /// Longest error text that is sent to Kapacitor, in bytes.
 const MAX_ERROR: usize = 4096;
@@ -212,24 +213,31 @@ impl Executor {
             options_sha256: task.options_sha256,
             points_seen: task.points_seen,
         };
-        if task.plugin.own_format {
+        let saved = if task.plugin.own_format {
             let response = match task.sandbox.snapshot().await {
                 Ok(response) => SnapshotResponse::decode(response)
                     .map_err(|_| "udf_snapshot: returned a malformed SnapshotResponse".to_owned()),
                 Err(e) => Err(e.to_string()),
             };
-            return match response {
+            match response {
                 Ok(response) => Ok(snapshot::of_plugin(&response.snapshot, &taken)),
                 Err(e) => {
                     self.task = None;
-                    Err(e)
+                    return Err(e);
                 }
-            };
-        }
-        let saved = match &task.plugin.image {
-            Ok(image) => image.save(&mut task.sandbox, &taken),
-            Err(reason) => Err(SnapshotError::NotCapturable(reason.clone())),
+            }
+        } else {
+            match &task.plugin.image {
+                Ok(image) => image.save(&mut task.sandbox, &taken),
+                Err(reason) => Err(SnapshotError::NotCapturable(reason.clone())),
+            }
         };
+        let most = self.host.config.sessions.message;
+        let saved = saved.and_then(|snapshot| {
+            // It comes back in one message, with a few bytes around it.
+            let length = Bytes(snapshot.len() as u64);
+            if length.0 + 64 > most.0 { Err(SnapshotError::TooLong { length, most }) } else { Ok(snapshot) }
+        });
         saved.or_else(|e| {
             // A task without snapshots is better than none.
             let Who { function, task, node, plugin } = &*self.who;

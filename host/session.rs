@@ -21,8 +21,8 @@ use crate::engine::TICK;
 use crate::executor::{Executor, Verdict, Work};
 use crate::guest_log::Who;
 use crate::host::Host;
-use crate::inbox::Inbox;
-use crate::protocol::{KeepaliveResponse, ResponseMessage, put_response};
+use crate::inbox::{Inbox, Item};
+use crate::protocol::{KeepaliveResponse, RequestMessage, ResponseMessage, put_response};
 use crate::router::Function;
 
 /// With so many bytes unsent the sandbox waits until Kapacitor has read some.
@@ -57,6 +57,8 @@ pub struct Session {
     /// Whole frames; the first `sent` bytes are gone.
     outbox: Vec<u8>,
     sent: usize,
+    /// An empty buffer for the next job's output.
+    spare: Vec<u8>,
     /// Resting while it works.
     executor: Option<Executor>,
     job: Option<Job>,
@@ -91,6 +93,7 @@ impl Session {
             inbox: Inbox::new(limits.message, limits.queue),
             outbox: Vec::new(),
             sent: 0,
+            spare: Vec::new(),
             who: Arc::clone(&executor.who),
             executor: Some(executor),
             job: None,
@@ -170,13 +173,19 @@ impl Session {
             (None, Stage::Draining(_)) => Work::Finish,
             (None, Stage::Open) => return,
         };
+        // Saving and loading memory takes long without ever computing in the guest.
+        let long = matches!(
+            &work,
+            Work::Item(Item::Request(request))
+                if matches!(**request, RequestMessage::Snapshot(_) | RequestMessage::Restore(_))
+        );
         if let Some(mut executor) = self.executor.take() {
+            let mut out = mem::take(&mut self.spare);
             let work = async move {
-                let mut out = Vec::new();
                 let verdict = executor.run(work, &mut out).await;
                 Done { executor, out, verdict }
             };
-            self.job = Some(Job::start(Box::pin(work), &self.compute, self.slow));
+            self.job = Some(Job::start(Box::pin(work), &self.compute, self.slow || long));
         }
     }
 
@@ -192,12 +201,15 @@ impl Session {
         };
         self.who = Arc::clone(&executor.who);
         self.executor = Some(executor);
-        if self.outbox.len() == self.sent {
-            self.outbox = out;
+        self.spare = if self.outbox.len() == self.sent {
             self.sent = 0;
+            mem::replace(&mut self.outbox, out)
         } else {
             self.outbox.extend_from_slice(&out);
-        }
+            out
+        };
+        self.spare.clear();
+        give_back(&mut self.spare);
         if verdict == Verdict::Close {
             self.close();
         }
@@ -208,9 +220,7 @@ impl Session {
         if self.sent == self.outbox.len() {
             self.sent = 0;
             self.outbox.clear();
-            if self.outbox.capacity() > KEEP {
-                self.outbox = Vec::new();
-            }
+            give_back(&mut self.outbox);
         }
     }
 
@@ -276,6 +286,13 @@ impl Session {
             while !matches!(self.reader.read(&mut scrap).await, Ok(0) | Err(_)) {}
         })
         .await;
+    }
+}
+
+/// Frees an empty buffer that grew large.
+fn give_back(buffer: &mut Vec<u8>) {
+    if buffer.capacity() > KEEP {
+        *buffer = Vec::new();
     }
 }
 

@@ -56,6 +56,10 @@ pub enum SnapshotError {
     TooLarge { found: Bytes, limit: Bytes },
     #[error("the plugin refuses it: {0}")]
     Refused(String),
+    #[error(
+        "it has {length}, and Kapacitor could not give back more than sessions.message = {most}: raise it"
+    )]
+    TooLong { length: Bytes, most: Bytes },
     #[error("the state of this plugin can't be captured: {0}")]
     NotCapturable(String),
 }

@@ -96,6 +96,19 @@ fn config_prints_what_kapacitor_needs() {
 }
 
 #[test]
+fn the_readme_shows_what_is_printed() {
+    let readme = include_str!("../README.md");
+    let setup = Setup::new("").with(&["mirror", "mirror_batch", "moving_avg", "outliers"]);
+    let (_, config, _) = setup.run(&["config", "--socket-dir", "/run/kapacitor-wasm"]);
+    let stanza = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    assert!(config.contains(stanza), "{config}");
+    let (_, table, _) = setup.run(&["check"]);
+    for line in table.lines() {
+        assert!(readme.contains(line.trim_end()), "{line}");
+    }
+}
+
+#[test]
 fn sockets_have_mode_and_group() {
     let config = "socket-mode = \"0600\"\nsocket-group = \"0\"\n";
     // Only root may give files away, and every user has a group of its own.

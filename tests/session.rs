@@ -132,7 +132,7 @@ fn a_failed_init_is_answered_and_then_the_host_closes() {
     assert!(!response.success);
     assert_eq!(
         response.error,
-        "plugin \"moving_avg\": option `field`: missing, expected string; option `size`: missing, expected int; option `as`: missing, expected string"
+        "plugin \"moving_avg\": option `field`: missing, expected string; option `size`: missing, expected int"
     );
     // Without a half-close: Kapacitor leaves such a connection open for ever.
     assert_eq!(client.rest().unwrap(), []);

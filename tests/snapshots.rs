@@ -177,6 +177,19 @@ fn a_plugin_whose_state_cannot_be_captured_runs_without_snapshots() {
 }
 
 #[test]
+fn a_snapshot_that_could_not_come_back_is_not_taken() {
+    let host = Setup::new("[sessions]\nmessage = \"500B\"\n").with(&["moving_avg"]).serve();
+    let mut client = host.start("moving_avg", &moving_avg(10));
+    feed(&mut client, [1.0, 2.0]);
+    assert_eq!(client.snapshot(&mut Vec::new()).unwrap(), b"");
+    host.wait_for_log(&[
+        "no snapshot taken",
+        "Kapacitor could not give back more than sessions.message = 500B",
+    ]);
+    assert_eq!(field(&play(client, []), "mean").len(), 0);
+}
+
+#[test]
 fn a_snapshot_inside_a_batch_waits_for_its_end() {
     let host = Host::with(&["mirror_batch"]);
     let mut requests = batch("a", 1, &[1.0, 2.0]);

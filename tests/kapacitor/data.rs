@@ -19,6 +19,18 @@ fn a_stream_task_averages_each_group_by_itself() {
 }
 
 #[test]
+fn the_tickscript_of_the_readme_works() {
+    let Some(stack) = Stack::start(Setup::default()) else { return };
+    let readme = include_str!("../../README.md");
+    let script = readme.split("```javascript\n").nth(1).and_then(|rest| rest.split("```").next());
+    let script = script.expect("the README has a TICKscript").replace("telegraf", "out");
+    stack.api.enable_task("readme", "stream", &format!("{script}.flushInterval(20ms)"));
+    stack.api.write_influxdb("in", &format!("cpu,host=a usage_user=6 {EPOCH}\n"));
+    let expected = json!({"host": "a", "usage_user": 6.0, "mean": 6.0});
+    stack.api.expect_rows("cpu_mean", &[Row::new(EPOCH, expected)]);
+}
+
+#[test]
 fn integer_fields_are_averaged_too() {
     let Some(stack) = Stack::start(Setup::default()) else { return };
     stack.api.enable_task("averages", "stream", &averages(MOVING_AVG, "means"));
