@@ -113,6 +113,20 @@ pub struct Limits {
     pub log_per_second: Bytes,
 }
 
+impl Limits {
+    /// The greater of both, limit by limit.
+    #[must_use]
+    pub fn or_more(self, other: &Self) -> Self {
+        Self {
+            memory: self.memory.max(other.memory),
+            call_deadline: self.call_deadline.max(other.call_deadline),
+            stack: self.stack.max(other.stack),
+            output: self.output.max(other.output),
+            log_per_second: self.log_per_second.max(other.log_per_second),
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

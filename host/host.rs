@@ -44,23 +44,28 @@ impl Host {
     ///
     /// As [`Host::load`], and when there is no such function.
     pub fn load_for(config: Config, function: &str) -> Result<Self> {
-        let files = files(&config)?;
-        let functions = Function::all(&config, files.keys()).map_err(|e| anyhow!(e))?;
-        let Some(own) = functions.into_iter().find(|f| f.name == function) else {
-            let names: Vec<_> = Function::all(&config, files.keys()).map_err(|e| anyhow!(e))?;
-            let names: Vec<_> = names.iter().map(|f| f.name.as_str()).collect();
+        let functions = Self::functions(&config)?;
+        let Some(own) = functions.get(function) else {
+            let names: Vec<_> = functions.into_keys().collect();
             return Err(anyhow!("there is no function `{function}`; there are: {}", names.join(", ")));
         };
         Self::load_if(config, |plugin| own.is_generic() || own.named_plugins().any(|name| name == plugin))
     }
 
+    /// The functions that there are, without loading a plugin.
+    ///
+    /// # Errors
+    ///
+    /// When the plugins folder can't be read, or a route is wrong.
+    pub fn functions(config: &Config) -> Result<BTreeMap<String, Arc<Function>>> {
+        let functions = Function::all(config, files(config)?.keys()).map_err(|e| anyhow!(e))?;
+        Ok(functions.into_iter().map(|function| (function.name.clone(), Arc::new(function))).collect())
+    }
+
     fn load_if(config: Config, wanted: impl Fn(&str) -> bool) -> Result<Self> {
-        let files = files(&config)?;
-        let functions = Function::all(&config, files.keys())
-            .map_err(|e| anyhow!(e))?
-            .into_iter()
-            .map(|function| (function.name.clone(), Arc::new(function)))
-            .collect();
+        let functions = Self::functions(&config)?;
+        // A plugin is admitted if any function lets it run.
+        let limits = functions.values().fold(config.default_limits(), |limits, f| limits.or_more(&f.limits));
         let compute = Builder::new_multi_thread()
             .worker_threads(thread::available_parallelism().map_or(1, usize::from))
             .thread_name("guest")
@@ -68,9 +73,8 @@ impl Host {
             .build()
             .context("the threads for guests can't start")?;
         let engine = Engine::new(&config.default_limits())?;
-        let limits = config.default_limits();
         let mut plugins = Plugins::new();
-        for (name, path) in files {
+        for (name, path) in files(&config)? {
             if !wanted(&name) {
                 continue;
             }

@@ -31,10 +31,14 @@ plugin = "moving_avg"
 plugin = "mirror"
 limits = { memory = "1KiB" }
 
+[functions.large]
+plugin = "memory_hog_at_start"
+limits = { memory = "512MiB" }
+
 [functions.nothing]
 plugin = "not_there"
 "#;
-    Setup::new(config).with(&["moving_avg", "mirror", "outliers", "wrong_abi"]).serve()
+    Setup::new(config).with(&["moving_avg", "mirror", "outliers", "wrong_abi", "memory_hog_at_start"]).serve()
 }
 
 fn refusal(host: &Host, function: &str, task: &str, options: &[UdfOption]) -> String {
@@ -67,6 +71,12 @@ fn the_tickscript_or_the_task_or_the_file_chooses() {
 }
 
 #[test]
+fn a_plugin_runs_where_a_function_lets_it() {
+    let host = generic();
+    assert_eq!(play(host.start("large", &[]), [RequestMessage::Point(point("a", 1, 1.0))]), []);
+}
+
+#[test]
 fn a_generic_function_describes_its_own_options() {
     let info = generic().connect("wasm").info().unwrap();
     assert_eq!(info.options.keys().collect::<Vec<_>>(), ["plugin", "set"]);
@@ -83,7 +93,7 @@ fn refusals_say_what_to_change() {
     check(
         "wasm",
         &[],
-        "no plugin named: add .plugin('NAME') to the TICKscript or a route to udf.toml; there are: mirror, moving_avg, outliers",
+        "no plugin named: add .plugin('NAME') to the TICKscript or a route to udf.toml; there are: memory_hog_at_start, mirror, moving_avg, outliers",
     );
     check(
         "wasm",
@@ -117,6 +127,11 @@ fn refusals_say_what_to_change() {
         "option `size`: expected int, got double",
     );
     check("tiny", &[], "more than limits.memory = 1KiB");
+    check(
+        "memory_hog_at_start",
+        &[],
+        "needs 256MiB of memory to start, more than limits.memory = 64MiB: raise it",
+    );
     check("nothing", &[], "there is no plugin `not_there`");
     let reference = UdfOption {
         name: "field".to_owned(),

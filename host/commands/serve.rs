@@ -42,20 +42,21 @@ impl Serving {
         fs::create_dir_all(folder).with_context(|| {
             format!("{}: the folder can't be made: set socket-dir or --socket-dir", folder.display())
         })?;
-        let host = Arc::new(Host::load(config)?);
-        if host.functions.is_empty() {
+        let functions = Host::functions(&config)?;
+        if functions.is_empty() {
             bail!(
                 "{}: no .wasm file there, so there is nothing to serve: put a plugin into it, or set plugins-dir",
-                host.config.plugins_dir.display()
+                config.plugins_dir.display()
             );
         }
-        // The sockets belong to the runtime's event loop.
+        // The sockets belong to the runtime's event loop. They are made before the plugins are
+        // loaded: Kapacitor can connect at once, and waits for an answer rather than for a socket.
         let entered = runtime.enter();
-        let sockets: Vec<_> = host
-            .functions
-            .values()
-            .map(|function| Ok((Socket::bind(&host.config, &function.name)?, Arc::clone(function))))
+        let sockets: Vec<_> = functions
+            .into_values()
+            .map(|function| Ok((Socket::bind(&config, &function.name)?, function)))
             .collect::<Result<_>>()?;
+        let host = Arc::new(Host::load(config)?);
         for (socket, function) in sockets {
             tokio::spawn(socket.serve(Arc::clone(&host), function));
         }
