@@ -31,6 +31,9 @@ use crate::units::Bytes;
 /// Longest error text that is sent to Kapacitor, in bytes.
 const MAX_ERROR: usize = 4096;
 
+/// Output that takes long to check, in bytes: whoever serves connections goes on meanwhile.
+const LONG: usize = 512 * 1024;
+
 /// A piece of work.
 #[derive(Debug)]
 pub enum Work {
@@ -170,7 +173,12 @@ impl Executor {
         task.points_seen += run.points;
         let frames = task.sandbox.process(&run.frames).await;
         let passed = match frames {
-            Ok(frames) => task.guard.pass(frames, out).map_err(|e| format!("udf_process: {e}")),
+            Ok(frames) => {
+                if frames.len() > LONG {
+                    tokio::task::yield_now().await;
+                }
+                task.guard.pass(frames, out).map_err(|e| format!("udf_process: {e}"))
+            }
             Err(e) => Err(e.to_string()),
         };
         self.pass(passed)
@@ -228,10 +236,14 @@ impl Executor {
             }
         } else {
             match &task.plugin.image {
+                // The guard's part of the batch would be missing.
+                _ if task.guard.in_batch() => Err(SnapshotError::InBatch),
                 Ok(image) => image.save(&mut task.sandbox, &taken),
                 Err(reason) => Err(SnapshotError::NotCapturable(reason.clone())),
             }
         };
+        // Says that there is none: Kapacitor would keep an older one, and give that back.
+        let none = snapshot::none(&taken);
         let most = self.host.config.sessions.message;
         let saved = saved.and_then(|snapshot| {
             // It comes back in one message, with a few bytes around it.
@@ -242,7 +254,7 @@ impl Executor {
             // A task without snapshots is better than none.
             let Who { function, task, node, plugin } = &*self.who;
             warn!(function, task, node, plugin, err = e.to_string(), "no snapshot taken");
-            Ok(Vec::new())
+            Ok(none)
         })
     }
 
@@ -265,9 +277,10 @@ impl Executor {
             let restored = self.try_restore(bytes).await;
             let Who { function, task, node, plugin } = &*self.who;
             match restored {
-                Ok(points) => {
+                Ok(Some(points)) => {
                     info!(function, task, node, plugin, points_seen = points.to_string(), "state restored");
                 }
+                Ok(None) => info!(function, task, node, plugin, "no state to restore, the task starts clean"),
                 Err(reason) => {
                     let aside = self.set_aside(bytes);
                     let (file, err) = match &aside {
@@ -292,13 +305,16 @@ impl Executor {
         Ok(verdict)
     }
 
-    /// Returns how many points the restored state has seen. After an error the sandbox may be in any
-    /// state.
-    async fn try_restore(&mut self, bytes: &[u8]) -> Result<u64, SnapshotError> {
+    /// Returns how many points the restored state has seen; `None` if the snapshot holds no state.
+    /// After an error the sandbox may be in any state.
+    async fn try_restore(&mut self, bytes: &[u8]) -> Result<Option<u64>, SnapshotError> {
         let Some(task) = &mut self.task else {
-            return Ok(0);
+            return Ok(None);
         };
         let snapshot = Snapshot::parse(bytes)?;
+        if snapshot.is_none() {
+            return Ok(None);
+        }
         snapshot.check_fit(&Taken {
             plugin: &task.plugin,
             options_sha256: task.options_sha256,
@@ -323,7 +339,7 @@ impl Executor {
             task.sandbox = sandbox;
         }
         task.points_seen = snapshot.header.points_seen;
-        Ok(task.points_seen)
+        Ok(Some(task.points_seen))
     }
 
     async fn start_clean(&mut self) -> Result<(), String> {

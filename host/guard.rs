@@ -21,6 +21,17 @@ use crate::protocol::EdgeType;
 use crate::units::Bytes;
 use crate::wire::{self, FIXED64, Fields, LEN, VARINT, WireField};
 
+/// Most tags and fields of one point. Kapacitor keeps them in maps, which take many times the bytes
+/// of the message.
+const MAX_ENTRIES: usize = 65_536;
+
+/// What a point of a batch counts for at least, in bytes: Kapacitor holds a batch whole, and even an
+/// empty point takes about so much there.
+const POINT_COST: u64 = 128;
+
+/// Room for names that is kept from point to point.
+const KEEP_NAMES: usize = 4096;
+
 /// What a guest returned that Kapacitor must not see.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("response {response} of the call: {problem}")]
@@ -49,6 +60,8 @@ pub enum Problem {
     Malformed(&'static str),
     #[error("`{0}` is not valid UTF-8")]
     Utf8(&'static str),
+    #[error("a point of more than {MAX_ENTRIES} tags and fields")]
+    TooManyEntries,
     #[error("field `{0}` has values of more than one type")]
     TwoTypes(String),
     #[error("`{0}` on a stream edge: the plugin declares that it provides a stream")]
@@ -132,14 +145,8 @@ impl Guard {
             if passed.error.is_some() {
                 return Err(Problem::AfterError);
             }
-            let (length, header) = wire::varint(&frames[pos..]).map_err(|_| Problem::Frame)?;
-            let start = pos + header;
-            let end = usize::try_from(length)
-                .ok()
-                .and_then(|length| start.checked_add(length))
-                .filter(|end| *end <= frames.len())
-                .ok_or(Problem::Frame)?;
-            let checked = self.message(&frames[start..end]);
+            let (start, end) = frame_at(frames, pos).unwrap_or((pos, pos));
+            let checked = if start == pos { Err(Problem::Frame) } else { self.message(&frames[start..end]) };
             let message = match checked {
                 Ok(message) => message,
                 Err(problem) => {
@@ -153,7 +160,8 @@ impl Guard {
                     let batch = self.open.as_mut().ok_or(Problem::PointOutsideBatch)?;
                     batch.count += 1;
                     passed.points += 1;
-                    if (batch.points.len() + (end - pending)) as u64 > self.max_batch.0 {
+                    let bytes = (batch.points.len() + (end - pending)) as u64;
+                    if bytes.max(batch.count * POINT_COST) > self.max_batch.0 {
                         return Err(Problem::BatchTooLarge(self.max_batch));
                     }
                 }
@@ -245,7 +253,12 @@ impl Guard {
         // the sets have a value in common, no name has two types.
         let mut sets = [0u64; 4];
         let mut rest = message;
+        let mut entries = 0;
         while !rest.is_empty() {
+            entries += 1;
+            if entries > MAX_ENTRIES {
+                return Err(Problem::TooManyEntries);
+            }
             rest = match short_field(rest, &mut sets) {
                 Some(after) => after,
                 None => field_of_any_form(rest, &mut sets)?,
@@ -285,7 +298,9 @@ impl Guard {
             (first != second && message[*start..*end] == message[*start_2..*end_2])
                 .then(|| String::from_utf8_lossy(&message[*start..*end]).into_owned())
         });
-        self.names = names;
+        if names.capacity() <= KEEP_NAMES {
+            self.names = names;
+        }
         twice.map_or(Ok(()), |name| Err(Problem::TwoTypes(name)))
     }
 }
@@ -323,6 +338,15 @@ impl OpenBatch {
         wire::put_varint(message.len() as u64, out);
         out.extend_from_slice(&message);
     }
+}
+
+/// Where the message of the frame at `pos` begins and ends; `None` if there is no whole frame.
+#[inline(always)]
+fn frame_at(frames: &[u8], pos: usize) -> Option<(usize, usize)> {
+    let (length, header) = wire::varint(&frames[pos..]).ok()?;
+    let start = pos + header;
+    let end = start.checked_add(usize::try_from(length).ok()?)?;
+    (end <= frames.len()).then_some((start, end))
 }
 
 /// The fields of the Begin in `response`, less its size.

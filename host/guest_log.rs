@@ -20,6 +20,9 @@ use crate::logfmt::cut;
 use crate::sandbox::Guest;
 use crate::units;
 
+/// What a line counts for beside its text, in bytes: about what the host writes around it.
+const LINE: u64 = 128;
+
 /// Longest text of one log line, in bytes.
 const MAX_TEXT: usize = 1024;
 
@@ -114,7 +117,7 @@ impl GuestLog {
             self.since = Instant::now();
             self.logged = 0;
         }
-        self.logged += text.len() as u64;
+        self.logged += text.len() as u64 + LINE;
         if self.logged > self.per_second.0 {
             self.dropped += 1;
             return;

@@ -90,6 +90,16 @@ impl Host {
             }
             plugins.insert(name, plugin.map(Arc::new));
         }
+        for function in functions.values() {
+            let missing = function.named_plugins().find(|name| wanted(name) && !plugins.contains_key(*name));
+            if let Some(plugin) = missing {
+                let name = function.name.as_str();
+                error!(
+                    function = name,
+                    plugin, "there is no such plugin, tasks of this function will not start"
+                );
+            }
+        }
         Ok(Self { config, plugins, functions, engine, compute: Compute(Some(compute)) })
     }
 

@@ -16,6 +16,12 @@ use crate::units;
 /// collects many.
 const READ: usize = 64 * 1024;
 
+/// What a part counts for beside its bytes.
+const PART: usize = 128;
+
+/// A buffer that a message made larger than this is not kept.
+const KEEP: usize = 1024 * 1024;
+
 /// A run ends after the frame that reaches this length, so that the call deadline bounds a known
 /// amount of work and the guest's input buffer stays small.
 const MAX_RUN: usize = 256 * 1024;
@@ -85,7 +91,7 @@ impl Inbox {
 
     /// Whether more should be read now. False when enough waits for the sandbox.
     pub fn has_room(&self) -> bool {
-        self.sorted < self.max_queue
+        self.sorted + self.parts.len() * PART < self.max_queue || self.parts.is_empty()
     }
 
     /// Where to read to; never empty.
@@ -178,6 +184,10 @@ impl Inbox {
             let (Part::Run { length, .. } | Part::Request { length, .. } | Part::Done { length }) = part;
             let frames = self.bytes.split_to(length);
             self.sorted -= length;
+            if length > KEEP {
+                // The rest moves, so that the large buffer goes with what was in it.
+                self.bytes = BytesMut::from(&self.bytes[..]);
+            }
             match part {
                 Part::Run { points, .. } => {
                     return Some(Item::Run(Run { frames: frames.freeze(), points }));

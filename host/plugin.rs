@@ -28,6 +28,9 @@ pub const ABI: u32 = 1;
 /// Largest `.wasm` file. Compiling takes about a second for each 5 MiB.
 const MAX_FILE: Bytes = Bytes::mib(32);
 
+/// Largest InfoResponse of a plugin.
+const MAX_INFO: Bytes = Bytes::kib(64);
+
 /// Most options of one plugin.
 const MAX_OPTIONS: usize = 256;
 
@@ -332,6 +335,9 @@ impl Call {
 
 fn check_info(bytes: &[u8]) -> Result<InfoResponse, Problem> {
     let wrong = |what: String| Problem::Info(what);
+    if bytes.len() > MAX_INFO.as_usize() {
+        return Err(wrong(format!("its InfoResponse is larger than {MAX_INFO}")));
+    }
     let info = InfoResponse::decode(bytes)
         .map_err(|e| wrong(format!("udf_info does not return an InfoResponse: {e}")))?;
     for edge in [info.wants, info.provides] {

@@ -269,6 +269,10 @@ impl Sandbox {
         P: wasmtime::WasmParams + Sync,
         R: wasmtime::WasmResults + Sync,
     {
+        // What earlier calls were refused, or said, explains nothing of this one.
+        let guest = self.store.data_mut();
+        guest.limiter.refused = None;
+        GuestLog::take_panic(&guest.log);
         // Two ticks: the next one may come at once.
         self.store.set_epoch_deadline(2);
         let result = self.clock.run(function.call_async(&mut self.store, params)).await;

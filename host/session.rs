@@ -35,7 +35,7 @@ const OUT_FULL: usize = 8 * 1024 * 1024;
 const KEEP: usize = 1024 * 1024;
 
 /// How often Kapacitor is told that the session is alive while the sandbox computes or input waits.
-const HEARTBEAT: Duration = Duration::from_secs(1);
+pub const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// How long a snapshot waits for the end of its batch.
 const SNAPSHOT_WAIT: Duration = Duration::from_secs(1);
@@ -66,6 +66,9 @@ pub struct Session {
     slow: bool,
     compute: Handle,
     stage: Stage,
+    /// Since when the job runs, and how long jobs ran after the end of the input.
+    job_since: Instant,
+    drained: Duration,
     /// Whose log lines these are, as the executor knew it last.
     who: Arc<Who>,
     drain: Duration,
@@ -100,6 +103,8 @@ impl Session {
             slow: false,
             compute,
             stage: Stage::Open,
+            job_since: Instant::now(),
+            drained: Duration::ZERO,
             drain: limits.drain_deadline.0,
         }
     }
@@ -179,6 +184,9 @@ impl Session {
             Work::Item(Item::Request(request))
                 if matches!(**request, RequestMessage::Snapshot(_) | RequestMessage::Restore(_))
         );
+        if matches!(self.stage, Stage::Draining(_)) {
+            self.job_since = Instant::now();
+        }
         if let Some(mut executor) = self.executor.take() {
             let mut out = mem::take(&mut self.spare);
             let work = async move {
@@ -192,6 +200,13 @@ impl Session {
     fn finish_job(&mut self, (done, slow): (Option<Done>, bool)) {
         self.job = None;
         self.slow = slow;
+        if matches!(self.stage, Stage::Draining(_)) {
+            self.drained += self.job_since.elapsed();
+            if self.drained > self.drain {
+                // Kapacitor's slow reading has moved the deadline, and the plugin has used it up.
+                self.stage = Stage::Draining(Instant::now());
+            }
+        }
         let Some(Done { executor, out, verdict }) = done else {
             // The task of the runtime panicked; its message is on stderr.
             let Who { function, task, node, plugin } = &*self.who;
@@ -205,6 +220,9 @@ impl Session {
             self.sent = 0;
             mem::replace(&mut self.outbox, out)
         } else {
+            // What is gone makes room, or a Kapacitor that always lags a little would cost ever more.
+            self.outbox.drain(..self.sent);
+            self.sent = 0;
             self.outbox.extend_from_slice(&out);
             out
         };
@@ -217,6 +235,14 @@ impl Session {
 
     fn advance(&mut self, written: usize) {
         self.sent += written;
+        if self.job.is_none() && self.drained <= self.drain {
+            // Kapacitor reads, if slowly, and the plugin is not what it waits for.
+            let later = Instant::now() + self.drain;
+            match &mut self.stage {
+                Stage::Open => {}
+                Stage::Draining(at) | Stage::Closing(at) => *at = later,
+            }
+        }
         if self.sent == self.outbox.len() {
             self.sent = 0;
             self.outbox.clear();
@@ -251,6 +277,7 @@ impl Session {
                 return false;
             }
             inbox.release_held();
+            self.job_since = Instant::now();
             self.stage = Stage::Draining(Instant::now() + self.drain);
         }
         true
@@ -271,8 +298,13 @@ impl Session {
 
     fn give_up(&mut self) {
         let Who { function, task, node, plugin } = &*self.who;
-        let what = if self.job.is_some() { "the plugin still computes" } else { "Kapacitor does not read" };
-        warn!(function, task, node, plugin, reason = what, "closed at sessions.drain-deadline");
+        let what = if self.job.is_some() || self.drained > self.drain {
+            "the plugin still computes"
+        } else {
+            "Kapacitor does not read"
+        };
+        let unsent = (self.outbox.len() - self.sent).to_string();
+        warn!(function, task, node, plugin, reason = what, unsent, "closed at sessions.drain-deadline");
         self.job = None;
     }
 
@@ -339,8 +371,9 @@ impl Job {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Option<Done>, bool)> {
         if let Self::Here(work, compute) = self {
+            let start = std::time::Instant::now();
             if let Poll::Ready(done) = work.as_mut().poll(cx) {
-                return Poll::Ready((Some(done), false));
+                return Poll::Ready((Some(done), start.elapsed() > TICK));
             }
             let work = mem::replace(work, Box::pin(std::future::pending()));
             *self = Self::there(work, &compute.clone());

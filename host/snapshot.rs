@@ -60,6 +60,8 @@ pub enum SnapshotError {
         "it has {length}, and Kapacitor could not give back more than sessions.message = {most}: raise it"
     )]
     TooLong { length: Bytes, most: Bytes },
+    #[error("the plugin has begun a batch and not ended it")]
+    InBatch,
     #[error("the state of this plugin can't be captured: {0}")]
     NotCapturable(String),
 }
@@ -155,6 +157,11 @@ impl Snapshot {
         bytes
     }
 
+    /// Whether it says that there is no state.
+    pub fn is_none(&self) -> bool {
+        self.header.kind == i32::from(PayloadKind::None)
+    }
+
     /// Whether the state of `now` can be replaced by this one.
     ///
     /// # Errors
@@ -208,6 +215,11 @@ impl Snapshot {
         }
         Ok(payload)
     }
+}
+
+/// A snapshot that says that there is no state.
+pub fn none(taken: &Taken<'_>) -> Vec<u8> {
+    Snapshot::pack(&taken.header(PayloadKind::None, 0), &[])
 }
 
 /// Wraps what a plugin with a format of its own returned.

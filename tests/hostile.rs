@@ -30,7 +30,7 @@ enum Attack {
 
 use Attack::{End, Harmless, Init, Load, Point, Snapshot};
 
-const ATTACKS: [(&str, Attack); 60] = [
+const ATTACKS: [(&str, Attack); 64] = [
     ("endless_info", Load("udf_info: computed for longer than limits.call-deadline")),
     ("endless_start", Load("start: computed for longer than limits.call-deadline")),
     ("trap_in_info", Load("udf_info: trap: wasm `unreachable` instruction executed")),
@@ -81,6 +81,10 @@ const ATTACKS: [(&str, Attack); 60] = [
     ("endless_finish", End("udf_finish: computed for longer than limits.call-deadline")),
     ("trap_in_finish", End("udf_finish: trap: wasm `unreachable`")),
     ("trap_in_snapshot", Snapshot("udf_snapshot: trap: wasm `unreachable`")),
+    ("huge_info", Load("its InfoResponse is larger than 64KiB")),
+    ("early_refusal", Point("udf_process: trap: wasm `unreachable`")),
+    ("open_batch", Harmless(0)),
+    ("empty_logs", Harmless(0)),
     ("huge_begin_size", Harmless(3)),
     ("prints", Harmless(0)),
     ("opens_files", Harmless(0)),
@@ -187,8 +191,8 @@ fn the_size_of_a_batch_is_corrected() {
 
 #[test]
 fn guest_text_is_escaped_and_bounded() {
-    let host = Host::with(&["log_forgery", "log_flood", "prints"]);
-    for name in ["log_forgery", "log_flood", "prints"] {
+    let host = Host::with(&["log_forgery", "log_flood", "empty_logs", "prints"]);
+    for name in ["log_forgery", "log_flood", "empty_logs", "prints"] {
         assert_eq!(play(host.start(name, &[]), [RequestMessage::Point(point("a", 1, 1.0))]), []);
     }
     let line = host.wait_for_log(&["plugin log", "plugin=log_forgery"]);

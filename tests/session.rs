@@ -223,6 +223,65 @@ fn many_sessions_at_once_keep_to_themselves() {
 }
 
 #[test]
+fn a_reader_that_lags_costs_no_memory() {
+    let host = Host::with(&["mirror"]);
+    let large: String = "x".repeat(4000);
+    let mut run = Vec::new();
+    for i in 0..250 {
+        let mut point = point("a", i, 1.0);
+        point.fields_string.insert("text".to_owned(), large.clone());
+        put_request(RequestMessage::Point(point), &mut run);
+    }
+    let (reader, mut writer, socket) = host.start("mirror", &[]).split();
+    let runs = 200;
+    let sender = std::thread::spawn(move || {
+        (0..runs).for_each(|_| writer.write_all(&run).unwrap());
+        socket.unwrap().shutdown(std::net::Shutdown::Write).unwrap();
+    });
+    // Decoding the points is slower than passing them on.
+    let mut client = kapacitor_wasm::client::Client::over_pipes(reader, std::io::sink());
+    let mut points = 0;
+    let mut most = 0;
+    while let Some(ResponseMessage::Point(_)) = client.receive().unwrap() {
+        points += 1;
+        if points % 5000 == 0 {
+            most = most.max(host.resident_kib());
+        }
+    }
+    sender.join().unwrap();
+    assert_eq!(points, runs * 250);
+    assert!(most < 120 * 1024, "{most} KiB resident for 200 MiB that passed through");
+}
+
+#[test]
+fn a_slow_reader_gets_all_of_it_after_the_end_of_the_input() {
+    let host = Setup::new("[sessions]\ndrain-deadline = \"300ms\"\n").with(&["mirror"]).serve();
+    let large: String = "x".repeat(100_000);
+    let mut client = host.start("mirror", &[]);
+    let mut big = point("a", 1, 1.0);
+    big.fields_string.insert("text".to_owned(), large);
+    let (reader, mut writer, socket) = {
+        client.keepalive(1).unwrap();
+        client.receive().unwrap();
+        client.split()
+    };
+    let mut bytes = Vec::new();
+    (0..20).for_each(|_| put_request(RequestMessage::Point(big.clone()), &mut bytes));
+    let sender = std::thread::spawn(move || {
+        writer.write_all(&bytes).unwrap();
+        socket.unwrap().shutdown(std::net::Shutdown::Write).unwrap();
+    });
+    let mut client = kapacitor_wasm::client::Client::over_pipes(reader, std::io::sink());
+    for _ in 0..20 {
+        // All in all longer than the deadline, which is for a Kapacitor that does not read at all.
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        assert!(matches!(client.receive().unwrap(), Some(ResponseMessage::Point(_))));
+    }
+    assert_eq!(client.receive().unwrap(), None);
+    sender.join().unwrap();
+}
+
+#[test]
 fn a_full_queue_stops_reading_and_loses_nothing() {
     let host = Setup::new("[sessions]\nqueue = \"1KiB\"\n").with(&["mirror"]).serve();
     assert_eq!(play(host.start("mirror", &[]), points(500)).len(), 500);

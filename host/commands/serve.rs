@@ -12,6 +12,7 @@ use kapacitor_wasm::host::Host;
 use kapacitor_wasm::session::Session;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tracing::{info, warn};
 
 /// Serves all functions on sockets until SIGINT or SIGTERM.
@@ -56,11 +57,13 @@ impl Serving {
             .into_values()
             .map(|function| Ok((Socket::bind(&config, &function.name)?, function)))
             .collect::<Result<_>>()?;
-        let host = Arc::new(Host::load(config)?);
+        let (loaded, host) = watch::channel(None);
         for (socket, function) in sockets {
-            tokio::spawn(socket.serve(Arc::clone(&host), function));
+            tokio::spawn(socket.serve(host.clone(), function));
         }
         drop(entered);
+        let host = Arc::new(Host::load(config)?);
+        loaded.send_replace(Some(Arc::clone(&host)));
         Ok(Self { host, runtime: Some(runtime) })
     }
 

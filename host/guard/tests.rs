@@ -177,6 +177,31 @@ fn a_batch_is_bounded() {
     assert_eq!(violation.problem, Problem::BatchTooLarge(Bytes(100)));
 }
 
+#[test]
+fn what_would_fill_kapacitors_memory_is_refused() {
+    let empty = framed(&[0x8a, 0x01, 0]);
+    let mut many = frames([begin(0)]);
+    many.extend(empty.iter().cycle().take(empty.len() * 10_000));
+    assert_eq!(refused(EdgeType::Batch, &many), Problem::BatchTooLarge(MAX));
+
+    let mut point: Vec<u8> = Vec::new();
+    // An entry of fieldsDouble without key and value, again and again.
+    point.extend([0x42, 0x00].iter().cycle().take(2 * (MAX_ENTRIES + 1)));
+    let mut message = vec![0x8a, 0x01];
+    wire::put_varint(point.len() as u64, &mut message);
+    message.extend(point);
+    assert_eq!(refused(EdgeType::Stream, &framed(&message)), Problem::TooManyEntries);
+}
+
+#[test]
+fn points_before_a_cut_frame_are_kept() {
+    let mut input = frames([point("a")]);
+    input.extend([5, 0x8a]);
+    let mut out = Vec::new();
+    assert!(Guard::new(EdgeType::Stream, MAX).pass(&input, &mut out).is_err());
+    assert_eq!(decode(&out), [point("a")]);
+}
+
 prop_compose! {
     fn any_point()(
         time: i64,

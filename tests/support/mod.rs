@@ -157,6 +157,13 @@ impl Host {
         self.log().lines().filter(|line| parts.iter().all(|part| line.contains(part))).count()
     }
 
+    /// Memory of the host in RAM, in KiB.
+    pub fn resident_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// Stops the host as a service manager would; returns its exit code.
     pub fn stop(&mut self) -> Option<i32> {
         Command::new("kill").arg(self.child.id().to_string()).status().unwrap();

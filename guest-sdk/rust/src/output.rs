@@ -343,7 +343,10 @@ impl From<Point<'_>> for NewPoint {
             database: point.database().to_owned(),
             retention_policy: point.retention_policy().to_owned(),
             group: point.group().to_owned(),
-            dimensions: point.dimensions().map(str::to_owned).collect(),
+            dimensions: match point.batch {
+                Some(batch) => batch.dimensions().map(str::to_owned).collect(),
+                None => point.dimensions().map(str::to_owned).collect(),
+            },
             by_name: point.by_name(),
             tags: point.tags().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
             fields: point.fields().map(|(key, value)| (key.to_owned(), value.into())).collect(),

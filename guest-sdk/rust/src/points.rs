@@ -77,15 +77,20 @@ impl<'a> Points<'a> {
         self
     }
 
+    /// What the batches are grouped by: the tags of the group, in Kapacitor's order.
+    pub fn dimensions(&self) -> impl Iterator<Item = &'a str> {
+        let mut dimensions: Vec<&str> = self.tags().map(|(key, _)| key).collect();
+        dimensions.sort_unstable();
+        dimensions.into_iter()
+    }
+
     /// Appends to a point what it lacks outside of its batch, so that Kapacitor puts it into the
     /// group of the batch: measurement, dimensions, byName.
     pub(crate) fn put_stream_context(&self, with_name: bool, out: &mut Vec<u8>) {
         if with_name {
             wire::put_text(2, self.name(), out);
         }
-        let mut dimensions: Vec<&str> = self.tags().map(|(key, _)| key).collect();
-        dimensions.sort_unstable();
-        for dimension in dimensions {
+        for dimension in self.dimensions() {
             wire::put_bytes(6, dimension.as_bytes(), out);
         }
         wire::put_int(11, i64::from(self.by_name()), out);

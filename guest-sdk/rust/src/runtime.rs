@@ -272,7 +272,11 @@ impl<T: Plugin<K>, K> Runtime<T, K> {
                         state.skipped += 1;
                         report_skipped(state.skipped, &e);
                     }
-                    Err(e) => return Err(e),
+                    Err(e) => {
+                        // No half of what one point or batch leads to.
+                        out.rewind(mark);
+                        return Err(e);
+                    }
                 }
             }
         }
@@ -330,6 +334,7 @@ impl<T: Plugin<K>, K> Calls for Runtime<T, K> {
             return;
         };
         if let Err(e) = plugin.finish_all(&mut state.groups, out) {
+            out.rewind(0);
             out.put_error(&e);
         }
     }

@@ -256,6 +256,57 @@ fn groups_have_their_own_state() {
     assert_eq!([seen("a"), seen("b"), seen("a")], [1, 1, 2].map(OwnedValue::Int));
 }
 
+/// Batches to a stream: a new point for each point, until one is not a number.
+#[derive(Options)]
+struct Copies;
+
+impl Batch for Copies {
+    type Group = ();
+
+    const PROVIDES: Edge = Edge::Stream;
+
+    fn batch(&self, _: &mut (), points: &Points<'_>, out: &mut Output) -> Result<()> {
+        for point in points {
+            let value = point.number("x").map_err(|_| Error::new("no number"))?;
+            out.send(NewPoint::like(point).field("copy", value))?;
+        }
+        Ok(())
+    }
+}
+
+register!(Copies);
+
+#[test]
+fn new_points_of_a_batch_stay_in_its_group() {
+    let mut harness = Harness::<Copies>::start([]).unwrap();
+    let tags = BTreeMap::from([("host".to_owned(), "a".to_owned()), ("cpu".to_owned(), "0".to_owned())]);
+    let batch = NewBatch { name: "load".to_owned(), tags, by_name: true, tmax: 9 };
+    let input = NewPoint::default().at(1).tag("host", "a").tag("cpu", "0").field("x", 1);
+    let sent = harness.batch(&batch, &[input]).unwrap().remove(0).1.remove(0);
+    assert_eq!((sent.name.as_str(), sent.by_name), ("load", true));
+    assert_eq!(sent.dimensions, ["cpu", "host"]);
+    assert_eq!(sent.fields, BTreeMap::from([("copy".to_owned(), OwnedValue::Double(1.0))]));
+}
+
+#[test]
+fn nothing_is_left_of_a_batch_that_failed() {
+    use crate::testing::Registered;
+    let mut frames = Vec::new();
+    crate::wire::put_frame(16, &[], &mut frames);
+    NewPoint::default().field("x", 1).emit(false, &mut frames);
+    NewPoint::default().field("y", 1).emit(false, &mut frames);
+    crate::wire::put_frame(18, &[], &mut frames);
+    let mut calls = Copies::calls();
+    calls.init(0);
+    calls.input(frames.len())[..frames.len()].copy_from_slice(&frames);
+    calls.process(frames.len());
+    let mut result = calls.result();
+    let response = agent::Response::decode_length_delimited(&mut result).unwrap();
+    assert!(result.is_empty());
+    let error = agent::ErrorResponse { error: "no number".to_owned() };
+    assert_eq!(response.message, Some(agent::response::Message::Error(error)));
+}
+
 mod no_names_needed {
     //! `register!` and `derive(Options)` rely on no name that a plugin may have taken.
     #![allow(dead_code, non_camel_case_types, clippy::upper_case_acronyms)]
