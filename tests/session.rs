@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Write};
 use std::os::unix::net::UnixStream;
 
+use kapacitor_wasm::client::Client;
 use kapacitor_wasm::protocol::{
     InfoRequest, KeepaliveResponse, RequestMessage, ResponseMessage, put_request,
 };
@@ -21,6 +22,26 @@ fn info_needs_no_init_and_the_host_closes_after_it() {
     assert_eq!(info.options.keys().collect::<Vec<_>>(), ["as", "field", "size"]);
     client.end_input().unwrap();
     assert_eq!(client.rest().unwrap(), []);
+}
+
+#[test]
+fn kapacitor_can_connect_while_plugins_are_being_loaded() {
+    // One that takes its time to be refused.
+    let config = "[limits]\ncall-deadline = \"2500ms\"\n";
+    let host = Setup::new(config).with(&["endless_start", "mirror"]).begin_to_serve();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let mut client = loop {
+        match Client::connect(&host.socket("mirror")) {
+            Ok(client) => break client,
+            Err(e) => assert!(std::time::Instant::now() < deadline, "{e}\n{}", host.log()),
+        }
+    };
+    client.send(RequestMessage::Info(InfoRequest {})).unwrap();
+    let alive = client.receive().unwrap();
+    assert_eq!(alive, Some(ResponseMessage::Keepalive(KeepaliveResponse::default())));
+    assert_eq!(host.count_logs(&["msg=ready"]), 0);
+    client.end_input().unwrap();
+    assert!(matches!(client.rest().unwrap().last(), Some(ResponseMessage::Info(_))));
 }
 
 #[test]
@@ -63,7 +84,7 @@ fn a_half_close_drains_what_is_pending() {
         writer.write_all(&rest).unwrap();
         socket.unwrap().shutdown(std::net::Shutdown::Write).unwrap();
     });
-    let mut client = kapacitor_wasm::client::Client::over_pipes(reader, std::io::sink());
+    let mut client = Client::over_pipes(reader, std::io::sink());
     let means = field(&client.rest().unwrap(), "mean");
     sender.join().unwrap();
     assert_eq!(means.len(), count);
@@ -238,7 +259,7 @@ fn a_reader_that_lags_costs_no_memory() {
         (0..runs).for_each(|_| writer.write_all(&run).unwrap());
         socket.unwrap().shutdown(std::net::Shutdown::Write).unwrap();
     });
-    let mut client = kapacitor_wasm::client::Client::over_pipes(reader, std::io::sink());
+    let mut client = Client::over_pipes(reader, std::io::sink());
     let mut points = 0;
     let mut most = 0;
     while let Some(ResponseMessage::Point(_)) = client.receive().unwrap() {
@@ -272,7 +293,7 @@ fn a_slow_reader_gets_all_of_it_after_the_end_of_the_input() {
         writer.write_all(&bytes).unwrap();
         socket.unwrap().shutdown(std::net::Shutdown::Write).unwrap();
     });
-    let mut client = kapacitor_wasm::client::Client::over_pipes(reader, std::io::sink());
+    let mut client = Client::over_pipes(reader, std::io::sink());
     for _ in 0..20 {
         // All in all longer than the deadline, which is for a Kapacitor that does not read at all.
         std::thread::sleep(std::time::Duration::from_millis(50));

@@ -69,12 +69,17 @@ impl Setup {
 
     /// Starts `serve` and waits until it is ready.
     pub fn serve(self) -> Host {
+        let host = self.begin_to_serve();
+        host.wait_for_log(&["msg=ready"]);
+        host
+    }
+
+    /// Starts `serve`.
+    pub fn begin_to_serve(self) -> Host {
         let log = self.folder.path().join("log");
         let stderr = fs::File::create(&log).unwrap();
         let child = self.command(&["serve"]).stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
-        let host = Host { setup: self, child, log };
-        host.wait_for_log(&["msg=ready"]);
-        host
+        Host { setup: self, child, log }
     }
 }
 
