@@ -421,7 +421,10 @@ mod tests {
 
     #[test]
     fn units_are_typed() {
-        refused("[limits]\nmemory = 64\n", &["line 2", "integer `64`"]);
+        refused(
+            "[limits]\nmemory = 64\n",
+            &["line 2", "integer `64`, expected a size with its unit, such as \"64MiB\""],
+        );
         refused("[limits]\nmemory = \"64\"\n", &["line 2", "is not a size"]);
         refused("[limits]\ncall-deadline = \"fast\"\n", &["line 2", "is not a span of time"]);
         refused("socket-mode = \"rw\"\n", &["line 1", "is not a file mode"]);

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
 
 /// A number of bytes, written with a unit: `"64MiB"`, `"512KiB"`, `"100MB"`, `"10B"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,20 +94,36 @@ impl FromStr for Mode {
     }
 }
 
-/// Reads a string and parses it, so that the error names line and column.
+/// Reads a string and parses it, so that the error names line and column, and what was expected.
 macro_rules! deserialize_from_str {
-    ($($name:ident),*) => {$(
+    ($($name:ident: $expected:literal),*) => {$(
         impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?
-                    .parse()
-                    .map_err(serde::de::Error::custom)
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Text;
+
+                impl Visitor<'_> for Text {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str($expected)
+                    }
+
+                    fn visit_str<E: de::Error>(self, text: &str) -> Result<$name, E> {
+                        text.parse().map_err(E::custom)
+                    }
+                }
+
+                deserializer.deserialize_str(Text)
             }
         }
     )*};
 }
 
-deserialize_from_str!(Bytes, Span, Mode);
+deserialize_from_str! {
+    Bytes: "a size with its unit, such as \"64MiB\"",
+    Span: "a span of time with its unit, such as \"1s\"",
+    Mode: "a file mode as a string, such as \"0660\""
+}
 
 #[cfg(test)]
 mod tests {
