@@ -222,7 +222,7 @@ pub enum LogLevel {
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// The file can't be read.
-    #[error("{}", .path.display())]
+    #[error("{} can't be read: copy the udf.toml that is shipped there, or name one with --config", .path.display())]
     Read {
         /// The file.
         path: PathBuf,

@@ -38,6 +38,22 @@ pub fn socket_path(config: &Config, function: &str) -> PathBuf {
     config.socket_dir.join(format!("{function}.sock"))
 }
 
+/// Checks what can be known of a function's socket without making it.
+///
+/// # Errors
+///
+/// As [`Socket::bind`].
+pub fn check(config: &Config, function: &str) -> Result<()> {
+    let path = socket_path(config, function);
+    if path.as_os_str().len() > MAX_SOCKET_PATH {
+        let shown = path.display();
+        bail!(
+            "{shown}: the path of a socket has at most {MAX_SOCKET_PATH} bytes: choose a shorter socket-dir"
+        );
+    }
+    config.socket_group.as_deref().map_or(Ok(()), |group| group_id(group).map(|_| ()))
+}
+
 impl Socket {
     /// Makes the socket of `function`. A socket that nobody listens on any more is replaced; anything
     /// else at its path is refused.
@@ -48,11 +64,7 @@ impl Socket {
     pub fn bind(config: &Config, function: &str) -> Result<Self> {
         let path = socket_path(config, function);
         let shown = path.display().to_string();
-        if path.as_os_str().len() > MAX_SOCKET_PATH {
-            bail!(
-                "{shown}: the path of a socket has at most {MAX_SOCKET_PATH} bytes: choose a shorter socket-dir"
-            );
-        }
+        check(config, function)?;
         remove_stale(&path)?;
         let listener = UnixListener::bind(&path).with_context(|| {
             format!("{shown}: the socket can't be made: check socket-dir and its permissions")

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use prost::Message;
 use sha2::{Digest, Sha256};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::config::Limits;
 use crate::guard::{Guard, Passed};
@@ -95,7 +95,7 @@ impl Executor {
             Err(error) => {
                 let error = self.describe(&error);
                 let Who { function, task, node, plugin } = &*self.who;
-                tracing::error!(function, task, node, plugin, err = error, "task failed");
+                error!(function, task, node, plugin, err = error, "task failed");
                 put_error(error, out);
                 Verdict::Close
             }
@@ -105,7 +105,7 @@ impl Executor {
     async fn answer(&mut self, request: RequestMessage, out: &mut Vec<u8>) -> Result<Verdict, String> {
         match request {
             RequestMessage::Info(_) => {
-                let info = self.function.info(&self.host.plugins);
+                let info = self.function.info(&self.host.plugins());
                 put_response(ResponseMessage::Info(info), out);
             }
             RequestMessage::Init(request) => return Ok(self.init(request, out).await),
@@ -141,7 +141,7 @@ impl Executor {
             }
             Err(mut error) => {
                 cut(&mut error, MAX_ERROR);
-                tracing::error!(function, task, node, plugin, err = error, "task can't start");
+                error!(function, task, node, plugin, err = error, "task can't start");
                 (InitResponse { success: false, error }, Verdict::Close)
             }
         };
@@ -153,7 +153,12 @@ impl Executor {
         if self.task.is_some() {
             return Err("a second init on the same connection".to_owned());
         }
-        let Routed { plugin, request } = self.function.route(request, &self.host.plugins)?;
+        if let Some(name) = self.function.chosen(&request)
+            && !matches!(self.host.plugins().get(&name), Some(Ok(_)))
+        {
+            self.host.look_for(&name).await;
+        }
+        let Routed { plugin, request } = self.function.route(request, &self.host.plugins())?;
         self.who = Arc::new(Who { plugin: plugin.name.clone(), ..Who::clone(&self.who) });
         let options = InitRequest { options: request.options.clone(), ..InitRequest::default() };
         let options_sha256 = Sha256::digest(options.encode_to_vec()).into();
@@ -282,21 +287,30 @@ impl Executor {
                 }
                 Ok(None) => info!(function, task, node, plugin, "no state to restore, the task starts clean"),
                 Err(reason) => {
-                    let aside = self.set_aside(bytes);
-                    let (file, err) = match &aside {
-                        Ok(file) => (file.display().to_string(), String::new()),
-                        Err(e) => (String::new(), e.to_string()),
-                    };
-                    warn!(
-                        function,
-                        task,
-                        node,
-                        plugin,
-                        reason = reason.to_string(),
-                        file,
-                        err,
-                        "snapshot does not fit and was set aside, the task starts without it"
-                    );
+                    let reason = reason.to_string();
+                    match self.set_aside(bytes) {
+                        Ok(file) => {
+                            let file = file.display().to_string();
+                            warn!(
+                                function,
+                                task,
+                                node,
+                                plugin,
+                                reason,
+                                file,
+                                "snapshot does not fit and was set aside, the task starts without it"
+                            );
+                        }
+                        Err(e) => error!(
+                            function,
+                            task,
+                            node,
+                            plugin,
+                            reason,
+                            err = e.to_string(),
+                            "snapshot does not fit and is lost, since state-dir can't be written to"
+                        ),
+                    }
                     self.start_clean().await?;
                 }
             }

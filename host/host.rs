@@ -1,7 +1,7 @@
 //! What all sessions of the process share: the engine, the plugins, the functions.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 use std::time::Instant;
 
@@ -9,20 +9,24 @@ use anyhow::{Context, Result, anyhow};
 use tokio::runtime::{Builder, Runtime};
 use tracing::{error, info};
 
-use crate::config::Config;
+use crate::config::{Config, Limits};
 use crate::engine::Engine;
-use crate::plugin::{self, Plugin};
+use crate::plugin::{self, Plugin, Refusal};
 use crate::router::{Function, Plugins};
 
 /// The running host.
 pub struct Host {
     /// What the operator said.
     pub config: Config,
-    /// All plugins of the folder.
-    pub plugins: Plugins,
     /// All functions by name.
     pub functions: BTreeMap<String, Arc<Function>>,
-    engine: Engine,
+    /// All plugins that were found so far.
+    plugins: RwLock<Arc<Plugins>>,
+    /// Held while a plugin is looked for.
+    looking: tokio::sync::Mutex<()>,
+    /// Limits under which plugins are admitted.
+    limits: Limits,
+    engine: Arc<Engine>,
     /// Threads for guests that compute for longer than a tick. The others, which serve the
     /// connections, stay free whatever guests do.
     compute: Compute,
@@ -72,7 +76,7 @@ impl Host {
             .enable_time()
             .build()
             .context("the threads for guests can't start")?;
-        let engine = Engine::new(&config.default_limits())?;
+        let engine = Arc::new(Engine::new(&config.default_limits())?);
         let mut plugins = Plugins::new();
         for (name, path) in files(&config)? {
             if !wanted(&name) {
@@ -80,15 +84,8 @@ impl Host {
             }
             let start = Instant::now();
             let plugin = compute.block_on(Plugin::admit(&engine, &path, &limits));
-            match &plugin {
-                Ok(plugin) => {
-                    let took = humantime::format_duration(round(start.elapsed())).to_string();
-                    let edges = plugin.edges().to_string();
-                    info!(plugin = name.as_str(), edges, took, "plugin loaded");
-                }
-                Err(refusal) => error!(plugin = name.as_str(), err = refusal.to_string(), "plugin refused"),
-            }
-            plugins.insert(name, plugin.map(Arc::new));
+            report(&name, &plugin, start);
+            plugins.insert(name, plugin.map(Arc::new).map_err(Arc::new));
         }
         for function in functions.values() {
             let missing = function.named_plugins().find(|name| wanted(name) && !plugins.contains_key(*name));
@@ -100,7 +97,15 @@ impl Host {
                 );
             }
         }
-        Ok(Self { config, plugins, functions, engine, compute: Compute(Some(compute)) })
+        Ok(Self {
+            config,
+            functions,
+            plugins: RwLock::new(Arc::new(plugins)),
+            looking: tokio::sync::Mutex::new(()),
+            limits,
+            engine,
+            compute: Compute(Some(compute)),
+        })
     }
 
     /// The threads for guests that compute for longer than a tick.
@@ -108,9 +113,27 @@ impl Host {
         self.compute.0.as_ref().expect("until the host is dropped").handle()
     }
 
-    /// The engine that all plugins were compiled for.
-    pub fn engine(&self) -> &Engine {
-        &self.engine
+    /// The plugins that there are now.
+    pub fn plugins(&self) -> Arc<Plugins> {
+        Arc::clone(&self.plugins.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Loads the plugin `name`, if it was put into the folder since the host started, or was refused
+    /// before.
+    pub async fn look_for(&self, name: &str) {
+        let _one_at_a_time = self.looking.lock().await;
+        let known = self.plugins();
+        // The name may be a TICKscript's: it chooses among the files, and never makes a path.
+        let path = files(&self.config).ok().and_then(|files| files.get(name).cloned());
+        let (Some(path), None | Some(Err(_))) = (path, known.get(name)) else { return };
+        let (engine, limits, start) = (Arc::clone(&self.engine), self.limits, Instant::now());
+        let admitted = self.compute().spawn(async move { Plugin::admit(&engine, &path, &limits).await });
+        if let Ok(plugin) = admitted.await {
+            report(name, &plugin, start);
+            let mut plugins = Plugins::clone(&known);
+            plugins.insert(name.to_owned(), plugin.map(Arc::new).map_err(Arc::new));
+            *self.plugins.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(plugins);
+        }
     }
 }
 
@@ -130,6 +153,17 @@ fn files(config: &Config) -> Result<BTreeMap<String, std::path::PathBuf>> {
         let folder = config.plugins_dir.display();
         format!("the plugins folder {folder} can't be read: set plugins-dir or --plugins-dir")
     })
+}
+
+fn report(name: &str, plugin: &Result<Plugin, Refusal>, start: Instant) {
+    match plugin {
+        Ok(plugin) => {
+            let took = humantime::format_duration(round(start.elapsed())).to_string();
+            let edges = plugin.edges().to_string();
+            info!(plugin = name, edges, took, "plugin loaded");
+        }
+        Err(refusal) => error!(plugin = name, err = refusal.to_string(), "plugin refused"),
+    }
 }
 
 /// Whole milliseconds.

@@ -18,7 +18,7 @@ use crate::protocol::{InfoResponse, InitRequest, Option as UdfOption, OptionInfo
 const SET: &str = "set";
 
 /// The plugins by name: admitted, or refused with the reason.
-pub type Plugins = BTreeMap<String, Result<Arc<Plugin>, Refusal>>;
+pub type Plugins = BTreeMap<String, Result<Arc<Plugin>, Arc<Refusal>>>;
 
 /// A Kapacitor function: one endpoint.
 pub struct Function {
@@ -112,12 +112,17 @@ impl Function {
         }
     }
 
-    /// Chooses the plugin of a task and makes the request fit it.
-    ///
-    /// # Errors
-    ///
-    /// A sentence for the user of the task: what is wrong and what to change.
-    pub fn route(&self, mut request: InitRequest, plugins: &Plugins) -> Result<Routed, String> {
+    /// The name of the plugin that a task is to run, if it can be told.
+    pub fn chosen(&self, request: &InitRequest) -> Option<String> {
+        self.choose(request).ok()?.0
+    }
+
+    /// The plugin's name, and the options of a generic function.
+    #[allow(clippy::type_complexity, reason = "a name, and pairs of key and value")]
+    fn choose(
+        &self,
+        request: &InitRequest,
+    ) -> Result<(Option<String>, Option<Vec<(String, String)>>), String> {
         let by_task = self.routes.iter().find(|(task, _)| task.is_match(&request.task_id));
         let (by_script, settings) = match &self.choice {
             Choice::Plugin(name) => (Some(name.clone()), None),
@@ -126,11 +131,17 @@ impl Function {
                 (named, Some(settings))
             }
         };
-        let name = match (by_task, by_script) {
-            (Some((_, name)), _) => name.clone(),
-            (None, Some(name)) => name,
-            (None, None) => return Err(self.no_plugin_named(plugins)),
-        };
+        Ok((by_task.map(|(_, name)| name.clone()).or(by_script), settings))
+    }
+
+    /// Chooses the plugin of a task and makes the request fit it.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for the user of the task: what is wrong and what to change.
+    pub fn route(&self, mut request: InitRequest, plugins: &Plugins) -> Result<Routed, String> {
+        let (name, settings) = self.choose(&request)?;
+        let Some(name) = name else { return Err(self.no_plugin_named(plugins)) };
         let plugin = match plugins.get(&name) {
             Some(Ok(plugin)) => Arc::clone(plugin),
             Some(Err(refusal)) => {
@@ -151,7 +162,7 @@ impl Function {
                     .partition(Result::is_ok);
                 if !problems.is_empty() {
                     let problems: Vec<_> = problems.into_iter().filter_map(Result::err).collect();
-                    return Err(problems.join("; "));
+                    return Err(format!("plugin `{name}`: {}", problems.join("; ")));
                 }
                 fitted.into_iter().filter_map(Result::ok).collect()
             }
@@ -222,6 +233,15 @@ impl Function {
 }
 
 fn unknown_plugin(name: &str, function: &str, plugins: &Plugins) -> String {
+    if let Some(plain) = name.strip_suffix(".wasm") {
+        return format!("function `{function}`: there is no plugin `{name}`: write `{plain}`, without .wasm");
+    }
+    if name == function {
+        return format!(
+            "function `{function}`: there is no plugin of its name: add plugin = \"NAME\" to [functions.{function}], or plugin-option and edges; there are: {}",
+            known(plugins)
+        );
+    }
     format!(
         "function `{function}`: there is no plugin `{name}`: put {name}.wasm into the plugins folder; there are: {}",
         known(plugins)

@@ -74,7 +74,10 @@ fn bad_files_and_flags_get_one_sentence() {
 
     let output = Command::new(BINARY).args(["check", "--config", "/nowhere/udf.toml"]).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(stderr, "kapacitor-wasm: /nowhere/udf.toml: No such file or directory (os error 2)\n");
+    assert_eq!(
+        stderr,
+        "kapacitor-wasm: /nowhere/udf.toml can't be read: copy the udf.toml that is shipped there, or name one with --config: No such file or directory (os error 2)\n"
+    );
 }
 
 #[test]
@@ -122,6 +125,10 @@ fn sockets_have_mode_and_group() {
         Setup::new("socket-group = \"no-such-group\"\n").with(&["mirror"]).run(&["serve"]);
     assert_eq!(code, 1);
     assert!(stderr.contains("there is no group `no-such-group`"), "{stderr}");
+    let (code, stdout, _) =
+        Setup::new("socket-group = \"no-such-group\"\n").with(&["mirror"]).run(&["check"]);
+    assert_eq!(code, 1);
+    assert!(stdout.contains("error: socket-group: there is no group `no-such-group`"), "{stdout}");
 }
 
 #[test]

@@ -35,6 +35,10 @@ limits = { memory = "1KiB" }
 plugin = "memory_hog_at_start"
 limits = { memory = "512MiB" }
 
+[[functions.lonely.route]]
+task = "cpu_*"
+plugin = "mirror"
+
 [functions.nothing]
 plugin = "not_there"
 "#;
@@ -77,6 +81,22 @@ fn a_plugin_runs_where_a_function_lets_it() {
 }
 
 #[test]
+fn a_plugin_that_is_added_later_needs_no_restart() {
+    let host = generic();
+    let options = [text("plugin", "hidden_global")];
+    assert!(refusal(&host, "wasm", "task", &options).contains("there is no plugin `hidden_global`"));
+    // Not whole yet, and then it is.
+    std::fs::write(host.setup.plugin("hidden_global"), b"\0asm").unwrap();
+    assert!(
+        refusal(&host, "wasm", "task", &options).contains("hidden_global.wasm: is not a WebAssembly module")
+    );
+    host.setup.add("hidden_global", "hidden_global");
+    assert_eq!(play(host.start("wasm", &options), [RequestMessage::Point(point("a", 1, 1.0))]), []);
+    let outside = refusal(&host, "wasm", "task", &[text("plugin", "../plugins/mirror")]);
+    assert!(outside.contains("there is no plugin `../plugins/mirror`"), "{outside}");
+}
+
+#[test]
 fn a_generic_function_describes_its_own_options() {
     let info = generic().connect("wasm").info().unwrap();
     assert_eq!(info.options.keys().collect::<Vec<_>>(), ["plugin", "set"]);
@@ -114,7 +134,7 @@ fn refusals_say_what_to_change() {
     check(
         "wasm",
         &[text("plugin", "moving_avg"), set("size", "big")],
-        "option `size`: expected int, got 'big'",
+        "plugin `moving_avg`: option `size`: expected int, got 'big'",
     );
     check(
         "wasm",
@@ -132,6 +152,8 @@ fn refusals_say_what_to_change() {
         &[],
         "needs 256MiB of memory to start, more than limits.memory = 64MiB: raise it",
     );
+    check("wasm", &[text("plugin", "mirror.wasm")], "write `mirror`, without .wasm");
+    check("lonely", &[], "there is no plugin of its name: add plugin = \"NAME\" to [functions.lonely]");
     check("nothing", &[], "there is no plugin `not_there`");
     let reference = UdfOption {
         name: "field".to_owned(),

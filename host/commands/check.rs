@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use comfy_table::{Table, presets};
 use kapacitor_wasm::config::{Config, Edges, is_identifier};
-use kapacitor_wasm::endpoint::socket_path;
+use kapacitor_wasm::endpoint::{self, socket_path};
 use kapacitor_wasm::host::Host;
 use kapacitor_wasm::options::type_name;
 use kapacitor_wasm::protocol::InfoResponse;
@@ -20,15 +20,19 @@ const TIMEOUT: &str = "10s";
 /// Loads everything and prints a table of the functions, and what is wrong.
 pub fn check(config: Config) -> Result<ExitCode> {
     let host = Host::load(config)?;
+    let loaded = host.plugins();
     let mut table = table(&["function", "plugin", "edges", "options", "snapshots"]);
     let mut problems = Vec::new();
     for function in host.functions.values() {
-        let info = function.info(&host.plugins);
+        if let Err(problem) = endpoint::check(&host.config, &function.name) {
+            problems.push(format!("{problem:#}"));
+        }
+        let info = function.info(&loaded);
         let edges = Edges { wants: info.wants(), provides: info.provides() };
         let mut plugins: Vec<&str> = function.named_plugins().collect();
         let mut snapshots = "by plugin";
         for name in &plugins {
-            match host.plugins.get(*name) {
+            match loaded.get(*name) {
                 Some(Ok(plugin)) => {
                     if plugin.edges() != edges {
                         problems.push(format!(
@@ -59,8 +63,7 @@ pub fn check(config: Config) -> Result<ExitCode> {
         if function.is_generic() {
             plugins.insert(0, "(as the TICKscript says)");
         }
-        if plugins.iter().any(|name| matches!(host.plugins.get(*name), Some(Ok(_)))) || function.is_generic()
-        {
+        if plugins.iter().any(|name| matches!(loaded.get(*name), Some(Ok(_)))) || function.is_generic() {
             table.add_row([
                 function.name.as_str(),
                 &plugins.join(", "),
@@ -73,7 +76,7 @@ pub fn check(config: Config) -> Result<ExitCode> {
         }
     }
     let mut report = format!("{table}\n");
-    for (name, plugin) in &host.plugins {
+    for (name, plugin) in loaded.iter() {
         match plugin {
             Err(refusal) => problems.push(refusal.to_string()),
             Ok(plugin) => {
@@ -95,6 +98,7 @@ pub fn check(config: Config) -> Result<ExitCode> {
     if host.functions.is_empty() {
         problems.push(format!("{}: no .wasm file there", host.config.plugins_dir.display()));
     }
+    problems.dedup();
     for problem in &problems {
         writeln!(report, "error: {problem}")?;
     }
@@ -128,7 +132,7 @@ pub fn config(settings: &Settings, stdio: bool) -> Result<ExitCode> {
         writeln!(stanza, "timeout = \"{TIMEOUT}\"")?;
     }
     std::io::stdout().write_all(stanza.as_bytes())?;
-    for refusal in host.plugins.values().filter_map(|plugin| plugin.as_ref().err()) {
+    for refusal in host.plugins().values().filter_map(|plugin| plugin.as_ref().err()) {
         eprintln!("kapacitor-wasm: {refusal}");
     }
     Ok(ExitCode::SUCCESS)

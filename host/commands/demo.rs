@@ -131,7 +131,7 @@ struct Task {
 impl Task {
     fn play(self, host: &Host, units: Vec<Vec<RequestMessage>>) -> Result<Played> {
         let Self { id, plugin, edges, options } = self;
-        match host.plugins.get(plugin) {
+        match host.plugins().get(plugin) {
             Some(Ok(_)) => {}
             Some(Err(refusal)) => bail!("plugin {refusal}"),
             None => bail!(

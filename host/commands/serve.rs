@@ -113,7 +113,7 @@ pub fn stdio(config: Config, function: &str) -> Result<ExitCode> {
     })?;
     let host = Arc::new(Host::load_for(config, function)?);
     let function = Arc::clone(&host.functions[function]);
-    for (name, plugin) in &host.plugins {
+    for (name, plugin) in host.plugins().iter() {
         if let Err(refusal) = plugin {
             warn!(plugin = name.as_str(), err = refusal.to_string(), "tasks of this plugin will not start");
         }
