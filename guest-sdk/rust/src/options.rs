@@ -44,7 +44,7 @@ pub trait Options: Sized {
     fn read(given: &mut Given<'_>) -> Option<Self>;
 }
 
-/// `.name()`: whether it was given.
+/// `.name()`: whether it was given, in its only field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flag(pub bool);
 
@@ -180,6 +180,15 @@ impl<'a> Given<'a> {
             Err(problem) => {
                 self.problems.push(format!("option `{name}`: {problem}"));
                 none
+            }
+        }
+    }
+
+    /// Notes the options that were given and are not declared.
+    pub(crate) fn refuse_unknown(&mut self, declared: &Described) {
+        for (name, _) in &self.options {
+            if !declared.options.iter().any(|(known, _)| known == name) {
+                self.problems.push(format!("there is no option `{name}`"));
             }
         }
     }

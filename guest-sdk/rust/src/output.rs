@@ -276,9 +276,10 @@ impl NewPoint {
         Self { name: name.into(), ..Self::default() }
     }
 
-    /// A point of the same measurement, group, tags and time, without fields.
-    pub fn like(point: Point<'_>) -> Self {
-        let mut new = Self::from(point);
+    /// A point of the same measurement, group, tags and time, without fields: like a [`Point`], or like
+    /// a whole batch, `&`[`Points`].
+    pub fn like(other: impl Into<Self>) -> Self {
+        let mut new = other.into();
         new.fields.clear();
         new
     }
@@ -332,6 +333,21 @@ impl NewPoint {
         }
         wire::put_int(BY_NAME, i64::from(self.by_name), &mut out);
         out
+    }
+}
+
+/// A point that stands for a batch: its measurement, group and tags, and its `tmax` as time.
+impl From<&Points<'_>> for NewPoint {
+    fn from(points: &Points<'_>) -> Self {
+        Self {
+            time: points.tmax(),
+            name: points.name().to_owned(),
+            group: points.group().to_owned(),
+            dimensions: points.dimensions().map(str::to_owned).collect(),
+            by_name: points.by_name(),
+            tags: points.tags().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+            ..Self::default()
+        }
     }
 }
 

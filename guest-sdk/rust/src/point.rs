@@ -70,6 +70,13 @@ macro_rules! value_from {
 
 value_from!(f64 => Double, f32 => Double, i64 => Int, i32 => Int, u32 => Int, bool => Bool, &'a str => String);
 
+/// A number of things.
+impl From<usize> for Value<'_> {
+    fn from(value: usize) -> Self {
+        Self::Int(value as i64)
+    }
+}
+
 impl<'a> From<&'a String> for Value<'a> {
     fn from(value: &'a String) -> Self {
         Self::String(value)

@@ -311,7 +311,10 @@ impl<T: Plugin<K>, K> Calls for Runtime<T, K> {
     }
 
     fn init(&mut self, length: usize) {
+        let mut declared = Described::default();
+        T::describe(&mut declared);
         let mut given = Given::decode(&self.input[..length]);
+        given.refuse_unknown(&declared);
         let plugin = T::read(&mut given);
         let result = given.finish(plugin).and_then(|plugin| {
             plugin.check_options()?;

@@ -234,10 +234,11 @@ fn all_problems_of_the_options_are_named() {
         ("yes", true.into()),
         ("yes", true.into()),
         ("maybe", 1.5.into()),
+        ("typo", 1.5.into()),
         ("verbose", 1.into()),
     ];
     let error = Harness::<All>::start(options).unwrap_err().to_string();
-    let expected = "option `text`: expected string, got int; option `number`: expected double, got string; \
+    let expected = "there is no option `typo`; option `text`: expected string, got int; option `number`: expected double, got string; \
                     option `count`: -1 is out of range; option `yes`: given 2 times, expected once; \
                     option `every`: missing, expected duration; option `maybe`: expected int, got double; \
                     option `verbose`: expected no value";
@@ -270,7 +271,7 @@ impl Batch for Copies {
             let value = point.number("x").map_err(|_| Error::new("no number"))?;
             out.send(NewPoint::like(point).field("copy", value))?;
         }
-        Ok(())
+        out.send(NewPoint::like(points).field("count", points.len()))
     }
 }
 
@@ -282,10 +283,17 @@ fn new_points_of_a_batch_stay_in_its_group() {
     let tags = BTreeMap::from([("host".to_owned(), "a".to_owned()), ("cpu".to_owned(), "0".to_owned())]);
     let batch = NewBatch { name: "load".to_owned(), tags, by_name: true, tmax: 9 };
     let input = NewPoint::default().at(1).tag("host", "a").tag("cpu", "0").field("x", 1);
-    let sent = harness.batch(&batch, &[input]).unwrap().remove(0).1.remove(0);
-    assert_eq!((sent.name.as_str(), sent.by_name), ("load", true));
-    assert_eq!(sent.dimensions, ["cpu", "host"]);
-    assert_eq!(sent.fields, BTreeMap::from([("copy".to_owned(), OwnedValue::Double(1.0))]));
+    let mut sent = harness.batch(&batch, &[input]).unwrap().remove(0).1;
+    for point in &sent {
+        assert_eq!((point.name.as_str(), point.by_name), ("load", true));
+        assert_eq!(
+            (&point.dimensions[..], &point.tags),
+            (&["cpu".to_owned(), "host".to_owned()][..], &batch.tags)
+        );
+    }
+    let whole = sent.pop().unwrap();
+    assert_eq!((whole.time, whole.fields), (9, BTreeMap::from([("count".to_owned(), OwnedValue::Int(1))])));
+    assert_eq!(sent[0].fields, BTreeMap::from([("copy".to_owned(), OwnedValue::Double(1.0))]));
 }
 
 #[test]

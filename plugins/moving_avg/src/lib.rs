@@ -9,7 +9,7 @@ use kapacitor_guest::prelude::*;
 struct MovingAvg {
     field: String,
     size: NonZeroUsize,
-    #[option(default = "avg".to_owned())]
+    #[option(default = "avg")]
     r#as: String,
 }
 

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Data, DeriveInput, Error, Expr, Field, Fields, LitStr, Result, parse_macro_input};
+use syn::{Data, DeriveInput, Error, Expr, ExprLit, Field, Fields, Lit, LitStr, Result, parse_macro_input};
 
 /// See `kapacitor_guest::Options`.
 #[proc_macro_derive(Options, attributes(option))]
@@ -33,6 +33,10 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
         let ident = field.ident.as_ref().expect("a named field");
         describe.push(quote! { options.add::<#ty>(#name); });
         let value = match default {
+            // A text in quotes is a `&str`, and what is wanted a `String`.
+            Some(Expr::Lit(ExprLit { lit: Lit::Str(text), .. })) => {
+                quote! { given.take_or::<#ty>(#name, || ::core::convert::Into::into(#text)) }
+            }
             Some(default) => quote! { given.take_or::<#ty>(#name, || #default) },
             None => quote! { given.take::<#ty>(#name) },
         };
