@@ -7,6 +7,8 @@ mod support;
 
 /// The command line and `udf.toml`.
 mod cli;
+/// The guest SDK's codec.
+mod codec;
 /// Guests that attack.
 mod hostile;
 /// A real kapacitord with a real InfluxDB.

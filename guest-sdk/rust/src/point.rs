@@ -123,6 +123,12 @@ impl<'a> Point<'a> {
         }
     }
 
+    /// A point from the bytes of Kapacitor's message, for tests of the codec.
+    #[doc(hidden)]
+    pub fn from_message(bytes: &'a [u8]) -> Self {
+        Self::new(bytes)
+    }
+
     #[inline]
     fn find(&self, number: u32) -> Option<&'a [u8]> {
         Fields(self.bytes).find(|field| field.number == number).map(|field| field.bytes)
@@ -236,6 +242,11 @@ impl<'a> Point<'a> {
     fn missing(&self, key: &str) -> Error {
         let names: Vec<&str> = self.fields().map(|(name, _)| name).take(20).collect();
         Error::skip(format!("the point has no field `{key}`; it has: {}", names.join(", ")))
+    }
+
+    /// The point, to be changed step by step.
+    pub fn edit(self) -> Edited<'a> {
+        Edited::new(self)
     }
 
     /// The point with a field set; everything else stays as it is.

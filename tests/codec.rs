@@ -1,0 +1,166 @@
+//! The guest SDK's codec against prost.
+
+use std::collections::BTreeMap;
+
+use kapacitor_guest::{Emit, NewPoint, OwnedValue, Point};
+use kapacitor_wasm::protocol::{self, Response, ResponseMessage};
+use proptest::prelude::*;
+use prost::Message;
+
+prop_compose! {
+    fn any_point()(
+        time: i64,
+        names in [".{0,200}", ".{0,5}", ".{0,5}", ".{0,9}"],
+        dimensions in proptest::collection::vec(".{0,4}", 0..3),
+        by_name: bool,
+        tags in proptest::collection::btree_map("[a-c]{0,2}", ".{0,8}", 0..4),
+        // Each name once, as Kapacitor does.
+        fields in proptest::collection::btree_map("[a-d]{0,2}", any_value(), 0..6),
+    ) -> protocol::Point {
+        let [name, database, retention_policy, group] = names;
+        let mut point = protocol::Point {
+            time, name, database, retention_policy, group, dimensions, tags, by_name,
+            ..protocol::Point::default()
+        };
+        for (key, value) in fields {
+            match value {
+                OwnedValue::Double(v) => { point.fields_double.insert(key, v); }
+                OwnedValue::Int(v) => { point.fields_int.insert(key, v); }
+                OwnedValue::String(v) => { point.fields_string.insert(key, v); }
+                OwnedValue::Bool(v) => { point.fields_bool.insert(key, v); }
+            }
+        }
+        point
+    }
+}
+
+fn any_value() -> impl Strategy<Value = OwnedValue> {
+    prop_oneof![
+        // NaN is not equal to itself.
+        any::<f64>().prop_filter("a number", |v| !v.is_nan()).prop_map(OwnedValue::Double),
+        any::<i64>().prop_map(OwnedValue::Int),
+        ".{0,200}".prop_map(OwnedValue::String),
+        any::<bool>().prop_map(OwnedValue::Bool),
+    ]
+}
+
+/// What prost decoded, as a point that owns its data.
+fn owned(point: &protocol::Point) -> NewPoint {
+    let mut fields = BTreeMap::new();
+    fields.extend(point.fields_double.iter().map(|(k, v)| (k.clone(), OwnedValue::Double(*v))));
+    fields.extend(point.fields_int.iter().map(|(k, v)| (k.clone(), OwnedValue::Int(*v))));
+    fields.extend(point.fields_string.iter().map(|(k, v)| (k.clone(), OwnedValue::String(v.clone()))));
+    fields.extend(point.fields_bool.iter().map(|(k, v)| (k.clone(), OwnedValue::Bool(*v))));
+    NewPoint {
+        time: point.time,
+        name: point.name.clone(),
+        database: point.database.clone(),
+        retention_policy: point.retention_policy.clone(),
+        group: point.group.clone(),
+        dimensions: point.dimensions.clone(),
+        by_name: point.by_name,
+        tags: point.tags.clone().into_iter().collect(),
+        fields,
+    }
+}
+
+fn number_of_fields(point: &protocol::Point) -> usize {
+    point.fields_double.len() + point.fields_int.len() + point.fields_string.len() + point.fields_bool.len()
+}
+
+/// What Kapacitor decodes of something that is sent.
+fn sent(point: impl Emit) -> protocol::Point {
+    let mut frame = Vec::new();
+    point.emit(true, &mut frame);
+    let response = Response::decode_length_delimited(&frame[..]).unwrap();
+    match response.message {
+        Some(ResponseMessage::Point(point)) => point,
+        other => panic!("{other:?}"),
+    }
+}
+
+proptest! {
+    #[test]
+    fn points_are_read_as_prost_reads_them(theirs in any_point()) {
+        let bytes = theirs.encode_to_vec();
+        let ours = Point::from_message(&bytes);
+        prop_assert_eq!(NewPoint::from(ours), owned(&theirs));
+        for (key, value) in &owned(&theirs).fields {
+            prop_assert_eq!(ours.field(key), Some(value.as_value()));
+            prop_assert_eq!(ours.number(key).ok(), value.as_value().as_number());
+        }
+        for (key, value) in &theirs.tags {
+            prop_assert_eq!(ours.tag(key), Some(value.as_str()));
+        }
+        prop_assert_eq!(ours.field("never"), None);
+    }
+
+    #[test]
+    fn what_is_sent_is_what_was_there(theirs in any_point()) {
+        let bytes = theirs.encode_to_vec();
+        prop_assert_eq!(&sent(Point::from_message(&bytes)), &theirs);
+        prop_assert_eq!(&sent(owned(&theirs)), &theirs);
+    }
+
+    /// Whatever is set, removed or renamed, in any order.
+    #[test]
+    fn edits_do_what_they_say_and_nothing_else(
+        theirs in any_point(),
+        fields in proptest::collection::vec(("[a-d]{0,2}", proptest::option::of(any_value())), 0..4),
+        tags in proptest::collection::vec(("[a-c]{0,2}", proptest::option::of(".{0,8}")), 0..2),
+        time in proptest::option::of(any::<i64>()),
+        name in proptest::option::of(".{0,8}"),
+    ) {
+        let bytes = theirs.encode_to_vec();
+        let mut edited = Point::from_message(&bytes).edit();
+        let mut expected = owned(&theirs);
+        for (key, value) in &fields {
+            edited = match value {
+                Some(value) => {
+                    expected.fields.insert(key.clone(), value.clone());
+                    edited.with(key, value.as_value())
+                }
+                None => {
+                    expected.fields.remove(key);
+                    edited.without(key)
+                }
+            };
+        }
+        for (key, value) in &tags {
+            edited = match value {
+                Some(value) => {
+                    expected.tags.insert(key.clone(), value.clone());
+                    edited.with_tag(key, value)
+                }
+                None => {
+                    expected.tags.remove(key);
+                    edited.without_tag(key)
+                }
+            };
+        }
+        if let Some(time) = time {
+            expected.time = time;
+            edited = edited.at(time);
+        }
+        if let Some(name) = &name {
+            expected.name.clone_from(name);
+            edited = edited.named(name);
+        }
+        let sent = sent(edited);
+        prop_assert_eq!(number_of_fields(&sent), expected.fields.len(), "a field has two types");
+        prop_assert_eq!(owned(&sent), expected);
+    }
+
+    #[test]
+    fn any_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
+        let point = Point::from_message(&bytes);
+        let _ = format!("{point:?} {:?}", point.number("x"));
+        let _ = sent_bytes(point.with("x", 1.0));
+    }
+}
+
+fn sent_bytes(point: impl Emit) -> Vec<u8> {
+    let mut frame = Vec::new();
+    point.emit(true, &mut frame);
+    frame
+}
