@@ -247,8 +247,6 @@ impl Executor {
                 Err(reason) => Err(SnapshotError::NotCapturable(reason.clone())),
             }
         };
-        // Says that there is none: Kapacitor would keep an older one, and give that back.
-        let none = snapshot::none(&taken);
         let most = self.host.config.sessions.message;
         let saved = saved.and_then(|snapshot| {
             // It comes back in one message, with a few bytes around it.
@@ -259,7 +257,8 @@ impl Executor {
             // A task without snapshots is better than none.
             let Who { function, task, node, plugin } = &*self.who;
             warn!(function, task, node, plugin, err = e.to_string(), "no snapshot taken");
-            Ok(none)
+            // Not empty: Kapacitor would keep an older one, and give that back.
+            Ok(snapshot::none(&taken))
         })
     }
 

@@ -145,10 +145,12 @@ impl Guard {
             if passed.error.is_some() {
                 return Err(Problem::AfterError);
             }
-            let (start, end) = frame_at(frames, pos).unwrap_or((pos, pos));
-            let checked = if start == pos { Err(Problem::Frame) } else { self.message(&frames[start..end]) };
-            let message = match checked {
-                Ok(message) => message,
+            let checked = frame_at(frames, pos).ok_or(Problem::Frame).and_then(|(start, end)| {
+                let message = self.message(&frames[start..end])?;
+                Ok((start, end, message))
+            });
+            let (start, end, message) = match checked {
+                Ok(checked) => checked,
                 Err(problem) => {
                     self.flush(&frames[pending..pos], out);
                     return Err(problem);

@@ -76,16 +76,21 @@ fn points_of_all_types() -> (String, Vec<Row>) {
     (lines, rows)
 }
 
-#[test]
-fn all_types_of_fields_come_back_as_they_were() {
-    let Some(stack) = Stack::start(Setup { plugins: &["mirror"], ..Setup::default() }) else { return };
-    let script = format!("stream |from().measurement('all').groupBy('host') @mirror() {}", into("mirrored"));
-    stack.api.enable_task("mirror", "stream", &script);
+/// Enables `script` and checks that points with fields of all types come out of it unchanged.
+fn mirrors_all_types(stack: &Stack, script: &str) {
+    stack.api.enable_task("mirror", "stream", script);
     let (lines, rows) = points_of_all_types();
     stack.api.write_influxdb("in", &lines);
     stack.api.expect_rows("mirrored", &rows);
     let types = json!([["bool", "boolean"], ["float", "float"], ["int", "integer"], ["string", "string"]]);
     assert_eq!(stack.api.field_types("out", "mirrored"), types);
+}
+
+#[test]
+fn all_types_of_fields_come_back_as_they_were() {
+    let Some(stack) = Stack::start(Setup { plugins: &["mirror"], ..Setup::default() }) else { return };
+    let script = format!("stream |from().measurement('all').groupBy('host') @mirror() {}", into("mirrored"));
+    mirrors_all_types(&stack, &script);
 }
 
 #[test]
@@ -99,12 +104,7 @@ fn a_window_comes_back_as_it_was() {
             {}",
         into("mirrored")
     );
-    stack.api.enable_task("mirror", "stream", &script);
-    let (lines, rows) = points_of_all_types();
-    stack.api.write_influxdb("in", &lines);
-    stack.api.expect_rows("mirrored", &rows);
-    let types = json!([["bool", "boolean"], ["float", "float"], ["int", "integer"], ["string", "string"]]);
-    assert_eq!(stack.api.field_types("out", "mirrored"), types);
+    mirrors_all_types(&stack, &script);
 }
 
 #[test]

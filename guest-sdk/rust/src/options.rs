@@ -164,24 +164,20 @@ impl<'a> Given<'a> {
 
     /// The value of an option; `None` after noting the problem.
     pub fn take<T: OptionType>(&mut self, name: &str) -> Option<T> {
-        self.take_if(name, None)
-    }
-
-    /// The value of an option, or `default()` if it is not given.
-    pub fn take_or<T: OptionType>(&mut self, name: &str, default: impl FnOnce() -> T) -> Option<T> {
-        if self.options.iter().any(|(given, _)| *given == name) { self.take(name) } else { Some(default()) }
-    }
-
-    fn take_if<T: OptionType>(&mut self, name: &str, none: Option<T>) -> Option<T> {
         let occurrences: Vec<&[OptionValue<'_>]> =
             self.options.iter().filter(|(given, _)| *given == name).map(|(_, values)| &values[..]).collect();
         match T::read(&occurrences) {
             Ok(value) => Some(value),
             Err(problem) => {
                 self.problems.push(format!("option `{name}`: {problem}"));
-                none
+                None
             }
         }
+    }
+
+    /// The value of an option, or `default()` if it is not given.
+    pub fn take_or<T: OptionType>(&mut self, name: &str, default: impl FnOnce() -> T) -> Option<T> {
+        if self.options.iter().any(|(given, _)| *given == name) { self.take(name) } else { Some(default()) }
     }
 
     /// Notes the options that were given and are not declared.
