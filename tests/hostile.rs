@@ -54,7 +54,7 @@ const ATTACKS: [(&str, Attack); 64] = [
     ("endless_loop", Point("udf_process: computed for longer than limits.call-deadline = 200ms")),
     ("sleeps", Point("udf_process: computed for longer than limits.call-deadline = 200ms")),
     ("memory_hog", Point("asked for 8256KiB of memory, more than limits.memory = 8MiB")),
-    ("table_hog", Point("udf_process: trap: wasm `unreachable`")),
+    ("table_hog", Point("more than limits.table = 100000")),
     ("stack_overflow", Point("used more stack than limits.stack = 512KiB, in deeper <- deeper")),
     ("trap_in_process", Point("udf_process: trap: integer divide by zero")),
     ("out_of_range_pointer", Point("returned the region 2147483647..+16,")),
@@ -102,6 +102,10 @@ const LIMITS: &str = "
 memory = \"8MiB\"
 call-deadline = \"200ms\"
 output = \"2MiB\"
+[policy]
+on-trap = \"fail\"
+not-finite = \"pass\"
+no-fields = \"pass\"
 ";
 
 #[test]
@@ -184,7 +188,7 @@ fn assert_says(name: &str, error: &str, expected: &str) {
 
 #[test]
 fn the_size_of_a_batch_is_corrected() {
-    let host = Host::with(&["huge_begin_size"]);
+    let host = Setup::new(LIMITS).with(&["huge_begin_size"]).serve();
     let responses = play(host.start("huge_begin_size", &[]), [RequestMessage::Point(point("a", 1, 1.0))]);
     assert!(matches!(&responses[0], ResponseMessage::Begin(begin) if begin.size == 1), "{responses:?}");
 }
@@ -206,7 +210,7 @@ fn guest_text_is_escaped_and_bounded() {
 
 #[test]
 fn a_panic_says_why_and_where() {
-    let host = Host::with(&["panics"]);
+    let host = Setup::new(LIMITS).with(&["panics"]).serve();
     let mut bad = point("a", 1, 1.0);
     bad.fields_int.insert("panic".to_owned(), 7);
     let responses = play(host.start("panics", &[]), [RequestMessage::Point(bad)]);
