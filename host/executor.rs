@@ -179,7 +179,7 @@ impl Executor {
         let Some(task) = &mut self.task else {
             return Err("a point or batch before init".to_owned());
         };
-        task.process(&run.frames, run.points, out).await?;
+        task.process(&run, out).await?;
         Ok(Verdict::Go)
     }
 

@@ -108,6 +108,8 @@ pub struct Guard {
     rules: Rules,
     /// The batch that a call left open.
     open: Option<OpenBatch>,
+    /// The frame of the last point that was reduced.
+    reduced: Vec<u8>,
     /// Reused from point to point.
     names: Vec<(usize, usize, u32)>,
 }
@@ -143,7 +145,7 @@ impl Guard {
             not_finite: policy.not_finite,
             no_fields: policy.no_fields,
         };
-        Self { rules, open: None, names: Vec::new() }
+        Self { rules, open: None, reduced: Vec::new(), names: Vec::new() }
     }
 
     /// Whether the last call left a batch open.
@@ -206,7 +208,7 @@ impl Guard {
                     } else if self.rules.provides == EdgeType::Batch && !self.rules.loose {
                         return Err(Problem::PointOutsideBatch);
                     }
-                    if !matches!(point, PointVerdict::Whole) {
+                    if point != PointVerdict::Whole {
                         self.flush(&frames[pending..pos], out);
                         pending = end;
                         self.replace(point, passed, out);
@@ -259,8 +261,9 @@ impl Guard {
     fn replace(&mut self, point: PointVerdict, passed: &mut Passed, out: &mut Vec<u8>) {
         match point {
             PointVerdict::Whole => {}
-            PointVerdict::Reduced(frame) => {
+            PointVerdict::Reduced => {
                 passed.reduced_points += 1;
+                let frame = mem::take(&mut self.reduced);
                 self.flush(&frame, out);
             }
             PointVerdict::Dropped => {
@@ -334,7 +337,7 @@ impl Guard {
 
     /// What becomes of a point that may hold numbers which are not finite, or no field.
     #[cold]
-    fn unwanted(&self, message: &[u8]) -> Result<PointVerdict, Problem> {
+    fn unwanted(&mut self, message: &[u8]) -> Result<PointVerdict, Problem> {
         let not_finite = not_finite(message);
         let mut fields = Fields::new(message);
         let (mut kept, mut any) = (Vec::new(), false);
@@ -361,9 +364,8 @@ impl Guard {
         Ok(if kept.len() == message.len() {
             PointVerdict::Whole
         } else {
-            let mut frame = Vec::with_capacity(kept.len() + 12);
-            put_frame(17, &kept, &mut frame);
-            PointVerdict::Reduced(frame)
+            put_frame(17, &kept, &mut self.reduced);
+            PointVerdict::Reduced
         })
     }
 
@@ -406,11 +408,12 @@ struct Seen {
 }
 
 /// What becomes of a point.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum PointVerdict {
     /// It goes on as it is.
     Whole,
-    /// This frame goes on, without the numbers that are not finite.
-    Reduced(Vec<u8>),
+    /// It goes on without the numbers that are not finite: see [`Guard::reduced`].
+    Reduced,
     /// Nothing is left of it.
     Dropped,
 }

@@ -139,7 +139,7 @@ impl Task {
             if rest.is_empty() {
                 return Ok(());
             }
-            match self.attempt(rest, out).await {
+            match self.attempt(rest, None, out).await {
                 Ok(()) => return Ok(()),
                 Err(next) => failure = next,
             }
@@ -158,7 +158,7 @@ impl Task {
             }
             let (kind, frame, after) = frame::first_data(rest)?;
             *rest = after;
-            if let Err(failure) = self.attempt(frame, out).await {
+            if let Err(failure) = self.attempt(frame, None, out).await {
                 return Some((kind, frame, failure));
             }
         }

@@ -15,6 +15,7 @@ use crate::budget::{Account, Place};
 use crate::frame::{self, Kind};
 use crate::guard::{Guard, Passed};
 use crate::guest_log::Who;
+use crate::inbox::Run;
 use crate::journal::{Call, Journal, Step};
 use crate::pace::Pace;
 use crate::plugin::Plugin;
@@ -141,15 +142,14 @@ impl Task {
         &self.surroundings.who
     }
 
-    /// Gives `frames`, whole data frames with so many points, to the plugin, and appends to `out`
-    /// what may go to Kapacitor.
+    /// Gives a run to the plugin, and appends to `out` what may go to Kapacitor.
     ///
     /// # Errors
     ///
     /// Why the task must end.
-    pub async fn process(&mut self, frames: &[u8], points: u64, out: &mut Vec<u8>) -> Result<(), String> {
-        self.counts.points_in += points;
-        let mut rest = frames;
+    pub async fn process(&mut self, run: &Run, out: &mut Vec<u8>) -> Result<(), String> {
+        self.counts.points_in += run.points;
+        let mut rest = &run.frames[..];
         loop {
             let piece = if self.plugin.reads_clock {
                 // The time that the guest sees is that of the frame it is given.
@@ -160,7 +160,9 @@ impl Task {
                 first_frames(rest, self.piece)
             };
             let (piece, after) = rest.split_at(piece);
-            self.process_piece(piece, out).await?;
+            // Where there are points only, nobody needs to look at them once more.
+            let points = (piece.len() == run.frames.len() && !run.batches).then_some(run.points);
+            self.process_piece(piece, points, out).await?;
             if after.is_empty() {
                 return Ok(());
             }
@@ -168,15 +170,21 @@ impl Task {
         }
     }
 
-    async fn process_piece(&mut self, frames: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
+    async fn process_piece(
+        &mut self,
+        frames: &[u8],
+        points: Option<u64>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), String> {
         if self.sandbox.is_none() {
             return self.pass_on(frames, out);
         }
-        let frames = if self.skipping { self.skip_batch(frames) } else { frames };
+        let (frames, points) = if self.skipping { (self.skip_batch(frames), None) } else { (frames, points) };
         if frames.is_empty() {
             return Ok(());
         }
-        match self.attempt(frames, out).await {
+        let points = points.filter(|_| !self.in_batch);
+        match self.attempt(frames, points, out).await {
             Ok(()) => {
                 self.piece = self.piece.saturating_mul(2);
                 Ok(())
@@ -217,8 +225,14 @@ impl Task {
         }
     }
 
-    /// One call. After an error the sandbox is not to be used, and `out` is as it was.
-    pub(crate) async fn attempt(&mut self, frames: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
+    /// One call, with `points` if there is nothing else among the frames. After an error the sandbox
+    /// is not to be used, and `out` is as it was.
+    pub(crate) async fn attempt(
+        &mut self,
+        frames: &[u8],
+        points: Option<u64>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), String> {
         let Some(sandbox) = &mut self.sandbox else {
             return Err("the sandbox is gone".to_owned());
         };
@@ -245,7 +259,7 @@ impl Task {
         match passed.and_then(or_its_error) {
             Ok(passed) => {
                 self.count(&passed);
-                let points = self.follow(frames);
+                let points = points.unwrap_or_else(|| self.follow(frames));
                 self.points_seen += points;
                 let step = Step { call: Call::Process, input: frames, returned: Some(returned) };
                 self.remember(step, points, computed);
