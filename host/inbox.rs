@@ -5,10 +5,12 @@
 //! never wait for a guest.
 
 use std::collections::VecDeque;
+use std::mem;
 
 use bytes::{Bytes, BytesMut};
 
 use crate::frame::{self, FrameError, Kind};
+use crate::policy::OnFull;
 use crate::protocol::RequestMessage;
 use crate::units;
 
@@ -46,55 +48,96 @@ pub struct Run {
     pub batches: bool,
 }
 
+/// How much of a session's input may wait, and what happens to more.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Largest message.
+    pub message: units::Bytes,
+    /// All that waits, or one message if that is larger.
+    pub queue: units::Bytes,
+    /// What happens when it is full.
+    pub on_full: OnFull,
+}
+
 /// Input that was read and not yet taken.
 pub struct Inbox {
+    /// The runs' bytes, and then what was not yet sorted.
     bytes: BytesMut,
-    /// What the first `sorted` bytes are, in order.
     parts: VecDeque<Part>,
+    /// How many bytes are in runs.
     sorted: usize,
+    /// Bytes of the requests in `parts`.
+    requests: usize,
     /// Whether a batch is open after the last part.
     in_batch: bool,
+    /// Whether what arrives is dropped until the batch ends, since its beginning was.
+    dropping: bool,
+    /// Points that were dropped.
+    dropped: u64,
     /// Snapshot requests that came inside the open batch and wait for its end.
     held: Vec<RequestMessage>,
     max_message: units::Bytes,
     max_queue: usize,
+    on_full: OnFull,
 }
 
 enum Part {
     Run {
         length: usize,
         points: u64,
+        /// Whether there is a Begin or an End in it.
         batches: bool,
+        /// Whether it begins inside a batch.
+        inside: bool,
     },
     Request {
         length: usize,
         message: Box<RequestMessage>,
     },
-    /// Was dealt with on arrival.
-    Done {
-        length: usize,
-    },
 }
 
 impl Inbox {
-    /// An empty inbox that takes messages of up to `max_message` bytes and holds up to `max_queue`
-    /// bytes, or one message if that is larger.
-    pub fn new(max_message: units::Bytes, max_queue: units::Bytes) -> Self {
+    /// An empty inbox.
+    pub fn new(room: Room) -> Self {
         Self {
             bytes: BytesMut::new(),
             parts: VecDeque::new(),
             sorted: 0,
+            requests: 0,
             in_batch: false,
+            dropping: false,
+            dropped: 0,
             held: Vec::new(),
-            max_message,
+            max_message: room.message,
             // At least one byte, or nothing would ever be read.
-            max_queue: max_queue.as_usize().max(1),
+            max_queue: room.queue.as_usize().max(1),
+            on_full: room.on_full,
         }
     }
 
-    /// Whether more should be read now. False when enough waits for the sandbox.
+    fn is_full(&self) -> bool {
+        self.queued() >= self.max_queue && !self.parts.is_empty()
+    }
+
+    fn queued(&self) -> usize {
+        self.sorted + self.requests + self.parts.len() * PART
+    }
+
+    /// Whether more should be read now. False when enough waits for the sandbox, and nothing of it or
+    /// of what comes can be dropped.
     pub fn has_room(&self) -> bool {
-        self.sorted + self.parts.len() * PART < self.max_queue || self.parts.is_empty()
+        // A batch that has begun is not cut.
+        !self.is_full() || (self.on_full == OnFull::DropNewest && !self.in_batch)
+    }
+
+    /// Whether something waits.
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// Points that were dropped since this was last asked.
+    pub fn take_dropped(&mut self) -> u64 {
+        mem::take(&mut self.dropped)
     }
 
     /// Where to read to; never empty.
@@ -116,58 +159,135 @@ impl Inbox {
     ///
     /// When what was read is no frame of Kapacitor's. What came before it can still be taken.
     pub fn sort(&mut self, mut keepalive: impl FnMut(i64)) -> Result<(), FrameError> {
-        while let Some(frame) = frame::first(&self.bytes[self.sorted..], self.max_message)? {
-            let message = &self.bytes[self.sorted + frame.start..self.sorted + frame.end];
-            let length = frame.end;
-            let is_point = match frame::kind(message)? {
-                Kind::Point => true,
-                Kind::Begin => {
-                    self.in_batch = true;
-                    false
-                }
-                Kind::End => {
-                    self.in_batch = false;
-                    false
-                }
-                Kind::Management(message) => {
-                    self.parts.push_back(match *message {
-                        RequestMessage::Keepalive(request) => {
-                            keepalive(request.time);
-                            Part::Done { length }
-                        }
-                        RequestMessage::Snapshot(_) if self.in_batch => {
-                            self.held.push(*message);
-                            Part::Done { length }
-                        }
-                        _ => Part::Request { length, message },
-                    });
-                    self.sorted += length;
-                    continue;
-                }
-                Kind::Unknown => {
-                    self.parts.push_back(Part::Done { length });
-                    self.sorted += length;
-                    continue;
-                }
+        // Frames that are not part of a run are taken out, and what follows them moves up.
+        let mut read = self.sorted;
+        let result = loop {
+            let frame = match frame::first(&self.bytes[read..], self.max_message) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break Ok(()),
+                Err(e) => break Err(e),
             };
-            self.sorted += length;
-            match self.parts.back_mut() {
-                Some(Part::Run { length: run, points, batches }) if *run < MAX_RUN => {
-                    *run += length;
-                    *points += u64::from(is_point);
-                    *batches |= !is_point;
+            let message = &self.bytes[read + frame.start..read + frame.end];
+            let kind = match frame::kind(message) {
+                Ok(kind) => kind,
+                Err(e) => break Err(e),
+            };
+            if self.place(kind, frame.end, &mut keepalive) {
+                if read > self.sorted {
+                    self.bytes.copy_within(read..read + frame.end, self.sorted);
                 }
-                _ => self.parts.push_back(Part::Run {
-                    length,
-                    points: u64::from(is_point),
-                    batches: !is_point,
-                }),
+                self.sorted += frame.end;
             }
+            read += frame.end;
             if !self.in_batch {
                 self.release_held();
             }
+        };
+        if read > self.sorted {
+            self.bytes.copy_within(read.., self.sorted);
+            self.bytes.truncate(self.bytes.len() - (read - self.sorted));
+            if self.bytes.capacity() > 4 * KEEP && self.bytes.len() < KEEP {
+                self.bytes = BytesMut::from(&self.bytes[..]);
+            }
         }
-        Ok(())
+        if self.on_full == OnFull::DropOldest && self.is_full() {
+            self.drop_oldest();
+        }
+        result
+    }
+
+    /// Finds the place of a frame of `length` bytes. True if it belongs to the last run.
+    fn place(&mut self, kind: Kind, length: usize, keepalive: &mut impl FnMut(i64)) -> bool {
+        match kind {
+            Kind::Management(message) => {
+                match *message {
+                    RequestMessage::Keepalive(request) => keepalive(request.time),
+                    RequestMessage::Snapshot(_) if self.in_batch => self.held.push(*message),
+                    _ => self.put_request(length, message),
+                }
+                return false;
+            }
+            Kind::Unknown => return false,
+            Kind::Point | Kind::Begin | Kind::End => {}
+        }
+        let is_point = matches!(kind, Kind::Point);
+        if self.drops(&kind) {
+            self.dropped += u64::from(is_point);
+            return false;
+        }
+        let inside = self.in_batch;
+        self.in_batch = match kind {
+            Kind::Begin => true,
+            Kind::End => false,
+            _ => inside,
+        };
+        // Runs that may have to be dropped are of one batch each.
+        let apart = self.on_full == OnFull::DropOldest && matches!(kind, Kind::Begin);
+        match self.parts.back_mut() {
+            Some(Part::Run { length: run, points, batches, .. }) if *run < MAX_RUN && !apart => {
+                *run += length;
+                *points += u64::from(is_point);
+                *batches |= !is_point;
+            }
+            _ => self.parts.push_back(Part::Run {
+                length,
+                points: u64::from(is_point),
+                batches: !is_point,
+                inside,
+            }),
+        }
+        true
+    }
+
+    /// Whether a data frame that has arrived is dropped.
+    fn drops(&mut self, kind: &Kind) -> bool {
+        if self.dropping {
+            self.dropping = !matches!(kind, Kind::End);
+            return true;
+        }
+        if self.on_full == OnFull::DropNewest && !self.in_batch && self.is_full() {
+            self.dropping = matches!(kind, Kind::Begin);
+            return true;
+        }
+        false
+    }
+
+    /// Drops what has waited longest, until there is room for a while. What belongs to a batch that
+    /// the sandbox has begun with stays.
+    fn drop_oldest(&mut self) {
+        let target = self.max_queue / 4 * 3;
+        let mut queued = self.queued();
+        let mut kept = BytesMut::with_capacity(self.bytes.len());
+        let (mut at, mut dropping) = (0, false);
+        let sorted = self.sorted;
+        let dropped = &mut self.dropped;
+        self.parts.retain(|part| {
+            let Part::Run { length, points, inside, .. } = part else { return true };
+            let bytes = &self.bytes[at..at + length];
+            at += length;
+            // The newest run stays, however long it is.
+            dropping = if *inside { dropping } else { queued > target && at < sorted };
+            if dropping {
+                queued -= length + PART;
+                *dropped += points;
+            } else {
+                kept.extend_from_slice(bytes);
+            }
+            !dropping
+        });
+        let sorted = kept.len();
+        kept.extend_from_slice(&self.bytes[at..]);
+        (self.bytes, self.sorted) = (kept, sorted);
+        if dropping && self.in_batch {
+            // Its end is still to come.
+            (self.dropping, self.in_batch) = (true, false);
+            self.release_held();
+        }
+    }
+
+    fn put_request(&mut self, length: usize, message: Box<RequestMessage>) {
+        self.requests += length;
+        self.parts.push_back(Part::Request { length, message });
     }
 
     /// Whether a snapshot request waits for the end of its batch.
@@ -180,28 +300,26 @@ impl Inbox {
 
     /// Lets the held snapshot requests wait no longer.
     pub fn release_held(&mut self) {
-        for message in self.held.drain(..) {
-            self.parts.push_back(Part::Request { length: 0, message: Box::new(message) });
+        for message in mem::take(&mut self.held) {
+            self.put_request(0, Box::new(message));
         }
     }
 
     /// Takes what has been waiting longest.
     pub fn take(&mut self) -> Option<Item> {
-        loop {
-            let part = self.parts.pop_front()?;
-            let (Part::Run { length, .. } | Part::Request { length, .. } | Part::Done { length }) = part;
-            let frames = self.bytes.split_to(length);
-            self.sorted -= length;
-            if length > KEEP {
-                // The rest moves, so that the large buffer goes with what was in it.
-                self.bytes = BytesMut::from(&self.bytes[..]);
-            }
-            match part {
-                Part::Run { points, batches, .. } => {
-                    return Some(Item::Run(Run { frames: frames.freeze(), points, batches }));
+        match self.parts.pop_front()? {
+            Part::Run { length, points, batches, .. } => {
+                let frames = self.bytes.split_to(length);
+                self.sorted -= length;
+                if length > KEEP {
+                    // The rest moves, so that the large buffer goes with what was in it.
+                    self.bytes = BytesMut::from(&self.bytes[..]);
                 }
-                Part::Request { message, .. } => return Some(Item::Request(message)),
-                Part::Done { .. } => {}
+                Some(Item::Run(Run { frames: frames.freeze(), points, batches }))
+            }
+            Part::Request { length, message } => {
+                self.requests -= length;
+                Some(Item::Request(message))
             }
         }
     }
@@ -212,8 +330,12 @@ mod tests {
     use super::*;
     use crate::protocol::{BeginBatch, EndBatch, KeepaliveRequest, Point, SnapshotRequest, put_request};
 
+    fn room(queue: u64, on_full: OnFull) -> Room {
+        Room { message: units::Bytes::mib(1), queue: units::Bytes(queue), on_full }
+    }
+
     fn inbox(messages: impl IntoIterator<Item = RequestMessage>) -> (Inbox, Vec<i64>) {
-        let mut inbox = Inbox::new(units::Bytes::mib(1), units::Bytes::mib(1));
+        let mut inbox = Inbox::new(room(1 << 20, OnFull::Block));
         let mut bytes = Vec::new();
         for message in messages {
             put_request(message, &mut bytes);
@@ -285,7 +407,8 @@ mod tests {
 
     #[test]
     fn stops_at_the_limit_and_at_garbage() {
-        let mut inbox = Inbox::new(units::Bytes(100), units::Bytes(10));
+        let room = Room { message: units::Bytes(100), ..room(10, OnFull::Block) };
+        let mut inbox = Inbox::new(room);
         let mut bytes = Vec::new();
         put_request(
             RequestMessage::Point(Point { name: "0123456789".to_owned(), ..Point::default() }),
@@ -297,5 +420,93 @@ mod tests {
         assert!(!inbox.has_room());
         assert!(inbox.is_cut());
         assert!(inbox.take().is_some());
+    }
+
+    /// What is left of `messages` in an inbox of 2,000 bytes, as numbers: times of points, and -1 and
+    /// -2 for begin and end.
+    fn left(on_full: OnFull, pieces: &[Vec<RequestMessage>], take_first: bool) -> (Vec<i64>, u64) {
+        let mut inbox = Inbox::new(room(2000, on_full));
+        let mut left = Vec::new();
+        let mut take = |inbox: &mut Inbox| {
+            let Some(Item::Run(run)) = inbox.take() else { return false };
+            let mut rest = &run.frames[..];
+            while let Some((_, frame, after)) = frame::first_data(rest) {
+                left.push(match frame::message(frame) {
+                    Some(RequestMessage::Point(point)) => point.time,
+                    Some(RequestMessage::Begin(_)) => -1,
+                    _ => -2,
+                });
+                rest = after;
+            }
+            true
+        };
+        for (i, piece) in pieces.iter().enumerate() {
+            let mut bytes = Vec::new();
+            piece.iter().for_each(|message| put_request(message.clone(), &mut bytes));
+            inbox.space().extend_from_slice(&bytes);
+            inbox.sort(|_| ()).unwrap();
+            if i == 0 && take_first {
+                take(&mut inbox);
+            }
+        }
+        while take(&mut inbox) {}
+        assert!(inbox.is_empty() && !inbox.is_cut());
+        (left, inbox.take_dropped())
+    }
+
+    fn long(time: i64) -> RequestMessage {
+        RequestMessage::Point(Point { time, name: "x".repeat(280), ..Point::default() })
+    }
+
+    #[test]
+    fn the_newest_points_are_dropped_when_it_is_full() {
+        let pieces = [(1..=10).map(long).collect::<Vec<_>>()];
+        assert_eq!(left(OnFull::Block, &pieces, false), ((1..=10).collect(), 0));
+        assert_eq!(left(OnFull::DropNewest, &pieces, false), ((1..=7).collect(), 3));
+        // With a frame that has arrived in part only, and a request in between.
+        let mut inbox = Inbox::new(room(2000, OnFull::DropNewest));
+        let mut bytes = Vec::new();
+        (1..=10).for_each(|time| put_request(long(time), &mut bytes));
+        put_request(RequestMessage::Snapshot(SnapshotRequest {}), &mut bytes);
+        put_request(long(11), &mut bytes);
+        for chunk in bytes.chunks(100) {
+            inbox.space().extend_from_slice(chunk);
+            inbox.sort(|_| ()).unwrap();
+        }
+        assert!(matches!(inbox.take(), Some(Item::Run(Run { points: 7, .. }))));
+        assert!(matches!(inbox.take(), Some(Item::Request(_))));
+        assert!(inbox.take().is_none() && !inbox.is_cut());
+        assert_eq!(inbox.take_dropped(), 4);
+    }
+
+    #[test]
+    fn a_batch_is_dropped_whole_or_not_at_all() {
+        let begin = || RequestMessage::Begin(BeginBatch::default());
+        let end = || RequestMessage::End(EndBatch::default());
+        let batch = |from: i64, points: i64| -> Vec<RequestMessage> {
+            let mut batch = vec![begin()];
+            batch.extend((from..from + points).map(long));
+            batch.push(end());
+            batch
+        };
+        // A batch that has begun when there was room stays.
+        let pieces = [batch(1, 5), batch(11, 5), batch(21, 5)];
+        let (kept, dropped) = left(OnFull::DropNewest, &pieces, false);
+        assert_eq!((kept, dropped), (vec![-1, 1, 2, 3, 4, 5, -2, -1, 11, 12, 13, 14, 15, -2], 5));
+        // The oldest ones go; here the first two.
+        let (kept, dropped) = left(OnFull::DropOldest, &pieces, false);
+        assert_eq!((kept, dropped), (vec![-1, 21, 22, 23, 24, 25, -2], 10));
+        // What the sandbox has begun with stays, and its end with it.
+        let mut pieces: Vec<_> = batch(1, 12).chunks(2).map(<[_]>::to_vec).collect();
+        pieces.extend([batch(21, 3), batch(31, 3)]);
+        let (kept, dropped) = left(OnFull::DropOldest, &pieces, true);
+        let mut whole: Vec<i64> = (1..=12).collect();
+        whole.insert(0, -1);
+        whole.push(-2);
+        assert_eq!((kept, dropped), (whole, 6));
+        // The first one is dropped although its end has not come yet.
+        let mut pieces: Vec<_> = batch(1, 12).chunks(2).map(<[_]>::to_vec).collect();
+        pieces.push(batch(21, 3));
+        assert_eq!(left(OnFull::DropOldest, &pieces, false), (vec![-1, 21, 22, 23, -2], 12));
     }
 }

@@ -31,6 +31,7 @@ pub mod host;
 pub mod endpoint;
 
 pub mod session;
+mod waiting;
 
 pub mod frame;
 pub mod inbox;

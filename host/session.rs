@@ -17,13 +17,16 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{debug, error, warn};
 
+use crate::deadline::CallClock;
 use crate::engine::TICK;
 use crate::executor::{Executor, Verdict, Work};
 use crate::guest_log::Who;
 use crate::host::Host;
-use crate::inbox::{Inbox, Item};
+use crate::inbox::{Inbox, Item, Room};
+use crate::policy::OnFull;
 use crate::protocol::{KeepaliveResponse, RequestMessage, ResponseMessage, put_response};
 use crate::router::Function;
+use crate::waiting::{self, Waiting};
 
 /// With so many bytes unsent the sandbox waits until Kapacitor has read some.
 const OUT_HIGH: usize = 256 * 1024;
@@ -34,8 +37,15 @@ const OUT_FULL: usize = 8 * 1024 * 1024;
 /// A buffer that grew beyond this is given back once it is empty.
 const KEEP: usize = 1024 * 1024;
 
-/// How often Kapacitor is told that the session is alive while the sandbox computes or input waits.
+/// How often Kapacitor is told at least that the session is alive while the sandbox computes or input
+/// waits.
 pub const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// How often before Kapacitor's timeout is known.
+const FIRST_HEARTBEAT: Duration = Duration::from_millis(200);
+
+/// How often at most.
+const FASTEST_HEARTBEAT: Duration = Duration::from_millis(5);
 
 /// How long a snapshot waits for the end of its batch.
 const SNAPSHOT_WAIT: Duration = Duration::from_secs(1);
@@ -72,6 +82,14 @@ pub struct Session {
     /// Whose log lines these are, as the executor knew it last.
     who: Arc<Who>,
     drain: Duration,
+    on_full: OnFull,
+    /// Measures the calls into the guest.
+    clock: Arc<CallClock>,
+    /// When Kapacitor's last keepalive was sent, by its own clock, in nanoseconds.
+    keepalive: Option<i64>,
+    opened: Instant,
+    heartbeat: Duration,
+    waiting: Waiting,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,11 +107,19 @@ impl Session {
     pub fn new(host: Arc<Host>, function: Arc<Function>, reader: Reader, writer: Writer) -> Self {
         let limits = host.config.sessions;
         let compute = host.compute().clone();
+        let on_full = function.policy.on_full;
+        let room = Room { message: limits.message, queue: limits.queue, on_full };
         let executor = Executor::new(host, function);
         Self {
             reader,
             writer,
-            inbox: Inbox::new(limits.message, limits.queue),
+            inbox: Inbox::new(room),
+            on_full,
+            clock: Arc::clone(&executor.clock),
+            keepalive: None,
+            opened: Instant::now(),
+            heartbeat: FIRST_HEARTBEAT,
+            waiting: Waiting::default(),
             outbox: Vec::new(),
             sent: 0,
             spare: Vec::new(),
@@ -119,6 +145,7 @@ impl Session {
                 debug!(function, task, node, plugin, err = e.to_string(), "connection lost");
             }
         }
+        self.waiting.end(&self.who);
     }
 
     async fn serve(&mut self) -> io::Result<()> {
@@ -127,7 +154,10 @@ impl Session {
         loop {
             self.start_job();
             let unsent = self.outbox.len() - self.sent;
-            let reading = self.stage == Stage::Open && self.inbox.has_room() && unsent < OUT_FULL;
+            let open = self.stage == Stage::Open;
+            // Where input may be dropped, Kapacitor need not wait for what it does not read.
+            let reading =
+                open && self.inbox.has_room() && (unsent < OUT_FULL || self.on_full != OnFull::Block);
             if unsent == 0 && self.job.is_none() && matches!(self.stage, Stage::Closing(_)) {
                 return Ok(());
             }
@@ -135,8 +165,18 @@ impl Session {
                 Stage::Open => None,
                 Stage::Draining(at) | Stage::Closing(at) => Some(at),
             };
-            let busy = self.job.is_some() || (self.stage == Stage::Open && !self.inbox.has_room());
-            set_while(busy && unsent == 0, &mut heartbeat, HEARTBEAT);
+            let busy = self.job.is_some() || (open && !reading);
+            set_while(busy, &mut heartbeat, self.heartbeat);
+            self.waiting.is_for(
+                if unsent >= OUT_HIGH {
+                    Some(waiting::For::Kapacitor)
+                } else if self.job.is_some() && !self.inbox.is_empty() {
+                    Some(waiting::For::Plugin)
+                } else {
+                    None
+                },
+                open && !reading,
+            );
             set_while(self.inbox.holds_snapshot(), &mut snapshot_due, SNAPSHOT_WAIT);
             let Self { reader, writer, inbox, outbox, sent, job, .. } = &mut *self;
             tokio::select! {
@@ -252,10 +292,20 @@ impl Session {
 
     /// Takes in what was read. False if it ends the session without a word.
     fn sort(&mut self, read: usize) -> bool {
-        let Self { inbox, outbox, .. } = self;
+        let Self { inbox, outbox, keepalive, heartbeat, opened, .. } = self;
         let sorted = inbox.sort(|time| {
             put_response(ResponseMessage::Keepalive(KeepaliveResponse { time }), outbox);
+            // Kapacitor sends one each half of its timeout, the first one so long after it connected.
+            let interval = match keepalive.replace(time) {
+                Some(last) => Duration::from_nanos(u64::try_from(time.saturating_sub(last)).unwrap_or(0)),
+                None => opened.elapsed(),
+            };
+            if !interval.is_zero() {
+                *heartbeat = (interval / 2).clamp(FASTEST_HEARTBEAT, HEARTBEAT);
+            }
         });
+        self.waiting.dropped(self.inbox.take_dropped(), &self.who);
+        let Self { inbox, .. } = self;
         let Who { function, task, node, plugin } = &*self.who;
         if let Err(e) = sorted {
             error!(
@@ -283,7 +333,12 @@ impl Session {
         true
     }
 
+    /// A sign of life, unless the guest should have given up long ago.
     fn beat(&mut self) {
+        self.waiting.report(&self.who);
+        if self.sent < self.outbox.len() || self.clock.is_overdue() {
+            return;
+        }
         let response = ResponseMessage::Keepalive(KeepaliveResponse::default());
         put_response(response, &mut self.outbox);
     }

@@ -13,6 +13,8 @@ mod codec;
 mod hostile;
 /// A real kapacitord with a real InfluxDB.
 mod kapacitor;
+/// Plugins that can't keep up, and limits of the host.
+mod overload;
 /// The plugins of the repository, and the four combinations of edges.
 mod plugins;
 /// Plugins that fail.
