@@ -264,12 +264,24 @@ impl Drop for Executor {
             debug!(function, "connection without a task ended");
             return;
         }
-        let Counts { points_in, points_out, skipped, dropped, reduced, recoveries } = counts;
-        let [points_in, points_out, skipped, dropped, reduced, recoveries] =
-            [points_in, points_out, skipped, dropped, reduced, recoveries].map(|count| count.to_string());
+        let Counts { points_in, processed, points_out, skipped, dropped, reduced, recoveries } = counts;
+        // A connection can end while the plugin computes.
+        let unfinished = points_in.saturating_sub(processed + skipped);
+        let [points_in, points_out, skipped, dropped, reduced, unfinished, recoveries] =
+            [points_in, points_out, skipped, dropped, reduced, unfinished, recoveries].map(|n| n.to_string());
         info!(
             function,
-            task, node, plugin, points_in, points_out, skipped, dropped, reduced, recoveries, "task ended"
+            task,
+            node,
+            plugin,
+            points_in,
+            points_out,
+            skipped,
+            dropped,
+            reduced,
+            unfinished,
+            recoveries,
+            "task ended"
         );
     }
 }

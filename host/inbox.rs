@@ -221,10 +221,13 @@ impl Inbox {
             Kind::End => false,
             _ => inside,
         };
-        // Runs that may have to be dropped are of one batch each.
-        let apart = self.on_full == OnFull::DropOldest && matches!(kind, Kind::Begin);
+        // Runs that may have to be dropped are short, and of one batch each.
+        let (most, apart) = match self.on_full {
+            OnFull::DropOldest => (MAX_RUN.min(self.max_queue / 8), matches!(kind, Kind::Begin)),
+            _ => (MAX_RUN, false),
+        };
         match self.parts.back_mut() {
-            Some(Part::Run { length: run, points, batches, .. }) if *run < MAX_RUN && !apart => {
+            Some(Part::Run { length: run, points, batches, .. }) if *run < most && !apart => {
                 *run += length;
                 *points += u64::from(is_point);
                 *batches |= !is_point;
@@ -259,14 +262,14 @@ impl Inbox {
         let mut queued = self.queued();
         let mut kept = BytesMut::with_capacity(self.bytes.len());
         let (mut at, mut dropping) = (0, false);
-        let sorted = self.sorted;
+        // The newest point or batch stays, however large it is.
+        let newest = self.start_of_newest();
         let dropped = &mut self.dropped;
         self.parts.retain(|part| {
             let Part::Run { length, points, inside, .. } = part else { return true };
+            dropping = if *inside { dropping } else { queued > target && at < newest };
             let bytes = &self.bytes[at..at + length];
             at += length;
-            // The newest run stays, however long it is.
-            dropping = if *inside { dropping } else { queued > target && at < sorted };
             if dropping {
                 queued -= length + PART;
                 *dropped += points;
@@ -283,6 +286,18 @@ impl Inbox {
             (self.dropping, self.in_batch) = (true, false);
             self.release_held();
         }
+    }
+
+    /// Where the last run begins that does not begin inside a batch.
+    fn start_of_newest(&self) -> usize {
+        let (mut at, mut newest) = (0, 0);
+        for part in &self.parts {
+            if let Part::Run { length, inside, .. } = part {
+                newest = if *inside { newest } else { at };
+                at += length;
+            }
+        }
+        newest
     }
 
     fn put_request(&mut self, length: usize, message: Box<RequestMessage>) {
@@ -503,7 +518,9 @@ mod tests {
         let mut whole: Vec<i64> = (1..=12).collect();
         whole.insert(0, -1);
         whole.push(-2);
-        assert_eq!((kept, dropped), (whole, 6));
+        // And the newest one.
+        whole.extend([-1, 31, 32, 33, -2]);
+        assert_eq!((kept, dropped), (whole, 3));
         // The first one is dropped although its end has not come yet.
         let mut pieces: Vec<_> = batch(1, 12).chunks(2).map(<[_]>::to_vec).collect();
         pieces.push(batch(21, 3));

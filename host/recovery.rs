@@ -175,6 +175,7 @@ impl Task {
             Kind::End => {
                 self.journal.cut_open_batch();
                 self.in_batch = false;
+                self.counts.processed -= self.batch_points;
                 std::mem::take(&mut self.batch_points)
             }
             _ => 1,
@@ -221,9 +222,11 @@ impl Task {
     }
 
     /// The sandbox does not know of the batch that it was in: the rest of it is skipped too.
-    fn lose_batch(&mut self) {
+    pub(crate) fn lose_batch(&mut self) {
         if std::mem::take(&mut self.in_batch) {
-            self.counts.skipped += std::mem::take(&mut self.batch_points);
+            let points = std::mem::take(&mut self.batch_points);
+            self.counts.skipped += points;
+            self.counts.processed -= points;
             self.skipping = true;
         }
     }

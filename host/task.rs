@@ -4,7 +4,6 @@
 //! the guard, so that a call that failed has left nothing behind.
 
 use std::collections::VecDeque;
-use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -72,6 +71,8 @@ pub struct Task {
 pub struct Counts {
     /// Points that went in.
     pub points_in: u64,
+    /// Points of the input that the plugin has dealt with.
+    pub processed: u64,
     /// Points that came out.
     pub points_out: u64,
     /// Points of the input that were skipped.
@@ -261,6 +262,7 @@ impl Task {
                 self.count(&passed);
                 let points = points.unwrap_or_else(|| self.follow(frames));
                 self.points_seen += points;
+                self.counts.processed += points;
                 let step = Step { call: Call::Process, input: frames, returned: Some(returned) };
                 self.remember(step, points, computed);
                 Ok(())
@@ -332,10 +334,7 @@ impl Task {
             "plugin failed, points go on unchanged until the task is started again"
         );
         self.sandbox = None;
-        if mem::take(&mut self.in_batch) {
-            self.counts.skipped += self.batch_points;
-            self.skipping = true;
-        }
+        self.lose_batch();
         // What comes from Kapacitor may go back to it as it is.
         let policy = Policy {
             not_finite: Unwanted::Pass,

@@ -25,5 +25,7 @@ mod routing;
 mod session;
 /// State that is saved and given back.
 mod snapshots;
+/// Many sessions at once, at random.
+mod soak;
 /// stdin and stdout instead of a socket.
 mod stdio;

@@ -1,0 +1,145 @@
+//! Many sessions at once, at random: points, points that the plugin fails at, snapshots, restores,
+//! disconnects. In the end nothing is missing that nobody told of, and memory is where it was.
+//!
+//! Ten seconds, or as many as the environment variable `SOAK_SECONDS` says.
+
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+use crate::support::{Host, Setup, point};
+
+const SESSIONS: u64 = 200;
+
+const CONFIG: &str = "
+[limits]
+memory = \"16MiB\"
+call-deadline = \"500ms\"
+[policy]
+failures-per-minute = 1000000
+journal = \"64KiB\"
+";
+
+/// What the clients know of.
+#[derive(Clone, Copy, Debug, Default)]
+struct Totals {
+    sessions: u64,
+    sent: u64,
+    bad: u64,
+    received: u64,
+    snapshots: u64,
+    restores: u64,
+    disconnects: u64,
+}
+
+#[test]
+fn nothing_is_lost_and_memory_is_flat() {
+    let seconds = std::env::var("SOAK_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(10);
+    let mut host = Setup::new(CONFIG).with(&["fragile"]).serve();
+    let totals = Mutex::new(Totals::default());
+    let begin = Instant::now();
+    let until = |part: u32| begin + Duration::from_secs(seconds) * part / 4;
+    // The first quarter finds out how much memory all of it takes.
+    let mut resident = Vec::new();
+    for quarter in 1..=4 {
+        thread::scope(|scope| {
+            for seed in 0..SESSIONS {
+                let (host, totals, until) = (&host, &totals, until(quarter));
+                scope.spawn(move || {
+                    one_after_the_other(host, seed + 1000 * u64::from(quarter), until, totals)
+                });
+            }
+        });
+        resident.push(host.resident_kib());
+    }
+    let totals = totals.into_inner().unwrap();
+    assert_eq!(host.stop(), Some(0));
+    let log = host.log();
+    let ended: Vec<&str> = log.lines().filter(|line| line.contains("msg=\"task ended\"")).collect();
+    let sum = |key: &str| -> u64 { ended.iter().map(|line| number(line, key)).sum() };
+    let [points_in, points_out, skipped, unfinished, recoveries] =
+        ["points_in=", "points_out=", "skipped=", "unfinished=", "recoveries="].map(sum);
+    println!("{totals:?}");
+    println!(
+        "host: in {points_in}, out {points_out}, skipped {skipped}, unfinished {unfinished}, recoveries {recoveries}"
+    );
+    println!("resident KiB after each quarter: {resident:?}");
+    assert_eq!(ended.len() as u64, totals.sessions);
+    assert_eq!(points_in, points_out + skipped + unfinished);
+    assert!(points_in <= totals.sent && skipped <= totals.bad && totals.received <= points_out);
+    assert!(recoveries > 0 && totals.restores > 0 && totals.disconnects > 0, "{totals:?}");
+    assert!(!log.contains("fault of the host") && !log.contains("set aside"), "{log}");
+    let (first, last) = (resident[0], resident[3]);
+    assert!(last < first + first / 4 + 16 * 1024, "memory grows: {resident:?} KiB");
+}
+
+fn number(line: &str, key: &str) -> u64 {
+    let word = line.split_whitespace().find_map(|word| word.strip_prefix(key));
+    word.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no {key} in {line}"))
+}
+
+/// Sessions until the time is over; one at least.
+fn one_after_the_other(host: &Host, seed: u64, until: Instant, totals: &Mutex<Totals>) {
+    let mut random = SmallRng::seed_from_u64(seed);
+    let mut state = None;
+    loop {
+        let done = one(host, &mut random, &mut state);
+        let mut totals = totals.lock().unwrap();
+        totals.sessions += 1;
+        totals.sent += done.sent;
+        totals.bad += done.bad;
+        totals.received += done.received;
+        totals.snapshots += done.snapshots;
+        totals.restores += done.restores;
+        totals.disconnects += done.disconnects;
+        drop(totals);
+        if Instant::now() > until {
+            return;
+        }
+    }
+}
+
+/// One session. What it should have received, it has.
+fn one(host: &Host, random: &mut SmallRng, state: &mut Option<Vec<u8>>) -> Totals {
+    let mut done = Totals::default();
+    let mut client = host.start("fragile", &[]);
+    if let Some(state) = state.take() {
+        assert!(client.restore(state).unwrap().success);
+        done.restores += 1;
+    }
+    let mut received = Vec::new();
+    for _ in 0..random.random_range(1..20) {
+        for _ in 0..random.random_range(1..200) {
+            let mut point = point("a", done.sent as i64, 1.0);
+            if random.random_ratio(1, 200) {
+                let how = ["panic", "fail", "deep", "hog"][random.random_range(0..4)];
+                point.fields_int.insert(how.to_owned(), 9);
+                done.bad += 1;
+            }
+            client.send(RequestMessage::Point(point)).unwrap();
+            done.sent += 1;
+        }
+        if random.random_ratio(1, 4) {
+            *state = Some(client.snapshot(&mut received).unwrap());
+            done.snapshots += 1;
+        }
+    }
+    if random.random_ratio(1, 3) {
+        // As a Kapacitor does that is killed.
+        done.disconnects += 1;
+        drop(client);
+    } else {
+        client.end_input().unwrap();
+        received.extend(client.rest().unwrap());
+        let points = received.iter().filter(|r| matches!(r, ResponseMessage::Point(_))).count() as u64;
+        assert_eq!(points, done.sent - done.bad);
+        done.received += points;
+        return done;
+    }
+    done.received += received.iter().filter(|r| matches!(r, ResponseMessage::Point(_))).count() as u64;
+    done
+}
