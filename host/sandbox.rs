@@ -14,6 +14,7 @@ use wasmtime_wasi::p1::WasiP1Ctx;
 
 use crate::config::Limits;
 use crate::deadline::{CallClock, Expired};
+use crate::engine::MAX_HOST_CALL;
 use crate::guest_log::{GuestLog, SharedLog, Who};
 use crate::units::{Bytes, Span};
 
@@ -137,6 +138,7 @@ impl Sandbox {
         };
         let mut store = Store::new(pre.module().engine(), guest);
         store.limiter(|guest| &mut guest.limiter);
+        store.set_hostcall_fuel(MAX_HOST_CALL);
         let clock = CallClock::install(&mut store, limits.call_deadline.0);
         store.set_epoch_deadline(2);
         let instance = clock.run(pre.instantiate_async(&mut store)).await;
