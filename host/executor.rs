@@ -17,7 +17,7 @@ use crate::guard::{Guard, Passed};
 use crate::guest_log::Who;
 use crate::host::Host;
 use crate::inbox::{Item, Run};
-use crate::logfmt::cut;
+use crate::logfmt::{cut, visible};
 use crate::plugin::Plugin;
 use crate::protocol::{
     InitRequest, InitResponse, RequestMessage, ResponseMessage, RestoreRequest, RestoreResponse,
@@ -372,14 +372,15 @@ impl Executor {
         write_whole(&folder, &name, snapshot)
     }
 
-    /// The error with the name of the plugin, cut.
+    /// The error with the name of the plugin, cut, and safe to be shown.
     fn describe(&self, error: &str) -> String {
         let mut error = match self.who.plugin.as_str() {
             "" => format!("function \"{}\": {error}", self.who.function),
             plugin => format!("plugin \"{plugin}\": {error}"),
         };
         cut(&mut error, MAX_ERROR);
-        error
+        // `kapacitor show` prints it as it is.
+        visible(&error)
     }
 }
 
