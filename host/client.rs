@@ -81,6 +81,16 @@ impl Client {
         receive(&mut self.reader)
     }
 
+    /// The next response that is not a sign of life, which may come at any time.
+    fn answer(&mut self) -> io::Result<Option<ResponseMessage>> {
+        loop {
+            match self.receive()? {
+                Some(ResponseMessage::Keepalive(_)) => {}
+                other => return Ok(other),
+            }
+        }
+    }
+
     /// Asks for Info.
     ///
     /// # Errors
@@ -88,7 +98,7 @@ impl Client {
     /// When something else is answered.
     pub fn info(&mut self) -> io::Result<InfoResponse> {
         self.send(RequestMessage::Info(InfoRequest {}))?;
-        match self.receive()? {
+        match self.answer()? {
             Some(ResponseMessage::Info(info)) => Ok(info),
             other => Err(unexpected("info", other)),
         }
@@ -102,7 +112,7 @@ impl Client {
     pub fn init(&mut self, task: &str, options: Vec<UdfOption>) -> io::Result<InitResponse> {
         let (task_id, node_id) = (task.to_owned(), "udf2".to_owned());
         self.send(RequestMessage::Init(InitRequest { options, task_id, node_id }))?;
-        match self.receive()? {
+        match self.answer()? {
             Some(ResponseMessage::Init(init)) => Ok(init),
             other => Err(unexpected("init", other)),
         }
@@ -132,7 +142,7 @@ impl Client {
     /// When something else is answered.
     pub fn restore(&mut self, snapshot: Vec<u8>) -> io::Result<RestoreResponse> {
         self.send(RequestMessage::Restore(RestoreRequest { snapshot }))?;
-        match self.receive()? {
+        match self.answer()? {
             Some(ResponseMessage::Restore(restore)) => Ok(restore),
             other => Err(unexpected("restore", other)),
         }
