@@ -4,8 +4,11 @@
 //! nothing.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc;
+use std::time::Instant;
+use std::{fs, slice, thread};
 
 use kapacitor_wasm::client::Client;
 use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
@@ -358,6 +361,88 @@ fn assert_says(name: &str, error: &str, expected: &str) {
 fn assert_shows(error: &str) {
     let obeyed = |c: char| (c.is_control() && c != '\n' && c != '\t') || c == '\u{202e}';
     assert!(!error.contains(obeyed), "{error:?}");
+}
+
+/// Round trips of each kind that are measured beside guests that compute.
+const ROUND_TRIPS: i64 = 500;
+
+/// Calls after which a busy guest stops by itself, should the test fail.
+const MOST_CALLS: i64 = 30;
+
+#[test]
+fn guests_that_compute_all_the_time_keep_no_other_session_waiting() {
+    let host = Setup::new(LIMITS).with(&["almost_endless", "moving_avg"]).serve();
+    let mut neighbour = host.start("moving_avg", &moving_avg(1));
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let (answered, first_answers) = mpsc::channel();
+        let busy: Vec<_> = (0..2 * cores)
+            .map(|_| {
+                let mut client = host.start("almost_endless", &[]);
+                let (answered, stop) = (answered.clone(), &stop);
+                scope.spawn(move || {
+                    for call in (0..MOST_CALLS).take_while(|_| !stop.load(Relaxed)) {
+                        let sent = point("a", call, 1.0);
+                        client.send(RequestMessage::Point(sent.clone())).unwrap();
+                        assert_eq!(next(&mut client), ResponseMessage::Point(sent));
+                        if call == 0 {
+                            let _ = answered.send(());
+                        }
+                    }
+                })
+            })
+            .collect();
+        drop(answered);
+        // From the first answer on each of them has the next call under way.
+        for _ in &busy {
+            first_answers.recv().expect("a busy guest answers");
+        }
+        let (mut keepalives, mut points) = (Vec::new(), Vec::new());
+        for i in 1..=ROUND_TRIPS {
+            let start = Instant::now();
+            neighbour.keepalive(i).unwrap();
+            loop {
+                match neighbour.receive().unwrap() {
+                    // A sign of life that nobody asked for.
+                    Some(ResponseMessage::Keepalive(response)) if response.time == 0 => {}
+                    Some(ResponseMessage::Keepalive(response)) if response.time == i => break,
+                    other => panic!("keepalive {i} was answered with {other:?}"),
+                }
+            }
+            keepalives.push(start.elapsed());
+            let start = Instant::now();
+            neighbour.send(RequestMessage::Point(point("a", i, i as f64))).unwrap();
+            let response = next(&mut neighbour);
+            points.push(start.elapsed());
+            assert_eq!(field(slice::from_ref(&response), "mean"), [i as f64]);
+            assert!(matches!(response, ResponseMessage::Point(point) if point.time == i));
+        }
+        assert!(busy.iter().all(|busy| !busy.is_finished()));
+        stop.store(true, Relaxed);
+        for (what, mut times) in [("keepalive", keepalives), ("point", points)] {
+            times.sort();
+            let at = |percent: usize| times[times.len() * percent / 100];
+            println!(
+                "{what} beside {} busy guests on {cores} cores: p50 {:?}, p99 {:?}, longest {:?}",
+                2 * cores,
+                at(50),
+                at(99),
+                times[times.len() - 1]
+            );
+        }
+    });
+    assert_eq!(play(neighbour, []), []);
+}
+
+/// The next response that is not a sign of life.
+fn next(client: &mut Client) -> ResponseMessage {
+    loop {
+        match client.receive().unwrap().expect("the session goes on") {
+            ResponseMessage::Keepalive(_) => {}
+            response => return response,
+        }
+    }
 }
 
 #[test]
