@@ -38,7 +38,7 @@ fn kapacitor_survives_every_guest() {
         siege.attack(names);
     }
     let Siege { stack, fed, .. } = siege;
-    assert_eq!(fed as usize, 8 * names.chunks(AT_ONCE).len());
+    assert!(fed as usize > 2 * names.len());
     stack.api.expect_rows("means", &expected_averages("a", fed));
     let healthy = stack.api.task("healthy");
     assert_eq!((&healthy["executing"], &healthy["error"]), (&true.into(), &"".into()));
@@ -103,8 +103,7 @@ struct Siege {
 impl Siege {
     /// Lets guests attack, first fresh and then with the state that was saved of them.
     fn attack(&mut self, names: &[String]) {
-        // Shown if the test fails.
-        println!("attacking: {}", names.join(", "));
+        println!("together: {}", names.join(", "));
         self.feed();
         for name in names {
             self.stack.api.enable_task(name, "stream", &self.script(name));
@@ -136,20 +135,19 @@ impl Siege {
     /// Gives tasks that were started for the `start`th time their points, and waits until they are
     /// through with them. Returns the ones that live.
     fn face(&mut self, names: &[String], start: usize) -> Vec<String> {
-        for i in 0..POINTS {
-            let lines: Vec<_> = names
-                .iter()
-                .map(|name| format!("{name},host=a value=1.5,panic=7i {}", EPOCH + i as i64))
-                .collect();
-            self.stack.api.write_kapacitor(&lines.join("\n"));
-            self.feed();
-        }
-        // A task that is stopped while its output is under way can end Kapacitor, whatever its UDF
-        // does. So each one has failed, or has been sent all points and asked for its state later.
         for name in names {
+            // Shown if the test fails: what ends Kapacitor now is the last one, or one shortly before.
+            println!("attacking: {name}, started {start} times");
+            self.feed();
+            let at = |i| format!("{name},host=a value=1.5,panic=7i {}\n", EPOCH + i);
+            self.stack.api.write_kapacitor(&(0..POINTS as i64).map(at).collect::<String>());
+            self.feed();
+            // A task that is stopped while its output is under way can end Kapacitor, whatever its UDF
+            // does. So each one has failed, or has been sent all points and asked for its state later.
             wait_for(&format!("{name} has all points"), || {
                 (self.ended(name, start) || self.points_taken(name) >= POINTS).then_some(())
             });
+            assert_eq!(self.stack.kapacitord_id(), self.kapacitord, "{name}");
         }
         let seen: Vec<usize> = names.iter().map(|name| self.snapshots(name)).collect();
         for (name, seen) in names.iter().zip(seen) {
