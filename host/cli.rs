@@ -44,6 +44,8 @@ enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Print what was skipped because a plugin failed at it, oldest first.
+    Skipped(Settings),
     /// Play a recording to the plugins as Kapacitor would, and show what comes out.
     Demo(commands::demo::Options),
     /// Measure points per second and CPU per point, beside a raw socket echo.
@@ -108,6 +110,7 @@ pub fn run() -> Result<ExitCode> {
         }
         Command::Check(settings) => commands::check::check(settings.load()?),
         Command::Config { stdio, settings } => commands::check::config(&settings, stdio),
+        Command::Skipped(settings) => commands::skipped::skipped(&settings.load()?),
         Command::Demo(options) => commands::demo::demo(&options),
         Command::Bench(options) => commands::bench::bench(&options),
     }

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::limits::{HostLimits, Limits, PartialLimits};
+use crate::policy::{PartialPolicy, Policy};
 use crate::protocol::EdgeType;
 use crate::units::{Bytes, Mode, Span};
 
@@ -40,9 +42,15 @@ pub struct Config {
     /// Limits of the host towards Kapacitor.
     #[serde(default)]
     pub sessions: Sessions,
+    /// Limits of all sandboxes together.
+    #[serde(default)]
+    pub host: HostLimits,
     /// Limits of every sandbox.
     #[serde(default)]
     limits: PartialLimits,
+    /// Policies of every function.
+    #[serde(default)]
+    policy: PartialPolicy,
     /// Named functions, beside the one that each plugin gets by itself.
     #[serde(default)]
     pub functions: BTreeMap<String, FunctionConfig>,
@@ -64,6 +72,9 @@ pub struct FunctionConfig {
     /// Limits that differ from `[limits]`.
     #[serde(default)]
     limits: PartialLimits,
+    /// Policies that differ from `[policy]`.
+    #[serde(default)]
+    policy: PartialPolicy,
 }
 
 /// One `[[functions.NAME.route]]`.
@@ -94,70 +105,6 @@ impl Default for Sessions {
             message: Bytes::mib(64),
             queue: Bytes::mib(8),
             drain_deadline: Span(std::time::Duration::from_secs(5)),
-        }
-    }
-}
-
-/// `[limits]`, complete: the limits of one sandbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Linear memory.
-    pub memory: Bytes,
-    /// Time that one call may compute.
-    pub call_deadline: Span,
-    /// Stack of the guest's functions.
-    pub stack: Bytes,
-    /// What one call may return, and a batch that is still open.
-    pub output: Bytes,
-    /// Log text per second; more is cut.
-    pub log_per_second: Bytes,
-}
-
-impl Limits {
-    /// The greater of both, limit by limit.
-    #[must_use]
-    pub fn or_more(self, other: &Self) -> Self {
-        Self {
-            memory: self.memory.max(other.memory),
-            call_deadline: self.call_deadline.max(other.call_deadline),
-            stack: self.stack.max(other.stack),
-            output: self.output.max(other.output),
-            log_per_second: self.log_per_second.max(other.log_per_second),
-        }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            memory: Bytes::mib(64),
-            call_deadline: Span(std::time::Duration::from_secs(1)),
-            stack: Bytes::kib(512),
-            output: Bytes::mib(64),
-            log_per_second: Bytes::kib(16),
-        }
-    }
-}
-
-/// `[limits]` or `[functions.NAME.limits]` as written: what is absent comes from the level above.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct PartialLimits {
-    memory: Option<Bytes>,
-    call_deadline: Option<Span>,
-    stack: Option<Bytes>,
-    output: Option<Bytes>,
-    log_per_second: Option<Bytes>,
-}
-
-impl PartialLimits {
-    fn over(self, base: Limits) -> Limits {
-        Limits {
-            memory: self.memory.unwrap_or(base.memory),
-            call_deadline: self.call_deadline.unwrap_or(base.call_deadline),
-            stack: self.stack.unwrap_or(base.stack),
-            output: self.output.unwrap_or(base.output),
-            log_per_second: self.log_per_second.unwrap_or(base.log_per_second),
         }
     }
 }
@@ -294,6 +241,15 @@ impl Config {
         }
     }
 
+    /// The policies of `function`.
+    pub fn policy(&self, function: &str) -> Policy {
+        let base = self.policy.over(Policy::default());
+        match self.functions.get(function) {
+            Some(function) => function.policy.over(base),
+            None => base,
+        }
+    }
+
     /// The limits of a sandbox that belongs to no function.
     pub fn default_limits(&self) -> Limits {
         self.limits.over(Limits::default())
@@ -323,7 +279,7 @@ impl Config {
                 Some("`edges` goes with `plugin-option` only: a plugin declares its own".to_owned())
             } else if function.plugin_option.as_deref().is_some_and(|o| !is_identifier(o) || o == "set") {
                 Some("`plugin-option` must be a TICKscript identifier other than `set`".to_owned())
-            } else if limits_are_zero(&self.limits(name)) {
+            } else if self.limits(name).are_zero() {
                 Some("a limit of zero lets nothing run: leave it out for the default".to_owned())
             } else {
                 None
@@ -332,15 +288,11 @@ impl Config {
                 return Err(ConfigError::Function { path: path.to_owned(), function: name.clone(), problem });
             }
         }
-        if limits_are_zero(&limits) {
+        if limits.are_zero() {
             return Err(limit("a limit of zero lets nothing run: leave it out for the default".to_owned()));
         }
         Ok(())
     }
-}
-
-fn limits_are_zero(limits: &Limits) -> bool {
-    limits.memory.0 == 0 || limits.call_deadline.0.is_zero() || limits.output.0 == 0
 }
 
 /// Whether a TICKscript can use `name` for a function or an option.
@@ -388,6 +340,8 @@ mod tests {
         let shipped = parse(SHIPPED).unwrap();
         let empty = parse("").unwrap();
         assert_eq!(shipped.default_limits(), empty.default_limits());
+        assert_eq!(shipped.host, empty.host);
+        assert_eq!(shipped.policy(""), Policy::default());
         assert_eq!(format!("{:?}", shipped.sessions), format!("{:?}", empty.sessions));
         assert_eq!(shipped.plugins_dir, empty.plugins_dir);
         assert_eq!(shipped.socket_dir, empty.socket_dir);

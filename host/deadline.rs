@@ -13,39 +13,50 @@ use std::time::{Duration, Instant};
 
 use wasmtime::{Store, UpdateDeadline};
 
-/// Measures the calls into one sandbox, one at a time. Shared with the store's callback.
+/// So long after its deadline a call is at an end, or stuck where no tick reaches it.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// Measures the calls into the sandboxes of one session, one at a time. Shared with their stores.
+#[derive(Debug)]
 pub struct CallClock {
     zero: Instant,
-    /// When the guest was last resumed, in nanoseconds since `zero`.
+    /// When the guest was last resumed, in nanoseconds since `zero`; [`RESTING`] while it is not
+    /// running.
     resumed: AtomicU64,
     /// What the call has used before that.
     used: AtomicU64,
-    deadline: Duration,
+    /// What it may use.
+    deadline: AtomicU64,
     /// Whether the guest is suspended because of a tick.
     ticked: AtomicBool,
 }
+
+const RESTING: u64 = u64::MAX;
 
 /// The deadline has passed while the guest waited for something outside of it.
 #[derive(Debug)]
 pub struct Expired;
 
 impl CallClock {
-    /// A clock for calls that may take `deadline` each, installed in `store`.
-    pub fn install<T: 'static>(store: &mut Store<T>, deadline: Duration) -> Arc<Self> {
-        let clock = Arc::new(Self {
+    /// A clock that no call uses yet.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
             zero: Instant::now(),
-            resumed: AtomicU64::new(0),
+            resumed: AtomicU64::new(RESTING),
             used: AtomicU64::new(0),
-            deadline,
+            deadline: AtomicU64::new(0),
             ticked: AtomicBool::new(false),
-        });
-        let of_store = Arc::clone(&clock);
+        })
+    }
+
+    /// Lets the engine's ticks interrupt the calls into `store`.
+    pub fn install<T: 'static>(self: &Arc<Self>, store: &mut Store<T>) {
+        let of_store = Arc::clone(self);
         store.epoch_deadline_callback(move |_| Ok(of_store.tick()));
-        clock
     }
 
     fn tick(&self) -> UpdateDeadline {
-        if self.used() > self.deadline {
+        if self.used() > self.deadline() {
             UpdateDeadline::Interrupt
         } else {
             self.ticked.store(true, Relaxed);
@@ -57,30 +68,44 @@ impl CallClock {
         self.zero.elapsed().as_nanos() as u64
     }
 
-    fn used(&self) -> Duration {
+    fn deadline(&self) -> Duration {
+        Duration::from_nanos(self.deadline.load(Relaxed))
+    }
+
+    /// How long the guest has computed, in the call under way or else in the last one.
+    pub fn used(&self) -> Duration {
+        // Nothing while it rests.
         let current = self.now().saturating_sub(self.resumed.load(Relaxed));
         Duration::from_nanos(self.used.load(Relaxed) + current)
     }
 
-    /// Runs `call`, the future of a call into the store. The store's own deadline must be set.
+    /// Whether a call should have ended by now.
+    pub fn is_overdue(&self) -> bool {
+        self.resumed.load(Relaxed) != RESTING && self.used() > self.deadline() + GRACE
+    }
+
+    /// Runs `call`, the future of a call that may compute for `deadline`. The store's own deadline
+    /// must be set.
     ///
     /// # Errors
     ///
     /// When the guest slept past the deadline in a call to the host, where no tick reaches it.
-    pub async fn run<F: Future>(&self, call: F) -> Result<F::Output, Expired> {
+    pub async fn run<F: Future>(&self, deadline: Duration, call: F) -> Result<F::Output, Expired> {
         let mut call = pin!(call);
         let mut sleep = None;
         self.used.store(0, Relaxed);
+        self.deadline.store(deadline.as_nanos() as u64, Relaxed);
         poll_fn(|cx| {
             self.ticked.store(false, Relaxed);
             self.resumed.store(self.now(), Relaxed);
-            if let Poll::Ready(output) = call.as_mut().poll(cx) {
+            let polled = call.as_mut().poll(cx);
+            self.used.store(self.used().as_nanos() as u64, Relaxed);
+            self.resumed.store(RESTING, Relaxed);
+            if let Poll::Ready(output) = polled {
                 return Poll::Ready(Ok(output));
             }
-            self.used.store(self.used().as_nanos() as u64, Relaxed);
-            self.resumed.store(u64::MAX, Relaxed);
             if !self.ticked.load(Relaxed) {
-                let sleep = sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.deadline)));
+                let sleep = sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(deadline)));
                 if sleep.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(Err(Expired));
                 }

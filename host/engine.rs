@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use wasmtime::{Config, Linker, WasmFeatures};
 
-use crate::config::Limits;
 use crate::guest_log::{self, GuestLog};
+use crate::limits::Limits;
 use crate::sandbox::Guest;
 
 /// How often a running guest is interrupted, to see whether its deadline has passed and to let
@@ -40,6 +40,8 @@ impl Engine {
         config.epoch_interruption(true);
         config.max_wasm_stack(limits.stack.as_usize());
         config.async_stack_size(limits.stack.as_usize() + HOST_STACK);
+        // The same input has the same output, bit for bit.
+        config.cranelift_nan_canonicalization(true);
         // What no plugin needs is off: less to get wrong in the sandbox, and each of the first three
         // would be state that a snapshot does not hold.
         config.wasm_features(
@@ -82,18 +84,18 @@ fn start_clock(engine: &wasmtime::Engine) -> Result<()> {
 }
 
 impl Guest {
-    /// The guest's WASI: stdout and stderr become log lines, and there is nothing else.
+    /// The guest's WASI: stdout and stderr become log lines, clocks and random numbers are its
+    /// world's, and there is nothing else.
     fn wasi(&mut self) -> &mut wasmtime_wasi::p1::WasiP1Ctx {
         self.wasi.get_or_insert_with(|| {
-            Box::new(
-                wasmtime_wasi::WasiCtxBuilder::new()
-                    .stdout(GuestLog::stream(&self.log, guest_log::Level::Info))
-                    .stderr(GuestLog::stream(&self.log, guest_log::Level::Error))
-                    .allow_tcp(false)
-                    .allow_udp(false)
-                    .max_random_size(MAX_HOST_CALL as u64)
-                    .build_p1(),
-            )
+            let mut wasi = wasmtime_wasi::WasiCtxBuilder::new();
+            wasi.stdout(GuestLog::stream(&self.log, guest_log::Level::Info))
+                .stderr(GuestLog::stream(&self.log, guest_log::Level::Error))
+                .allow_tcp(false)
+                .allow_udp(false)
+                .max_random_size(MAX_HOST_CALL as u64);
+            self.world.give(&mut wasi);
+            Box::new(wasi.build_p1())
         })
     }
 }

@@ -1,38 +1,32 @@
 //! The sandbox's half of a session: does one piece of work after the other, in Kapacitor's order.
 //!
-//! It owns the sandbox and the guard, and knows nothing of sockets. A sandbox that failed is dropped
-//! at once and never called again.
+//! It owns the task and knows nothing of sockets.
 
-use std::fs;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use prost::Message;
 use sha2::{Digest, Sha256};
 use tracing::{debug, error, info, warn};
 
-use crate::config::Limits;
-use crate::guard::{Guard, Passed};
+use crate::deadline::CallClock;
 use crate::guest_log::Who;
 use crate::host::Host;
 use crate::inbox::{Item, Run};
 use crate::logfmt::{cut, visible};
-use crate::plugin::Plugin;
 use crate::protocol::{
-    InitRequest, InitResponse, RequestMessage, ResponseMessage, RestoreRequest, RestoreResponse,
-    SnapshotResponse, put_error, put_response,
+    InitRequest, InitResponse, RequestMessage, ResponseMessage, RestoreResponse, SnapshotResponse, put_error,
+    put_response,
 };
 use crate::router::{Function, Routed};
-use crate::sandbox::Sandbox;
-use crate::snapshot::{self, Snapshot, SnapshotError, Taken};
-use crate::units::Bytes;
+use crate::sandbox::Surroundings;
+use crate::snapshot::SnapshotError;
+use crate::task::{Counts, Parts, Task};
+use crate::world::World;
 
 /// Longest error text that is sent to Kapacitor, in bytes.
 const MAX_ERROR: usize = 4096;
-
-/// Output that takes long to check, in bytes: whoever serves connections goes on meanwhile.
-const LONG: usize = 512 * 1024;
 
 /// A piece of work.
 #[derive(Debug)]
@@ -59,28 +53,18 @@ pub struct Executor {
     /// Whose log lines these are; complete once a task is known.
     pub who: Arc<Who>,
     task: Option<Task>,
-    /// Points that went in.
-    pub points_in: u64,
-    /// Points that came out.
-    pub points_out: u64,
-}
-
-/// A task that was started.
-struct Task {
-    plugin: Arc<Plugin>,
-    sandbox: Sandbox,
-    guard: Guard,
-    /// The InitRequest as the plugin got it.
-    request: Vec<u8>,
-    options_sha256: [u8; 32],
-    points_seen: u64,
+    /// What was counted of the task that has ended.
+    counts: Counts,
+    /// Measures the calls into the guest.
+    pub clock: Arc<CallClock>,
 }
 
 impl Executor {
     /// The executor of a connection to `function`.
     pub fn new(host: Arc<Host>, function: Arc<Function>) -> Self {
         let who = Who { function: function.name.clone(), ..Who::default() };
-        Self { host, function, who: Arc::new(who), task: None, points_in: 0, points_out: 0 }
+        let (counts, clock) = (Counts::default(), CallClock::new());
+        Self { host, function, who: Arc::new(who), task: None, counts, clock }
     }
 
     /// Does `work` and appends to `out` what Kapacitor gets for it.
@@ -93,6 +77,9 @@ impl Executor {
         match result {
             Ok(verdict) => verdict,
             Err(error) => {
+                if let Some(task) = self.task.take() {
+                    self.counts = task.counts;
+                }
                 let error = self.describe(&error);
                 let Who { function, task, node, plugin } = &*self.who;
                 error!(function, task, node, plugin, err = error, "task failed");
@@ -110,8 +97,12 @@ impl Executor {
             }
             RequestMessage::Init(request) => return Ok(self.init(request, out).await),
             RequestMessage::Snapshot(_) => {
-                let snapshot = self.snapshot().await?;
-                self.log_snapshot(&snapshot);
+                let most = self.host.config.sessions.message;
+                // Kapacitor keeps no empty snapshot, which is right for a task that has no state.
+                let snapshot = match &mut self.task {
+                    Some(task) => task.snapshot(most).await?,
+                    None => Vec::new(),
+                };
                 put_response(ResponseMessage::Snapshot(SnapshotResponse { snapshot }), out);
             }
             RequestMessage::Restore(request) => return self.restore(&request.snapshot, out).await,
@@ -162,11 +153,25 @@ impl Executor {
         self.who = Arc::new(Who { plugin: plugin.name.clone(), ..Who::clone(&self.who) });
         let options = InitRequest { options: request.options.clone(), ..InitRequest::default() };
         let options_sha256 = Sha256::digest(options.encode_to_vec()).into();
-        let request = request.encode_to_vec();
-        let started = start_sandbox(&plugin, &self.function.limits, Arc::clone(&self.who), &request).await;
-        let sandbox = started.map_err(|e| self.describe(&e))?;
-        let guard = Guard::new(plugin.info.provides(), self.function.limits.output);
-        self.task = Some(Task { plugin, sandbox, guard, request, options_sha256, points_seen: 0 });
+        let place = self.host.budget().place(plugin.min_memory).map_err(|e| self.describe(&e))?;
+        let surroundings = Surroundings {
+            who: Arc::clone(&self.who),
+            limits: self.function.limits,
+            clock: Arc::clone(&self.clock),
+            world: World::new(rand::random()),
+            budget: Arc::clone(self.host.budget()),
+        };
+        let parts = Parts {
+            plugin,
+            surroundings,
+            policy: self.function.policy,
+            request: request.encode_to_vec(),
+            options_sha256,
+            skipped: Arc::clone(self.host.skipped()),
+            place,
+        };
+        let task = Task::start(parts).await.map_err(|e| self.describe(&e))?;
+        self.task = Some(task);
         Ok(())
     }
 
@@ -174,99 +179,15 @@ impl Executor {
         let Some(task) = &mut self.task else {
             return Err("a point or batch before init".to_owned());
         };
-        self.points_in += run.points;
-        task.points_seen += run.points;
-        let frames = task.sandbox.process(&run.frames).await;
-        let passed = match frames {
-            Ok(frames) => {
-                if frames.len() > LONG {
-                    tokio::task::yield_now().await;
-                }
-                task.guard.pass(frames, out).map_err(|e| format!("udf_process: {e}"))
-            }
-            Err(e) => Err(e.to_string()),
-        };
-        self.pass(passed)
+        task.process(&run, out).await?;
+        Ok(Verdict::Go)
     }
 
     async fn finish(&mut self, out: &mut Vec<u8>) -> Result<Verdict, String> {
-        let Some(task) = &mut self.task else {
-            return Ok(Verdict::Close);
-        };
-        let frames = task.sandbox.finish().await;
-        let passed = match frames {
-            Ok(frames) => task.guard.pass(frames, out).map_err(|e| format!("udf_finish: {e}")),
-            Err(e) => Err(e.to_string()),
-        };
-        self.pass(passed)?;
-        Ok(Verdict::Close)
-    }
-
-    fn pass(&mut self, passed: Result<Passed, String>) -> Result<Verdict, String> {
-        let result = match passed {
-            Ok(passed) => {
-                self.points_out += passed.points;
-                passed.error.map_or(Ok(Verdict::Go), Err)
-            }
-            Err(e) => Err(e),
-        };
-        if result.is_err() {
-            self.task = None;
+        if let Some(task) = &mut self.task {
+            task.finish(out).await?;
         }
-        result
-    }
-
-    async fn snapshot(&mut self) -> Result<Vec<u8>, String> {
-        // Kapacitor keeps no empty snapshot, which is right for a task that has no state.
-        let Some(task) = &mut self.task else {
-            return Ok(Vec::new());
-        };
-        let taken = Taken {
-            plugin: &task.plugin,
-            options_sha256: task.options_sha256,
-            points_seen: task.points_seen,
-        };
-        let saved = if task.plugin.own_format {
-            let response = match task.sandbox.snapshot().await {
-                Ok(response) => SnapshotResponse::decode(response)
-                    .map_err(|_| "udf_snapshot: returned a malformed SnapshotResponse".to_owned()),
-                Err(e) => Err(e.to_string()),
-            };
-            match response {
-                Ok(response) => Ok(snapshot::of_plugin(&response.snapshot, &taken)),
-                Err(e) => {
-                    self.task = None;
-                    return Err(e);
-                }
-            }
-        } else {
-            match &task.plugin.image {
-                // The guard's part of the batch would be missing.
-                _ if task.guard.in_batch() => Err(SnapshotError::InBatch),
-                Ok(image) => image.save(&mut task.sandbox, &taken),
-                Err(reason) => Err(SnapshotError::NotCapturable(reason.clone())),
-            }
-        };
-        let most = self.host.config.sessions.message;
-        let saved = saved.and_then(|snapshot| {
-            // It comes back in one message, with a few bytes around it.
-            let length = Bytes(snapshot.len() as u64);
-            if length.0 + 64 > most.0 { Err(SnapshotError::TooLong { length, most }) } else { Ok(snapshot) }
-        });
-        saved.or_else(|e| {
-            // A task without snapshots is better than none.
-            let Who { function, task, node, plugin } = &*self.who;
-            warn!(function, task, node, plugin, err = e.to_string(), "no snapshot taken");
-            // Not empty: Kapacitor would keep an older one, and give that back.
-            Ok(snapshot::none(&taken))
-        })
-    }
-
-    fn log_snapshot(&self, snapshot: &[u8]) {
-        let Some(running) = &self.task else { return };
-        let Who { function, task, node, plugin } = &*self.who;
-        let (bytes, points_seen) = (snapshot.len().to_string(), running.points_seen.to_string());
-        debug!(function, task, node, plugin, bytes, points_seen, "snapshot taken");
+        Ok(Verdict::Close)
     }
 
     /// Gives the task its state back. A snapshot that does not fit is set aside, and the task starts
@@ -274,11 +195,8 @@ impl Executor {
     async fn restore(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<Verdict, String> {
         let mut response = RestoreResponse { success: true, error: String::new() };
         let mut verdict = Verdict::Go;
-        if self.task.is_none() {
-            response = RestoreResponse { success: false, error: "restore before init".to_owned() };
-            verdict = Verdict::Close;
-        } else {
-            let restored = self.try_restore(bytes).await;
+        if let Some(running) = &mut self.task {
+            let restored = running.restore(bytes).await;
             let Who { function, task, node, plugin } = &*self.who;
             match restored {
                 Ok(Some(points)) => {
@@ -286,90 +204,17 @@ impl Executor {
                 }
                 Ok(None) => info!(function, task, node, plugin, "no state to restore, the task starts clean"),
                 Err(reason) => {
-                    let reason = reason.to_string();
-                    match self.set_aside(bytes) {
-                        Ok(file) => {
-                            let file = file.display().to_string();
-                            warn!(
-                                function,
-                                task,
-                                node,
-                                plugin,
-                                reason,
-                                file,
-                                "snapshot does not fit and was set aside, the task starts without it"
-                            );
-                        }
-                        Err(e) => error!(
-                            function,
-                            task,
-                            node,
-                            plugin,
-                            reason,
-                            err = e.to_string(),
-                            "snapshot does not fit and is lost, since state-dir can't be written to"
-                        ),
-                    }
-                    self.start_clean().await?;
+                    let file = running.set_aside(&self.host.config.state_dir, bytes);
+                    say_set_aside(&self.who, &reason, file);
+                    running.start_clean().await?;
                 }
             }
+        } else {
+            response = RestoreResponse { success: false, error: "restore before init".to_owned() };
+            verdict = Verdict::Close;
         }
         put_response(ResponseMessage::Restore(response), out);
         Ok(verdict)
-    }
-
-    /// Returns how many points the restored state has seen; `None` if the snapshot holds no state.
-    /// After an error the sandbox may be in any state.
-    async fn try_restore(&mut self, bytes: &[u8]) -> Result<Option<u64>, SnapshotError> {
-        let Some(task) = &mut self.task else {
-            return Ok(None);
-        };
-        let snapshot = Snapshot::parse(bytes)?;
-        if snapshot.is_none() {
-            return Ok(None);
-        }
-        snapshot.check_fit(&Taken {
-            plugin: &task.plugin,
-            options_sha256: task.options_sha256,
-            points_seen: 0,
-        })?;
-        let refused = |e: String| SnapshotError::Refused(e);
-        if task.plugin.own_format {
-            let state = snapshot.payload(self.function.limits.memory)?;
-            let request = RestoreRequest { snapshot: state }.encode_to_vec();
-            let response = task.sandbox.restore(&request).await.map_err(|e| refused(e.to_string()))?;
-            let response = RestoreResponse::decode(response)
-                .map_err(|_| refused("udf_restore: returned a malformed RestoreResponse".to_owned()))?;
-            if !response.success {
-                return Err(refused(response.error));
-            }
-        } else {
-            let limits = &self.function.limits;
-            let image = task.plugin.image.as_ref().map_err(|e| SnapshotError::NotCapturable(e.clone()))?;
-            let start = task.plugin.start(limits, Arc::clone(&self.who));
-            let mut sandbox = start.await.map_err(|e| refused(e.to_string()))?;
-            image.load(&mut sandbox, &snapshot, limits.memory).await?;
-            task.sandbox = sandbox;
-        }
-        task.points_seen = snapshot.header.points_seen;
-        Ok(Some(task.points_seen))
-    }
-
-    async fn start_clean(&mut self) -> Result<(), String> {
-        let Some(mut task) = self.task.take() else {
-            return Ok(());
-        };
-        let who = Arc::clone(&self.who);
-        task.sandbox = start_sandbox(&task.plugin, &self.function.limits, who, &task.request).await?;
-        self.task = Some(task);
-        Ok(())
-    }
-
-    fn set_aside(&self, snapshot: &[u8]) -> io::Result<PathBuf> {
-        let now = humantime::format_rfc3339_millis(std::time::SystemTime::now());
-        let name = format!("{}.{}.{now}.snapshot", file_name(&self.who.task), file_name(&self.who.node));
-        let folder = self.host.config.state_dir.join("set-aside");
-        write_whole(&folder, &name, snapshot)
     }
 
     /// The error with the name of the plugin, cut, and safe to be shown.
@@ -384,48 +229,48 @@ impl Executor {
     }
 }
 
-/// A sandbox that has been given its InitRequest.
-async fn start_sandbox(
-    plugin: &Plugin,
-    limits: &Limits,
-    who: Arc<Who>,
-    request: &[u8],
-) -> Result<Sandbox, String> {
-    let mut sandbox = plugin.start(limits, who).await.map_err(|e| e.to_string())?;
-    let response = sandbox.init(request).await.map_err(|e| e.to_string())?;
-    let response = InitResponse::decode(response)
-        .map_err(|_| "udf_init: returned a malformed InitResponse".to_owned())?;
-    if response.success { Ok(sandbox) } else { Err(response.error) }
+fn say_set_aside(who: &Who, reason: &SnapshotError, file: io::Result<PathBuf>) {
+    let Who { function, task, node, plugin } = who;
+    let reason = reason.to_string();
+    match file {
+        Ok(file) => {
+            let file = file.display().to_string();
+            warn!(
+                function,
+                task,
+                node,
+                plugin,
+                reason,
+                file,
+                "snapshot does not fit and was set aside, the task starts without it"
+            );
+        }
+        Err(e) => error!(
+            function,
+            task,
+            node,
+            plugin,
+            reason,
+            err = e.to_string(),
+            "snapshot does not fit and is lost, since state-dir can't be written to"
+        ),
+    }
 }
 
 impl Drop for Executor {
     fn drop(&mut self) {
         let Who { function, task, node, plugin } = &*self.who;
-        if task.is_empty() && self.points_in == 0 {
+        let counts = self.task.as_ref().map_or(self.counts, |task| task.counts);
+        if task.is_empty() {
             debug!(function, "connection without a task ended");
-        } else {
-            let (points_in, points_out) = (self.points_in.to_string(), self.points_out.to_string());
-            info!(function, task, node, plugin, points_in, points_out, "task ended");
+            return;
         }
+        let Counts { points_in, points_out, skipped, dropped, reduced, recoveries } = counts;
+        let [points_in, points_out, skipped, dropped, reduced, recoveries] =
+            [points_in, points_out, skipped, dropped, reduced, recoveries].map(|count| count.to_string());
+        info!(
+            function,
+            task, node, plugin, points_in, points_out, skipped, dropped, reduced, recoveries, "task ended"
+        );
     }
-}
-
-/// An id as part of a file name.
-fn file_name(id: &str) -> String {
-    let plain = |c: char| {
-        if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }
-    };
-    id.chars().take(80).map(plain).collect()
-}
-
-/// Writes a file that is there whole or not at all.
-fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
-    fs::create_dir_all(folder)?;
-    let path = folder.join(name);
-    let partial = folder.join(format!("{name}.partial"));
-    let mut file = fs::File::create(&partial)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&partial, &path)?;
-    Ok(path)
 }

@@ -48,9 +48,8 @@ pub fn first(bytes: &[u8], max: Bytes) -> Result<Option<Frame>, FrameError> {
     match wire::varint(bytes) {
         Ok((length, _)) if length > max.0 => Err(FrameError::TooLarge { length, max }),
         Ok((length, start)) => {
-            // Not above `max`, so it fits.
-            let end = start + length as usize;
-            Ok((bytes.len() >= end).then_some(Frame { start, end }))
+            let end = usize::try_from(length).ok().and_then(|length| start.checked_add(length));
+            Ok(end.filter(|end| *end <= bytes.len()).map(|end| Frame { start, end }))
         }
         Err(WireError::Incomplete) => Ok(None),
         Err(WireError::Malformed) => Err(FrameError::Header),
@@ -97,6 +96,19 @@ fn decoded_kind(message: &[u8]) -> Result<Kind, FrameError> {
         Some(RequestMessage::End(_)) => Kind::End,
         Some(message) => Kind::Management(Box::new(message)),
     })
+}
+
+/// Takes the first frame off some whole data frames: what it is, the frame, and what follows it.
+pub fn first_data(frames: &[u8]) -> Option<(Kind, &[u8], &[u8])> {
+    let frame = first(frames, Bytes(u64::MAX)).ok().flatten()?;
+    let (whole, rest) = frames.split_at(frame.end);
+    Some((kind(&whole[frame.start..]).ok()?, whole, rest))
+}
+
+/// The message of one frame.
+pub fn message(frame: &[u8]) -> Option<RequestMessage> {
+    let found = first(frame, Bytes(u64::MAX)).ok().flatten()?;
+    Request::decode(&frame[found.start..found.end]).ok()?.message
 }
 
 #[cfg(test)]

@@ -7,16 +7,21 @@
 //! What passes:
 //! - the responses Begin, Point and End, whole, with fields of the right wire type and valid UTF-8,
 //!   and an Error as the last one;
-//! - on a stream edge points only; on a batch edge Begin, points, End, in this order;
+//! - on a stream edge points only; on a batch edge Begin, points, End, in this order. Where
+//!   `edge-check` is loose, both on both;
 //! - at most one type for each field name of a point.
 //!
 //! The size of a batch is written by the guard. A batch goes out whole or not at all, so that a
-//! plugin that fails in the middle of one leaves Kapacitor with none.
+//! plugin that fails in the middle of one leaves Kapacitor with none. Numbers that are not finite are
+//! left out, and points without fields, where the policy is so.
 
+use std::collections::HashSet;
 use std::mem;
 
 use thiserror::Error;
 
+use crate::limits::Limits;
+use crate::policy::{EdgeCheck, Policy, Unwanted};
 use crate::protocol::EdgeType;
 use crate::units::Bytes;
 use crate::wire::{self, FIXED64, Fields, LEN, VARINT, WireField};
@@ -76,6 +81,12 @@ pub enum Problem {
     AfterError,
     #[error("a batch of more than limits.output = {0}")]
     BatchTooLarge(Bytes),
+    #[error("more points in one call than limits.output-points = {0}")]
+    TooManyPoints(u64),
+    #[error("field `{0}` is not a finite number, and policy.not-finite is \"fail\"")]
+    NotFinite(String),
+    #[error("a point without fields, and policy.no-fields is \"fail\"")]
+    NoFields,
 }
 
 /// What passed of one call.
@@ -83,20 +94,38 @@ pub enum Problem {
 pub struct Passed {
     /// Points among it.
     pub points: u64,
+    /// Points that were left out because they had no fields, or none that is finite.
+    pub dropped_points: u64,
+    /// Points that have lost fields which are not finite.
+    pub reduced_points: u64,
     /// The text of an error response, which ends the session. It is not passed on as it is.
     pub error: Option<String>,
 }
 
 /// The guard of one sandbox.
+#[derive(Clone)]
 pub struct Guard {
-    provides: EdgeType,
-    max_batch: Bytes,
+    rules: Rules,
     /// The batch that a call left open.
     open: Option<OpenBatch>,
+    /// The frame of the last point that was reduced.
+    reduced: Vec<u8>,
     /// Reused from point to point.
     names: Vec<(usize, usize, u32)>,
 }
 
+#[derive(Clone, Copy)]
+struct Rules {
+    provides: EdgeType,
+    /// Whether batches and points may go on the other edge too.
+    loose: bool,
+    max_batch: Bytes,
+    max_points: u64,
+    not_finite: Unwanted,
+    no_fields: Unwanted,
+}
+
+#[derive(Clone)]
 struct OpenBatch {
     /// The body of the Begin without its size.
     begin: Vec<u8>,
@@ -106,10 +135,17 @@ struct OpenBatch {
 }
 
 impl Guard {
-    /// A guard for a plugin that `provides` this edge. A batch of more than `max_batch` bytes is
-    /// refused.
-    pub fn new(provides: EdgeType, max_batch: Bytes) -> Self {
-        Self { provides, max_batch, open: None, names: Vec::new() }
+    /// A guard for a plugin that `provides` this edge.
+    pub fn new(provides: EdgeType, limits: &Limits, policy: &Policy) -> Self {
+        let rules = Rules {
+            provides,
+            loose: policy.edge_check == EdgeCheck::Loose,
+            max_batch: limits.output,
+            max_points: limits.output_points,
+            not_finite: policy.not_finite,
+            no_fields: policy.no_fields,
+        };
+        Self { rules, open: None, reduced: Vec::new(), names: Vec::new() }
     }
 
     /// Whether the last call left a batch open.
@@ -156,21 +192,42 @@ impl Guard {
                     return Err(problem);
                 }
             };
-            match (message, self.provides) {
-                (Message::Point, EdgeType::Stream) => passed.points += 1,
-                (Message::Point, EdgeType::Batch) => {
-                    let batch = self.open.as_mut().ok_or(Problem::PointOutsideBatch)?;
-                    batch.count += 1;
+            let batches = self.rules.provides == EdgeType::Batch || self.rules.loose;
+            match message {
+                Message::Point(point) => {
                     passed.points += 1;
-                    let bytes = (batch.points.len() + (end - pending)) as u64;
-                    if bytes.max(batch.count * POINT_COST) > self.max_batch.0 {
-                        return Err(Problem::BatchTooLarge(self.max_batch));
+                    if passed.points + passed.dropped_points > self.rules.max_points {
+                        return Err(Problem::TooManyPoints(self.rules.max_points));
+                    }
+                    if let Some(batch) = &mut self.open {
+                        batch.count += 1;
+                        let bytes = (batch.points.len() + (end - pending)) as u64;
+                        if bytes.max(batch.count * POINT_COST) > self.rules.max_batch.0 {
+                            return Err(Problem::BatchTooLarge(self.rules.max_batch));
+                        }
+                    } else if self.rules.provides == EdgeType::Batch && !self.rules.loose {
+                        return Err(Problem::PointOutsideBatch);
+                    }
+                    if point != PointVerdict::Whole {
+                        self.flush(&frames[pending..pos], out);
+                        pending = end;
+                        self.replace(point, passed, out);
                     }
                 }
-                (Message::Begin, EdgeType::Batch) => {
+                Message::Error(text) => {
+                    self.flush(&frames[pending..pos], out);
+                    pending = end;
+                    passed.error = Some(text.to_owned());
+                }
+                Message::Begin | Message::End if !batches => {
+                    self.flush(&frames[pending..pos], out);
+                    return Err(Problem::BatchOnStream(message.name()));
+                }
+                Message::Begin => {
                     if self.open.is_some() {
                         return Err(Problem::BeginInBatch);
                     }
+                    self.flush(&frames[pending..pos], out);
                     self.open = Some(OpenBatch {
                         begin: begin_without_size(&frames[start..end])?,
                         points: Vec::new(),
@@ -178,21 +235,12 @@ impl Guard {
                     });
                     pending = end;
                 }
-                (Message::End, EdgeType::Batch) => {
+                Message::End => {
                     let batch = self.open.take().ok_or(Problem::EndWithoutBegin)?;
                     batch.write_begin(out);
                     out.extend_from_slice(&batch.points);
                     out.extend_from_slice(&frames[pending..end]);
                     pending = end;
-                }
-                (Message::Error(text), _) => {
-                    self.flush(&frames[pending..pos], out);
-                    pending = end;
-                    passed.error = Some(text.to_owned());
-                }
-                (message, EdgeType::Stream) => {
-                    self.flush(&frames[pending..pos], out);
-                    return Err(Problem::BatchOnStream(message.name()));
                 }
             }
             pos = end;
@@ -206,6 +254,25 @@ impl Guard {
         match &mut self.open {
             Some(batch) => batch.points.extend_from_slice(frames),
             None => out.extend_from_slice(frames),
+        }
+    }
+
+    /// Keeps what is left of a point, which was counted as a whole one.
+    fn replace(&mut self, point: PointVerdict, passed: &mut Passed, out: &mut Vec<u8>) {
+        match point {
+            PointVerdict::Whole => {}
+            PointVerdict::Reduced => {
+                passed.reduced_points += 1;
+                let frame = mem::take(&mut self.reduced);
+                self.flush(&frame, out);
+            }
+            PointVerdict::Dropped => {
+                passed.points -= 1;
+                passed.dropped_points += 1;
+                if let Some(batch) = &mut self.open {
+                    batch.count -= 1;
+                }
+            }
         }
     }
 
@@ -234,10 +301,7 @@ impl Guard {
         }
         let value = field.value;
         Ok(match field.number {
-            17 => {
-                self.point(value)?;
-                Message::Point
-            }
+            17 => Message::Point(self.point(value)?),
             16 => {
                 begin(value)?;
                 Message::Begin
@@ -250,10 +314,8 @@ impl Guard {
         })
     }
 
-    fn point(&mut self, message: &[u8]) -> Result<(), Problem> {
-        // For each of the four types a set of the field names, hashed to 64 values: when no two of
-        // the sets have a value in common, no name has two types.
-        let mut sets = [0u64; 4];
+    fn point(&mut self, message: &[u8]) -> Result<PointVerdict, Problem> {
+        let mut seen = Seen::default();
         let mut rest = message;
         let mut entries = 0;
         while !rest.is_empty() {
@@ -261,35 +323,63 @@ impl Guard {
             if entries > MAX_ENTRIES {
                 return Err(Problem::TooManyEntries);
             }
-            rest = match short_field(rest, &mut sets) {
+            rest = match short_field(rest, &mut seen) {
                 Some(after) => after,
-                None => field_of_any_form(rest, &mut sets)?,
+                None => field_of_any_form(rest, &mut seen)?,
             };
         }
-        let [a, b, c, d] = sets;
+        let [a, b, c, d] = seen.sets;
         if (a & (b | c | d)) | (b & (c | d)) | (c & d) != 0 {
             self.one_type_each(message)?;
         }
-        Ok(())
+        if seen.not_finite || a | b | c | d == 0 { self.unwanted(message) } else { Ok(PointVerdict::Whole) }
     }
 
-    /// The exact check behind the sets of [`Self::point`].
+    /// What becomes of a point that may hold numbers which are not finite, or no field.
+    #[cold]
+    fn unwanted(&mut self, message: &[u8]) -> Result<PointVerdict, Problem> {
+        let not_finite = not_finite(message);
+        let mut fields = Fields::new(message);
+        let (mut kept, mut any) = (Vec::new(), false);
+        while let Ok(Some(field)) = fields.next() {
+            let is_field = matches!(field.number, 8 | 9 | 10 | 12);
+            if field.number == 8 && not_finite.contains(key_of(field)) {
+                match self.rules.not_finite {
+                    Unwanted::Drop => continue,
+                    Unwanted::Fail => {
+                        let name = String::from_utf8_lossy(key_of(field)).into_owned();
+                        return Err(Problem::NotFinite(name));
+                    }
+                    Unwanted::Pass => {}
+                }
+            }
+            any |= is_field;
+            kept.extend_from_slice(&message[field.span.0..field.span.1]);
+        }
+        match self.rules.no_fields {
+            Unwanted::Drop if !any => return Ok(PointVerdict::Dropped),
+            Unwanted::Fail if !any => return Err(Problem::NoFields),
+            _ => {}
+        }
+        Ok(if kept.len() == message.len() {
+            PointVerdict::Whole
+        } else {
+            put_frame(17, &kept, &mut self.reduced);
+            PointVerdict::Reduced
+        })
+    }
+
+    /// The exact check behind the sets of [`Seen`].
     fn one_type_each(&mut self, message: &[u8]) -> Result<(), Problem> {
         let mut names = mem::take(&mut self.names);
         names.clear();
         let mut fields = Fields::new(message);
         while let Ok(Some(field)) = fields.next() {
             if matches!(field.number, 8 | 9 | 10 | 12) {
-                // The entry's key, the last one if there are more, as decoders do.
-                let base = field.span.1 - field.value.len();
-                let mut key = (base, base);
-                let mut parts = Fields::new(field.value);
-                while let Ok(Some(part)) = parts.next() {
-                    if part.number == 1 {
-                        key = (base + part.span.1 - part.value.len(), base + part.span.1);
-                    }
-                }
-                names.push((key.0, key.1, field.number));
+                // An entry without a key has the empty one, which is anywhere.
+                let key = key_of(field);
+                let start = if key.is_empty() { 0 } else { key.as_ptr().addr() - message.as_ptr().addr() };
+                names.push((start, start + key.len(), field.number));
             }
         }
         names.sort_unstable_by_key(|(start, end, number)| (&message[*start..*end], *number));
@@ -307,8 +397,29 @@ impl Guard {
     }
 }
 
+/// What the fields of a point have been so far.
+#[derive(Default)]
+struct Seen {
+    /// For each of the four types a set of the field names, hashed to 64 values: when no two of the
+    /// sets have a value in common, no name has two types.
+    sets: [u64; 4],
+    /// Whether a number was not finite.
+    not_finite: bool,
+}
+
+/// What becomes of a point.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PointVerdict {
+    /// It goes on as it is.
+    Whole,
+    /// It goes on without the numbers that are not finite: see [`Guard::reduced`].
+    Reduced,
+    /// Nothing is left of it.
+    Dropped,
+}
+
 enum Message<'a> {
-    Point,
+    Point(PointVerdict),
     Begin,
     End,
     Error(&'a str),
@@ -317,7 +428,7 @@ enum Message<'a> {
 impl Message<'_> {
     fn name(&self) -> &'static str {
         match self {
-            Self::Point => "point",
+            Self::Point(_) => "point",
             Self::Begin => "begin",
             Self::End => "end",
             Self::Error(_) => "error",
@@ -333,13 +444,18 @@ impl OpenBatch {
             body.push(4 << 3 | VARINT);
             wire::put_varint(self.count, &mut body);
         }
-        let mut message = Vec::with_capacity(body.len() + 12);
-        wire::put_varint(u64::from(16 << 3 | u32::from(LEN)), &mut message);
-        wire::put_varint(body.len() as u64, &mut message);
-        message.extend_from_slice(&body);
-        wire::put_varint(message.len() as u64, out);
-        out.extend_from_slice(&message);
+        put_frame(16, &body, out);
     }
+}
+
+/// Writes the frame of a response that has `body` as its field `number`.
+fn put_frame(number: u32, body: &[u8], out: &mut Vec<u8>) {
+    let mut message = Vec::with_capacity(body.len() + 12);
+    wire::put_varint(u64::from(number << 3 | u32::from(LEN)), &mut message);
+    wire::put_varint(body.len() as u64, &mut message);
+    message.extend_from_slice(body);
+    wire::put_varint(message.len() as u64, out);
+    out.extend_from_slice(&message);
 }
 
 /// Where the message of the frame at `pos` begins and ends; `None` if there is no whole frame.
@@ -449,7 +565,7 @@ fn is_ascii(bytes: &[u8]) -> bool {
 ///
 /// The same rules as in [`field_of_any_form`], in the form that most of the guard's time goes to.
 #[inline(always)]
-fn short_field<'a>(message: &'a [u8], sets: &mut [u64; 4]) -> Option<&'a [u8]> {
+fn short_field<'a>(message: &'a [u8], seen: &mut Seen) -> Option<&'a [u8]> {
     let [tag, length @ ..0x80, rest @ ..] = message else { return None };
     let (value, after) = rest.split_at_checked(usize::from(*length))?;
     match tag {
@@ -457,19 +573,19 @@ fn short_field<'a>(message: &'a [u8], sets: &mut [u64; 4]) -> Option<&'a [u8]> {
         0x12 | 0x1a | 0x22 | 0x2a | 0x32 => is_ascii(value).then_some(after),
         0x3a => short_entry(value, LEN).map(|_| after),
         0x42 => short_entry(value, FIXED64).map(|key| {
-            sets[0] |= one_of_64(key);
+            seen.sets[0] |= one_of_64(key);
             after
         }),
         0x4a => short_entry(value, VARINT).map(|key| {
-            sets[1] |= one_of_64(key);
+            seen.sets[1] |= one_of_64(key);
             after
         }),
         0x52 => short_entry(value, LEN).map(|key| {
-            sets[2] |= one_of_64(key);
+            seen.sets[2] |= one_of_64(key);
             after
         }),
         0x62 => short_entry(value, VARINT).map(|key| {
-            sets[3] |= one_of_64(key);
+            seen.sets[3] |= one_of_64(key);
             after
         }),
         _ => None,
@@ -477,13 +593,13 @@ fn short_field<'a>(message: &'a [u8], sets: &mut [u64; 4]) -> Option<&'a [u8]> {
 }
 
 /// The key of a map entry that has a short key and a value of `wire_type`, both ASCII as far as they
-/// are text.
+/// are text, and finite as far as they are numbers.
 #[inline(always)]
 fn short_entry(entry: &[u8], wire_type: u8) -> Option<&[u8]> {
     let [0x0a, length @ ..0x80, rest @ ..] = entry else { return None };
     let (key, value) = rest.split_at_checked(usize::from(*length))?;
     let well_formed = match (wire_type, value) {
-        (FIXED64, [0x11, number @ ..]) => number.len() == 8,
+        (FIXED64, [0x11, number @ ..]) => <[u8; 8]>::try_from(number).is_ok_and(is_finite),
         (VARINT, [0x10, ..0x80]) => true,
         (LEN, [0x12, length @ ..0x80, text @ ..]) => text.len() == usize::from(*length) && is_ascii(text),
         _ => false,
@@ -492,7 +608,7 @@ fn short_entry(entry: &[u8], wire_type: u8) -> Option<&[u8]> {
 }
 
 /// Checks the first field of a point and returns what follows.
-fn field_of_any_form<'a>(message: &'a [u8], sets: &mut [u64; 4]) -> Result<&'a [u8], Problem> {
+fn field_of_any_form<'a>(message: &'a [u8], seen: &mut Seen) -> Result<&'a [u8], Problem> {
     let mut fields = Fields::new(message);
     let field = fields.next().ok().flatten().ok_or(Problem::Malformed("point"))?;
     match field.number {
@@ -505,18 +621,66 @@ fn field_of_any_form<'a>(message: &'a [u8], sets: &mut [u64; 4]) -> Result<&'a [
         7 => {
             entry(field, "tags", LEN)?;
         }
-        8 => sets[0] |= entry(field, "fieldsDouble", FIXED64)?,
-        9 => sets[1] |= entry(field, "fieldsInt", VARINT)?,
-        10 => sets[2] |= entry(field, "fieldsString", LEN)?,
-        12 => sets[3] |= entry(field, "fieldsBool", VARINT)?,
+        8 => {
+            seen.sets[0] |= entry(field, "fieldsDouble", FIXED64)?;
+            seen.not_finite |= !number_of(field).is_finite();
+        }
+        9 => seen.sets[1] |= entry(field, "fieldsInt", VARINT)?,
+        10 => seen.sets[2] |= entry(field, "fieldsString", LEN)?,
+        12 => seen.sets[3] |= entry(field, "fieldsBool", VARINT)?,
         11 => varint(field, "byName")?,
         _ => {}
     }
     Ok(fields.rest())
 }
 
-/// Checks one map entry with values of `wire_type`, and returns the set of its key: see
-/// [`Guard::point`].
+/// Whether the bytes of a number are a finite one.
+#[inline(always)]
+fn is_finite(number: [u8; 8]) -> bool {
+    f64::from_le_bytes(number).is_finite()
+}
+
+/// The key of a map entry; the last one if there are more, as decoders do.
+fn key_of(entry: WireField<'_>) -> &[u8] {
+    let (mut key, mut parts) = (&[][..], Fields::new(entry.value));
+    while let Ok(Some(part)) = parts.next() {
+        if part.number == 1 {
+            key = part.value;
+        }
+    }
+    key
+}
+
+/// The value of an entry of fieldsDouble; the last one if there are more.
+fn number_of(entry: WireField<'_>) -> f64 {
+    let (mut number, mut parts) = (0.0, Fields::new(entry.value));
+    while let Ok(Some(part)) = parts.next() {
+        if part.number == 2
+            && let Ok(bytes) = part.value.try_into()
+        {
+            number = f64::from_le_bytes(bytes);
+        }
+    }
+    number
+}
+
+/// The names of the fields of a point that are numbers and not finite. Of two entries with one name
+/// the later one counts.
+fn not_finite(message: &[u8]) -> HashSet<&[u8]> {
+    let (mut names, mut fields) = (HashSet::new(), Fields::new(message));
+    while let Ok(Some(field)) = fields.next() {
+        if field.number == 8 {
+            if number_of(field).is_finite() {
+                names.remove(key_of(field));
+            } else {
+                names.insert(key_of(field));
+            }
+        }
+    }
+    names
+}
+
+/// Checks one map entry with values of `wire_type`, and returns the set of its key: see [`Seen`].
 fn entry(field: WireField<'_>, name: &'static str, wire_type: u8) -> Result<u64, Problem> {
     if field.wire_type != LEN {
         return Err(Problem::Malformed(name));

@@ -9,10 +9,13 @@ use anyhow::{Context, Result, anyhow};
 use tokio::runtime::{Builder, Runtime};
 use tracing::{error, info};
 
-use crate::config::{Config, Limits};
+use crate::budget::Budget;
+use crate::config::Config;
 use crate::engine::Engine;
+use crate::limits::Limits;
 use crate::plugin::{self, Plugin, Refusal};
 use crate::router::{Function, Plugins};
+use crate::skipped::Skipped;
 
 /// The running host.
 pub struct Host {
@@ -27,6 +30,8 @@ pub struct Host {
     /// Limits under which plugins are admitted.
     limits: Limits,
     engine: Arc<Engine>,
+    budget: Arc<Budget>,
+    skipped: Arc<Skipped>,
     /// Threads for guests that compute for longer than a tick. The others, which serve the
     /// connections, stay free whatever guests do.
     compute: Compute,
@@ -83,7 +88,7 @@ impl Host {
                 continue;
             }
             let start = Instant::now();
-            let plugin = compute.block_on(Plugin::admit(&engine, &path, &limits));
+            let plugin = compute.block_on(Plugin::admit(&engine, &path, &limits, &config.host));
             report(&name, &plugin, start);
             plugins.insert(name, plugin.map(Arc::new).map_err(Arc::new));
         }
@@ -98,6 +103,8 @@ impl Host {
             }
         }
         Ok(Self {
+            budget: Budget::new(config.host),
+            skipped: Arc::new(Skipped::new(&config.state_dir)),
             config,
             functions,
             plugins: RwLock::new(Arc::new(plugins)),
@@ -111,6 +118,16 @@ impl Host {
     /// The threads for guests that compute for longer than a tick.
     pub fn compute(&self) -> &tokio::runtime::Handle {
         self.compute.0.as_ref().expect("until the host is dropped").handle()
+    }
+
+    /// What all sandboxes use together.
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+
+    /// What was skipped.
+    pub fn skipped(&self) -> &Arc<Skipped> {
+        &self.skipped
     }
 
     /// The plugins that there are now.
@@ -127,7 +144,9 @@ impl Host {
         let path = files(&self.config).ok().and_then(|files| files.get(name).cloned());
         let (Some(path), None | Some(Err(_))) = (path, known.get(name)) else { return };
         let (engine, limits, start) = (Arc::clone(&self.engine), self.limits, Instant::now());
-        let admitted = self.compute().spawn(async move { Plugin::admit(&engine, &path, &limits).await });
+        let host = self.config.host;
+        let admitted =
+            self.compute().spawn(async move { Plugin::admit(&engine, &path, &limits, &host).await });
         if let Ok(plugin) = admitted.await {
             report(name, &plugin, start);
             let mut plugins = Plugins::clone(&known);

@@ -42,6 +42,8 @@ pub struct Run {
     pub frames: Bytes,
     /// How many of them are points.
     pub points: u64,
+    /// Whether there is anything but points among them.
+    pub batches: bool,
 }
 
 /// Input that was read and not yet taken.
@@ -62,6 +64,7 @@ enum Part {
     Run {
         length: usize,
         points: u64,
+        batches: bool,
     },
     Request {
         length: usize,
@@ -116,15 +119,15 @@ impl Inbox {
         while let Some(frame) = frame::first(&self.bytes[self.sorted..], self.max_message)? {
             let message = &self.bytes[self.sorted + frame.start..self.sorted + frame.end];
             let length = frame.end;
-            let points = match frame::kind(message)? {
-                Kind::Point => 1,
+            let is_point = match frame::kind(message)? {
+                Kind::Point => true,
                 Kind::Begin => {
                     self.in_batch = true;
-                    0
+                    false
                 }
                 Kind::End => {
                     self.in_batch = false;
-                    0
+                    false
                 }
                 Kind::Management(message) => {
                     self.parts.push_back(match *message {
@@ -149,11 +152,16 @@ impl Inbox {
             };
             self.sorted += length;
             match self.parts.back_mut() {
-                Some(Part::Run { length: run, points: all }) if *run < MAX_RUN => {
+                Some(Part::Run { length: run, points, batches }) if *run < MAX_RUN => {
                     *run += length;
-                    *all += points;
+                    *points += u64::from(is_point);
+                    *batches |= !is_point;
                 }
-                _ => self.parts.push_back(Part::Run { length, points }),
+                _ => self.parts.push_back(Part::Run {
+                    length,
+                    points: u64::from(is_point),
+                    batches: !is_point,
+                }),
             }
             if !self.in_batch {
                 self.release_held();
@@ -189,8 +197,8 @@ impl Inbox {
                 self.bytes = BytesMut::from(&self.bytes[..]);
             }
             match part {
-                Part::Run { points, .. } => {
-                    return Some(Item::Run(Run { frames: frames.freeze(), points }));
+                Part::Run { points, batches, .. } => {
+                    return Some(Item::Run(Run { frames: frames.freeze(), points, batches }));
                 }
                 Part::Request { message, .. } => return Some(Item::Request(message)),
                 Part::Done { .. } => {}

@@ -20,8 +20,12 @@
 #![warn(missing_docs)]
 
 pub mod config;
+pub mod limits;
+pub mod policy;
 pub mod units;
 
+pub mod budget;
+mod file;
 pub mod host;
 
 pub mod endpoint;
@@ -34,6 +38,11 @@ pub mod protocol;
 pub mod wire;
 
 pub mod executor;
+pub mod journal;
+mod recovery;
+pub mod skipped;
+mod state;
+pub mod task;
 
 pub mod options;
 pub mod router;
@@ -43,7 +52,9 @@ pub mod plugin;
 
 pub mod deadline;
 pub mod guest_log;
+pub mod pace;
 pub mod sandbox;
+pub mod world;
 
 pub mod snapshot;
 

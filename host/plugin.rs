@@ -8,25 +8,27 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use prost::Message;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use wasmtime::{ExternType, InstancePre, Module, ValType};
 
-use crate::config::{Edges, Limits, is_identifier};
+use crate::budget::Budget;
+use crate::config::{Edges, is_identifier};
+use crate::deadline::CallClock;
 use crate::engine::Engine;
 use crate::guest_log::Who;
+use crate::limits::{HostLimits, Limits};
 use crate::protocol::{EdgeType, InfoResponse, ValueType};
-use crate::sandbox::{Guest, GuestError, Sandbox};
+use crate::sandbox::{Guest, GuestError, Sandbox, Surroundings};
 use crate::snapshot::Image;
-use crate::units::Bytes;
+use crate::units::{Bytes, Span};
+use crate::world::World;
 
 /// Version of the guest interface that this host speaks.
 pub const ABI: u32 = 1;
-
-/// Largest `.wasm` file. Compiling takes about a second for each 5 MiB.
-const MAX_FILE: Bytes = Bytes::mib(32);
 
 /// Largest InfoResponse of a plugin.
 const MAX_INFO: Bytes = Bytes::kib(64);
@@ -100,8 +102,12 @@ pub struct Refusal {
 pub enum Problem {
     #[error("can't be read: {0}")]
     Read(io::Error),
-    #[error("is larger than {MAX_FILE}: build it with --release and strip its debug information")]
-    TooLarge,
+    #[error(
+        "is larger than host.module = {0}: build it with --release and strip its debug information, or raise it"
+    )]
+    TooLarge(Bytes),
+    #[error("takes longer to compile than host.compile-deadline = {0}: make it smaller, or raise it")]
+    Compile(Span),
     #[error("is not a WebAssembly module: it does not begin with \\0asm")]
     NotWasm,
     #[error("is a WebAssembly component: build a core module, for wasm32-unknown-unknown or wasm32-wasip1")]
@@ -146,8 +152,11 @@ pub struct Plugin {
     pub own_format: bool,
     /// Its memory when freshly instantiated, or why its state can't be captured.
     pub image: Result<Image, String>,
+    /// Whether it asks for the time.
+    pub reads_clock: bool,
+    /// Memory that an instance begins with.
+    pub min_memory: Bytes,
     pre: InstancePre<Guest>,
-    min_memory: Bytes,
 }
 
 impl Plugin {
@@ -156,45 +165,50 @@ impl Plugin {
     /// # Errors
     ///
     /// At the first thing that is wrong.
-    pub async fn admit(engine: &Engine, path: &Path, limits: &Limits) -> Result<Self, Refusal> {
+    pub async fn admit(
+        engine: &Arc<Engine>,
+        path: &Path,
+        limits: &Limits,
+        host: &HostLimits,
+    ) -> Result<Self, Refusal> {
         let refuse = |problem| Refusal { path: path.to_owned(), problem };
-        let bytes = read(path).map_err(refuse)?;
-        Self::from_bytes(engine, &name_of(path), &bytes, limits).await.map_err(refuse)
+        let bytes = read(path, host.module).map_err(refuse)?;
+        Self::from_bytes(engine, &name_of(path), bytes, limits, host).await.map_err(refuse)
     }
 
-    async fn from_bytes(engine: &Engine, name: &str, bytes: &[u8], limits: &Limits) -> Result<Self, Problem> {
-        match bytes {
-            [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => {}
-            [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => return Err(Problem::Component),
-            _ => return Err(Problem::NotWasm),
-        }
-        let invalid = |e: wasmtime::Error| Problem::Invalid(one_line(&e));
-        Module::validate(&engine.wasmtime, bytes).map_err(invalid)?;
-        // Globals that a snapshot needs are made visible. A module for which that is not enough runs
-        // as it is, without snapshots.
-        let (instrumented, captured) = match wasmtime_wizer::Wizer::new().instrument(bytes) {
-            Ok((_, instrumented)) => (instrumented, Ok(())),
-            Err(e) => (Vec::new(), Err(one_line(&e))),
-        };
-        let code = if captured.is_ok() { &instrumented } else { bytes };
-        let module = Module::new(&engine.wasmtime, code).map_err(invalid)?;
+    async fn from_bytes(
+        engine: &Arc<Engine>,
+        name: &str,
+        bytes: Vec<u8>,
+        limits: &Limits,
+        host: &HostLimits,
+    ) -> Result<Self, Problem> {
+        let sha256 = Sha256::digest(&bytes).into();
+        let Compiled { module, captured } = compile_within(host.compile_deadline, engine, bytes).await?;
         let min_memory = check_interface(&module)?;
         if min_memory > limits.memory {
             return Err(Problem::Memory { needs: min_memory, limit: limits.memory });
         }
         let pre = engine.linker.instantiate_pre(&module).map_err(invalid)?;
 
-        let who = Arc::new(Who { plugin: name.to_owned(), ..Who::default() });
-        let mut sandbox = Sandbox::new(&pre, limits, who).await.map_err(Problem::Call)?;
+        let surroundings = Surroundings {
+            who: Arc::new(Who { plugin: name.to_owned(), ..Who::default() }),
+            limits: *limits,
+            clock: CallClock::new(),
+            world: World::new(0),
+            budget: Budget::new(*host),
+        };
+        let mut sandbox = Sandbox::new(&pre, &surroundings).await.map_err(Problem::Call)?;
         let image = captured.map(|()| Image::of(&mut sandbox, &module));
         let info = sandbox.info().await.map_err(Problem::Call)?;
         let info = check_info(info)?;
         Ok(Self {
             name: name.to_owned(),
-            sha256: Sha256::digest(bytes).into(),
+            sha256,
             info,
             own_format: module.get_export("udf_snapshot").is_some(),
             image,
+            reads_clock: module.imports().any(|import| import.name() == "clock_time_get"),
             pre,
             min_memory,
         })
@@ -210,8 +224,8 @@ impl Plugin {
     /// # Errors
     ///
     /// When the plugin can't start under these limits.
-    pub async fn start(&self, limits: &Limits, who: Arc<Who>) -> Result<Sandbox, GuestError> {
-        Sandbox::new(&self.pre, limits, who).await
+    pub async fn start(&self, surroundings: &Surroundings) -> Result<Sandbox, GuestError> {
+        Sandbox::new(&self.pre, surroundings).await
     }
 
     /// Whether a sandbox can start with so much memory.
@@ -225,6 +239,52 @@ impl Plugin {
         }
         Ok(())
     }
+}
+
+/// A module in machine code.
+struct Compiled {
+    module: Module,
+    /// Whether a snapshot can hold its state, or why not.
+    captured: Result<(), String>,
+}
+
+/// Compiles on a thread of its own. Nothing can interrupt a compiler: one that exceeds `deadline` is
+/// left to itself, and its result thrown away.
+async fn compile_within(deadline: Span, engine: &Arc<Engine>, bytes: Vec<u8>) -> Result<Compiled, Problem> {
+    let (done, compiled) = tokio::sync::oneshot::channel();
+    let engine = Arc::clone(engine);
+    thread::Builder::new()
+        .name("compile".to_owned())
+        .spawn(move || drop(done.send(compile(&engine, &bytes))))
+        .map_err(Problem::Read)?;
+    match tokio::time::timeout(deadline.0, compiled).await {
+        Ok(Ok(compiled)) => compiled,
+        // The thread panicked; its message is on stderr.
+        Ok(Err(_)) => Err(Problem::Invalid("the compiler failed on it".to_owned())),
+        Err(_) => Err(Problem::Compile(deadline)),
+    }
+}
+
+fn compile(engine: &Engine, bytes: &[u8]) -> Result<Compiled, Problem> {
+    match bytes {
+        [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => {}
+        [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => return Err(Problem::Component),
+        _ => return Err(Problem::NotWasm),
+    }
+    Module::validate(&engine.wasmtime, bytes).map_err(invalid)?;
+    // Globals that a snapshot needs are made visible. A module for which that is not enough runs as
+    // it is, without snapshots.
+    let (instrumented, captured) = match wasmtime_wizer::Wizer::new().instrument(bytes) {
+        Ok((_, instrumented)) => (instrumented, Ok(())),
+        Err(e) => (Vec::new(), Err(one_line(&e))),
+    };
+    let code = if captured.is_ok() { &instrumented } else { bytes };
+    let module = Module::new(&engine.wasmtime, code).map_err(invalid)?;
+    Ok(Compiled { module, captured })
+}
+
+fn invalid(error: wasmtime::Error) -> Problem {
+    Problem::Invalid(one_line(&error))
 }
 
 /// The plugin's name: the file's, without `.wasm`.
@@ -248,16 +308,16 @@ pub fn files_in(folder: &Path) -> io::Result<BTreeMap<String, PathBuf>> {
     Ok(files)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Problem> {
+fn read(path: &Path, most: Bytes) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
     // What the file's length claims is not relied on.
     let file = fs::File::open(path).map_err(Problem::Read)?;
     if file.metadata().map_err(Problem::Read)?.is_dir() {
         return Err(Problem::Read(io::ErrorKind::IsADirectory.into()));
     }
-    file.take(MAX_FILE.0 + 1).read_to_end(&mut bytes).map_err(Problem::Read)?;
-    if bytes.len() as u64 > MAX_FILE.0 {
-        return Err(Problem::TooLarge);
+    file.take(most.0.saturating_add(1)).read_to_end(&mut bytes).map_err(Problem::Read)?;
+    if bytes.len() as u64 > most.0 {
+        return Err(Problem::TooLarge(most));
     }
     Ok(bytes)
 }

@@ -8,11 +8,14 @@ use std::sync::Arc;
 
 use globset::{Glob, GlobMatcher};
 
-use crate::config::{Config, Edges, FunctionConfig, Limits, edge_name, is_identifier};
+use crate::config::{Config, Edges, FunctionConfig, edge_name, is_identifier};
+use crate::limits::Limits;
 use crate::options;
 use crate::plugin::{Plugin, Refusal};
+use crate::policy::Policy;
 use crate::protocol::option_value::Value;
 use crate::protocol::{InfoResponse, InitRequest, Option as UdfOption, OptionInfo, ValueType};
+use crate::task;
 
 /// The option of a generic function that gives the plugin one of its options.
 const SET: &str = "set";
@@ -26,6 +29,8 @@ pub struct Function {
     pub name: String,
     /// The limits of its sandboxes.
     pub limits: Limits,
+    /// What becomes of its tasks when they fail.
+    pub policy: Policy,
     choice: Choice,
     routes: Vec<(GlobMatcher, String)>,
 }
@@ -58,11 +63,11 @@ impl Function {
         let mut configs: BTreeMap<&str, &FunctionConfig> =
             plugins.filter(|name| is_identifier(name)).map(|name| (name.as_str(), &by_default)).collect();
         configs.extend(config.functions.iter().map(|(name, function)| (name.as_str(), function)));
-        configs.into_iter().map(|(name, function)| Self::new(name, function, config.limits(name))).collect()
+        configs.into_iter().map(|(name, function)| Self::new(name, function, config)).collect()
     }
 
-    fn new(name: &str, config: &FunctionConfig, limits: Limits) -> Result<Self, String> {
-        let routes = config.route.iter().map(|route| match Glob::new(&route.task) {
+    fn new(name: &str, function: &FunctionConfig, config: &Config) -> Result<Self, String> {
+        let routes = function.route.iter().map(|route| match Glob::new(&route.task) {
             Ok(glob) => Ok((glob.compile_matcher(), route.plugin.clone())),
             Err(e) => Err(format!(
                 "[[functions.{name}.route]]: task = \"{}\" is no pattern: {}",
@@ -70,11 +75,17 @@ impl Function {
                 e.kind()
             )),
         });
-        let choice = match (&config.plugin_option, config.edges) {
+        let choice = match (&function.plugin_option, function.edges) {
             (Some(option), Some(edges)) => Choice::Generic { option: option.clone(), edges },
-            _ => Choice::Plugin(config.plugin.clone().unwrap_or_else(|| name.to_owned())),
+            _ => Choice::Plugin(function.plugin.clone().unwrap_or_else(|| name.to_owned())),
         };
-        Ok(Self { name: name.to_owned(), limits, choice, routes: routes.collect::<Result<_, _>>()? })
+        Ok(Self {
+            name: name.to_owned(),
+            limits: config.limits(name),
+            policy: config.policy(name),
+            choice,
+            routes: routes.collect::<Result<_, _>>()?,
+        })
     }
 
     /// The plugins that the function names; it may run others too if it is generic.
@@ -150,9 +161,7 @@ impl Function {
             None => return Err(unknown_plugin(&name, &self.name, plugins)),
         };
         self.check_edges(&plugin, plugins)?;
-        plugin
-            .check_limits(&self.limits)
-            .map_err(|problem| format!("function `{}`: plugin `{name}` {problem}", self.name))?;
+        self.check_plugin(&plugin)?;
         request.options = match settings {
             None => options::fit(request.options, &plugin.info, &name)?,
             Some(settings) => {
@@ -168,6 +177,19 @@ impl Function {
             }
         };
         Ok(Routed { plugin, request })
+    }
+
+    /// Whether `plugin` can run under the function's limits and policies.
+    ///
+    /// # Errors
+    ///
+    /// What does not go together, and what to do.
+    pub fn check_plugin(&self, plugin: &Plugin) -> Result<(), String> {
+        plugin
+            .check_limits(&self.limits)
+            .map_err(|problem| format!("function `{}`: plugin `{}` {problem}", self.name, plugin.name))?;
+        task::check_policy(&self.policy, plugin)
+            .map_err(|problem| format!("function `{}`: {problem}", self.name))
     }
 
     /// Reads `.plugin('x').set('a', 'b')`.

@@ -12,15 +12,13 @@ use wasmtime::{
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::p1::WasiP1Ctx;
 
-use crate::config::Limits;
+use crate::budget::{Account, Budget};
 use crate::deadline::{CallClock, Expired};
 use crate::engine::MAX_HOST_CALL;
 use crate::guest_log::{GuestLog, SharedLog, Who};
+use crate::limits::Limits;
 use crate::units::{Bytes, Span};
-
-/// Largest table of functions, in entries. Compilers make one entry for each function whose address
-/// is taken.
-const MAX_TABLE: usize = 100_000;
+use crate::world::World;
 
 /// Frames of a guest's stack that a trap's message shows.
 const BACKTRACE: usize = 8;
@@ -43,6 +41,8 @@ pub enum Cause {
     Deadline(Span),
     #[error("asked for {asked} of memory, more than limits.memory = {limit}{then}")]
     Memory { asked: Bytes, limit: Bytes, then: String },
+    #[error("asked for a table of {asked} entries, more than limits.table = {limit}{then}")]
+    Table { asked: usize, limit: u32, then: String },
     #[error("used more stack than limits.stack = {limit}{at}")]
     Stack { limit: Bytes, at: String },
     #[error("returned {length} bytes, more than limits.output = {limit}")]
@@ -61,31 +61,60 @@ pub enum Cause {
     Response(&'static str),
 }
 
+/// What the sandboxes of one session have in common: one follows the other when it has failed.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Whose log lines these are.
+    pub who: Arc<Who>,
+    /// What each may use.
+    pub limits: Limits,
+    /// Measures the calls.
+    pub clock: Arc<CallClock>,
+    /// The clock and the random numbers that a guest gets.
+    pub world: World,
+    /// Where the memory is counted.
+    pub budget: Arc<Budget>,
+}
+
 /// What belongs to a store beside the instance.
 pub(crate) struct Guest {
     limiter: Limiter,
     pub(crate) log: SharedLog,
+    pub(crate) world: World,
     /// Made when the guest first asks for it.
     pub(crate) wasi: Option<Box<WasiP1Ctx>>,
 }
 
 struct Limiter {
     memory: Bytes,
+    table: u32,
     /// What the guest asked for when it was refused.
-    refused: Option<Bytes>,
+    refused: Option<Refused>,
+    account: Account,
+}
+
+enum Refused {
+    Memory(Bytes),
+    Table(usize),
 }
 
 impl ResourceLimiter for Limiter {
     fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         let fits = desired as u64 <= self.memory.0;
-        if !fits {
-            self.refused = Some(Bytes(desired as u64));
+        if fits {
+            self.account.set(desired as u64);
+        } else {
+            self.refused = Some(Refused::Memory(Bytes(desired as u64)));
         }
         Ok(fits)
     }
 
     fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= MAX_TABLE)
+        let fits = desired <= self.table as usize;
+        if !fits {
+            self.refused = Some(Refused::Table(desired));
+        }
+        Ok(fits)
     }
 
     fn instances(&self) -> usize {
@@ -120,29 +149,38 @@ pub struct Sandbox {
     calls: Calls,
     clock: Arc<CallClock>,
     limits: Limits,
-    /// The guest's input buffer: where, and for how many bytes it was asked for.
-    input: Option<(u32, usize)>,
+    input: Option<Input>,
 }
+
+/// The guest's input buffer: where, and for how many bytes it was asked for.
+pub(crate) type Input = (u32, usize);
 
 impl Sandbox {
     /// Makes an instance, up to and including `_initialize` where a plugin has it.
     pub(crate) async fn new(
         pre: &InstancePre<Guest>,
-        limits: &Limits,
-        who: Arc<Who>,
+        surroundings: &Surroundings,
     ) -> Result<Self, GuestError> {
+        let Surroundings { who, limits, clock, world, budget } = surroundings;
+        let limits = *limits;
         let guest = Guest {
-            limiter: Limiter { memory: limits.memory, refused: None },
-            log: GuestLog::new(who, limits.log_per_second),
+            limiter: Limiter {
+                memory: limits.memory,
+                table: limits.table,
+                refused: None,
+                account: budget.account(),
+            },
+            log: GuestLog::new(Arc::clone(who), limits.log_per_second),
+            world: world.clone(),
             wasi: None,
         };
         let mut store = Store::new(pre.module().engine(), guest);
         store.limiter(|guest| &mut guest.limiter);
         store.set_hostcall_fuel(MAX_HOST_CALL);
-        let clock = CallClock::install(&mut store, limits.call_deadline.0);
+        clock.install(&mut store);
         store.set_epoch_deadline(2);
-        let instance = clock.run(pre.instantiate_async(&mut store)).await;
-        let instance = outcome("start", instance, &mut store, limits)?;
+        let instance = clock.run(limits.call_deadline.0, pre.instantiate_async(&mut store)).await;
+        let instance = outcome("start", instance, &mut store, &limits)?;
         let calls = Calls::of(instance, &mut store);
         let (memory, calls) = match (instance.get_memory(&mut store, "memory"), calls) {
             (Some(memory), Ok(calls)) => (memory, calls),
@@ -152,11 +190,27 @@ impl Sandbox {
                 return Err(GuestError { call: "start", cause });
             }
         };
-        let mut sandbox = Self { store, instance, memory, calls, clock, limits: *limits, input: None };
+        let clock = Arc::clone(clock);
+        let mut sandbox = Self { store, instance, memory, calls, clock, limits, input: None };
         if let Ok(initialize) = instance.get_typed_func::<(), ()>(&mut sandbox.store, "_initialize") {
             sandbox.call("_initialize", &initialize, ()).await?;
         }
         Ok(sandbox)
+    }
+
+    /// From now on a call may compute for so long.
+    pub(crate) fn set_deadline(&mut self, deadline: Span) {
+        self.limits.call_deadline = deadline;
+    }
+
+    /// Where the guest's input goes. It belongs to the state of the guest.
+    pub(crate) fn input(&self) -> Option<Input> {
+        self.input
+    }
+
+    /// Puts the input back to where it was in the state that the memory was overwritten with.
+    pub(crate) fn set_input(&mut self, input: Option<Input>) {
+        self.input = input;
     }
 
     /// `udf_info`: an encoded InfoResponse.
@@ -277,7 +331,8 @@ impl Sandbox {
         GuestLog::take_panic(&guest.log);
         // Two ticks: the next one may come at once.
         self.store.set_epoch_deadline(2);
-        let result = self.clock.run(function.call_async(&mut self.store, params)).await;
+        let result =
+            self.clock.run(self.limits.call_deadline.0, function.call_async(&mut self.store, params)).await;
         outcome(name, result, &mut self.store, &self.limits)
     }
 
@@ -336,9 +391,12 @@ fn outcome<R>(
     let cause = match (trap, store.data_mut().limiter.refused.take()) {
         (Some(Trap::Interrupt), _) => Cause::Deadline(limits.call_deadline),
         (Some(Trap::StackOverflow), _) => Cause::Stack { limit: limits.stack, at: at(&error) },
-        (_, Some(asked)) => {
+        (_, Some(refused)) => {
             let then = if panic.is_empty() { at(&error) } else { format!(": {panic}") };
-            Cause::Memory { asked, limit: limits.memory, then }
+            match refused {
+                Refused::Memory(asked) => Cause::Memory { asked, limit: limits.memory, then },
+                Refused::Table(asked) => Cause::Table { asked, limit: limits.table, then },
+            }
         }
         _ => match error.downcast_ref::<I32Exit>() {
             Some(I32Exit(code)) => Cause::Exit(*code),

@@ -62,6 +62,8 @@ pub enum SnapshotError {
     TooLong { length: Bytes, most: Bytes },
     #[error("the plugin has begun a batch and not ended it")]
     InBatch,
+    #[error("the plugin can't give it: {0}")]
+    Failed(String),
     #[error("the state of this plugin can't be captured: {0}")]
     NotCapturable(String),
 }
@@ -227,6 +229,24 @@ pub fn of_plugin(state: &[u8], taken: &Taken<'_>) -> Vec<u8> {
     Snapshot::pack(&taken.header(PayloadKind::Plugin, state.len()), state)
 }
 
+/// The state of a sandbox between two calls.
+#[derive(Debug)]
+pub struct State {
+    /// Length of the linear memory.
+    memory_bytes: u64,
+    /// Values of the mutable globals.
+    globals: Vec<u64>,
+    /// Runs of the pages that differ from the image: index of the first, how many, the pages.
+    pages: Vec<u8>,
+}
+
+impl State {
+    /// Bytes that it takes, nearly.
+    pub fn size(&self) -> usize {
+        self.pages.len() + 8 * self.globals.len()
+    }
+}
+
 /// The state of a freshly made instance, which snapshots are differences to.
 #[derive(Debug)]
 pub struct Image {
@@ -266,15 +286,15 @@ impl Image {
         page[..image.len()] == *image && is_zero(&page[image.len()..])
     }
 
-    /// Takes a snapshot of `sandbox`, an instance of the image's plugin.
+    /// The state of `sandbox`, an instance of the image's plugin.
     ///
     /// # Errors
     ///
     /// When a global has a value that can't be stored.
-    pub fn save(&self, sandbox: &mut Sandbox, taken: &Taken<'_>) -> Result<Vec<u8>, SnapshotError> {
+    pub fn capture(&self, sandbox: &mut Sandbox) -> Result<State, SnapshotError> {
         let globals = self.save_globals(sandbox)?;
         let memory = sandbox.memory();
-        let mut payload = Vec::new();
+        let mut pages = Vec::new();
         // Where the run's number of pages stands, and its last page.
         let mut run: Option<(usize, usize)> = None;
         for (index, page) in memory.chunks(PAGE).enumerate() {
@@ -284,23 +304,66 @@ impl Image {
             match &mut run {
                 Some((at, last)) if *last + 1 == index => {
                     *last = index;
-                    let count = u32::from_le_bytes(payload[*at..*at + 4].try_into().expect("four bytes"));
-                    payload[*at..*at + 4].copy_from_slice(&(count + 1).to_le_bytes());
+                    let count = u32::from_le_bytes(pages[*at..*at + 4].try_into().expect("four bytes"));
+                    pages[*at..*at + 4].copy_from_slice(&(count + 1).to_le_bytes());
                 }
                 _ => {
-                    payload.extend_from_slice(&(index as u32).to_le_bytes());
-                    run = Some((payload.len(), index));
-                    payload.extend_from_slice(&1u32.to_le_bytes());
+                    pages.extend_from_slice(&(index as u32).to_le_bytes());
+                    run = Some((pages.len(), index));
+                    pages.extend_from_slice(&1u32.to_le_bytes());
                 }
             }
-            payload.extend_from_slice(page);
+            pages.extend_from_slice(page);
         }
-        let header = SnapshotHeader {
-            memory_bytes: memory.len() as u64,
-            globals,
-            ..taken.header(PayloadKind::Memory, payload.len())
-        };
-        Ok(Snapshot::pack(&header, &payload))
+        Ok(State { memory_bytes: memory.len() as u64, globals, pages })
+    }
+
+    /// Gives `sandbox`, a fresh instance of the image's plugin, a state. After an error the instance
+    /// must not be used.
+    ///
+    /// # Errors
+    ///
+    /// When the state does not hold together.
+    pub async fn apply(&self, sandbox: &mut Sandbox, state: &State) -> Result<(), SnapshotError> {
+        self.load_globals(sandbox, &state.globals)?;
+        let memory = sandbox
+            .memory_mut(state.memory_bytes as usize)
+            .await
+            .ok_or(SnapshotError::Damaged("its memory has an impossible size"))?;
+        // An instance need not begin like the one that the image was taken of.
+        for (index, page) in memory.chunks_mut(PAGE).enumerate() {
+            if !self.is_page(index, page) {
+                let image = self.page(index);
+                page[..image.len()].copy_from_slice(image);
+                page[image.len()..].fill(0);
+            }
+        }
+        let mut rest = &state.pages[..];
+        while !rest.is_empty() {
+            let run = rest.split_first_chunk::<8>().and_then(|(head, pages)| {
+                let [index, count] = [0, 4]
+                    .map(|i| u32::from_le_bytes([head[i], head[i + 1], head[i + 2], head[i + 3]]) as usize);
+                let start = index.checked_mul(PAGE)?;
+                let length = count.checked_mul(PAGE)?;
+                let (pages, after) = pages.split_at_checked(length)?;
+                memory.get_mut(start..start.checked_add(length)?)?.copy_from_slice(pages);
+                Some(after)
+            });
+            rest = run.ok_or(SnapshotError::Damaged("its pages do not fit its memory"))?;
+        }
+        Ok(())
+    }
+
+    /// Takes a snapshot of `sandbox`, an instance of the image's plugin.
+    ///
+    /// # Errors
+    ///
+    /// As [`Image::capture`].
+    pub fn save(&self, sandbox: &mut Sandbox, taken: &Taken<'_>) -> Result<Vec<u8>, SnapshotError> {
+        let State { memory_bytes, globals, pages } = self.capture(sandbox)?;
+        let header =
+            SnapshotHeader { memory_bytes, globals, ..taken.header(PayloadKind::Memory, pages.len()) };
+        Ok(Snapshot::pack(&header, &pages))
     }
 
     /// Gives `sandbox`, a fresh instance of the image's plugin, the state of a snapshot that
@@ -315,39 +378,14 @@ impl Image {
         snapshot: &Snapshot,
         limit: Bytes,
     ) -> Result<(), SnapshotError> {
-        let header = &snapshot.header;
-        if header.memory_bytes > limit.0 {
-            return Err(SnapshotError::TooLarge { found: Bytes(header.memory_bytes), limit });
+        let memory_bytes = snapshot.header.memory_bytes;
+        if memory_bytes > limit.0 {
+            return Err(SnapshotError::TooLarge { found: Bytes(memory_bytes), limit });
         }
         // Each run has a head of eight bytes.
-        let payload = snapshot.payload(Bytes(limit.0 + limit.0 / PAGE as u64 * 8))?;
-        self.load_globals(sandbox, &header.globals)?;
-        let memory = sandbox
-            .memory_mut(header.memory_bytes as usize)
-            .await
-            .ok_or(SnapshotError::Damaged("its memory has an impossible size"))?;
-        // An instance need not begin like the one that the image was taken of.
-        for (index, page) in memory.chunks_mut(PAGE).enumerate() {
-            if !self.is_page(index, page) {
-                let image = self.page(index);
-                page[..image.len()].copy_from_slice(image);
-                page[image.len()..].fill(0);
-            }
-        }
-        let mut rest = &payload[..];
-        while !rest.is_empty() {
-            let run = rest.split_first_chunk::<8>().and_then(|(head, pages)| {
-                let [index, count] = [0, 4]
-                    .map(|i| u32::from_le_bytes([head[i], head[i + 1], head[i + 2], head[i + 3]]) as usize);
-                let start = index.checked_mul(PAGE)?;
-                let length = count.checked_mul(PAGE)?;
-                let (pages, after) = pages.split_at_checked(length)?;
-                memory.get_mut(start..start.checked_add(length)?)?.copy_from_slice(pages);
-                Some(after)
-            });
-            rest = run.ok_or(SnapshotError::Damaged("its pages do not fit its memory"))?;
-        }
-        Ok(())
+        let pages = snapshot.payload(Bytes(limit.0 + limit.0 / PAGE as u64 * 8))?;
+        let state = State { memory_bytes, globals: snapshot.header.globals.clone(), pages };
+        self.apply(sandbox, &state).await
     }
 
     fn save_globals(&self, sandbox: &mut Sandbox) -> Result<Vec<u64>, SnapshotError> {

@@ -79,6 +79,58 @@ impl fmt::Display for Span {
     }
 }
 
+/// A part of one core's time, written in percent: `"50%"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Share {
+    /// In thousandths of a percent.
+    millis: u32,
+}
+
+impl Share {
+    /// A whole core.
+    pub const ALL: Self = Self { millis: 100_000 };
+
+    /// Whether it is a whole core, the most that one sandbox can use.
+    pub fn is_all(self) -> bool {
+        self >= Self::ALL
+    }
+
+    /// Whether it is nothing.
+    pub fn is_zero(self) -> bool {
+        self.millis == 0
+    }
+
+    /// This part of `time`.
+    pub fn of(self, time: Duration) -> Duration {
+        time.mul_f64(f64::from(self.millis) / f64::from(Self::ALL.millis))
+    }
+
+    /// How long it takes to get `time` of computing.
+    pub fn to_get(self, time: Duration) -> Duration {
+        time.mul_f64(f64::from(Self::ALL.millis) / f64::from(self.millis.max(1)))
+    }
+}
+
+impl FromStr for Share {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let percent = text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
+        match percent {
+            Some(percent) if (0.0..=100.0).contains(&percent) => {
+                Ok(Self { millis: (percent * 1000.0).round() as u32 })
+            }
+            _ => Err(format!("`{text}` is not a share of a core: write 0% to 100%, such as \"50%\"")),
+        }
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", f64::from(self.millis) / 1000.0)
+    }
+}
+
 /// File permission bits of a socket, written in octal: `"0660"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mode(pub u32);
@@ -122,6 +174,7 @@ macro_rules! deserialize_from_str {
 deserialize_from_str! {
     Bytes: "a size with its unit, such as \"64MiB\"",
     Span: "a span of time with its unit, such as \"1s\"",
+    Share: "a share of a core in percent, such as \"50%\"",
     Mode: "a file mode as a string, such as \"0660\""
 }
 
@@ -148,6 +201,18 @@ mod tests {
         assert_eq!("1m 30s".parse(), Ok(Span(Duration::from_secs(90))));
         for bad in ["1", "", "soon", "0"] {
             assert!(bad.parse::<Span>().unwrap_err().contains("is not a span of time"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn shares_are_percent() {
+        let half: Share = "50%".parse().unwrap();
+        assert_eq!(half.of(Duration::from_secs(10)), Duration::from_secs(5));
+        assert_eq!(half.to_get(Duration::from_secs(5)), Duration::from_secs(10));
+        assert_eq!((half.to_string().as_str(), Share::ALL.to_string().as_str()), ("50%", "100%"));
+        assert!("100 %".parse::<Share>().unwrap().is_all() && "0%".parse::<Share>().unwrap().is_zero());
+        for bad in ["50", "", "%", "101%", "-1%", "NaN%", "half"] {
+            assert!(bad.parse::<Share>().unwrap_err().contains("is not a share"), "{bad}");
         }
     }
 

@@ -58,7 +58,7 @@ const ATTACKS: &[(&str, Attack)] = &[
     ("endless_loop", Point("udf_process: computed for longer than limits.call-deadline = 200ms")),
     ("sleeps", Point("udf_process: computed for longer than limits.call-deadline = 200ms")),
     ("memory_hog", Point("asked for 8256KiB of memory, more than limits.memory = 8MiB")),
-    ("table_hog", Point("udf_process: trap: wasm `unreachable`")),
+    ("table_hog", Point("more than limits.table = 100000")),
     ("stack_overflow", Point("used more stack than limits.stack = 512KiB, in deeper <- deeper")),
     ("trap_in_process", Point("udf_process: trap: integer divide by zero")),
     ("out_of_range_pointer", Point("returned the region 2147483647..+16,")),
@@ -208,7 +208,7 @@ const ATTACKS: &[(&str, Attack)] = &[
     ("random_hog", Point("udf_process: computed for longer than limits.call-deadline")),
     ("clocks", Point("udf_process: trap: Pointer out of bounds")),
     // Time, stack, memory and traps.
-    ("almost_endless", Harmless(1)),
+    ("busy", Harmless(1)),
     ("endless_initialize", Load("_initialize: computed for longer than limits.call-deadline")),
     ("endless_input", Init("udf_input: computed for longer than limits.call-deadline")),
     ("endless_snapshot", Snapshot("udf_snapshot: computed for longer than limits.call-deadline")),
@@ -252,7 +252,7 @@ const ATTACKS: &[(&str, Attack)] = &[
     ("input_on_itself", Point("the frame is cut off or its length is wrong")),
     // Modules.
     ("many_tables", Load("table count too high at 5")),
-    ("big_table", Load("table minimum size of 1000000 elements exceeds table limits")),
+    ("big_table", Load("asked for a table of 1000000 entries, more than limits.table = 100000")),
     ("data_outside", Load("start: trap: out of bounds memory access")),
     ("elements_outside", Load("start: trap: undefined element")),
     ("no_memory", Load("has no export `memory: memory`")),
@@ -271,10 +271,18 @@ memory = \"8MiB\"
 call-deadline = \"200ms\"
 output = \"2MiB\"
 
-[functions.almost_endless]
-plugin = \"almost_endless\"
-[functions.almost_endless.limits]
+[functions.busy]
+plugin = \"busy\"
+[functions.busy.limits]
 call-deadline = \"1s\"
+";
+
+/// Nothing is left out, and the first failure ends a session.
+const STRICT: &str = "
+[policy]
+on-trap = \"fail\"
+not-finite = \"pass\"
+no-fields = \"pass\"
 ";
 
 #[test]
@@ -295,7 +303,7 @@ fn every_guest_is_in_the_list_and_says_what_it_does() {
 #[test]
 fn an_attack_ends_its_own_session_and_no_other() {
     let names: Vec<&str> = ATTACKS.iter().map(|(name, _)| *name).collect();
-    let host = Setup::new(LIMITS).with(&names).with(&["moving_avg"]).serve();
+    let host = Setup::new(&format!("{LIMITS}{STRICT}")).with(&names).with(&["moving_avg"]).serve();
     let mut neighbour = host.start("moving_avg", &moving_avg(1));
     let mut sent = Vec::new();
     let mut feed = |neighbour: &mut Client| {
@@ -371,7 +379,7 @@ const MOST_CALLS: i64 = 30;
 
 #[test]
 fn guests_that_compute_all_the_time_keep_no_other_session_waiting() {
-    let host = Setup::new(LIMITS).with(&["almost_endless", "moving_avg"]).serve();
+    let host = Setup::new(&format!("{LIMITS}{STRICT}")).with(&["busy", "moving_avg"]).serve();
     let mut neighbour = host.start("moving_avg", &moving_avg(1));
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -379,7 +387,7 @@ fn guests_that_compute_all_the_time_keep_no_other_session_waiting() {
         let (answered, first_answers) = mpsc::channel();
         let busy: Vec<_> = (0..2 * cores)
             .map(|_| {
-                let mut client = host.start("almost_endless", &[]);
+                let mut client = host.start("busy", &[]);
                 let (answered, stop) = (answered.clone(), &stop);
                 scope.spawn(move || {
                     for call in (0..MOST_CALLS).take_while(|_| !stop.load(Relaxed)) {
@@ -447,7 +455,7 @@ fn next(client: &mut Client) -> ResponseMessage {
 
 #[test]
 fn the_size_of_a_batch_is_corrected() {
-    let host = Host::with(&["huge_begin_size"]);
+    let host = Setup::new(&format!("{LIMITS}{STRICT}")).with(&["huge_begin_size", "busy"]).serve();
     let responses = play(host.start("huge_begin_size", &[]), [RequestMessage::Point(point("a", 1, 1.0))]);
     assert!(matches!(&responses[0], ResponseMessage::Begin(begin) if begin.size == 1), "{responses:?}");
 }
@@ -461,7 +469,7 @@ fn a_guest_that_attacks_in_restore_starts_clean() {
         ("exits_in_restore", "udf_restore: exited with code 0"),
         ("restore_hog", "the plugin refuses it"),
     ];
-    let host = Setup::new(LIMITS).with(&reasons.map(|(name, _)| name)).with(&["almost_endless"]).serve();
+    let host = Setup::new(LIMITS).with(&reasons.map(|(name, _)| name)).with(&["busy"]).serve();
     for (name, reason) in reasons {
         let mut old = host.start(name, &[]);
         let snapshot = old.snapshot(&mut Vec::new()).unwrap();
@@ -494,7 +502,7 @@ fn guest_text_is_escaped_and_bounded() {
 
 #[test]
 fn a_panic_says_why_and_where() {
-    let host = Host::with(&["panics"]);
+    let host = Setup::new(&format!("{LIMITS}{STRICT}")).with(&["panics", "busy"]).serve();
     let mut bad = point("a", 1, 1.0);
     bad.fields_int.insert("panic".to_owned(), 7);
     let responses = play(host.start("panics", &[]), [RequestMessage::Point(bad)]);

@@ -15,6 +15,8 @@ mod hostile;
 mod kapacitor;
 /// The plugins of the repository, and the four combinations of edges.
 mod plugins;
+/// Plugins that fail.
+mod recovery;
 /// Which plugin a task gets, and with which options.
 mod routing;
 /// One connection: requests, order, ends, bad input.

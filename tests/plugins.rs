@@ -6,7 +6,7 @@ use kapacitor_wasm::client::{option, text};
 use kapacitor_wasm::protocol::option_value::Value;
 use kapacitor_wasm::protocol::{Point, RequestMessage, ResponseMessage};
 
-use crate::support::{Host, batch, field, moving_avg, play, point};
+use crate::support::{Host, Setup, batch, field, moving_avg, play, point};
 
 /// A request as the response that mirrors it.
 fn mirrored(requests: &[RequestMessage]) -> Vec<ResponseMessage> {
@@ -21,7 +21,8 @@ fn mirrored(requests: &[RequestMessage]) -> Vec<ResponseMessage> {
 
 #[test]
 fn mirror_gives_each_point_back_as_it_was() {
-    let host = Host::with(&["mirror"]);
+    let config = "[policy]\nnot-finite = \"pass\"\nno-fields = \"pass\"\n";
+    let host = Setup::new(config).with(&["mirror"]).serve();
     let full = Point {
         time: i64::MIN,
         fields_double: BTreeMap::from([("d".to_owned(), f64::MIN_POSITIVE), ("zero".to_owned(), 0.0)]),

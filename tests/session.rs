@@ -8,7 +8,7 @@ use kapacitor_wasm::protocol::{
     InfoRequest, KeepaliveResponse, RequestMessage, ResponseMessage, put_request,
 };
 
-use crate::support::{Host, Setup, batch, error_of, field, moving_avg, play, point};
+use crate::support::{FAIL, Host, Setup, batch, error_of, field, moving_avg, play, point};
 
 fn points(n: usize) -> Vec<RequestMessage> {
     (0..n).map(|i| RequestMessage::Point(point("a", i as i64, i as f64))).collect()
@@ -109,7 +109,8 @@ fn a_connection_ends_at_the_drain_deadline_whatever_the_guest_does() {
 
 #[test]
 fn keepalives_are_answered_while_guests_compute_on_all_cpus() {
-    let host = Setup::new("[limits]\ncall-deadline = \"2s\"\n").with(&["endless_loop", "mirror"]).serve();
+    let config = format!("[limits]\ncall-deadline = \"2s\"\n{FAIL}");
+    let host = Setup::new(&config).with(&["endless_loop", "mirror"]).serve();
     let cpus = std::thread::available_parallelism().unwrap().get();
     let mut busy: Vec<_> = (0..2 * cpus).map(|_| host.start("endless_loop", &[])).collect();
     for client in &mut busy {
@@ -128,7 +129,8 @@ fn keepalives_are_answered_while_guests_compute_on_all_cpus() {
 
 #[test]
 fn kapacitor_is_told_of_life_while_a_guest_computes() {
-    let host = Setup::new("[limits]\ncall-deadline = \"2500ms\"\n").with(&["endless_loop"]).serve();
+    let config = format!("[limits]\ncall-deadline = \"2500ms\"\n{FAIL}");
+    let host = Setup::new(&config).with(&["endless_loop"]).serve();
     let mut client = host.start("endless_loop", &[]);
     client.send(RequestMessage::Point(point("a", 1, 1.0))).unwrap();
     let responses = client.rest().unwrap();
@@ -161,7 +163,7 @@ fn a_failed_init_is_answered_and_then_the_host_closes() {
 
 #[test]
 fn a_plugin_error_ends_the_task_after_what_came_before() {
-    let host = Host::with(&["panics"]);
+    let host = Setup::new(FAIL).with(&["panics"]).serve();
     let mut bad = point("a", 1, 1.0);
     bad.fields_bool.insert("fail".to_owned(), true);
     let mut requests = points(2);

@@ -5,7 +5,7 @@ use std::fs;
 use kapacitor_wasm::client::{Client, text};
 use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage, SnapshotRequest};
 
-use crate::support::{Host, Setup, batch, error_of, field, moving_avg, play, point};
+use crate::support::{FAIL, Host, Setup, batch, error_of, field, moving_avg, play, point};
 
 fn feed(client: &mut Client, values: impl IntoIterator<Item = f64>) {
     for (i, value) in values.into_iter().enumerate() {
@@ -150,7 +150,7 @@ fn a_plugin_that_fails_to_restore_starts_clean() {
 
 #[test]
 fn hidden_globals_are_part_of_the_state() {
-    let host = Host::with(&["hidden_global"]);
+    let host = Setup::new(FAIL).with(&["hidden_global"]).serve();
     let mut first = host.start("hidden_global", &[]);
     // One call each.
     for _ in 0..2 {

@@ -41,9 +41,7 @@ pub fn check(config: Config) -> Result<ExitCode> {
                             plugin.edges()
                         ));
                     }
-                    if let Err(problem) = plugin.check_limits(&function.limits) {
-                        problems.push(format!("function `{}`: plugin `{name}` {problem}", function.name));
-                    }
+                    problems.extend(function.check_plugin(plugin).err());
                     if !function.is_generic() {
                         snapshots = match (plugin.own_format, &plugin.image) {
                             (true, _) => "own format",

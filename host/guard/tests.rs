@@ -12,6 +12,21 @@ use crate::protocol::{
 
 const MAX: Bytes = Bytes::mib(1);
 
+/// A guard that leaves everything in that the protocol allows.
+fn guard(provides: EdgeType) -> Guard {
+    guard_with(provides, MAX, &PASS)
+}
+
+fn guard_with(provides: EdgeType, output: Bytes, policy: &Policy) -> Guard {
+    Guard::new(provides, &Limits { output, output_points: 1000, ..Limits::default() }, policy)
+}
+
+static PASS: std::sync::LazyLock<Policy> = std::sync::LazyLock::new(|| Policy {
+    not_finite: Unwanted::Pass,
+    no_fields: Unwanted::Pass,
+    ..Policy::default()
+});
+
 fn frames(messages: impl IntoIterator<Item = ResponseMessage>) -> Vec<u8> {
     let mut frames = Vec::new();
     for message in messages {
@@ -46,7 +61,7 @@ fn decode(mut bytes: &[u8]) -> Vec<ResponseMessage> {
 }
 
 fn refused(provides: EdgeType, frames: &[u8]) -> Problem {
-    Guard::new(provides, MAX).pass(frames, &mut Vec::new()).unwrap_err().problem
+    guard(provides).pass(frames, &mut Vec::new()).unwrap_err().problem
 }
 
 /// A frame around the bytes of a message.
@@ -61,8 +76,8 @@ fn framed(message: &[u8]) -> Vec<u8> {
 fn points_pass_as_they_are() {
     let input = frames([point("a"), point("b")]);
     let mut out = Vec::new();
-    let passed = Guard::new(EdgeType::Stream, MAX).pass(&input, &mut out).unwrap();
-    assert_eq!(passed, Passed { points: 2, error: None });
+    let passed = guard(EdgeType::Stream).pass(&input, &mut out).unwrap();
+    assert_eq!(passed, Passed { points: 2, ..Passed::default() });
     assert_eq!(out, input);
 }
 
@@ -70,23 +85,23 @@ fn points_pass_as_they_are() {
 fn the_size_of_a_batch_is_the_number_of_its_points() {
     for size in [0, 1, -1, 1 << 33, 1 << 62, i64::MIN] {
         let mut out = Vec::new();
-        let mut guard = Guard::new(EdgeType::Batch, MAX);
-        guard.pass(&frames([begin(size), point("a"), point("b"), end()]), &mut out).unwrap();
+        let mut subject = guard(EdgeType::Batch);
+        subject.pass(&frames([begin(size), point("a"), point("b"), end()]), &mut out).unwrap();
         assert_eq!(decode(&out), [begin(2), point("a"), point("b"), end()]);
     }
 }
 
 #[test]
 fn a_batch_over_several_calls_goes_out_whole() {
-    let mut guard = Guard::new(EdgeType::Batch, MAX);
+    let mut subject = guard(EdgeType::Batch);
     let mut out = Vec::new();
-    guard.pass(&frames([begin(9)]), &mut out).unwrap();
-    guard.pass(&frames([point("a")]), &mut out).unwrap();
-    guard.pass(&frames([point("b")]), &mut out).unwrap();
-    assert!(out.is_empty() && guard.in_batch());
-    guard.pass(&frames([end(), begin(0), end()]), &mut out).unwrap();
+    subject.pass(&frames([begin(9)]), &mut out).unwrap();
+    subject.pass(&frames([point("a")]), &mut out).unwrap();
+    subject.pass(&frames([point("b")]), &mut out).unwrap();
+    assert!(out.is_empty() && subject.in_batch());
+    subject.pass(&frames([end(), begin(0), end()]), &mut out).unwrap();
     assert_eq!(decode(&out), [begin(2), point("a"), point("b"), end(), begin(0), end()]);
-    assert!(!guard.in_batch());
+    assert!(!subject.in_batch());
 }
 
 #[test]
@@ -94,7 +109,7 @@ fn what_came_before_a_violation_is_kept() {
     let mut out = Vec::new();
     let mut input = frames([point("a"), point("b")]);
     input.push(0);
-    let violation = Guard::new(EdgeType::Stream, MAX).pass(&input, &mut out).unwrap_err();
+    let violation = guard(EdgeType::Stream).pass(&input, &mut out).unwrap_err();
     assert_eq!(violation, Violation { response: 3, problem: Problem::Empty });
     assert_eq!(decode(&out), [point("a"), point("b")]);
 }
@@ -132,8 +147,8 @@ fn an_error_is_the_last_response() {
     let mut input = frames([point("a")]);
     put_error("no luck", &mut input);
     let mut out = Vec::new();
-    let passed = Guard::new(EdgeType::Stream, MAX).pass(&input, &mut out).unwrap();
-    assert_eq!(passed, Passed { points: 1, error: Some("no luck".to_owned()) });
+    let passed = guard(EdgeType::Stream).pass(&input, &mut out).unwrap();
+    assert_eq!(passed, Passed { points: 1, error: Some("no luck".to_owned()), ..Passed::default() });
     assert_eq!(decode(&out), [point("a")]);
     input.extend(frames([point("b")]));
     assert_eq!(refused(EdgeType::Stream, &input), Problem::AfterError);
@@ -169,11 +184,11 @@ fn a_field_has_one_type() {
 
 #[test]
 fn a_batch_is_bounded() {
-    let mut guard = Guard::new(EdgeType::Batch, Bytes(100));
+    let mut subject = guard_with(EdgeType::Batch, Bytes(100), &PASS);
     let many = frames((0..20).map(|_| point("a")));
     let mut out = Vec::new();
-    guard.pass(&frames([begin(0)]), &mut out).unwrap();
-    let violation = guard.pass(&many, &mut out).unwrap_err();
+    subject.pass(&frames([begin(0)]), &mut out).unwrap();
+    let violation = subject.pass(&many, &mut out).unwrap_err();
     assert_eq!(violation.problem, Problem::BatchTooLarge(Bytes(100)));
 }
 
@@ -181,8 +196,12 @@ fn a_batch_is_bounded() {
 fn what_would_fill_kapacitors_memory_is_refused() {
     let empty = framed(&[0x8a, 0x01, 0]);
     let mut many = frames([begin(0)]);
-    many.extend(empty.iter().cycle().take(empty.len() * 10_000));
-    assert_eq!(refused(EdgeType::Batch, &many), Problem::BatchTooLarge(MAX));
+    many.extend(empty.iter().cycle().take(empty.len() * 900));
+    let mut small = guard_with(EdgeType::Batch, Bytes(100 * POINT_COST), &PASS);
+    let problem = small.pass(&many, &mut Vec::new()).unwrap_err().problem;
+    assert_eq!(problem, Problem::BatchTooLarge(Bytes(100 * POINT_COST)));
+    many.extend(empty.iter().cycle().take(empty.len() * 900));
+    assert_eq!(refused(EdgeType::Batch, &many), Problem::TooManyPoints(1000));
 
     let mut point: Vec<u8> = Vec::new();
     // An entry of fieldsDouble without key and value, again and again.
@@ -198,8 +217,83 @@ fn points_before_a_cut_frame_are_kept() {
     let mut input = frames([point("a")]);
     input.extend([5, 0x8a]);
     let mut out = Vec::new();
-    assert!(Guard::new(EdgeType::Stream, MAX).pass(&input, &mut out).is_err());
+    assert!(guard(EdgeType::Stream).pass(&input, &mut out).is_err());
     assert_eq!(decode(&out), [point("a")]);
+}
+
+fn doubles(fields: impl IntoIterator<Item = (&'static str, f64)>) -> ResponseMessage {
+    let fields_double = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    ResponseMessage::Point(Point { time: 5, fields_double, ..Point::default() })
+}
+
+fn with_policy(policy: Policy, provides: EdgeType, input: &[u8]) -> (Result<Passed, Problem>, Vec<u8>) {
+    let mut out = Vec::new();
+    let result = guard_with(provides, MAX, &policy).pass(input, &mut out);
+    (result.map_err(|violation| violation.problem), out)
+}
+
+#[test]
+fn numbers_that_are_not_finite_are_left_out() {
+    let input = frames([
+        begin(0),
+        doubles([("a", 1.0), ("b", f64::NAN)]),
+        point("whole"),
+        doubles([("b", f64::INFINITY)]),
+        doubles([("b", f64::NEG_INFINITY), ("c", 2.0)]),
+        end(),
+    ]);
+    let (passed, out) = with_policy(Policy::default(), EdgeType::Batch, &input);
+    assert_eq!(passed, Ok(Passed { points: 3, dropped_points: 1, reduced_points: 2, ..Passed::default() }));
+    let left = [begin(3), doubles([("a", 1.0)]), point("whole"), doubles([("c", 2.0)]), end()];
+    assert_eq!(decode(&out), left);
+
+    let fail = Policy { not_finite: Unwanted::Fail, ..Policy::default() };
+    let (failed, _) = with_policy(fail, EdgeType::Batch, &input);
+    assert_eq!(failed, Err(Problem::NotFinite("b".to_owned())));
+    let pass = Policy { not_finite: Unwanted::Pass, ..Policy::default() };
+    assert_eq!(with_policy(pass, EdgeType::Batch, &input).0.unwrap().points, 4);
+}
+
+#[test]
+fn of_two_entries_with_one_name_the_later_one_counts() {
+    let entry = |value: f64| {
+        let mut entry = vec![0x42, 12, 0x0a, 1, b'x', 0x11];
+        entry.extend(value.to_le_bytes());
+        entry
+    };
+    let message = |values: [f64; 2]| {
+        let mut frame = Vec::new();
+        put_frame(17, &values.map(entry).concat(), &mut frame);
+        frame
+    };
+    let healed = message([f64::NAN, 2.0]);
+    let (passed, out) = with_policy(Policy::default(), EdgeType::Stream, &healed);
+    assert_eq!((passed.unwrap().points, out), (1, healed));
+    let (passed, out) = with_policy(Policy::default(), EdgeType::Stream, &message([2.0, f64::NAN]));
+    assert_eq!((passed.unwrap().dropped_points, out), (1, Vec::new()));
+}
+
+#[test]
+fn points_without_fields_are_left_out() {
+    let input = frames([doubles([]), point("a")]);
+    let (passed, out) = with_policy(Policy::default(), EdgeType::Stream, &input);
+    assert_eq!(passed, Ok(Passed { points: 1, dropped_points: 1, ..Passed::default() }));
+    assert_eq!(decode(&out), [point("a")]);
+    let fail = Policy { no_fields: Unwanted::Fail, ..Policy::default() };
+    assert_eq!(with_policy(fail, EdgeType::Stream, &input).0, Err(Problem::NoFields));
+}
+
+#[test]
+fn loose_edges_take_both() {
+    let loose = Policy { edge_check: EdgeCheck::Loose, ..Policy::default() };
+    for provides in [EdgeType::Stream, EdgeType::Batch] {
+        let input = frames([point("a"), begin(7), point("b"), end(), point("c")]);
+        let (passed, out) = with_policy(loose, provides, &input);
+        assert_eq!(passed.unwrap().points, 3);
+        assert_eq!(decode(&out), [point("a"), begin(1), point("b"), end(), point("c")]);
+        let (failed, _) = with_policy(loose, provides, &frames([end()]));
+        assert_eq!(failed, Err(Problem::EndWithoutBegin));
+    }
 }
 
 prop_compose! {
@@ -209,7 +303,7 @@ prop_compose! {
         dimensions in proptest::collection::vec(".{0,4}", 0..3),
         by_name: bool,
         tags in proptest::collection::btree_map(".{0,8}", ".{0,8}", 0..4),
-        fields_double in proptest::collection::btree_map("[a-d]{0,2}", any::<f64>(), 0..4),
+        fields_double in proptest::collection::btree_map("[a-d]{0,2}", proptest::num::f64::ANY, 0..4),
         fields_int in proptest::collection::btree_map("[a-d]{0,2}", any::<i64>(), 0..4),
         fields_string in proptest::collection::btree_map("[a-d]{0,2}", ".{0,8}", 0..2),
         fields_bool in proptest::collection::btree_map("[a-d]{0,2}", any::<bool>(), 0..2),
@@ -240,7 +334,7 @@ proptest! {
     fn every_point_of_prost_passes_unless_a_field_has_two_types(point in any_point()) {
         let input = frames([ResponseMessage::Point(point.clone())]);
         let mut out = Vec::new();
-        let result = Guard::new(EdgeType::Stream, MAX).pass(&input, &mut out);
+        let result = guard(EdgeType::Stream).pass(&input, &mut out);
         prop_assert_eq!(result.is_err(), has_two_types(&point));
         if result.is_ok() {
             prop_assert_eq!(out, input);
@@ -253,6 +347,7 @@ proptest! {
         point in any_point(),
         changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
         edge in prop_oneof![Just(EdgeType::Stream), Just(EdgeType::Batch)],
+        strict: bool,
     ) {
         let mut input = match edge {
             EdgeType::Stream => frames([ResponseMessage::Point(point)]),
@@ -263,10 +358,17 @@ proptest! {
             input[index] = byte;
         }
         let mut out = Vec::new();
-        let _ = Guard::new(edge, MAX).pass(&input, &mut out);
+        let policy = if strict { Policy::default() } else { *PASS };
+        let _ = guard_with(edge, MAX, &policy).pass(&input, &mut out);
         for message in decode(&out) {
             match (message, edge) {
-                (ResponseMessage::Point(point), _) => prop_assert!(!has_two_types(&point)),
+                (ResponseMessage::Point(point), _) => {
+                    prop_assert!(!has_two_types(&point));
+                    let fields = point.fields_double.len() + point.fields_int.len()
+                        + point.fields_string.len() + point.fields_bool.len();
+                    prop_assert!(!strict || fields > 0);
+                    prop_assert!(!strict || point.fields_double.values().all(|value| value.is_finite()));
+                }
                 (ResponseMessage::Begin(begin), EdgeType::Batch) => prop_assert!((0..=3).contains(&begin.size)),
                 (ResponseMessage::End(_), EdgeType::Batch) => {}
                 (other, _) => prop_assert!(false, "{:?} passed", other),

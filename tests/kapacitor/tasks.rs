@@ -23,7 +23,8 @@ const TRAPPING: &str = r#"
 
 #[test]
 fn a_plugin_that_traps_fails_its_own_task_only() {
-    let setup = Setup { guests: &[("trapping", TRAPPING)], ..Setup::default() };
+    let udf_toml = "[policy]\non-trap = \"fail\"\n";
+    let setup = Setup { guests: &[("trapping", TRAPPING)], udf_toml, ..Setup::default() };
     let Some(mut stack) = Stack::start(setup) else { return };
     let kapacitord = stack.kapacitord_id();
     stack.api.enable_task("bad", "stream", &averages("@trapping()", "nothing"));

@@ -13,6 +13,9 @@ use tempfile::TempDir;
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_kapacitor-wasm");
 
+/// A failure ends the task.
+pub const FAIL: &str = "[policy]\non-trap = \"fail\"\n";
+
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// A folder with `udf.toml` and plugins.

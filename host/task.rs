@@ -1,0 +1,438 @@
+//! One task: its sandbox, its guard, and what becomes of both when the plugin fails.
+//!
+//! A task outlives its sandbox. What a call returned goes to Kapacitor only when all of it has passed
+//! the guard, so that a call that failed has left nothing behind.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use prost::Message;
+use tracing::{debug, error};
+
+use crate::budget::{Account, Place};
+use crate::frame::{self, Kind};
+use crate::guard::{Guard, Passed};
+use crate::guest_log::Who;
+use crate::inbox::Run;
+use crate::journal::{Call, Journal, Step};
+use crate::pace::Pace;
+use crate::plugin::Plugin;
+use crate::policy::{EdgeCheck, OnTrap, Policy, Unwanted};
+use crate::protocol::{EdgeType, InitResponse, RequestMessage};
+use crate::recovery::Base;
+use crate::sandbox::{Sandbox, Surroundings};
+use crate::skipped::{Reporter, Skipped};
+use crate::units::Bytes;
+
+/// Output that takes long to check, in bytes: whoever serves connections goes on meanwhile.
+const LONG: usize = 512 * 1024;
+
+/// A run that is not cut into smaller ones.
+const WHOLE: usize = usize::MAX;
+
+/// A started task.
+pub struct Task {
+    pub(crate) plugin: Arc<Plugin>,
+    pub(crate) surroundings: Surroundings,
+    pub(crate) policy: Policy,
+    /// `None` after a failure that it was not brought back from.
+    pub(crate) sandbox: Option<Sandbox>,
+    pub(crate) guard: Guard,
+    /// The InitRequest as the plugin got it.
+    pub(crate) request: Vec<u8>,
+    pub(crate) options_sha256: [u8; 32],
+    /// Points that the state has seen.
+    pub(crate) points_seen: u64,
+    /// From where the sandbox can be brought back.
+    pub(crate) base: Base,
+    pub(crate) journal: Journal,
+    /// Whether the guest has been given a Begin and not its End.
+    pub(crate) in_batch: bool,
+    /// Points of that batch so far.
+    pub(crate) batch_points: u64,
+    /// Whether the rest of the current batch is skipped, since its beginning was.
+    pub(crate) skipping: bool,
+    /// Input is given in pieces of about so many bytes.
+    pub(crate) piece: usize,
+    /// When the last failures were.
+    pub(crate) failures: VecDeque<Instant>,
+    pub(crate) reporter: Reporter,
+    pace: Pace,
+    /// What is counted.
+    pub counts: Counts,
+    /// Memory of what is kept for recovery.
+    pub(crate) kept: Account,
+    _place: Place,
+}
+
+/// What has become of the points of a task.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    /// Points that went in.
+    pub points_in: u64,
+    /// Points that came out.
+    pub points_out: u64,
+    /// Points of the input that were skipped.
+    pub skipped: u64,
+    /// Points of the output that were left out: no fields, or none that is finite.
+    pub dropped: u64,
+    /// Points of the output that have lost fields that are not finite.
+    pub reduced: u64,
+    /// How often the plugin was brought back.
+    pub recoveries: u64,
+}
+
+/// What a task is made of.
+pub struct Parts {
+    /// The plugin.
+    pub plugin: Arc<Plugin>,
+    /// What its sandboxes have in common.
+    pub surroundings: Surroundings,
+    /// What becomes of it when it fails.
+    pub policy: Policy,
+    /// The InitRequest for the plugin.
+    pub request: Vec<u8>,
+    /// See [`crate::snapshot::SnapshotHeader::options_sha256`].
+    pub options_sha256: [u8; 32],
+    /// Where skipped frames are kept.
+    pub skipped: Arc<Skipped>,
+    /// Its place among all sandboxes.
+    pub place: Place,
+}
+
+impl Task {
+    /// Starts a sandbox and gives it its InitRequest.
+    ///
+    /// # Errors
+    ///
+    /// What the plugin says, or how it failed.
+    pub async fn start(parts: Parts) -> Result<Self, String> {
+        let Parts { plugin, surroundings, policy, request, options_sha256, skipped, place } = parts;
+        let limits = &surroundings.limits;
+        let base = Base::start(&surroundings.world);
+        let sandbox = start_sandbox(&plugin, &surroundings, &request).await?;
+        Ok(Self {
+            guard: Guard::new(plugin.info.provides(), limits, &policy),
+            pace: Pace::new(limits.cpu_share),
+            journal: Journal::new(policy.journal.as_usize()),
+            reporter: Reporter::new(Arc::clone(&surroundings.who), plugin.sha256, skipped),
+            kept: surroundings.budget.account(),
+            sandbox: Some(sandbox),
+            in_batch: false,
+            batch_points: 0,
+            skipping: false,
+            piece: WHOLE,
+            failures: VecDeque::new(),
+            counts: Counts::default(),
+            points_seen: 0,
+            plugin,
+            surroundings,
+            policy,
+            request,
+            options_sha256,
+            base,
+            _place: place,
+        })
+    }
+
+    /// Whose log lines these are.
+    pub(crate) fn who(&self) -> &Who {
+        &self.surroundings.who
+    }
+
+    /// Gives a run to the plugin, and appends to `out` what may go to Kapacitor.
+    ///
+    /// # Errors
+    ///
+    /// Why the task must end.
+    pub async fn process(&mut self, run: &Run, out: &mut Vec<u8>) -> Result<(), String> {
+        self.counts.points_in += run.points;
+        let mut rest = &run.frames[..];
+        loop {
+            let piece = if self.plugin.reads_clock {
+                // The time that the guest sees is that of the frame it is given.
+                first_frames(rest, 1)
+            } else if self.piece == WHOLE {
+                rest.len()
+            } else {
+                first_frames(rest, self.piece)
+            };
+            let (piece, after) = rest.split_at(piece);
+            // Where there are points only, nobody needs to look at them once more.
+            let points = (piece.len() == run.frames.len() && !run.batches).then_some(run.points);
+            self.process_piece(piece, points, out).await?;
+            if after.is_empty() {
+                return Ok(());
+            }
+            rest = after;
+        }
+    }
+
+    async fn process_piece(
+        &mut self,
+        frames: &[u8],
+        points: Option<u64>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), String> {
+        if self.sandbox.is_none() {
+            return self.pass_on(frames, out);
+        }
+        let (frames, points) = if self.skipping { (self.skip_batch(frames), None) } else { (frames, points) };
+        if frames.is_empty() {
+            return Ok(());
+        }
+        let points = points.filter(|_| !self.in_batch);
+        match self.attempt(frames, points, out).await {
+            Ok(()) => {
+                self.piece = self.piece.saturating_mul(2);
+                Ok(())
+            }
+            Err(failure) => self.overcome(frames, failure, out).await,
+        }
+    }
+
+    /// The last responses, at the end of the input.
+    ///
+    /// # Errors
+    ///
+    /// Why the task must end with an error.
+    pub async fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), String> {
+        let Some(sandbox) = &mut self.sandbox else {
+            return Ok(());
+        };
+        let mark = out.len();
+        let passed = match sandbox.finish().await {
+            Ok(frames) => self.guard.pass(frames, out).map_err(|e| format!("udf_finish: {e}")),
+            Err(e) => Err(e.to_string()),
+        };
+        match passed.and_then(or_its_error) {
+            Ok(passed) => {
+                self.count(&passed);
+                Ok(())
+            }
+            Err(failure) => {
+                out.truncate(mark);
+                self.sandbox = None;
+                if self.policy.on_trap == OnTrap::Fail {
+                    return Err(failure);
+                }
+                let Who { function, task, node, plugin } = self.who();
+                error!(function, task, node, plugin, err = failure, "plugin failed at the end of its input");
+                Ok(())
+            }
+        }
+    }
+
+    /// One call, with `points` if there is nothing else among the frames. After an error the sandbox
+    /// is not to be used, and `out` is as it was.
+    pub(crate) async fn attempt(
+        &mut self,
+        frames: &[u8],
+        points: Option<u64>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), String> {
+        let Some(sandbox) = &mut self.sandbox else {
+            return Err("the sandbox is gone".to_owned());
+        };
+        if let Some(wait) = self.pace.wait() {
+            self.reporter.paced(self.surroundings.limits.cpu_share, wait);
+            tokio::time::sleep(wait).await;
+        }
+        if self.plugin.reads_clock {
+            set_time(&self.surroundings, frames);
+        }
+        let mark = out.len();
+        let (returned, passed) = match sandbox.process(frames).await {
+            Ok(frames) => {
+                if frames.len() > LONG {
+                    tokio::task::yield_now().await;
+                }
+                let passed = self.guard.pass(frames, out).map_err(|e| format!("udf_process: {e}"));
+                (frames.len(), passed)
+            }
+            Err(e) => (0, Err(e.to_string())),
+        };
+        let computed = self.surroundings.clock.used();
+        self.pace.add(computed);
+        match passed.and_then(or_its_error) {
+            Ok(passed) => {
+                self.count(&passed);
+                let points = points.unwrap_or_else(|| self.follow(frames));
+                self.points_seen += points;
+                let step = Step { call: Call::Process, input: frames, returned: Some(returned) };
+                self.remember(step, points, computed);
+                Ok(())
+            }
+            Err(failure) => {
+                // Where the task goes on, what came before the failure comes once more.
+                if self.policy.on_trap != OnTrap::Fail {
+                    out.truncate(mark);
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    fn count(&mut self, passed: &Passed) {
+        self.counts.points_out += passed.points;
+        if passed.dropped_points + passed.reduced_points > 0 {
+            self.counts.dropped += passed.dropped_points;
+            self.counts.reduced += passed.reduced_points;
+            let Counts { dropped, reduced, .. } = self.counts;
+            self.reporter.unwanted(dropped, reduced);
+        }
+    }
+
+    /// Notes where in a batch the guest is after `frames`, and counts their points.
+    fn follow(&mut self, frames: &[u8]) -> u64 {
+        let (mut rest, mut points) = (frames, 0);
+        while let Some((kind, _, after)) = frame::first_data(rest) {
+            match kind {
+                Kind::Begin => (self.in_batch, self.batch_points) = (true, 0),
+                Kind::End => self.in_batch = false,
+                _ => {
+                    points += 1;
+                    self.batch_points += 1;
+                }
+            }
+            rest = after;
+        }
+        points
+    }
+
+    /// Skips the rest of a batch whose beginning was; returns what comes behind it.
+    pub(crate) fn skip_batch<'a>(&mut self, frames: &'a [u8]) -> &'a [u8] {
+        let (mut rest, mut points) = (frames, 0);
+        while let Some((kind, _, after)) = frame::first_data(rest) {
+            rest = after;
+            match kind {
+                Kind::End => {
+                    self.skipping = false;
+                    break;
+                }
+                Kind::Point => points += 1,
+                _ => {}
+            }
+        }
+        self.counts.skipped += points;
+        rest
+    }
+
+    /// From now on the input goes on unchanged.
+    pub(crate) fn begin_to_pass(&mut self, failure: &str) {
+        let Who { function, task, node, plugin } = self.who();
+        error!(
+            function,
+            task,
+            node,
+            plugin,
+            err = failure,
+            "plugin failed, points go on unchanged until the task is started again"
+        );
+        self.sandbox = None;
+        if mem::take(&mut self.in_batch) {
+            self.counts.skipped += self.batch_points;
+            self.skipping = true;
+        }
+        // What comes from Kapacitor may go back to it as it is.
+        let policy = Policy {
+            not_finite: Unwanted::Pass,
+            no_fields: Unwanted::Pass,
+            edge_check: EdgeCheck::Loose,
+            ..self.policy
+        };
+        self.guard = Guard::new(self.plugin.info.provides(), &self.surroundings.limits, &policy);
+    }
+
+    /// Lets input go on unchanged: a request for data has the form of a response.
+    pub(crate) fn pass_on(&mut self, frames: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
+        let frames = if self.skipping { self.skip_batch(frames) } else { frames };
+        let passed =
+            self.guard.pass(frames, out).map_err(|e| format!("input that is passed through: {e}"))?;
+        self.count(&passed);
+        Ok(())
+    }
+
+    /// The memory that the task has, and what is kept for it.
+    pub(crate) fn recount(&mut self) {
+        let kept = (self.journal.size() + self.base.size()) as u64;
+        if kept != self.kept.bytes() {
+            self.kept.set(kept);
+        }
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        let Who { function, task, node, plugin } = self.who();
+        let kept = Bytes(self.kept.bytes()).to_string();
+        debug!(function, task, node, plugin, kept, "sandbox ends");
+        self.reporter.flush();
+    }
+}
+
+/// A plugin's own error ends a call as a trap does.
+fn or_its_error(passed: Passed) -> Result<Passed, String> {
+    match passed.error {
+        Some(error) => Err(error),
+        None => Ok(passed),
+    }
+}
+
+/// The length of the first frames that have `least` bytes together, or of all.
+fn first_frames(frames: &[u8], least: usize) -> usize {
+    let mut rest = frames;
+    while frames.len() - rest.len() < least {
+        match frame::first_data(rest) {
+            Some((_, _, after)) => rest = after,
+            None => return frames.len(),
+        }
+    }
+    frames.len() - rest.len()
+}
+
+/// Makes the time of one frame the guest's.
+pub(crate) fn set_time(surroundings: &Surroundings, frame: &[u8]) {
+    match frame::message(frame) {
+        Some(RequestMessage::Point(point)) => surroundings.world.set_time(point.time),
+        Some(RequestMessage::End(end)) => surroundings.world.set_time(end.tmax),
+        _ => {}
+    }
+}
+
+/// A sandbox that has been given its InitRequest.
+pub(crate) async fn start_sandbox(
+    plugin: &Plugin,
+    surroundings: &Surroundings,
+    request: &[u8],
+) -> Result<Sandbox, String> {
+    let mut sandbox = plugin.start(surroundings).await.map_err(|e| e.to_string())?;
+    let response = sandbox.init(request).await.map_err(|e| e.to_string())?;
+    let response = InitResponse::decode(response)
+        .map_err(|_| "udf_init: returned a malformed InitResponse".to_owned())?;
+    if response.success { Ok(sandbox) } else { Err(response.error) }
+}
+
+/// How long failures count.
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+
+/// Whether `policy` can be kept with a plugin of these edges.
+///
+/// # Errors
+///
+/// What does not go together, and what to do.
+pub fn check_policy(policy: &Policy, plugin: &Plugin) -> Result<(), String> {
+    let name = |edge: EdgeType| crate::config::edge_name(edge);
+    let (wants, provides) = (plugin.info.wants(), plugin.info.provides());
+    if policy.on_trap == OnTrap::PassThrough && wants != provides {
+        return Err(format!(
+            "on-trap = \"pass-through\" needs a plugin that provides what it wants, and `{}` wants {} and provides {}: choose another on-trap",
+            plugin.name,
+            name(wants),
+            name(provides)
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,379 @@
+//! A plugin that fails costs what it failed at, and nothing else.
+
+use std::fs;
+use std::io::Write as _;
+
+use kapacitor_wasm::client::{self, Client};
+use kapacitor_wasm::protocol::{Point, RequestMessage, ResponseMessage, put_request};
+
+use crate::support::{Host, Setup, batch, error_of, field, moving_avg, play, point};
+
+/// Limits under which the failures of `fragile` come soon.
+const LIMITS: &str = "[limits]\nmemory = \"16MiB\"\ncall-deadline = \"100ms\"\n";
+
+/// Every way in which `fragile` fails.
+const FAILURES: [&str; 5] = ["panic", "hog", "deep", "fail", "spin"];
+
+fn bad(time: i64, how: &str) -> RequestMessage {
+    let mut point = point("a", time, 1000.0);
+    point.fields_int.insert(how.to_owned(), 7);
+    RequestMessage::Point(point)
+}
+
+fn good(time: i64) -> RequestMessage {
+    let group = ["a", "b", "c"][time as usize % 3];
+    RequestMessage::Point(point(group, time, time as f64))
+}
+
+/// Sends all of `requests` at once, as a Kapacitor in a hurry would.
+fn rush(client: Client, requests: &[RequestMessage]) -> Vec<ResponseMessage> {
+    let mut bytes = Vec::new();
+    for request in requests {
+        put_request(request.clone(), &mut bytes);
+    }
+    let (mut reader, mut writer, socket) = client.split();
+    let sender = std::thread::spawn(move || {
+        writer.write_all(&bytes).unwrap();
+        socket.unwrap().shutdown(std::net::Shutdown::Write).unwrap();
+    });
+    let mut responses = Vec::new();
+    while let Some(response) = client::receive(&mut reader).unwrap() {
+        if !matches!(response, ResponseMessage::Keepalive(_)) {
+            responses.push(response);
+        }
+    }
+    sender.join().unwrap();
+    responses
+}
+
+#[test]
+fn what_comes_out_is_what_would_come_out_without_the_points_that_failed() {
+    let host = Setup::new(LIMITS).with(&["fragile"]).serve();
+    for (i, how) in FAILURES.into_iter().enumerate() {
+        let clean: Vec<_> = (0..60).map(good).collect();
+        let mut dirty = clean.clone();
+        // Among others, the first, the last, and two in a row.
+        for at in [60, 31, 31, 7 + i, 0] {
+            dirty.insert(at, bad(at as i64, how));
+        }
+        let expected = play(host.start("fragile", &[]), clean);
+        assert_eq!(expected.len(), 60);
+        let mut responses = play(host.start("fragile", &[]), dirty);
+        // A guest that spins is given signs of life for.
+        responses.retain(|response| !matches!(response, ResponseMessage::Keepalive(_)));
+        assert_eq!(responses, expected, "{how}");
+        host.wait_for_log(&["task ended", "points_in=65 points_out=60 skipped=5"]);
+    }
+}
+
+#[test]
+fn recovery_is_exact_over_many_saved_states() {
+    // Small enough that the state is saved every few hundred points.
+    let config = format!("{LIMITS}[policy]\njournal = \"64KiB\"\nfailures-per-minute = 1000\n");
+    let host = Setup::new(&config).with(&["fragile"]).serve();
+    let clean: Vec<_> = (0..20_000).map(good).collect();
+    let mut dirty = Vec::new();
+    for (i, request) in clean.iter().enumerate() {
+        if i % 641 == 0 {
+            dirty.push(bad(i as i64, "panic"));
+        }
+        dirty.push(request.clone());
+    }
+    let expected = rush(host.start("fragile", &[]), &clean);
+    assert_eq!(expected.len(), 20_000);
+    assert!(rush(host.start("fragile", &[]), &dirty) == expected);
+    host.wait_for_log(&["task ended", "points_out=20000 skipped=32"]);
+    assert_eq!(host.count_logs(&["raise policy.journal"]), 0);
+}
+
+#[test]
+fn a_batch_that_fails_is_skipped_whole() {
+    let host = Host::with(&["fragile_batch"]);
+    let with_panic = |mut requests: Vec<RequestMessage>| {
+        if let RequestMessage::Point(point) = &mut requests[1] {
+            point.fields_int.insert("panic".to_owned(), 1);
+        }
+        requests
+    };
+    let batches = |bad: bool| -> Vec<RequestMessage> {
+        (0..30i64)
+            .flat_map(|i| {
+                let good = batch(["a", "b"][i as usize % 2], i, &[1.0, 2.0, 3.0]);
+                let skipped = if bad && i % 7 == 0 {
+                    with_panic(batch(["a", "b"][i as usize / 7 % 2], i, &[9.0, 9.0]))
+                } else {
+                    Vec::new()
+                };
+                skipped.into_iter().chain(good)
+            })
+            .collect()
+    };
+    let expected = play(host.start("fragile_batch", &[]), batches(false));
+    assert_eq!(expected.len(), 30 * 5);
+    assert_eq!(play(host.start("fragile_batch", &[]), batches(true)), expected);
+    assert_eq!(rush(host.start("fragile_batch", &[]), &batches(true)), expected);
+    host.wait_for_log(&["task ended", "points_in=100 points_out=90 skipped=10"]);
+}
+
+#[test]
+fn a_batch_larger_than_the_journal_costs_what_came_since_the_state_was_saved() {
+    let config = "[policy]\njournal = \"1KiB\"\n";
+    let host = Setup::new(config).with(&["fragile_batch"]).serve();
+    let mut requests = batch("a", 1, &[1.0]);
+    let mut large = batch("a", 2, &[2.0; 100]);
+    if let RequestMessage::Point(point) = &mut large[60] {
+        point.fields_int.insert("panic".to_owned(), 1);
+    }
+    requests.extend(large);
+    requests.extend(batch("a", 3, &[3.0]));
+    let responses = play(host.start("fragile_batch", &[]), requests);
+    let values = field(&responses, "value");
+    assert_eq!(values, [1.0, 3.0]);
+    host.wait_for_log(&["lvl=warn", "its journal was full", "raise policy.journal", "journal=1KiB"]);
+    host.wait_for_log(&["task ended", "points_in=102 points_out=2 skipped=100"]);
+}
+
+#[test]
+fn restart_begins_without_state() {
+    let config = format!("{LIMITS}[policy]\non-trap = \"restart\"\n");
+    let host = Setup::new(&config).with(&["fragile"]).serve();
+    let requests = [good(3), good(6), bad(7, "panic"), good(9), good(12)];
+    let mut client = host.start("fragile", &[]);
+    let mut sums = Vec::new();
+    for request in requests {
+        let skipped = matches!(&request, RequestMessage::Point(point) if point.time == 7);
+        client.send(request).unwrap();
+        if !skipped {
+            let response = client.receive().unwrap().unwrap();
+            sums.extend(field(&[response], "sum"));
+        }
+    }
+    assert_eq!(sums, [3.0, 9.0, 9.0, 21.0]);
+    host.wait_for_log(&["lvl=warn", "is skipped", "state=lost"]);
+}
+
+#[test]
+fn pass_through_gives_the_input_back_once_the_plugin_has_failed() {
+    let config = "[policy]\non-trap = \"pass-through\"\n";
+    let host = Setup::new(config).with(&["fragile", "fragile_batch", "batch_to_stream"]).serve();
+    let mut client = host.start("fragile", &[]);
+    client.send(good(3)).unwrap();
+    assert_eq!(field(&[client.receive().unwrap().unwrap()], "sum"), [3.0]);
+    let rest = [bad(4, "fail"), good(6), good(9)];
+    let responses = play(client, rest.clone());
+    let same: Vec<ResponseMessage> = rest
+        .into_iter()
+        .map(|request| match request {
+            RequestMessage::Point(point) => ResponseMessage::Point(point),
+            _ => unreachable!("all are points"),
+        })
+        .collect();
+    assert_eq!(responses, same);
+    host.wait_for_log(&["lvl=error", "points go on unchanged", "told to fail"]);
+
+    // A batch that the plugin has been given in part is lost, the next one goes on whole.
+    let mut failing = batch("a", 1, &[1.0, 2.0]);
+    if let RequestMessage::Point(point) = &mut failing[1] {
+        point.fields_int.insert("panic".to_owned(), 1);
+    }
+    failing.extend(batch("a", 2, &[5.0]));
+    let responses = play(host.start("fragile_batch", &[]), failing);
+    assert_eq!(field(&responses, "value").last(), Some(&5.0));
+    assert!(field(&responses, "batch").is_empty());
+
+    let response = host.connect("batch_to_stream").init("task", Vec::new()).unwrap();
+    assert!(!response.success);
+    assert!(response.error.contains("on-trap = \"pass-through\" needs"), "{}", response.error);
+}
+
+#[test]
+fn too_many_failures_end_the_task() {
+    let config = format!("{LIMITS}[policy]\nfailures-per-minute = 3\n");
+    let host = Setup::new(&config).with(&["fragile"]).serve();
+    let mut requests: Vec<_> = (0..3).map(|i| bad(i, "fail")).collect();
+    requests.push(good(3));
+    let responses = play(host.start("fragile", &[]), requests.clone());
+    assert_eq!(field(&responses, "sum"), [3.0]);
+    requests.push(bad(4, "fail"));
+    let responses = play(host.start("fragile", &[]), requests);
+    let error = error_of(&responses);
+    assert!(
+        error.contains("told to fail; the plugin has failed more than policy.failures-per-minute = 3 times"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_state_that_cannot_be_captured_is_brought_back_from_its_start() {
+    let trapping = r#"
+        (module
+          (memory (export "memory") 1)
+          (table 1 funcref)
+          (elem declare func $f)
+          (func $f)
+          (data (i32.const 0) "\08\01")
+          (data (i32.const 128) "\1f\8a\01\1c\42\0c\0a\01a\11\00\00\00\00\00\00\00\00\42\0c\0a\01b\11\00\00\00\00\00\00\00\00")
+          (global $calls (mut i32) (i32.const 0))
+          (func (export "kapacitor_udf_abi_1"))
+          (func (export "udf_input") (param i32) (result i32) (i32.const 4096))
+          (func (export "udf_info") (result i64) (i64.const 0))
+          (func (export "udf_init") (param i32 i32) (result i64) (i64.const 2))
+          (func (export "udf_process") (param i32 i32) (result i64)
+            (table.set (i32.const 0) (ref.func $f))
+            ;; A point that is longer than any other.
+            (if (i32.gt_u (local.get 1) (i32.const 300)) (then (unreachable)))
+            (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+            (f64.store (i32.const 138) (f64.convert_i32_u (global.get $calls)))
+            (i64.const 549755813920))
+          (func (export "udf_finish") (result i64) (i64.const 0)))"#;
+    let setup = Setup::new("");
+    fs::write(setup.plugin("uncaptured"), wat::parse_str(trapping).unwrap()).unwrap();
+    let host = setup.serve();
+    let (_, checked, _) = host.setup.run(&["check"]);
+    assert!(checked.contains("plugin `uncaptured` has no snapshots"), "{checked}");
+    let long = Point { name: "x".repeat(300), ..point("a", 3, 1.0) };
+    let mut client = host.start("uncaptured", &[]);
+    let mut calls = Vec::new();
+    for (request, answered) in
+        [(good(1), true), (good(2), true), (RequestMessage::Point(long), false), (good(3), true)]
+    {
+        client.send(request).unwrap();
+        if answered {
+            calls.extend(field(&[client.receive().unwrap().unwrap()], "a"));
+        }
+    }
+    assert_eq!(calls, [1.0, 2.0, 3.0]);
+}
+
+/// Returns a point with the time (`t`) and a random number (`r`); traps at a point of more than 300
+/// bytes, after having asked for both.
+const WORLD: &str = r#"
+    (module
+      (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+      (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
+      (memory (export "memory") 1)
+      (data (i32.const 0) "\08\01")
+      (data (i32.const 128) "\1f\8a\01\1c\42\0c\0a\01t\11\00\00\00\00\00\00\00\00\42\0c\0a\01r\11\00\00\00\00\00\00\00\00")
+      (func (export "kapacitor_udf_abi_1"))
+      (func (export "udf_input") (param i32) (result i32) (i32.const 4096))
+      (func (export "udf_info") (result i64) (i64.const 0))
+      (func (export "udf_init") (param i32 i32) (result i64) (i64.const 2))
+      (func (export "udf_process") (param i32 i32) (result i64)
+        (drop (call $clock (i32.const 0) (i64.const 1) (i32.const 64)))
+        (drop (call $random (i32.const 72) (i32.const 4)))
+        (if (i32.gt_u (local.get 1) (i32.const 300)) (then (unreachable)))
+        (f64.store (i32.const 138) (f64.convert_i64_u (i64.load (i32.const 64))))
+        (f64.store (i32.const 152) (f64.convert_i32_u (i32.load (i32.const 72))))
+        (i64.const 549755813920))
+      (func (export "udf_finish") (result i64) (i64.const 0)))"#;
+
+#[test]
+fn a_guest_sees_the_time_of_the_data_and_the_same_random_numbers_again() {
+    let setup = Setup::new("");
+    fs::write(setup.plugin("world"), wat::parse_str(WORLD).unwrap()).unwrap();
+    let host = setup.serve();
+    let long = || {
+        let long = Point { name: "x".repeat(300), ..point("a", 999, 1.0) };
+        RequestMessage::Point(long)
+    };
+    // All of it in one run, since the time must be right for each point of it.
+    let mut requests: Vec<_> = (1..=50).map(good).collect();
+    for at in [40, 20, 20, 3] {
+        requests.insert(at, long());
+    }
+    let responses = rush(host.start("world", &[]), &requests);
+    let times: Vec<f64> = (1..=50).map(f64::from).collect();
+    assert_eq!(field(&responses, "t"), times);
+    let random = field(&responses, "r");
+    let mut distinct = random.clone();
+    distinct.sort_by(f64::total_cmp);
+    distinct.dedup();
+    assert!(distinct.len() > 45, "{random:?}");
+    // What is done again gets the same numbers: or the host would say that the output differs.
+    assert_eq!(host.count_logs(&["returned something else"]), 0);
+    // Another session has other numbers.
+    let other = rush(host.start("world", &[]), &[good(1)]);
+    assert_ne!(field(&other, "r")[0], random[0]);
+}
+
+#[test]
+fn a_run_that_takes_too_long_together_is_given_in_pieces() {
+    // Each point takes about 10 ms.
+    let slow = r#"
+        (module
+          (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+          (memory (export "memory") 1)
+          (data (i32.const 0) "\08\01")
+          (func (export "kapacitor_udf_abi_1"))
+          (func (export "udf_input") (param i32) (result i32) (i32.const 4096))
+          (func (export "udf_info") (result i64) (i64.const 0))
+          (func (export "udf_init") (param i32 i32) (result i64) (i64.const 2))
+          (func (export "udf_process") (param $at i32) (param $length i32) (result i64)
+            (local $i i32)
+            (local.set $i (i32.mul (local.get $length) (i32.const 100000)))
+            (loop $spin
+              (local.set $i (i32.sub (local.get $i) (i32.const 1)))
+              (br_if $spin (local.get $i)))
+            (i64.const 0))
+          (func (export "udf_finish") (result i64) (i64.const 0)))"#;
+    let setup = Setup::new("[limits]\ncall-deadline = \"150ms\"\n");
+    fs::write(setup.plugin("slow"), wat::parse_str(slow).unwrap()).unwrap();
+    let host = setup.serve();
+    let requests: Vec<_> = (0..50).map(good).collect();
+    assert_eq!(rush(host.start("slow", &[]), &requests), []);
+    host.wait_for_log(&["task ended", "points_in=50 points_out=0 skipped=0"]);
+}
+
+#[test]
+fn what_was_skipped_can_be_read() {
+    let host = Setup::new(LIMITS).with(&["fragile"]).serve();
+    let requests = vec![good(1), bad(2, "panic"), bad(5, "fail"), good(3)];
+    assert_eq!(play(host.start("fragile", &[]), requests).len(), 2);
+    let line = host.wait_for_log(&["lvl=warn", "what it failed at is skipped"]);
+    for part in [
+        "err=\"udf_process: panicked: index out of bounds: the len is 3 but the index is 7",
+        "fragile.rs:",
+        "point=\"cpu,host=a value=1000,panic=7i 2\"",
+        "task=task",
+        "plugin=fragile",
+    ] {
+        assert!(line.contains(part), "{line} lacks {part}");
+    }
+    // The second one is of the same burst.
+    host.wait_for_log(&["task ended", "skipped=2"]);
+    assert_eq!(host.count_logs(&["what it failed at is skipped"]), 1);
+    host.wait_for_log(&["plugin failed again", "more=1"]);
+    let (code, stdout, stderr) = host.setup.run(&["skipped"]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    for part in ["fragile", "task", "panicked: index out of bounds", "told to fail", "panic=7i 2"] {
+        assert!(stdout.contains(part), "{stdout} lacks {part}");
+    }
+    let file = host.setup.folder.path().join("state/skipped/00.toml");
+    assert!(fs::read_to_string(file).unwrap().contains("plugin-sha256 = "));
+}
+
+#[test]
+fn a_snapshot_that_fails_costs_the_snapshot() {
+    let host = Host::with(&["trap_in_snapshot"]);
+    let mut client = host.start("trap_in_snapshot", &[]);
+    assert!(!client.snapshot(&mut Vec::new()).unwrap().is_empty());
+    host.wait_for_log(&["lvl=warn", "no snapshot taken", "udf_snapshot: trap"]);
+    client.keepalive(1).unwrap();
+    assert!(matches!(client.receive().unwrap(), Some(ResponseMessage::Keepalive(_))));
+}
+
+#[test]
+fn a_restored_state_is_where_a_recovery_begins() {
+    let host = Setup::new(LIMITS).with(&["fragile", "own_format", "moving_avg"]).serve();
+    let mut first = host.start("fragile", &[]);
+    first.send(good(3)).unwrap();
+    first.receive().unwrap();
+    let snapshot = first.snapshot(&mut Vec::new()).unwrap();
+    let mut second = host.start("fragile", &[]);
+    assert!(second.restore(snapshot).unwrap().success);
+    let responses = play(second, [bad(4, "panic"), good(6), bad(7, "hog"), good(9)]);
+    assert_eq!(field(&responses, "sum"), [9.0, 18.0]);
+    // A task that has no failure does not notice.
+    let responses = play(host.start("moving_avg", &moving_avg(1)), [good(1)]);
+    assert_eq!(field(&responses, "mean"), [1.0]);
+}
