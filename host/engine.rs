@@ -18,6 +18,10 @@ pub const TICK: Duration = Duration::from_millis(10);
 /// Stack that the host's own functions may use on top of the guest's, when a guest calls them.
 const HOST_STACK: usize = 256 * 1024;
 
+/// Most bytes that one call of a guest may have the host copy or make, beside its memory: text that is
+/// printed, random bytes, clocks that are waited for. Such a call is not interrupted by a tick.
+pub(crate) const MAX_HOST_CALL: usize = 1024 * 1024;
+
 /// The engine and what it gives to guests. One for the whole process, since compiled plugins belong
 /// to it.
 pub struct Engine {
@@ -88,7 +92,8 @@ impl Guest {
             wasi.stdout(GuestLog::stream(&self.log, guest_log::Level::Info))
                 .stderr(GuestLog::stream(&self.log, guest_log::Level::Error))
                 .allow_tcp(false)
-                .allow_udp(false);
+                .allow_udp(false)
+                .max_random_size(MAX_HOST_CALL as u64);
             self.world.give(&mut wasi);
             Box::new(wasi.build_p1())
         })

@@ -14,7 +14,7 @@ use crate::deadline::CallClock;
 use crate::guest_log::Who;
 use crate::host::Host;
 use crate::inbox::{Item, Run};
-use crate::logfmt::cut;
+use crate::logfmt::{cut, visible};
 use crate::protocol::{
     InitRequest, InitResponse, RequestMessage, ResponseMessage, RestoreResponse, SnapshotResponse, put_error,
     put_response,
@@ -217,14 +217,15 @@ impl Executor {
         Ok(verdict)
     }
 
-    /// The error with the name of the plugin, cut.
+    /// The error with the name of the plugin, cut, and safe to be shown.
     fn describe(&self, error: &str) -> String {
         let mut error = match self.who.plugin.as_str() {
             "" => format!("function \"{}\": {error}", self.who.function),
             plugin => format!("plugin \"{plugin}\": {error}"),
         };
         cut(&mut error, MAX_ERROR);
-        error
+        // `kapacitor show` prints it as it is.
+        visible(&error)
     }
 }
 

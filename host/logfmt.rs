@@ -123,16 +123,34 @@ fn put(key: &str, value: &str, line: &mut String) {
             '"' | '\\' => line.extend(['\\', c]),
             '\n' => line.push_str("\\n"),
             '\t' => line.push_str("\\t"),
-            // Control characters and the ones that reorder text on a screen.
-            c if c.is_control()
-                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
-            {
-                line.push_str(&format!("\\u{:04x}", c as u32));
-            }
-            c => line.push(c),
+            c => put_visible(c, line),
         }
     }
     line.push('"');
+}
+
+/// Appends a character; the number of one that a screen would obey rather than show: control
+/// characters and the ones that reorder text.
+fn put_visible(c: char, text: &mut String) {
+    let obeyed = c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if obeyed {
+        text.push_str(&format!("\\u{:04x}", c as u32));
+    } else {
+        text.push(c);
+    }
+}
+
+/// Text of a guest as it may be shown on a terminal, in one or more lines.
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' => shown.push(c),
+            c => put_visible(c, &mut shown),
+        }
+    }
+    shown
 }
 
 /// Cuts `text` to at most `max` bytes and says so.
@@ -167,6 +185,11 @@ mod tests {
         assert_eq!(line("x\nlvl=error msg=forged"), " text=\"x\\nlvl=error msg=forged\"");
         assert_eq!(line("\u{1b}[2J\r\0"), " text=\"\\u001b[2J\\u000d\\u0000\"");
         assert_eq!(line("\u{202e}txt"), " text=\"\\u202etxt\"");
+    }
+
+    #[test]
+    fn shown_text_keeps_its_lines_and_nothing_else_that_moves_the_cursor() {
+        assert_eq!(visible("a\n\tb\u{1b}[31m\r\u{202e}ü"), "a\n\tb\\u001b[31m\\u000d\\u202eü");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use wasmtime_wasi::p1::WasiP1Ctx;
 
 use crate::budget::{Account, Budget};
 use crate::deadline::{CallClock, Expired};
+use crate::engine::MAX_HOST_CALL;
 use crate::guest_log::{GuestLog, SharedLog, Who};
 use crate::limits::Limits;
 use crate::units::{Bytes, Span};
@@ -175,6 +176,7 @@ impl Sandbox {
         };
         let mut store = Store::new(pre.module().engine(), guest);
         store.limiter(|guest| &mut guest.limiter);
+        store.set_hostcall_fuel(MAX_HOST_CALL);
         clock.install(&mut store);
         store.set_epoch_deadline(2);
         let instance = clock.run(limits.call_deadline.0, pre.instantiate_async(&mut store)).await;

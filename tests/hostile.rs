@@ -4,8 +4,11 @@
 //! nothing.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc;
+use std::time::Instant;
+use std::{fs, slice, thread};
 
 use kapacitor_wasm::client::Client;
 use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
@@ -13,6 +16,7 @@ use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
 use crate::support::{Host, Setup, error_of, field, moving_avg, play, point};
 
 /// What a guest does, and what the host is to say of it.
+#[derive(Clone, Copy)]
 enum Attack {
     /// When it is loaded.
     Load(&'static str),
@@ -30,7 +34,7 @@ enum Attack {
 
 use Attack::{End, Harmless, Init, Load, Point, Snapshot};
 
-const ATTACKS: [(&str, Attack); 64] = [
+const ATTACKS: &[(&str, Attack)] = &[
     ("endless_info", Load("udf_info: computed for longer than limits.call-deadline")),
     ("endless_start", Load("start: computed for longer than limits.call-deadline")),
     ("trap_in_info", Load("udf_info: trap: wasm `unreachable` instruction executed")),
@@ -95,13 +99,186 @@ const ATTACKS: [(&str, Attack); 64] = [
     ("hidden_global", Harmless(0)),
     ("trap_in_restore", Harmless(0)),
     ("refuses_restore", Harmless(0)),
+    // Frames.
+    ("frame_1_40", Point("the frame is cut off or its length is wrong")),
+    ("frame_1_31", Point("the frame is cut off or its length is wrong")),
+    ("frame_negative", Point("the frame is cut off or its length is wrong")),
+    ("frame_overflow", Point("the frame is cut off or its length is wrong")),
+    ("cut_header", Point("response 2 of the call: the frame is cut off")),
+    ("garbage", Point("`response` is malformed")),
+    ("group_wire_type", Point("`response` is malformed")),
+    ("point_as_varint", Point("`point` is malformed")),
+    ("cut_point", Point("`point` is malformed")),
+    ("wrong_field_type", Point("`fieldsDouble` is malformed")),
+    ("unknown_fields", Harmless(1)),
+    ("forged_init", Point("a plugin may not send `init`")),
+    ("forged_restore", Point("a plugin may not send `restore`")),
+    ("keepalive_flood", Point("response 1 of the call: a plugin may not send `keepalive`")),
+    // Batches.
+    ("begin_size_negative", Harmless(3)),
+    ("begin_size_1_33", Harmless(3)),
+    ("begin_size_twice", Harmless(3)),
+    ("interleaved_batches", Point("response 2 of the call: begin before the end of the batch before")),
+    ("end_twice", Point("response 4 of the call: end without begin")),
+    ("end_of_another", Harmless(3)),
+    ("begin_on_stream", Point("`begin` on a stream edge")),
+    ("end_on_stream", Point("`end` on a stream edge")),
+    ("error_in_batch", Point("plugin \"error_in_batch\": in the middle")),
+    ("many_batches", Harmless(2000)),
+    ("huge_batch", Point("response 16386 of the call: a batch of more than limits.output = 2MiB")),
+    ("extreme_times", Harmless(4)),
+    // Text that is not UTF-8.
+    ("utf8_tag_key", Point("`tags` is not valid UTF-8")),
+    ("utf8_field_key", Point("`fieldsDouble` is not valid UTF-8")),
+    ("utf8_int_key", Point("`fieldsInt` is not valid UTF-8")),
+    ("utf8_bool_key", Point("`fieldsBool` is not valid UTF-8")),
+    ("utf8_string", Point("`fieldsString` is not valid UTF-8")),
+    ("utf8_name", Point("`name` is not valid UTF-8")),
+    ("utf8_database", Point("`database` is not valid UTF-8")),
+    ("utf8_group", Point("`group` is not valid UTF-8")),
+    ("utf8_dimension", Point("`dimensions` is not valid UTF-8")),
+    ("utf8_surrogate", Point("`tags` is not valid UTF-8")),
+    ("utf8_overlong", Point("`fieldsString` is not valid UTF-8")),
+    ("utf8_long", Point("`fieldsString` is not valid UTF-8")),
+    ("utf8_batch_name", Point("`name` is not valid UTF-8")),
+    ("utf8_end_tag", Point("response 3 of the call: `tags` is not valid UTF-8")),
+    ("utf8_error", Point("`error` is not valid UTF-8")),
+    // Points that are odd, and points that are large.
+    ("no_fields", Harmless(1)),
+    ("nothing_in_point", Harmless(1)),
+    ("nan_field", Harmless(1)),
+    ("inf_field", Harmless(1)),
+    ("empty_names", Harmless(1)),
+    ("duplicate_keys", Harmless(1)),
+    ("duplicate_key_in_entry", Point("field `x` has values of more than one type")),
+    ("entry_without_key", Point("field `` has values of more than one type")),
+    ("unknown_dimension", Harmless(1)),
+    ("line_breaks", Harmless(1)),
+    ("control_characters", Harmless(1)),
+    ("wide_bool", Harmless(1)),
+    ("many_fields", Point("a point of more than 65536 tags and fields")),
+    ("many_tags", Point("a point of more than 65536 tags and fields")),
+    ("most_fields", Harmless(1)),
+    ("most_tags", Harmless(1)),
+    ("huge_name", Harmless(1)),
+    ("huge_tag", Harmless(1)),
+    ("most_output", Harmless(1)),
+    ("more_output", Point("returned 2097153 bytes, more than limits.output = 2MiB")),
+    ("point_flood", Harmless(10_000)),
+    // Text that is shown.
+    ("error_forgery", Point("msg=forged \\u001b[31m\\u202e\\u000d\\u0007 end")),
+    ("huge_error", Point("a… (1044501 bytes cut)")),
+    ("init_forgery", Init("msg=forged \\u001b[31m\\u202e\\u000d\\u0007 end")),
+    ("huge_init_error", Init(" bytes cut)")),
+    ("panic_forgery", Point("msg=forged \\u001b[31m\\u202e\\u000d\\u0007 end")),
+    ("name_forgery", Point("msg=forged \\u001b[31m\\u202e\\u000d\\u0007 end")),
+    ("import_forgery", Load("imports `env.x")),
+    ("marker_forgery", Load("is made for guest interface x")),
+    ("option_forgery", Load("a TICKscript can't call option `x")),
+    ("log_levels", Harmless(0)),
+    ("logs_at_start", Harmless(0)),
+    ("panic_flood", Harmless(0)),
+    // What a plugin says of itself.
+    ("option_not_utf8", Load("udf_info does not return an InfoResponse")),
+    ("option_value_type", Load("option `a` has a value of unknown type 9")),
+    ("unknown_edge", Load("7 is no edge type")),
+    ("negative_edge", Load("-1 is no edge type")),
+    ("reserved_option", Load("a TICKscript can't call option `lambda`")),
+    ("huge_option_name", Harmless(0)),
+    ("many_values", Harmless(0)),
+    ("many_options", Load("it has more than 256 options")),
+    // WASI.
+    ("exits_zero", Point("udf_process: exited with code 0")),
+    ("exits_odd", Point("udf_process: trap: exit with invalid exit status")),
+    ("exits_at_load", Load("_initialize: exited with code 0")),
+    ("raises", Harmless(0)),
+    ("looks_around", Harmless(0)),
+    ("reads_stdin", Harmless(0)),
+    ("descriptor_tricks", Harmless(0)),
+    ("print_flood", Harmless(0)),
+    ("prints_outside", Harmless(0)),
+    ("poll_huge", Harmless(0)),
+    ("poll_outside", Point("udf_process: trap: Pointer out of bounds")),
+    ("poll_many", Point("udf_process: computed for longer than limits.call-deadline")),
+    ("poll_too_many", Harmless(0)),
+    ("sleeps_often", Point("udf_process: computed for longer than limits.call-deadline")),
+    ("yields_often", Point("udf_process: computed for longer than limits.call-deadline")),
+    ("random_huge", Point("udf_process: trap: requested len 1073741824 exceeds limit 1048576")),
+    ("random_outside", Point("udf_process: trap: requested len 33554432 exceeds limit 1048576")),
+    ("random_hog", Point("udf_process: computed for longer than limits.call-deadline")),
+    ("clocks", Point("udf_process: trap: Pointer out of bounds")),
+    // Time, stack, memory and traps.
+    ("busy", Harmless(1)),
+    ("endless_initialize", Load("_initialize: computed for longer than limits.call-deadline")),
+    ("endless_input", Init("udf_input: computed for longer than limits.call-deadline")),
+    ("endless_snapshot", Snapshot("udf_snapshot: computed for longer than limits.call-deadline")),
+    ("endless_tail_calls", Point("udf_process: computed for longer than limits.call-deadline")),
+    ("endless_growth", Point("udf_process: computed for longer than limits.call-deadline")),
+    ("endless_indirect", Point("used more stack than limits.stack = 512KiB, in again <- again")),
+    ("fill_loop", Point("udf_process: computed for longer than limits.call-deadline")),
+    ("copy_loop", Point("udf_process: computed for longer than limits.call-deadline")),
+    ("stack_end_log", Point("used more stack than limits.stack = 512KiB")),
+    ("stack_end_wasi", Point("used more stack than limits.stack = 512KiB")),
+    ("stack_end_grow", Point("used more stack than limits.stack = 512KiB")),
+    ("trap_in_initialize", Load("_initialize: trap: wasm `unreachable`")),
+    ("trap_after_output", Point("udf_process: trap: wasm `unreachable`")),
+    ("bad_conversion", Point("udf_process: trap: invalid conversion to integer")),
+    ("null_call", Point("udf_process: trap: uninitialized element")),
+    ("wrong_call", Point("udf_process: trap: indirect call type mismatch")),
+    ("outside_load", Point("udf_process: trap: out of bounds memory access")),
+    // Snapshots.
+    ("bad_snapshot_response", Snapshot("udf_snapshot: returned a malformed SnapshotResponse")),
+    ("snapshot_out_of_range", Snapshot("udf_snapshot: returned the region 4294967295..+0")),
+    ("more_snapshot", Snapshot("udf_snapshot: returned 2097153 bytes, more than limits.output = 2MiB")),
+    ("exits_in_snapshot", Snapshot("udf_snapshot: exited with code 0")),
+    ("huge_snapshot", Harmless(0)),
+    ("empty_snapshot", Harmless(0)),
+    ("full_memory", Harmless(0)),
+    ("odd_globals", Harmless(0)),
+    ("wizer_names", Harmless(0)),
+    ("bad_restore_response", Harmless(0)),
+    ("endless_restore", Harmless(0)),
+    ("exits_in_restore", Harmless(0)),
+    ("restore_hog", Harmless(0)),
+    ("restore_out_of_range", Harmless(0)),
+    // Regions of memory.
+    ("empty_region_outside", Point("udf_process: returned the region 4294967295..+0")),
+    ("init_out_of_range", Init("udf_init: returned the region 4294967295..+96")),
+    ("info_out_of_range", Load("udf_info: returned the region 4294967295..+96")),
+    ("returns_its_input", Harmless(1)),
+    ("returns_more_than_its_input", Point("response 2 of the call: it has no message set")),
+    ("input_moves", Harmless(0)),
+    ("input_last_page", Point("udf_input: gave an input buffer at 65504 that does not have room")),
+    ("input_on_itself", Point("the frame is cut off or its length is wrong")),
+    // Modules.
+    ("many_tables", Load("table count too high at 5")),
+    ("big_table", Load("asked for a table of 1000000 entries, more than limits.table = 100000")),
+    ("data_outside", Load("start: trap: out of bounds memory access")),
+    ("elements_outside", Load("start: trap: undefined element")),
+    ("no_memory", Load("has no export `memory: memory`")),
+    ("half_snapshot", Load("exports only one of udf_snapshot and udf_restore")),
+    ("wrong_type", Load("has no export `_initialize: () -> ()`")),
+    ("wrong_import_type", Load("incompatible import type for `kapacitor::log`")),
+    ("component", Load("is a WebAssembly component")),
+    ("shared_memory", Load("is not a valid module: threads must be enabled")),
+    ("two_memories", Load("is not a valid module: multiple memories")),
 ];
 
-const LIMITS: &str = "
+/// The `udf.toml` that the guests attack under.
+pub const LIMITS: &str = "
 [limits]
 memory = \"8MiB\"
 call-deadline = \"200ms\"
 output = \"2MiB\"
+
+[functions.busy]
+plugin = \"busy\"
+[functions.busy.limits]
+call-deadline = \"1s\"
+";
+
+/// Nothing is left out, and the first failure ends a session.
+const STRICT: &str = "
 [policy]
 on-trap = \"fail\"
 not-finite = \"pass\"
@@ -126,7 +303,7 @@ fn every_guest_is_in_the_list_and_says_what_it_does() {
 #[test]
 fn an_attack_ends_its_own_session_and_no_other() {
     let names: Vec<&str> = ATTACKS.iter().map(|(name, _)| *name).collect();
-    let host = Setup::new(LIMITS).with(&names).with(&["moving_avg"]).serve();
+    let host = Setup::new(&format!("{LIMITS}{STRICT}")).with(&names).with(&["moving_avg"]).serve();
     let mut neighbour = host.start("moving_avg", &moving_avg(1));
     let mut sent = Vec::new();
     let mut feed = |neighbour: &mut Client| {
@@ -134,7 +311,7 @@ fn an_attack_ends_its_own_session_and_no_other() {
         neighbour.send(RequestMessage::Point(point("a", sent.len() as i64, value))).unwrap();
         sent.push(value);
     };
-    for (name, attack) in ATTACKS {
+    for (name, attack) in ATTACKS.iter().copied() {
         feed(&mut neighbour);
         match attack {
             Load(expected) => {
@@ -143,6 +320,7 @@ fn an_attack_ends_its_own_session_and_no_other() {
                 assert!(host.connect(name).info().is_ok());
                 let response = host.connect(name).init("task", Vec::new()).unwrap();
                 assert!(!response.success && response.error.contains(expected), "{}", response.error);
+                assert_shows(&response.error);
             }
             Init(expected) => {
                 let mut client = host.connect(name);
@@ -184,13 +362,127 @@ fn refused(host: &Host, name: &str, expected: &str) {
 fn assert_says(name: &str, error: &str, expected: &str) {
     assert!(error.contains(expected), "{name}: {error:?} does not say {expected:?}");
     assert!(error.contains(&format!("plugin \"{name}\"")), "{error}");
+    assert_shows(error);
+}
+
+/// `kapacitor show` prints an error as it is.
+fn assert_shows(error: &str) {
+    let obeyed = |c: char| (c.is_control() && c != '\n' && c != '\t') || c == '\u{202e}';
+    assert!(!error.contains(obeyed), "{error:?}");
+}
+
+/// Round trips of each kind that are measured beside guests that compute.
+const ROUND_TRIPS: i64 = 500;
+
+/// Calls after which a busy guest stops by itself, should the test fail.
+const MOST_CALLS: i64 = 30;
+
+#[test]
+fn guests_that_compute_all_the_time_keep_no_other_session_waiting() {
+    let host = Setup::new(&format!("{LIMITS}{STRICT}")).with(&["busy", "moving_avg"]).serve();
+    let mut neighbour = host.start("moving_avg", &moving_avg(1));
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let (answered, first_answers) = mpsc::channel();
+        let busy: Vec<_> = (0..2 * cores)
+            .map(|_| {
+                let mut client = host.start("busy", &[]);
+                let (answered, stop) = (answered.clone(), &stop);
+                scope.spawn(move || {
+                    for call in (0..MOST_CALLS).take_while(|_| !stop.load(Relaxed)) {
+                        let sent = point("a", call, 1.0);
+                        client.send(RequestMessage::Point(sent.clone())).unwrap();
+                        assert_eq!(next(&mut client), ResponseMessage::Point(sent));
+                        if call == 0 {
+                            let _ = answered.send(());
+                        }
+                    }
+                })
+            })
+            .collect();
+        drop(answered);
+        // From the first answer on each of them has the next call under way.
+        for _ in &busy {
+            first_answers.recv().expect("a busy guest answers");
+        }
+        let (mut keepalives, mut points) = (Vec::new(), Vec::new());
+        for i in 1..=ROUND_TRIPS {
+            let start = Instant::now();
+            neighbour.keepalive(i).unwrap();
+            loop {
+                match neighbour.receive().unwrap() {
+                    // A sign of life that nobody asked for.
+                    Some(ResponseMessage::Keepalive(response)) if response.time == 0 => {}
+                    Some(ResponseMessage::Keepalive(response)) if response.time == i => break,
+                    other => panic!("keepalive {i} was answered with {other:?}"),
+                }
+            }
+            keepalives.push(start.elapsed());
+            let start = Instant::now();
+            neighbour.send(RequestMessage::Point(point("a", i, i as f64))).unwrap();
+            let response = next(&mut neighbour);
+            points.push(start.elapsed());
+            assert_eq!(field(slice::from_ref(&response), "mean"), [i as f64]);
+            assert!(matches!(response, ResponseMessage::Point(point) if point.time == i));
+        }
+        assert!(busy.iter().all(|busy| !busy.is_finished()));
+        stop.store(true, Relaxed);
+        for (what, mut times) in [("keepalive", keepalives), ("point", points)] {
+            times.sort();
+            let at = |percent: usize| times[times.len() * percent / 100];
+            println!(
+                "{what} beside {} busy guests on {cores} cores: p50 {:?}, p99 {:?}, longest {:?}",
+                2 * cores,
+                at(50),
+                at(99),
+                times[times.len() - 1]
+            );
+        }
+    });
+    assert_eq!(play(neighbour, []), []);
+}
+
+/// The next response that is not a sign of life.
+fn next(client: &mut Client) -> ResponseMessage {
+    loop {
+        match client.receive().unwrap().expect("the session goes on") {
+            ResponseMessage::Keepalive(_) => {}
+            response => return response,
+        }
+    }
 }
 
 #[test]
 fn the_size_of_a_batch_is_corrected() {
-    let host = Setup::new(LIMITS).with(&["huge_begin_size"]).serve();
+    let host = Setup::new(&format!("{LIMITS}{STRICT}")).with(&["huge_begin_size", "busy"]).serve();
     let responses = play(host.start("huge_begin_size", &[]), [RequestMessage::Point(point("a", 1, 1.0))]);
     assert!(matches!(&responses[0], ResponseMessage::Begin(begin) if begin.size == 1), "{responses:?}");
+}
+
+#[test]
+fn a_guest_that_attacks_in_restore_starts_clean() {
+    let reasons = [
+        ("endless_restore", "udf_restore: computed for longer than limits.call-deadline"),
+        ("bad_restore_response", "udf_restore: returned a malformed RestoreResponse"),
+        ("restore_out_of_range", "udf_restore: returned the region 4294967295..+96"),
+        ("exits_in_restore", "udf_restore: exited with code 0"),
+        ("restore_hog", "the plugin refuses it"),
+    ];
+    let host = Setup::new(LIMITS).with(&reasons.map(|(name, _)| name)).with(&["busy"]).serve();
+    for (name, reason) in reasons {
+        let mut old = host.start(name, &[]);
+        let snapshot = old.snapshot(&mut Vec::new()).unwrap();
+        let mut new = host.start(name, &[]);
+        let restored = new.restore(snapshot.clone()).unwrap();
+        assert!(restored.success, "{name}: {}", restored.error);
+        let line = host.wait_for_log(&["was set aside", &format!("plugin={name} ")]);
+        assert!(line.contains(reason), "{line}");
+        // It is as new: it takes points, and can be saved.
+        new.send(RequestMessage::Point(point("a", 1, 1.0))).unwrap();
+        assert!(!new.snapshot(&mut Vec::new()).unwrap().is_empty(), "{name}");
+        assert_eq!(play(new, []), [], "{name}");
+    }
 }
 
 #[test]
@@ -210,7 +502,7 @@ fn guest_text_is_escaped_and_bounded() {
 
 #[test]
 fn a_panic_says_why_and_where() {
-    let host = Setup::new(LIMITS).with(&["panics"]).serve();
+    let host = Setup::new(&format!("{LIMITS}{STRICT}")).with(&["panics", "busy"]).serve();
     let mut bad = point("a", 1, 1.0);
     bad.fields_int.insert("panic".to_owned(), 7);
     let responses = play(host.start("panics", &[]), [RequestMessage::Point(bad)]);

@@ -83,6 +83,13 @@ impl Api {
         accept(&format!("{status} {id}"), self.agent.patch(path).send(task));
     }
 
+    /// Deletes a task, which stops it.
+    #[track_caller]
+    pub fn delete_task(&self, id: &str) {
+        let path = self.kapacitor_path(&format!("tasks/{id}"));
+        accept(&format!("delete {id}"), self.agent.delete(path).call());
+    }
+
     /// What Kapacitor knows of a task.
     #[track_caller]
     pub fn task(&self, id: &str) -> Value {

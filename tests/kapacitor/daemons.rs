@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::api::Api;
 use super::binaries::{self, Binaries};
+use crate::support;
 
 /// How long anything may take that a test waits for.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,7 +26,7 @@ const TAIL: usize = 40;
 /// What is special about the processes of a test.
 #[derive(Clone, Copy)]
 pub struct Setup<'a> {
-    /// The plugins of the repository that the host gets.
+    /// The plugins of the repository and of `tests/guests` that the host gets.
     pub plugins: &'a [&'a str],
     /// Further plugins: name and WAT.
     pub guests: &'a [(&'a str, &'a str)],
@@ -117,6 +118,14 @@ impl Stack {
         kapacitord.child.id()
     }
 
+    /// The most memory that kapacitord has had in RAM, in KiB.
+    pub fn kapacitord_most_kib(&self) -> u64 {
+        let id = self.kapacitord.as_ref().expect("kapacitord runs").child.id();
+        let status = fs::read_to_string(format!("/proc/{id}/status")).expect("kapacitord runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux says it");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
     /// What the host has logged, over all its restarts.
     pub fn host_log(&self) -> String {
         self.host.as_ref().expect("the host runs").log()
@@ -125,6 +134,28 @@ impl Stack {
     /// What kapacitord has logged, over all its restarts.
     pub fn kapacitord_log(&self) -> String {
         self.kapacitord.as_ref().expect("kapacitord runs").log()
+    }
+
+    /// Disables a task and waits until Kapacitor has noted how it ended; returns the error, if any.
+    ///
+    /// It does so a little after it has answered, and notes the status of before along with it: a task
+    /// that is enabled meanwhile runs on when it is disabled again. Whether it ended with "node aborted"
+    /// or without an error is chance for a UDF on a socket.
+    #[track_caller]
+    pub fn disable_and_settle(&self, id: &str) -> String {
+        let stopped = || {
+            let log = self.kapacitord_log();
+            let stopped = log.lines().filter(|line| line.contains("msg=\"stopped task\""));
+            stopped.filter(|line| line.ends_with(&format!(" task={id}"))).count()
+        };
+        let before = stopped();
+        self.api.set_status(id, "disabled");
+        wait_for(&format!("Kapacitor notes how task {id} ended"), || {
+            let task = self.api.task(id);
+            assert_eq!(task["executing"], false, "task {id}");
+            let error = task["error"].as_str().unwrap_or_default().to_owned();
+            (!error.is_empty() || stopped() > before).then_some(error)
+        })
     }
 
     /// Runs the `kapacitor` command and returns what it prints.
@@ -254,9 +285,8 @@ fn write_configs(folder: &Path, setup: &Setup, [kapacitor, influxdb, backup]: [u
     let write = |name: &str, text: &str| fs::write(folder.join(name), text).expect("a file can be written");
     fs::create_dir(folder.join("plugins")).expect("a folder can be made");
     for name in setup.plugins {
-        let built = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("plugins/{name}.wasm"));
-        fs::copy(&built, folder.join(format!("plugins/{name}.wasm")))
-            .unwrap_or_else(|e| panic!("{}: {e}: build the plugins first", built.display()));
+        let wasm = support::wasm(name);
+        fs::write(folder.join(format!("plugins/{name}.wasm")), wasm).expect("a file can be written");
     }
     for (name, wat) in setup.guests {
         let wasm = wat::parse_str(wat).unwrap_or_else(|e| panic!("guest {name}: {e}"));

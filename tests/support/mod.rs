@@ -86,8 +86,8 @@ impl Setup {
     }
 }
 
-/// The bytes of a plugin.
-fn wasm(plugin: &str) -> Vec<u8> {
+/// The bytes of a plugin: of the repository, or of `tests/guests`.
+pub fn wasm(plugin: &str) -> Vec<u8> {
     let root = Path::new(ROOT);
     let wat = root.join("tests/guests/wat").join(format!("{plugin}.wat"));
     if wat.exists() {

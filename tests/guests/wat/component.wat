@@ -1,0 +1,2 @@
+;; Is a WebAssembly component.
+(component)

@@ -1,0 +1,9 @@
+;; Exports no memory.
+(module
+  (memory 1)
+  (func (export "kapacitor_udf_abi_1"))
+  (func (export "udf_input") (param i32) (result i32) (i32.const 0))
+  (func (export "udf_info") (result i64) (i64.const 0))
+  (func (export "udf_init") (param i32 i32) (result i64) (i64.const 0))
+  (func (export "udf_process") (param i32 i32) (result i64) (i64.const 0))
+  (func (export "udf_finish") (result i64) (i64.const 0)))
