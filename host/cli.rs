@@ -48,6 +48,8 @@ enum Command {
     Skipped(Settings),
     /// Play a recording to the plugins as Kapacitor would, and show what comes out.
     Demo(commands::demo::Options),
+    #[command(hide = true)]
+    Compile(commands::compile::Options),
     /// Measure points per second and CPU per point, beside a raw socket echo.
     Bench(commands::bench::Options),
 }
@@ -78,6 +80,7 @@ impl Settings {
     /// Reads the file and puts the flags over it.
     pub fn load(&self) -> Result<Config> {
         let mut config = Config::from_file(&self.config)?;
+        config.compiler = Some(OWN.into());
         if let Some(dir) = &self.plugins_dir {
             config.plugins_dir.clone_from(dir);
         }
@@ -97,6 +100,9 @@ impl Settings {
     }
 }
 
+/// This program, also when its file was replaced meanwhile.
+pub const OWN: &str = "/proc/self/exe";
+
 /// Does what the command line says.
 pub fn run() -> Result<ExitCode> {
     match Cli::parse().command {
@@ -112,6 +118,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Config { stdio, settings } => commands::check::config(&settings, stdio),
         Command::Skipped(settings) => commands::skipped::skipped(&settings.load()?),
         Command::Demo(options) => commands::demo::demo(&options),
+        Command::Compile(options) => commands::compile::compile(&options),
         Command::Bench(options) => commands::bench::bench(&options),
     }
 }

@@ -51,6 +51,9 @@ pub struct Config {
     /// Policies of every function.
     #[serde(default)]
     policy: PartialPolicy,
+    /// The program that compiles plugins in a process of its own: this one, if it has the command.
+    #[serde(skip)]
+    pub compiler: Option<PathBuf>,
     /// Named functions, beside the one that each plugin gets by itself.
     #[serde(default)]
     pub functions: BTreeMap<String, FunctionConfig>,

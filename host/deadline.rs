@@ -92,23 +92,31 @@ impl CallClock {
     /// When the guest slept past the deadline in a call to the host, where no tick reaches it.
     pub async fn run<F: Future>(&self, deadline: Duration, call: F) -> Result<F::Output, Expired> {
         let mut call = pin!(call);
-        let mut sleep = None;
+        // How long the guest may still wait for the host, and the wait under way.
+        let mut patience = deadline;
+        let mut wait = None;
         self.used.store(0, Relaxed);
         self.deadline.store(deadline.as_nanos() as u64, Relaxed);
         poll_fn(|cx| {
             self.ticked.store(false, Relaxed);
             self.resumed.store(self.now(), Relaxed);
+            if let Some((since, _)) = wait.as_ref() {
+                let since: &Instant = since;
+                patience = patience.saturating_sub(since.elapsed());
+            }
             let polled = call.as_mut().poll(cx);
             self.used.store(self.used().as_nanos() as u64, Relaxed);
             self.resumed.store(RESTING, Relaxed);
             if let Poll::Ready(output) = polled {
                 return Poll::Ready(Ok(output));
             }
+            wait = None;
             if !self.ticked.load(Relaxed) {
-                let sleep = sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(deadline)));
+                let mut sleep = Box::pin(tokio::time::sleep(patience));
                 if sleep.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(Err(Expired));
                 }
+                wait = Some((Instant::now(), sleep));
             }
             Poll::Pending
         })

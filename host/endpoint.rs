@@ -11,17 +11,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use rustix::fs::FileType;
-use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::watch;
 use tracing::warn;
 
 use crate::config::Config;
 use crate::host::Host;
-use crate::protocol::{KeepaliveResponse, ResponseMessage, put_response};
 use crate::router::Function;
-use crate::session::{HEARTBEAT, Reader, Session, Writer};
+use crate::session::{Reader, Session, Writer};
 use crate::units::Mode;
 
 /// Longest path of a unix socket in bytes, on Linux.
@@ -86,12 +83,14 @@ impl Socket {
             .with_context(|| format!("{shown}: the socket can't be given its mode"))
     }
 
-    /// Accepts connections for ever, each a session of its own once there is a host.
-    pub async fn serve(self, host: watch::Receiver<Option<Arc<Host>>>, function: Arc<Function>) {
+    /// Accepts connections for ever, each a session of its own.
+    pub async fn serve(self, host: Arc<Host>, function: Arc<Function>) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    tokio::spawn(serve_one(stream, host.clone(), Arc::clone(&function)));
+                    let (reader, writer) = stream.into_split();
+                    let (host, function) = (Arc::clone(&host), Arc::clone(&function));
+                    tokio::spawn(Session::new(host, function, Box::new(reader), Box::new(writer)).run());
                 }
                 Err(e) => {
                     // Out of file descriptors, most likely: others will close theirs.
@@ -105,38 +104,6 @@ impl Socket {
             }
         }
     }
-}
-
-/// Serves one connection. While the plugins are being loaded, Kapacitor is told that it is not
-/// forgotten: a silent UDF would keep it from starting.
-async fn serve_one(
-    stream: UnixStream,
-    mut host: watch::Receiver<Option<Arc<Host>>>,
-    function: Arc<Function>,
-) {
-    let (reader, mut writer) = stream.into_split();
-    let mut alive = Vec::new();
-    put_response(ResponseMessage::Keepalive(KeepaliveResponse::default()), &mut alive);
-    let host = loop {
-        tokio::select! {
-            biased;
-            ready = ready(&mut host) => match ready {
-                Some(host) => break host,
-                None => return,
-            },
-            () = tokio::time::sleep(HEARTBEAT) => {
-                if writer.write_all(&alive).await.is_err() {
-                    return;
-                }
-            }
-        }
-    };
-    Session::new(host, function, Box::new(reader), Box::new(writer)).run().await;
-}
-
-/// Waits for the host; `None` if it can't be loaded.
-async fn ready(host: &mut watch::Receiver<Option<Arc<Host>>>) -> Option<Arc<Host>> {
-    host.wait_for(Option::is_some).await.ok()?.clone()
 }
 
 impl Drop for Socket {

@@ -1,15 +1,16 @@
 //! The one wasmtime engine of the process: how guests are compiled, and the clock that interrupts
 //! them.
 
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use wasmtime::{Config, Linker, WasmFeatures};
+use wasmtime::{Cache, CacheConfig, Config, Linker, WasmFeatures};
 
 use crate::guest_log::{self, GuestLog};
-use crate::limits::Limits;
 use crate::sandbox::Guest;
+use crate::units::Bytes;
 
 /// How often a running guest is interrupted, to see whether its deadline has passed and to let
 /// others run.
@@ -30,16 +31,23 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Makes the engine and starts its clock, a thread that ends with the engine.
+    /// Makes the engine for guests with so much stack, and starts its clock, a thread that ends with
+    /// the engine. Machine code is kept in the folder `code`, if there is one.
     ///
     /// # Errors
     ///
-    /// When the machine can't run wasmtime with these limits.
-    pub fn new(limits: &Limits) -> Result<Self> {
+    /// When the machine can't run wasmtime so.
+    pub fn new(stack: Bytes, code: Option<&Path>) -> Result<Self> {
         let mut config = Config::new();
+        if let Some(folder) = code {
+            let mut cache = CacheConfig::new();
+            cache.with_directory(folder);
+            let cache = Cache::new(cache).map_err(anyhow::Error::from);
+            config.cache(Some(cache.with_context(|| format!("{}: can't be used", folder.display()))?));
+        }
         config.epoch_interruption(true);
-        config.max_wasm_stack(limits.stack.as_usize());
-        config.async_stack_size(limits.stack.as_usize() + HOST_STACK);
+        config.max_wasm_stack(stack.as_usize());
+        config.async_stack_size(stack.as_usize() + HOST_STACK);
         // The same input has the same output, bit for bit.
         config.cranelift_nan_canonicalization(true);
         // What no plugin needs is off: less to get wrong in the sandbox, and each of the first three

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use tracing::{debug, error, info, warn};
 
 use crate::deadline::CallClock;
-use crate::guest_log::Who;
+use crate::guest_log::{GuestLog, Who};
 use crate::host::Host;
 use crate::inbox::{Item, Run};
 use crate::logfmt::{cut, visible};
@@ -54,7 +54,7 @@ pub struct Executor {
     pub who: Arc<Who>,
     task: Option<Task>,
     /// What was counted of the task that has ended.
-    counts: Counts,
+    counts: Option<Counts>,
     /// Measures the calls into the guest.
     pub clock: Arc<CallClock>,
 }
@@ -63,8 +63,8 @@ impl Executor {
     /// The executor of a connection to `function`.
     pub fn new(host: Arc<Host>, function: Arc<Function>) -> Self {
         let who = Who { function: function.name.clone(), ..Who::default() };
-        let (counts, clock) = (Counts::default(), CallClock::new());
-        Self { host, function, who: Arc::new(who), task: None, counts, clock }
+        let clock = CallClock::new();
+        Self { host, function, who: Arc::new(who), task: None, counts: None, clock }
     }
 
     /// Does `work` and appends to `out` what Kapacitor gets for it.
@@ -78,7 +78,7 @@ impl Executor {
             Ok(verdict) => verdict,
             Err(error) => {
                 if let Some(task) = self.task.take() {
-                    self.counts = task.counts;
+                    self.counts = Some(task.counts);
                 }
                 let error = self.describe(&error);
                 let Who { function, task, node, plugin } = &*self.who;
@@ -92,6 +92,8 @@ impl Executor {
     async fn answer(&mut self, request: RequestMessage, out: &mut Vec<u8>) -> Result<Verdict, String> {
         match request {
             RequestMessage::Info(_) => {
+                let names: Vec<_> = self.function.named_plugins().collect();
+                self.host.settled(&names).await;
                 let info = self.function.info(&self.host.plugins());
                 put_response(ResponseMessage::Info(info), out);
             }
@@ -131,7 +133,8 @@ impl Executor {
                 (InitResponse { success: true, error: String::new() }, Verdict::Go)
             }
             Err(mut error) => {
-                cut(&mut error, MAX_ERROR);
+                // What the plugin says was cut before.
+                cut(&mut error, MAX_ERROR + 64);
                 error!(function, task, node, plugin, err = error, "task can't start");
                 (InitResponse { success: false, error }, Verdict::Close)
             }
@@ -156,6 +159,7 @@ impl Executor {
         let place = self.host.budget().place(plugin.min_memory).map_err(|e| self.describe(&e))?;
         let surroundings = Surroundings {
             who: Arc::clone(&self.who),
+            log: GuestLog::new(Arc::clone(&self.who), self.function.limits.log_per_second),
             limits: self.function.limits,
             clock: Arc::clone(&self.clock),
             world: World::new(rand::random()),
@@ -260,11 +264,13 @@ fn say_set_aside(who: &Who, reason: &SnapshotError, file: io::Result<PathBuf>) {
 impl Drop for Executor {
     fn drop(&mut self) {
         let Who { function, task, node, plugin } = &*self.who;
-        let counts = self.task.as_ref().map_or(self.counts, |task| task.counts);
-        if task.is_empty() {
-            debug!(function, "connection without a task ended");
-            return;
+        if let Some(task) = self.task.take() {
+            self.counts = Some(task.counts);
         }
+        let Some(counts) = self.counts else {
+            debug!(function, task, node, plugin, "connection without a task ended");
+            return;
+        };
         let Counts { points_in, processed, points_out, skipped, dropped, reduced, recoveries } = counts;
         // A connection can end while the plugin computes.
         let unfinished = points_in.saturating_sub(processed + skipped);

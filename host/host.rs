@@ -1,15 +1,20 @@
 //! What all sessions of the process share: the engine, the plugins, the functions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result, anyhow};
 use tokio::runtime::{Builder, Runtime};
-use tracing::{error, info};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::{error, info, warn};
 
 use crate::budget::Budget;
+use crate::compile::{CodeFolder, Compiler};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::limits::Limits;
@@ -25,74 +30,133 @@ pub struct Host {
     pub functions: BTreeMap<String, Arc<Function>>,
     /// All plugins that were found so far.
     plugins: RwLock<Arc<Plugins>>,
-    /// Held while a plugin is looked for.
-    looking: tokio::sync::Mutex<()>,
-    /// Limits under which plugins are admitted.
-    limits: Limits,
-    engine: Arc<Engine>,
+    /// Names of plugins that are still being loaded.
+    loading: watch::Sender<BTreeSet<String>>,
+    /// Held while a plugin is looked for; the files that were refused, as they were then.
+    looking: tokio::sync::Mutex<BTreeMap<String, Stamp>>,
+    loader: Loader,
     budget: Arc<Budget>,
     skipped: Arc<Skipped>,
+    _code: CodeFolder,
     /// Threads for guests that compute for longer than a tick. The others, which serve the
     /// connections, stay free whatever guests do.
     compute: Compute,
 }
 
+/// What it takes to load a plugin.
+#[derive(Clone)]
+struct Loader {
+    engine: Arc<Engine>,
+    /// Limits under which plugins are admitted.
+    limits: Limits,
+    compiler: Compiler,
+}
+
+/// Tells whether a file has changed.
+type Stamp = (Option<SystemTime>, u64);
+
 impl Host {
-    /// Loads the plugins of the folder; a refused one is kept with the reason.
+    /// A host that has not loaded its plugins yet: see [`Host::load_plugins`]. Who asks for one waits.
     ///
     /// # Errors
     ///
-    /// When the folder can't be read, or the machine can't run guests at all.
-    pub fn load(config: Config) -> Result<Self> {
-        Self::load_if(config, |_| true)
-    }
-
-    /// Like [`Host::load`], with the plugins of one function only, if it names them.
-    ///
-    /// # Errors
-    ///
-    /// As [`Host::load`], and when there is no such function.
-    pub fn load_for(config: Config, function: &str) -> Result<Self> {
-        let functions = Self::functions(&config)?;
-        let Some(own) = functions.get(function) else {
-            let names: Vec<_> = functions.into_keys().collect();
-            return Err(anyhow!("there is no function `{function}`; there are: {}", names.join(", ")));
-        };
-        Self::load_if(config, |plugin| own.is_generic() || own.named_plugins().any(|name| name == plugin))
-    }
-
-    /// The functions that there are, without loading a plugin.
-    ///
-    /// # Errors
-    ///
-    /// When the plugins folder can't be read, or a route is wrong.
-    pub fn functions(config: &Config) -> Result<BTreeMap<String, Arc<Function>>> {
-        let functions = Function::all(config, files(config)?.keys()).map_err(|e| anyhow!(e))?;
-        Ok(functions.into_iter().map(|function| (function.name.clone(), Arc::new(function))).collect())
-    }
-
-    fn load_if(config: Config, wanted: impl Fn(&str) -> bool) -> Result<Self> {
-        let functions = Self::functions(&config)?;
+    /// When the folder of the plugins can't be read, a route is wrong, or the machine can't run guests
+    /// at all.
+    pub fn new(config: Config) -> Result<Self> {
+        let files = files(&config)?;
+        let functions = Function::all(&config, files.keys()).map_err(|e| anyhow!(e))?;
+        let functions: BTreeMap<_, _> =
+            functions.into_iter().map(|function| (function.name.clone(), Arc::new(function))).collect();
         // A plugin is admitted if any function lets it run.
         let limits = functions.values().fold(config.default_limits(), |limits, f| limits.or_more(&f.limits));
         let compute = Builder::new_multi_thread()
-            .worker_threads(thread::available_parallelism().map_or(1, usize::from))
+            .worker_threads(cores())
             .thread_name("guest")
-            .enable_time()
+            .enable_all()
             .build()
             .context("the threads for guests can't start")?;
-        let engine = Arc::new(Engine::new(&config.default_limits())?);
-        let mut plugins = Plugins::new();
-        for (name, path) in files(&config)? {
-            if !wanted(&name) {
-                continue;
-            }
-            let start = Instant::now();
-            let plugin = compute.block_on(Plugin::admit(&engine, &path, &limits, &config.host));
-            report(&name, &plugin, start);
-            plugins.insert(name, plugin.map(Arc::new).map_err(Arc::new));
+        let (code, problem) =
+            CodeFolder::open(&config.state_dir).context("there is no folder for machine code")?;
+        if let Some(problem) = problem {
+            warn!(err = problem, "machine code is not kept for the next start");
         }
-        for function in functions.values() {
+        let stack = config.default_limits().stack;
+        let compiler = Compiler {
+            program: config.compiler.clone(),
+            limits: config.host,
+            stack,
+            folder: code.path().to_owned(),
+        };
+        let engine = Arc::new(Engine::new(stack, Some(code.path()))?);
+        Ok(Self {
+            budget: Budget::new(config.host),
+            skipped: Arc::new(Skipped::new(&config.state_dir)),
+            plugins: RwLock::default(),
+            loading: watch::Sender::new(files.into_keys().collect()),
+            looking: tokio::sync::Mutex::default(),
+            loader: Loader { engine, limits, compiler },
+            config,
+            functions,
+            _code: code,
+            compute: Compute(Some(compute)),
+        })
+    }
+
+    /// A host that has loaded all its plugins; a refused one is kept with the reason.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::new`].
+    pub fn load(config: Config) -> Result<Self> {
+        let host = Self::new(config)?;
+        host.load_plugins(|_| true)?;
+        Ok(host)
+    }
+
+    /// A host that has loaded the plugins of one function only, if it names them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::new`], and when there is no such function.
+    pub fn load_for(config: Config, function: &str) -> Result<Self> {
+        let host = Self::new(config)?;
+        let Some(own) = host.functions.get(function) else {
+            let names: Vec<_> = host.functions.into_keys().collect();
+            return Err(anyhow!("there is no function `{function}`; there are: {}", names.join(", ")));
+        };
+        host.load_plugins(|plugin| own.is_generic() || own.named_plugins().any(|name| name == plugin))?;
+        Ok(host)
+    }
+
+    /// Loads the plugins that are `wanted`, as many at a time as there are cores.
+    ///
+    /// # Errors
+    ///
+    /// When the folder can't be read.
+    pub fn load_plugins(&self, wanted: impl Fn(&str) -> bool) -> Result<()> {
+        let mut files: Vec<_> = files(&self.config)?.into_iter().filter(|(name, _)| wanted(name)).collect();
+        let mut load = |tasks: &mut JoinSet<_>| {
+            if let Some((name, path)) = files.pop() {
+                let loader = self.loader.clone();
+                tasks.spawn(async move { (loader.load(&name, &path).await, name, path) });
+            }
+        };
+        self.compute().block_on(async {
+            let mut tasks = JoinSet::new();
+            (0..cores()).for_each(|_| load(&mut tasks));
+            while let Some(loaded) = tasks.join_next().await {
+                let (plugin, name, path) = loaded.context("a plugin could not be loaded")?;
+                if plugin.is_err() {
+                    self.looking.lock().await.insert(name.clone(), stamp(&path));
+                }
+                self.insert(&name, plugin);
+                load(&mut tasks);
+            }
+            anyhow::Ok(())
+        })?;
+        self.loading.send_replace(BTreeSet::new());
+        for function in self.functions.values() {
+            let plugins = self.plugins();
             let missing = function.named_plugins().find(|name| wanted(name) && !plugins.contains_key(*name));
             if let Some(plugin) = missing {
                 let name = function.name.as_str();
@@ -102,17 +166,24 @@ impl Host {
                 );
             }
         }
-        Ok(Self {
-            budget: Budget::new(config.host),
-            skipped: Arc::new(Skipped::new(&config.state_dir)),
-            config,
-            functions,
-            plugins: RwLock::new(Arc::new(plugins)),
-            looking: tokio::sync::Mutex::new(()),
-            limits,
-            engine,
-            compute: Compute(Some(compute)),
-        })
+        Ok(())
+    }
+
+    fn insert(&self, name: &str, plugin: Result<Plugin, Refusal>) {
+        let plugin = plugin.map(Arc::new).map_err(Arc::new);
+        let mut plugins = self.plugins.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut plugins).insert(name.to_owned(), plugin);
+        drop(plugins);
+        self.loading.send_modify(|loading| {
+            loading.remove(name);
+        });
+    }
+
+    /// Waits until none of the plugins `names` is being loaded.
+    pub async fn settled(&self, names: &[&str]) {
+        let settled = |loading: &BTreeSet<String>| !names.iter().any(|name| loading.contains(*name));
+        // The other end is this host's own.
+        let _ = self.loading.subscribe().wait_for(settled).await;
     }
 
     /// The threads for guests that compute for longer than a tick.
@@ -135,25 +206,44 @@ impl Host {
         Arc::clone(&self.plugins.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Loads the plugin `name`, if it was put into the folder since the host started, or was refused
-    /// before.
+    /// Loads the plugin `name`, if it was put into the folder since the host started, or changed since
+    /// it was refused.
     pub async fn look_for(&self, name: &str) {
-        let _one_at_a_time = self.looking.lock().await;
-        let known = self.plugins();
+        self.settled(&[name]).await;
+        let mut refused = self.looking.lock().await;
         // The name may be a TICKscript's: it chooses among the files, and never makes a path.
         let path = files(&self.config).ok().and_then(|files| files.get(name).cloned());
-        let (Some(path), None | Some(Err(_))) = (path, known.get(name)) else { return };
-        let (engine, limits, start) = (Arc::clone(&self.engine), self.limits, Instant::now());
-        let host = self.config.host;
-        let admitted =
-            self.compute().spawn(async move { Plugin::admit(&engine, &path, &limits, &host).await });
-        if let Ok(plugin) = admitted.await {
-            report(name, &plugin, start);
-            let mut plugins = Plugins::clone(&known);
-            plugins.insert(name.to_owned(), plugin.map(Arc::new).map_err(Arc::new));
-            *self.plugins.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(plugins);
+        let (Some(path), None | Some(Err(_))) = (path, self.plugins().get(name)) else { return };
+        let stamp = stamp(&path);
+        if refused.get(name) == Some(&stamp) {
+            return;
+        }
+        let (loader, of) = (self.loader.clone(), name.to_owned());
+        let loaded = self.compute().spawn(async move { loader.load(&of, &path).await });
+        if let Ok(plugin) = loaded.await {
+            if plugin.is_err() {
+                refused.insert(name.to_owned(), stamp);
+            }
+            self.insert(name, plugin);
         }
     }
+}
+
+impl Loader {
+    async fn load(&self, name: &str, path: &Path) -> Result<Plugin, Refusal> {
+        let start = Instant::now();
+        let plugin = Plugin::admit(&self.engine, path, &self.limits, &self.compiler).await;
+        report(name, &plugin, start);
+        plugin
+    }
+}
+
+fn stamp(path: &Path) -> Stamp {
+    fs::metadata(path).map_or((None, 0), |file| (file.modified().ok(), file.len()))
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// A runtime that may be dropped anywhere: it does not wait for guests.

@@ -48,6 +48,7 @@ pub mod task;
 pub mod options;
 pub mod router;
 
+pub mod compile;
 pub mod engine;
 pub mod plugin;
 

@@ -103,6 +103,8 @@ pub struct HostLimits {
     pub module: Bytes,
     /// Time that compiling one plugin may take.
     pub compile_deadline: Span,
+    /// Memory that compiling one plugin may take.
+    pub compile_memory: Bytes,
 }
 
 impl Default for HostLimits {
@@ -111,7 +113,8 @@ impl Default for HostLimits {
             sandboxes: 20_000,
             memory: Bytes::mib(64 * 1024),
             module: Bytes::mib(32),
-            compile_deadline: Span(Duration::from_secs(60)),
+            compile_deadline: Span(Duration::from_secs(30)),
+            compile_memory: Bytes::mib(4 * 1024),
         }
     }
 }

@@ -8,7 +8,6 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 
 use prost::Message;
 use sha2::{Digest, Sha256};
@@ -16,11 +15,12 @@ use thiserror::Error;
 use wasmtime::{ExternType, InstancePre, Module, ValType};
 
 use crate::budget::Budget;
+use crate::compile::{Compiled, Compiler};
 use crate::config::{Edges, is_identifier};
 use crate::deadline::CallClock;
 use crate::engine::Engine;
-use crate::guest_log::Who;
-use crate::limits::{HostLimits, Limits};
+use crate::guest_log::{GuestLog, Who};
+use crate::limits::Limits;
 use crate::protocol::{EdgeType, InfoResponse, ValueType};
 use crate::sandbox::{Guest, GuestError, Sandbox, Surroundings};
 use crate::snapshot::Image;
@@ -108,6 +108,8 @@ pub enum Problem {
     TooLarge(Bytes),
     #[error("takes longer to compile than host.compile-deadline = {0}: make it smaller, or raise it")]
     Compile(Span),
+    #[error("takes more memory to compile than host.compile-memory = {0}: make it smaller, or raise it")]
+    CompileMemory(Bytes),
     #[error("is not a WebAssembly module: it does not begin with \\0asm")]
     NotWasm,
     #[error("is a WebAssembly component: build a core module, for wasm32-unknown-unknown or wasm32-wasip1")]
@@ -169,11 +171,11 @@ impl Plugin {
         engine: &Arc<Engine>,
         path: &Path,
         limits: &Limits,
-        host: &HostLimits,
+        compiler: &Compiler,
     ) -> Result<Self, Refusal> {
         let refuse = |problem| Refusal { path: path.to_owned(), problem };
-        let bytes = read(path, host.module).map_err(refuse)?;
-        Self::from_bytes(engine, &name_of(path), bytes, limits, host).await.map_err(refuse)
+        let bytes = read(path, compiler.limits.module).map_err(refuse)?;
+        Self::from_bytes(engine, &name_of(path), bytes, limits, compiler).await.map_err(refuse)
     }
 
     async fn from_bytes(
@@ -181,22 +183,24 @@ impl Plugin {
         name: &str,
         bytes: Vec<u8>,
         limits: &Limits,
-        host: &HostLimits,
+        compiler: &Compiler,
     ) -> Result<Self, Problem> {
         let sha256 = Sha256::digest(&bytes).into();
-        let Compiled { module, captured } = compile_within(host.compile_deadline, engine, bytes).await?;
+        let Compiled { module, captured } = compiler.compile(engine, bytes).await?;
         let min_memory = check_interface(&module)?;
         if min_memory > limits.memory {
             return Err(Problem::Memory { needs: min_memory, limit: limits.memory });
         }
         let pre = engine.linker.instantiate_pre(&module).map_err(invalid)?;
 
+        let who = Arc::new(Who { plugin: name.to_owned(), ..Who::default() });
         let surroundings = Surroundings {
-            who: Arc::new(Who { plugin: name.to_owned(), ..Who::default() }),
+            log: GuestLog::new(Arc::clone(&who), limits.log_per_second),
+            who,
             limits: *limits,
             clock: CallClock::new(),
             world: World::new(0),
-            budget: Budget::new(*host),
+            budget: Budget::new(compiler.limits),
         };
         let mut sandbox = Sandbox::new(&pre, &surroundings).await.map_err(Problem::Call)?;
         let image = captured.map(|()| Image::of(&mut sandbox, &module));
@@ -239,48 +243,6 @@ impl Plugin {
         }
         Ok(())
     }
-}
-
-/// A module in machine code.
-struct Compiled {
-    module: Module,
-    /// Whether a snapshot can hold its state, or why not.
-    captured: Result<(), String>,
-}
-
-/// Compiles on a thread of its own. Nothing can interrupt a compiler: one that exceeds `deadline` is
-/// left to itself, and its result thrown away.
-async fn compile_within(deadline: Span, engine: &Arc<Engine>, bytes: Vec<u8>) -> Result<Compiled, Problem> {
-    let (done, compiled) = tokio::sync::oneshot::channel();
-    let engine = Arc::clone(engine);
-    thread::Builder::new()
-        .name("compile".to_owned())
-        .spawn(move || drop(done.send(compile(&engine, &bytes))))
-        .map_err(Problem::Read)?;
-    match tokio::time::timeout(deadline.0, compiled).await {
-        Ok(Ok(compiled)) => compiled,
-        // The thread panicked; its message is on stderr.
-        Ok(Err(_)) => Err(Problem::Invalid("the compiler failed on it".to_owned())),
-        Err(_) => Err(Problem::Compile(deadline)),
-    }
-}
-
-fn compile(engine: &Engine, bytes: &[u8]) -> Result<Compiled, Problem> {
-    match bytes {
-        [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => {}
-        [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => return Err(Problem::Component),
-        _ => return Err(Problem::NotWasm),
-    }
-    Module::validate(&engine.wasmtime, bytes).map_err(invalid)?;
-    // Globals that a snapshot needs are made visible. A module for which that is not enough runs as
-    // it is, without snapshots.
-    let (instrumented, captured) = match wasmtime_wizer::Wizer::new().instrument(bytes) {
-        Ok((_, instrumented)) => (instrumented, Ok(())),
-        Err(e) => (Vec::new(), Err(one_line(&e))),
-    };
-    let code = if captured.is_ok() { &instrumented } else { bytes };
-    let module = Module::new(&engine.wasmtime, code).map_err(invalid)?;
-    Ok(Compiled { module, captured })
 }
 
 fn invalid(error: wasmtime::Error) -> Problem {
@@ -428,7 +390,7 @@ fn printable(text: &str) -> String {
 }
 
 /// An error and its causes as one line.
-fn one_line(error: &wasmtime::Error) -> String {
+pub(crate) fn one_line(error: &wasmtime::Error) -> String {
     let causes: Vec<String> = error.chain().map(|cause| cause.to_string().replace('\n', " ")).collect();
     causes.join(": ")
 }

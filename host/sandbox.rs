@@ -62,10 +62,11 @@ pub enum Cause {
 }
 
 /// What the sandboxes of one session have in common: one follows the other when it has failed.
-#[derive(Clone)]
 pub struct Surroundings {
     /// Whose log lines these are.
     pub who: Arc<Who>,
+    /// What they log: one after the other, they have no more than one alone.
+    pub log: SharedLog,
     /// What each may use.
     pub limits: Limits,
     /// Measures the calls.
@@ -161,7 +162,7 @@ impl Sandbox {
         pre: &InstancePre<Guest>,
         surroundings: &Surroundings,
     ) -> Result<Self, GuestError> {
-        let Surroundings { who, limits, clock, world, budget } = surroundings;
+        let Surroundings { log, limits, clock, world, budget, .. } = surroundings;
         let limits = *limits;
         let guest = Guest {
             limiter: Limiter {
@@ -170,7 +171,7 @@ impl Sandbox {
                 refused: None,
                 account: budget.account(),
             },
-            log: GuestLog::new(Arc::clone(who), limits.log_per_second),
+            log: Arc::clone(log),
             world: world.clone(),
             wasi: None,
         };

@@ -39,7 +39,7 @@ const KEEP: usize = 1024 * 1024;
 
 /// How often Kapacitor is told at least that the session is alive while the sandbox computes or input
 /// waits.
-pub const HEARTBEAT: Duration = Duration::from_secs(1);
+const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// How often before Kapacitor's timeout is known.
 const FIRST_HEARTBEAT: Duration = Duration::from_millis(200);

@@ -201,3 +201,55 @@ fn a_point_may_be_large() {
     let large = Point { name: "x".repeat(1 << 20), ..point("a", 1, 1.0) };
     assert_eq!(play(host.start("mirror", &[]), [RequestMessage::Point(large)]).len(), 1);
 }
+
+/// A module of a few kilobytes that takes minutes and gigabytes to compile: loops in loops, all of them
+/// with many locals.
+fn bomb() -> Vec<u8> {
+    let (loops, locals) = (1000, 1000);
+    let body: String = (0..loops).map(|i| format!("(loop $l{i} (local.set {i} (local.get 0)) ")).collect();
+    let ends: String = (0..loops).rev().map(|i| format!("(br_if $l{i} (local.get {i})))")).collect();
+    let wat =
+        format!("(module (func (export \"f\") (param i32) (local {}) {body} {ends}))", "i32 ".repeat(locals));
+    wat::parse_str(wat).unwrap()
+}
+
+#[test]
+fn a_plugin_that_takes_for_ever_to_compile_keeps_nothing_from_working() {
+    let setup = Setup::new("[host]\ncompile-deadline = \"2s\"\n").with(&["mirror"]);
+    fs::write(setup.plugin("bomb"), bomb()).unwrap();
+    let host = setup.begin_to_serve();
+    // The others are there before that.
+    host.wait_for_log(&["plugin loaded", "plugin=mirror"]);
+    assert_eq!(play(host.start("mirror", &[]), [RequestMessage::Point(point("a", 1, 1.0))]).len(), 1);
+    assert_eq!(host.count_logs(&["plugin=bomb"]), 0);
+    // Who asks for this one is told in the end.
+    let response = host.connect("bomb").init("task", Vec::new()).unwrap();
+    assert!(
+        response.error.contains("takes longer to compile than host.compile-deadline = 2s"),
+        "{response:?}"
+    );
+    // It is not tried again, as long as the file is the same.
+    let response = host.connect("bomb").init("task", Vec::new()).unwrap();
+    assert!(!response.success);
+    assert_eq!(host.count_logs(&["plugin refused", "plugin=bomb"]), 1);
+}
+
+#[test]
+fn machine_code_is_kept_for_the_next_start_and_nobody_else_may_write_it() {
+    let setup = Setup::new("").with(&["mirror"]);
+    let compiled = setup.folder.path().join("state/compiled");
+    assert_eq!(setup.run(&["check"]).0, 0);
+    let files = |folder: &std::path::Path| -> usize {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.map(|path| if path.is_dir() { fs::read_dir(path).unwrap().count() } else { 1 }).sum()
+    };
+    let kept = files(&compiled);
+    assert!(kept > 0);
+    assert_eq!(setup.run(&["check"]).0, 0);
+    assert_eq!(files(&compiled), kept);
+
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(&compiled, fs::Permissions::from_mode(0o777)).unwrap();
+    let host = setup.serve();
+    host.wait_for_log(&["lvl=warn", "machine code is not kept", "nobody else can write to"]);
+}

@@ -41,6 +41,7 @@ fn nothing_is_lost_and_memory_is_flat() {
     let seconds = std::env::var("SOAK_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(10);
     let mut host = Setup::new(CONFIG).with(&["fragile"]).serve();
     let totals = Mutex::new(Totals::default());
+    let states = Mutex::new(Vec::new());
     let begin = Instant::now();
     let until = |part: u32| begin + Duration::from_secs(seconds) * part / 4;
     // The first quarter finds out how much memory all of it takes.
@@ -48,9 +49,9 @@ fn nothing_is_lost_and_memory_is_flat() {
     for quarter in 1..=4 {
         thread::scope(|scope| {
             for seed in 0..SESSIONS {
-                let (host, totals, until) = (&host, &totals, until(quarter));
+                let (host, states, totals, until) = (&host, &states, &totals, until(quarter));
                 scope.spawn(move || {
-                    one_after_the_other(host, seed + 1000 * u64::from(quarter), until, totals)
+                    one_after_the_other(host, seed + 1000 * u64::from(quarter), until, states, totals)
                 });
             }
         });
@@ -83,11 +84,16 @@ fn number(line: &str, key: &str) -> u64 {
 }
 
 /// Sessions until the time is over; one at least.
-fn one_after_the_other(host: &Host, seed: u64, until: Instant, totals: &Mutex<Totals>) {
+fn one_after_the_other(
+    host: &Host,
+    seed: u64,
+    until: Instant,
+    states: &Mutex<Vec<Vec<u8>>>,
+    totals: &Mutex<Totals>,
+) {
     let mut random = SmallRng::seed_from_u64(seed);
-    let mut state = None;
     loop {
-        let done = one(host, &mut random, &mut state);
+        let done = one(host, &mut random, states);
         let mut totals = totals.lock().unwrap();
         totals.sessions += 1;
         totals.sent += done.sent;
@@ -104,10 +110,11 @@ fn one_after_the_other(host: &Host, seed: u64, until: Instant, totals: &Mutex<To
 }
 
 /// One session. What it should have received, it has.
-fn one(host: &Host, random: &mut SmallRng, state: &mut Option<Vec<u8>>) -> Totals {
+fn one(host: &Host, random: &mut SmallRng, states: &Mutex<Vec<Vec<u8>>>) -> Totals {
     let mut done = Totals::default();
     let mut client = host.start("fragile", &[]);
-    if let Some(state) = state.take() {
+    let state = states.lock().unwrap().pop();
+    if let Some(state) = state {
         assert!(client.restore(state).unwrap().success);
         done.restores += 1;
     }
@@ -124,7 +131,8 @@ fn one(host: &Host, random: &mut SmallRng, state: &mut Option<Vec<u8>>) -> Total
             done.sent += 1;
         }
         if random.random_ratio(1, 4) {
-            *state = Some(client.snapshot(&mut received).unwrap());
+            let state = client.snapshot(&mut received).unwrap();
+            states.lock().unwrap().push(state);
             done.snapshots += 1;
         }
     }

@@ -12,7 +12,6 @@ use kapacitor_wasm::host::Host;
 use kapacitor_wasm::session::Session;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
 use tracing::{info, warn};
 
 /// Serves all functions on sockets until SIGINT or SIGTERM.
@@ -43,28 +42,28 @@ impl Serving {
         fs::create_dir_all(folder).with_context(|| {
             format!("{}: the folder can't be made: set socket-dir or --socket-dir", folder.display())
         })?;
-        let functions = Host::functions(&config)?;
-        if functions.is_empty() {
+        let host = Arc::new(Host::new(config)?);
+        if host.functions.is_empty() {
             bail!(
                 "{}: no .wasm file there, so there is nothing to serve: put a plugin into it, or set plugins-dir",
-                config.plugins_dir.display()
+                host.config.plugins_dir.display()
             );
         }
         // The sockets belong to the runtime's event loop. They are made before the plugins are
         // loaded: Kapacitor can connect at once, and waits for an answer rather than for a socket.
         let entered = runtime.enter();
-        let sockets: Vec<_> = functions
-            .into_values()
-            .map(|function| Ok((Socket::bind(&config, &function.name)?, function)))
+        let sockets: Vec<_> = host
+            .functions
+            .values()
+            .map(|function| Ok((Socket::bind(&host.config, &function.name)?, Arc::clone(function))))
             .collect::<Result<_>>()?;
-        let (loaded, host) = watch::channel(None);
         for (socket, function) in sockets {
-            tokio::spawn(socket.serve(host.clone(), function));
+            tokio::spawn(socket.serve(Arc::clone(&host), function));
         }
         drop(entered);
-        let host = Arc::new(Host::load(config)?);
-        loaded.send_replace(Some(Arc::clone(&host)));
-        Ok(Self { host, runtime: Some(runtime) })
+        let serving = Self { host, runtime: Some(runtime) };
+        serving.host.load_plugins(|_| true)?;
+        Ok(serving)
     }
 
     /// What is served.

@@ -1,0 +1,204 @@
+//! From the bytes of a `.wasm` file to machine code.
+//!
+//! A compiler can be made to run for hours and to take gigabytes by a file of a few kilobytes, and
+//! nothing can interrupt it. So a file is compiled by a process of its own, which has a limit for its
+//! time and one for its memory. The machine code comes back through a folder that only this program
+//! writes to, which keeps it for the next start as well.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::thread;
+
+use rustix::process::{Resource, Rlimit, Signal, setrlimit};
+use tempfile::TempDir;
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+use wasmtime::Module;
+
+use crate::engine::Engine;
+use crate::limits::HostLimits;
+use crate::plugin::{Problem, one_line};
+use crate::units::{Bytes, Span};
+
+/// A module in machine code.
+pub(crate) struct Compiled {
+    pub module: Module,
+    /// Whether a snapshot can hold its state, or why not.
+    pub captured: Result<(), String>,
+}
+
+/// Where machine code is kept. Whoever can write there can make the host run anything.
+#[derive(Debug)]
+pub struct CodeFolder {
+    path: PathBuf,
+    /// Deleted at the end, where there is no lasting folder.
+    _temporary: Option<TempDir>,
+}
+
+impl CodeFolder {
+    /// `<state-dir>/compiled`, or a temporary folder where that can't be used; then with the reason.
+    ///
+    /// # Errors
+    ///
+    /// When there is not even a temporary folder.
+    pub fn open(state_dir: &Path) -> io::Result<(Self, Option<String>)> {
+        let folder = std::path::absolute(state_dir)?.join("compiled");
+        match own(&folder) {
+            Ok(()) => Ok((Self { path: folder, _temporary: None }, None)),
+            Err(reason) => {
+                let temporary = tempfile::Builder::new().prefix("kapacitor-wasm-").tempdir()?;
+                let path = temporary.path().to_owned();
+                let reason = format!("{}: {reason}", folder.display());
+                Ok((Self { path, _temporary: Some(temporary) }, Some(reason)))
+            }
+        }
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Makes a folder that nobody else can write to, or finds that it is one.
+fn own(folder: &Path) -> Result<(), String> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|e| e.to_string())?;
+    let found = fs::symlink_metadata(folder).map_err(|e| e.to_string())?;
+    if !found.is_dir() || found.uid() != rustix::process::geteuid().as_raw() || found.mode() & 0o022 != 0 {
+        return Err("must be a folder of this user that nobody else can write to".to_owned());
+    }
+    tempfile::tempfile_in(folder).map(drop).map_err(|e| e.to_string())
+}
+
+/// How plugins are compiled.
+#[derive(Clone, Debug)]
+pub struct Compiler {
+    /// This program, which compiles in a process of its own; `None` to do it in this one.
+    pub program: Option<PathBuf>,
+    /// Limits of one plugin.
+    pub limits: HostLimits,
+    /// `limits.stack`, which is part of the engine's settings.
+    pub stack: Bytes,
+    /// See [`CodeFolder`].
+    pub folder: PathBuf,
+}
+
+impl Compiler {
+    /// Compiles `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// When they are no module, or one that exceeds the limits.
+    pub(crate) async fn compile(&self, engine: &Arc<Engine>, bytes: Vec<u8>) -> Result<Compiled, Problem> {
+        // What is plainly wrong needs no process.
+        check_header(&bytes)?;
+        let deadline = self.limits.compile_deadline;
+        if let Some(program) = &self.program {
+            let apart = self.compile_apart(program, &bytes);
+            match tokio::time::timeout(deadline.0, apart).await {
+                Ok(result) => result?,
+                Err(_) => return Err(Problem::Compile(deadline)),
+            }
+        }
+        // Finds what the other process has left in the folder, or the same mistake.
+        let (done, compiled) = tokio::sync::oneshot::channel();
+        let engine = Arc::clone(engine);
+        thread::Builder::new()
+            .name("compile".to_owned())
+            .spawn(move || drop(done.send(compile(&engine, &bytes))))
+            .map_err(Problem::Read)?;
+        match tokio::time::timeout(deadline.0, compiled).await {
+            Ok(Ok(compiled)) => compiled,
+            // The thread panicked; its message is on stderr.
+            Ok(Err(_)) => Err(Problem::Invalid("the compiler failed on it".to_owned())),
+            Err(_) => Err(Problem::Compile(deadline)),
+        }
+    }
+
+    async fn compile_apart(&self, program: &Path, bytes: &[u8]) -> Result<(), Problem> {
+        let mut child = Command::new(program)
+            .arg("compile")
+            .args(["--stack", &self.stack.to_string()])
+            .args(["--compile-deadline", &self.limits.compile_deadline.to_string()])
+            .args(["--compile-memory", &self.limits.compile_memory.to_string()])
+            .arg(&self.folder)
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(Problem::Read)?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // It may have ended already, which its status says.
+            let _ = stdin.write_all(bytes).await;
+        }
+        self.judge(child.wait().await.map_err(Problem::Read)?)
+    }
+
+    fn judge(&self, status: ExitStatus) -> Result<(), Problem> {
+        const PANIC: i32 = 101;
+        match (status.code(), status.signal().and_then(Signal::from_named_raw)) {
+            // What it refused is refused here again, with the reason.
+            (Some(0 | 1), _) => Ok(()),
+            (Some(PANIC), _) => Err(Problem::Invalid("the compiler failed on it".to_owned())),
+            // Rust aborts when there is no memory.
+            (_, Some(Signal::ABORT | Signal::SEGV)) => {
+                Err(Problem::CompileMemory(self.limits.compile_memory))
+            }
+            (_, Some(Signal::XCPU | Signal::KILL)) => Err(Problem::Compile(self.limits.compile_deadline)),
+            _ => Err(Problem::Invalid(format!("compiling it ended with {status}"))),
+        }
+    }
+}
+
+/// Lets this process use so much time and memory, and no more.
+///
+/// # Errors
+///
+/// What the system says.
+pub fn limit_this_process(time: Span, memory: Bytes) -> io::Result<()> {
+    // It compiles on all cores.
+    let cores = thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let seconds = time.0.as_secs().saturating_mul(cores).saturating_add(1);
+    let limit = |current: u64| Rlimit { current: Some(current), maximum: Some(current) };
+    setrlimit(Resource::Cpu, limit(seconds))?;
+    setrlimit(Resource::As, limit(memory.0))?;
+    setrlimit(Resource::Core, limit(0))?;
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    Ok(())
+}
+
+fn check_header(bytes: &[u8]) -> Result<(), Problem> {
+    match bytes {
+        [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => Ok(()),
+        [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => Err(Problem::Component),
+        _ => Err(Problem::NotWasm),
+    }
+}
+
+/// Compiles `bytes` in this process, or finds their machine code in the engine's folder.
+pub(crate) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Compiled, Problem> {
+    check_header(bytes)?;
+    let invalid = |e: wasmtime::Error| Problem::Invalid(one_line(&e));
+    Module::validate(&engine.wasmtime, bytes).map_err(invalid)?;
+    // Globals that a snapshot needs are made visible. A module for which that is not enough runs as
+    // it is, without snapshots.
+    let (instrumented, captured) = match wasmtime_wizer::Wizer::new().instrument(bytes) {
+        Ok((_, instrumented)) => (instrumented, Ok(())),
+        Err(e) => (Vec::new(), Err(one_line(&e))),
+    };
+    let code = if captured.is_ok() { &instrumented } else { bytes };
+    let module = Module::new(&engine.wasmtime, code).map_err(invalid)?;
+    Ok(Compiled { module, captured })
+}
+
+/// Compiles `bytes` into the engine's folder; true if they are a module.
+pub fn compile_into_folder(engine: &Engine, bytes: &[u8]) -> bool {
+    compile(engine, bytes).is_ok()
+}
