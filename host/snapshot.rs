@@ -32,6 +32,10 @@ const CHECKSUM: usize = 32;
 /// zstd's fastest level; memory pages compress well already here.
 const LEVEL: i32 = 1;
 
+/// Largest window that is decompressed with, as a power of two: 8 MiB, and [`LEVEL`] uses 512 KiB. zstd
+/// allocates what a payload asks for, up to 128 MiB unless told otherwise.
+const WINDOW: u32 = 23;
+
 /// Why a snapshot does not fit, or can't be made.
 #[derive(Debug, Error)]
 #[allow(missing_docs, reason = "each one's message says it")]
@@ -208,7 +212,10 @@ impl Snapshot {
         // Grows with what is really there, not with what the header says.
         let mut payload = Vec::new();
         zstd::stream::read::Decoder::with_buffer(&self.payload[..])
-            .and_then(|decoder| decoder.take(length + 1).read_to_end(&mut payload))
+            .and_then(|mut decoder| {
+                decoder.window_log_max(WINDOW)?;
+                decoder.take(length.saturating_add(1)).read_to_end(&mut payload)
+            })
             .map_err(|_| SnapshotError::Damaged("its payload can't be decompressed"))?;
         if payload.len() as u64 != length {
             return Err(SnapshotError::Damaged("its payload has another length"));
@@ -320,7 +327,7 @@ impl Image {
             return Err(SnapshotError::TooLarge { found: Bytes(header.memory_bytes), limit });
         }
         // Each run has a head of eight bytes.
-        let payload = snapshot.payload(Bytes(limit.0 + limit.0 / PAGE as u64 * 8))?;
+        let payload = snapshot.payload(Bytes(limit.0.saturating_add(limit.0 / PAGE as u64 * 8)))?;
         self.load_globals(sandbox, &header.globals)?;
         let memory = sandbox
             .memory_mut(header.memory_bytes as usize)
