@@ -404,3 +404,19 @@ impl Image {
 fn is_zero(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| *byte == 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_does_not_choose_how_much_is_allocated_for_it() {
+        // A zstd frame without contents: magic, flags, the window's size, an empty last block.
+        let empty = |log: u32| Snapshot {
+            header: SnapshotHeader::default(),
+            payload: vec![0x28, 0xb5, 0x2f, 0xfd, 0, ((log - 10) << 3) as u8, 1, 0, 0],
+        };
+        assert_eq!(empty(WINDOW).payload(Bytes::mib(1)).unwrap(), []);
+        assert!(matches!(empty(WINDOW + 1).payload(Bytes::mib(1)), Err(SnapshotError::Damaged(_))));
+    }
+}
