@@ -162,7 +162,12 @@ impl Plugin {
         Self::from_bytes(engine, &name_of(path), &bytes, limits).await.map_err(refuse)
     }
 
-    async fn from_bytes(engine: &Engine, name: &str, bytes: &[u8], limits: &Limits) -> Result<Self, Problem> {
+    pub(crate) async fn from_bytes(
+        engine: &Engine,
+        name: &str,
+        bytes: &[u8],
+        limits: &Limits,
+    ) -> Result<Self, Problem> {
         match bytes {
             [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => {}
             [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => return Err(Problem::Component),
