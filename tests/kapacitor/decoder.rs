@@ -26,7 +26,7 @@ fn what_passes_the_guard_kapacitor_can_decode() {
         let edge = if i % 2 == 0 { EdgeType::Stream } else { EdgeType::Batch };
         let good = random.stream(edge);
         // One in eight stays as it is, so that what is good is known to be decoded too.
-        let stream = if i % 8 == 0 { frames(&good) } else { random.mutated(good, &before) };
+        let stream = if i % 8 == 0 { random.frames(&good) } else { random.mutated(good, &before) };
         let from = sent.len();
         let passed = Guard::new(edge, Bytes::mib(1)).pass(&stream, &mut sent);
         assert!(i % 8 != 0 || passed.is_ok(), "{passed:?}: {stream:02x?}");
@@ -71,29 +71,6 @@ struct Response {
     fields: Vec<Vec<u8>>,
 }
 
-impl Response {
-    fn body(&self) -> Vec<u8> {
-        self.fields.concat()
-    }
-}
-
-fn frames(responses: &[Response]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for response in responses {
-        frame(response.number, &response.body(), &mut out);
-    }
-    out
-}
-
-fn frame(number: u32, body: &[u8], out: &mut Vec<u8>) {
-    let mut message = Vec::new();
-    wire::put_varint(u64::from(number << 3 | u32::from(LEN)), &mut message);
-    wire::put_varint(body.len() as u64, &mut message);
-    message.extend_from_slice(body);
-    wire::put_varint(message.len() as u64, out);
-    out.extend_from_slice(&message);
-}
-
 /// The same numbers in every run.
 struct Random(u64);
 
@@ -117,6 +94,20 @@ impl Random {
 
     fn byte(&mut self) -> u8 {
         self.next() as u8
+    }
+
+    fn frames(&mut self, responses: &[Response]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for response in responses {
+            self.frame(response.number, &response.fields.concat(), &mut out);
+        }
+        out
+    }
+
+    fn frame(&mut self, number: u32, body: &[u8], out: &mut Vec<u8>) {
+        let message = self.delimited(number, body);
+        self.varint(message.len() as u64, 10, out);
+        out.extend_from_slice(&message);
     }
 
     /// A stream that the guard takes whole.
@@ -324,7 +315,7 @@ impl Random {
                     _ => {}
                 }
             }
-            frame(response.number, &fields.concat(), &mut out);
+            self.frame(response.number, &fields.concat(), &mut out);
         }
         if self.one_in(3) {
             self.change(&mut out, other);
