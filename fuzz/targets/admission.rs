@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 
 use arbitrary::{Result, Unstructured};
 use kapacitor_wasm::fuzzing;
+use kapacitor_wasm::plugin::Problem;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use wasm_encoder::reencode::{self, Reencode};
 use wasm_encoder::{CodeSection, Function};
@@ -30,26 +31,27 @@ fuzz_target!(|input: &[u8]| -> Corpus {
     let Some((flags, rest)) = input.split_first() else { return Corpus::Reject };
     let made = if flags & 1 == 0 { Ok(rest.to_vec()) } else { module(*flags, rest) };
     let Ok(bytes) = made else { return Corpus::Reject };
-    HOST.runtime.block_on(admit(&bytes));
-    Corpus::Keep
+    HOST.runtime.block_on(admit(&bytes))
 });
 
-async fn admit(bytes: &[u8]) {
+async fn admit(bytes: &[u8]) -> Corpus {
     let plugin = match fuzzing::admit(&HOST.engine, "made_up", bytes, &LIMITS).await {
         Ok(plugin) => plugin,
         Err(problem) => {
             let said = problem.to_string();
             assert!(!said.is_empty() && !said.contains('\n'), "{said:?} is not one sentence");
-            return;
+            // There are so many ways to be invalid that the fuzzer would collect nothing else.
+            return if matches!(problem, Problem::Invalid(_)) { Corpus::Reject } else { Corpus::Keep };
         }
     };
     let _ = plugin.edges();
-    let Some(mut sandbox) = guests::start(&plugin).await else { return };
+    let Some(mut sandbox) = guests::start(&plugin).await else { return Corpus::Keep };
     guests::within_limits(&sandbox);
     guests::there_and_back(&plugin, &mut sandbox).await;
     if guests::work(&mut sandbox).await.is_some() {
         guests::there_and_back(&plugin, &mut sandbox).await;
     }
+    Corpus::Keep
 }
 
 /// A valid module, or nearly: with the guest interface more often than not, and at times with
