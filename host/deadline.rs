@@ -113,7 +113,7 @@ impl CallClock {
             wait = None;
             if !self.ticked.load(Relaxed) {
                 let mut sleep = Box::pin(tokio::time::sleep(patience));
-                if sleep.as_mut().poll(cx).is_ready() {
+                if patience.is_zero() || sleep.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(Err(Expired));
                 }
                 wait = Some((Instant::now(), sleep));

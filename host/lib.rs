@@ -65,3 +65,6 @@ pub mod guard;
 pub mod client;
 
 pub mod logfmt;
+
+#[cfg(fuzzing)]
+pub mod fuzzing;

@@ -14,18 +14,15 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 use wasmtime::{ExternType, InstancePre, Module, ValType};
 
-use crate::budget::Budget;
 use crate::compile::{Compiled, Compiler};
 use crate::config::{Edges, is_identifier};
-use crate::deadline::CallClock;
 use crate::engine::Engine;
-use crate::guest_log::{GuestLog, Who};
+use crate::guest_log::Who;
 use crate::limits::Limits;
 use crate::protocol::{EdgeType, InfoResponse, ValueType};
 use crate::sandbox::{Guest, GuestError, Sandbox, Surroundings};
 use crate::snapshot::Image;
 use crate::units::{Bytes, Span};
-use crate::world::World;
 
 /// Version of the guest interface that this host speaks.
 pub const ABI: u32 = 1;
@@ -178,7 +175,7 @@ impl Plugin {
         Self::from_bytes(engine, &name_of(path), bytes, limits, compiler).await.map_err(refuse)
     }
 
-    async fn from_bytes(
+    pub(crate) async fn from_bytes(
         engine: &Arc<Engine>,
         name: &str,
         bytes: Vec<u8>,
@@ -193,15 +190,8 @@ impl Plugin {
         }
         let pre = engine.linker.instantiate_pre(&module).map_err(invalid)?;
 
-        let who = Arc::new(Who { plugin: name.to_owned(), ..Who::default() });
-        let surroundings = Surroundings {
-            log: GuestLog::new(Arc::clone(&who), limits.log_per_second),
-            who,
-            limits: *limits,
-            clock: CallClock::new(),
-            world: World::new(0),
-            budget: Budget::new(compiler.limits),
-        };
+        let who = Who { plugin: name.to_owned(), ..Who::default() };
+        let surroundings = Surroundings::alone(who, *limits);
         let mut sandbox = Sandbox::new(&pre, &surroundings).await.map_err(Problem::Call)?;
         let image = captured.map(|()| Image::of(&mut sandbox, &module));
         let info = sandbox.info().await.map_err(Problem::Call)?;

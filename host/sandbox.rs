@@ -16,7 +16,7 @@ use crate::budget::{Account, Budget};
 use crate::deadline::{CallClock, Expired};
 use crate::engine::MAX_HOST_CALL;
 use crate::guest_log::{GuestLog, SharedLog, Who};
-use crate::limits::Limits;
+use crate::limits::{HostLimits, Limits};
 use crate::units::{Bytes, Span};
 use crate::world::World;
 
@@ -75,6 +75,21 @@ pub struct Surroundings {
     pub world: World,
     /// Where the memory is counted.
     pub budget: Arc<Budget>,
+}
+
+impl Surroundings {
+    /// Those of a sandbox that belongs to no session.
+    pub fn alone(who: Who, limits: Limits) -> Self {
+        let who = Arc::new(who);
+        Self {
+            log: GuestLog::new(Arc::clone(&who), limits.log_per_second),
+            who,
+            limits,
+            clock: CallClock::new(),
+            world: World::new(0),
+            budget: Budget::new(HostLimits::default()),
+        }
+    }
 }
 
 /// What belongs to a store beside the instance.

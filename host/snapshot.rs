@@ -32,6 +32,10 @@ const CHECKSUM: usize = 32;
 /// zstd's fastest level; memory pages compress well already here.
 const LEVEL: i32 = 1;
 
+/// Largest window that is decompressed with, as a power of two: 8 MiB, and [`LEVEL`] uses 512 KiB. zstd
+/// allocates what a payload asks for, up to 128 MiB unless told otherwise.
+const WINDOW: u32 = 23;
+
 /// Why a snapshot does not fit, or can't be made.
 #[derive(Debug, Error)]
 #[allow(missing_docs, reason = "each one's message says it")]
@@ -210,7 +214,10 @@ impl Snapshot {
         // Grows with what is really there, not with what the header says.
         let mut payload = Vec::new();
         zstd::stream::read::Decoder::with_buffer(&self.payload[..])
-            .and_then(|decoder| decoder.take(length + 1).read_to_end(&mut payload))
+            .and_then(|mut decoder| {
+                decoder.window_log_max(WINDOW)?;
+                decoder.take(length.saturating_add(1)).read_to_end(&mut payload)
+            })
             .map_err(|_| SnapshotError::Damaged("its payload can't be decompressed"))?;
         if payload.len() as u64 != length {
             return Err(SnapshotError::Damaged("its payload has another length"));
@@ -383,7 +390,7 @@ impl Image {
             return Err(SnapshotError::TooLarge { found: Bytes(memory_bytes), limit });
         }
         // Each run has a head of eight bytes.
-        let pages = snapshot.payload(Bytes(limit.0 + limit.0 / PAGE as u64 * 8))?;
+        let pages = snapshot.payload(Bytes(limit.0.saturating_add(limit.0 / PAGE as u64 * 8)))?;
         let state = State { memory_bytes, globals: snapshot.header.globals.clone(), pages };
         self.apply(sandbox, &state).await
     }
@@ -434,4 +441,20 @@ impl Image {
 
 fn is_zero(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| *byte == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_does_not_choose_how_much_is_allocated_for_it() {
+        // A zstd frame without contents: magic, flags, the window's size, an empty last block.
+        let empty = |log: u32| Snapshot {
+            header: SnapshotHeader::default(),
+            payload: vec![0x28, 0xb5, 0x2f, 0xfd, 0, ((log - 10) << 3) as u8, 1, 0, 0],
+        };
+        assert_eq!(empty(WINDOW).payload(Bytes::mib(1)).unwrap(), []);
+        assert!(matches!(empty(WINDOW + 1).payload(Bytes::mib(1)), Err(SnapshotError::Damaged(_))));
+    }
 }

@@ -54,6 +54,10 @@ impl fmt::Display for Bytes {
     }
 }
 
+/// Longest span of time. Any longer one is a mistake, and a clock can't count to the longest that can
+/// be written.
+const MAX_SPAN: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// A span of time, written with a unit: `"1s"`, `"250ms"`, `"2m"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub Duration);
@@ -65,7 +69,11 @@ impl FromStr for Span {
         if text.ends_with(|c: char| c.is_ascii_digit()) {
             return Err(no_span(text));
         }
-        humantime::parse_duration(text).map(Self).map_err(|_| no_span(text))
+        match humantime::parse_duration(text) {
+            Ok(span) if span > MAX_SPAN => Err(format!("`{text}` is longer than a year")),
+            Ok(span) => Ok(Self(span)),
+            Err(_) => Err(no_span(text)),
+        }
     }
 }
 
@@ -202,6 +210,8 @@ mod tests {
         for bad in ["1", "", "soon", "0"] {
             assert!(bad.parse::<Span>().unwrap_err().contains("is not a span of time"), "{bad}");
         }
+        // What is added to the time must not leave the clock's range.
+        assert!("500000000000y".parse::<Span>().unwrap_err().contains("longer than a year"));
     }
 
     #[test]

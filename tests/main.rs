@@ -9,6 +9,8 @@ mod support;
 mod cli;
 /// The guest SDK's codec.
 mod codec;
+/// What the fuzz targets start from.
+mod fuzz_seeds;
 /// Guests that attack.
 mod hostile;
 /// A real kapacitord with a real InfluxDB.

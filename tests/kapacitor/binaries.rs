@@ -1,7 +1,8 @@
 //! Where kapacitord, the `kapacitor` command and influxd come from.
 //!
 //! The first two are built from the Go module in this folder, once, into `kapacitor` beside the
-//! folder of the binary under test. influxd must be installed.
+//! folder of the binary under test. influxd must be installed. Kapacitor's decoder is built from
+//! `tests/kapacitor-decoder` in the same way.
 
 use std::env;
 use std::io::{self, Write};
@@ -18,11 +19,15 @@ pub const HOST: &str = env!("CARGO_BIN_EXE_kapacitor-wasm");
 /// The folder of the Go module.
 const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kapacitor");
 
+/// The folder of the Go module of Kapacitor's decoder.
+const DECODER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kapacitor-decoder");
+
 /// The Go that Kapacitor's dependencies work with; see `go.mod`.
 const GO: &str = "go1.21.13";
 
-/// What Go says when it can't get at its modules. Any other failure of a build is one.
-const OFFLINE: [&str; 8] = [
+/// What Go says when it can't get at its modules, or is too old for them. Any other failure of a
+/// build is one.
+const UNAVAILABLE: [&str; 9] = [
     "dial tcp",
     "no such host",
     "i/o timeout",
@@ -31,6 +36,7 @@ const OFFLINE: [&str; 8] = [
     "TLS handshake timeout",
     "disabled by GOPROXY=off",
     "toolchain not available",
+    "go.mod requires go >=",
 ];
 
 /// The programs that the tests run against.
@@ -60,8 +66,24 @@ enum Missing {
 #[track_caller]
 pub fn find_or_skip() -> Option<&'static Binaries> {
     static BINARIES: OnceLock<Result<Binaries, Missing>> = OnceLock::new();
-    let reason = match BINARIES.get_or_init(find) {
-        Ok(binaries) => return Some(binaries),
+    or_skip(BINARIES.get_or_init(find))
+}
+
+/// The program of `tests/kapacitor-decoder`, or `None` as in [`find_or_skip`].
+///
+/// # Panics
+///
+/// As [`find_or_skip`] does.
+#[track_caller]
+pub fn decoder_or_skip() -> Option<&'static PathBuf> {
+    static DECODER: OnceLock<Result<PathBuf, Missing>> = OnceLock::new();
+    or_skip(DECODER.get_or_init(find_decoder))
+}
+
+#[track_caller]
+fn or_skip<T>(found: &Result<T, Missing>) -> Option<&T> {
+    let reason = match found {
+        Ok(found) => return Some(found),
         Err(Missing::Fail(reason)) => panic!("{reason}"),
         Err(Missing::Skip(reason)) => reason,
     };
@@ -80,46 +102,66 @@ pub fn find_or_skip() -> Option<&'static Binaries> {
 fn find() -> Result<Binaries, Missing> {
     let influxd = on_path("influxd")
         .ok_or_else(|| Missing::Skip("influxd is not installed (Debian: influxdb)".to_owned()))?;
-    let profile = Path::new(HOST).parent().expect("the binary is in a folder");
-    let folder =
-        profile.parent().expect("the folder of the profile is in the target folder").join("kapacitor");
+    let folder = folder();
     let (kapacitord, kapacitor) = (folder.join("kapacitord"), folder.join("kapacitor"));
     let described = modified(&Path::new(MODULE).join("go.mod"));
     if [&kapacitord, &kapacitor].iter().any(|binary| modified(binary) <= described) {
-        build(&folder)?;
+        let packages = [
+            "github.com/influxdata/kapacitor/cmd/kapacitord",
+            "github.com/influxdata/kapacitor/cmd/kapacitor",
+        ];
+        build("kapacitord", "about two minutes", MODULE, &packages, Some(GO))?;
     }
     Ok(Binaries { kapacitord, kapacitor, influxd })
 }
 
-fn build(folder: &Path) -> Result<(), Missing> {
+fn find_decoder() -> Result<PathBuf, Missing> {
+    let decoder = folder().join("kapacitor-decoder");
+    let written = ["go.mod", "main.go"].map(|file| modified(&Path::new(DECODER).join(file)));
+    if modified(&decoder) <= written.into_iter().max().flatten() {
+        build("Kapacitor's decoder", "about a minute", DECODER, &["."], None)?;
+    }
+    Ok(decoder)
+}
+
+/// Where the programs are built.
+fn folder() -> PathBuf {
+    let profile = Path::new(HOST).parent().expect("the binary is in a folder");
+    profile.parent().expect("the folder of the profile is in the target folder").join("kapacitor")
+}
+
+/// Builds the programs `packages` of the Go module in the folder `module`.
+fn build(
+    what: &str,
+    time: &str,
+    module: &str,
+    packages: &[&str],
+    toolchain: Option<&str>,
+) -> Result<(), Missing> {
     match Command::new("go").arg("version").stdout(Stdio::null()).status() {
         Ok(status) if status.success() => {}
         Ok(status) => return Err(Missing::Fail(format!("`go version`: {status}"))),
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            return Err(Missing::Skip("Go is not installed, and kapacitord is built with it".to_owned()));
+            return Err(Missing::Skip(format!("Go is not installed, and {what} is built with it")));
         }
         Err(e) => return Err(Missing::Fail(format!("`go version` can't be run: {e}"))),
     }
-    tell("building kapacitord from its Go module, about two minutes");
+    tell(&format!("building {what} from its Go module, {time}"));
+    let mut go = Command::new("go");
     // The slash at the end makes Go take it for a folder.
-    let output = Command::new("go")
-        .args(["build", "-o", &format!("{}/", folder.display())])
-        .args([
-            "github.com/influxdata/kapacitor/cmd/kapacitord",
-            "github.com/influxdata/kapacitor/cmd/kapacitor",
-        ])
-        .current_dir(MODULE)
-        .env("GOTOOLCHAIN", GO)
-        .output()
-        .map_err(|e| Missing::Fail(format!("go build can't be run: {e}")))?;
+    go.args(["build", "-o", &format!("{}/", folder().display())]).args(packages).current_dir(module);
+    if let Some(toolchain) = toolchain {
+        go.env("GOTOOLCHAIN", toolchain);
+    }
+    let output = go.output().map_err(|e| Missing::Fail(format!("go build can't be run: {e}")))?;
     if output.status.success() {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let offline = said.lines().find(|line| OFFLINE.iter().any(|sign| line.contains(sign)));
-    Err(match offline {
-        Some(line) => Missing::Skip(format!("kapacitord's Go module can't be fetched: {line}")),
-        None => Missing::Fail(format!("kapacitord can't be built: {}:\n{said}", output.status)),
+    let unavailable = said.lines().find(|line| UNAVAILABLE.iter().any(|sign| line.contains(sign)));
+    Err(match unavailable {
+        Some(line) => Missing::Skip(format!("the Go module of {what} can't be fetched: {line}")),
+        None => Missing::Fail(format!("{what} can't be built: {}:\n{said}", output.status)),
     })
 }
 

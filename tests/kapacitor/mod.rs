@@ -6,6 +6,7 @@
 //! [`binaries`].
 //!
 //! - [`data`]: points and batches, there and back.
+//! - [`decoder`]: what passes the guard, with Kapacitor's decoder alone.
 //! - [`hostile`]: the guests that attack.
 //! - [`state`]: what outlives a restart.
 //! - [`tasks`]: tasks that fail, stop and choose their plugin.
@@ -15,6 +16,7 @@ mod binaries;
 mod daemons;
 
 mod data;
+mod decoder;
 mod hostile;
 mod state;
 mod tasks;

@@ -1,4 +1,4 @@
-//! The repository's commands: `cargo demo`, `cargo verify` and `cargo plugins`.
+//! The repository's commands: `cargo demo`, `cargo verify`, `cargo plugins` and `cargo xtask fuzz`.
 //!
 //! Needs nothing but the standard library, so that it starts at once.
 
@@ -7,16 +7,23 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-const USAGE: &str = "usage: cargo demo | cargo verify | cargo plugins
+mod fuzz;
+
+const USAGE: &str =
+    "usage: cargo demo | cargo verify | cargo plugins | cargo xtask fuzz [TARGET] [--seconds N]
 
   demo     set everything up, play a recording to the plugins, show what comes out
   verify   set everything up, run all tests
-  plugins  build the plugins into plugins/*.wasm";
+  plugins  build the plugins into plugins/*.wasm
+  fuzz     build the fuzz targets, run each one, or TARGET, for N seconds; see fuzz/README.md";
 
 /// What plugins are compiled to.
 const TARGET: &str = "wasm32-unknown-unknown";
 
 fn main() -> ExitCode {
+    if env::var_os(fuzz::WRAPPER).is_some() {
+        return fuzz::rustc();
+    }
     let mut args = env::args().skip(1);
     let command = args.next().unwrap_or_default();
     let rest: Vec<String> = args.collect();
@@ -24,6 +31,7 @@ fn main() -> ExitCode {
         "demo" => demo(&rest),
         "verify" => verify(&rest),
         "plugins" => plugins(),
+        "fuzz" => fuzz::fuzz(&rest),
         _ => Err(USAGE.to_owned()),
     };
     match result {

@@ -1,0 +1,27 @@
+;; Counts its calls, in globals of all types and in a memory that it grows up to its limit. Returns no frames.
+(module
+  (memory (export "memory") 1 32)
+  ;; InitResponse { success: true }
+  (data (i32.const 0) "\08\01")
+  (data (i32.const 60000) "part of the image")
+  (global $calls (mut i32) (i32.const 0))
+  (global $bytes (mut i64) (i64.const 0))
+  (global $half (mut f32) (f32.const 0.5))
+  (global $double (export "double") (mut f64) (f64.const 2))
+  (global $vector (mut v128) (v128.const i64x2 1 2))
+  (global $constant i32 (i32.const 7))
+  (func (export "kapacitor_udf_abi_1"))
+  (func (export "udf_input") (param i32) (result i32) (i32.const 4096))
+  (func (export "udf_info") (result i64) (i64.const 0))
+  (func (export "udf_init") (param i32 i32) (result i64) (i64.const 2))
+  (func (export "udf_process") (param i32 i32) (result i64)
+    (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+    (global.set $bytes (i64.add (global.get $bytes) (i64.extend_i32_u (local.get 1))))
+    (global.set $half (f32.mul (global.get $half) (f32.const 0.5)))
+    (global.set $double (f64.mul (global.get $double) (f64.const 2)))
+    (global.set $vector (i64x2.add (global.get $vector) (global.get $vector)))
+    (if (i32.eqz (i32.and (global.get $calls) (i32.const 3))) (then (drop (memory.grow (i32.const 1)))))
+    ;; Traps once the calls leave the memory, which a snapshot can bring about.
+    (i32.store (i32.mul (global.get $calls) (i32.const 8192)) (global.get $calls))
+    (i64.const 0))
+  (func (export "udf_finish") (result i64) (i64.const 0)))
