@@ -172,9 +172,9 @@ impl Siege {
         wait_for(&format!("the session of {name} ends"), || self.ended(name, start).then_some(()));
     }
 
-    /// Whether the `start`th session of a task has ended.
+    /// Whether the `start`th session of a task has ended, started or not.
     fn ended(&self, name: &str, start: usize) -> bool {
-        self.host_lines(name, "msg=\"task ended\"") >= start
+        self.host_lines(name, "task ended\"") >= start
     }
 
     /// How many snapshots were asked for; of some guests none can be taken.
