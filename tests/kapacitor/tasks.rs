@@ -2,8 +2,11 @@
 
 use std::fs;
 
+use serde_json::json;
+
+use super::api::Row;
 use super::daemons::{Setup, Stack, wait_for};
-use super::{MOVING_AVG, averages, expected_averages, line};
+use super::{EPOCH, MOVING_AVG, SECOND, averages, expected_averages, line};
 
 /// Starts well, and traps when it gets a point.
 const TRAPPING: &str = r#"
@@ -46,6 +49,29 @@ fn a_plugin_that_traps_fails_its_own_task_only() {
     stack.api.set_status("bad", "disabled");
     stack.api.set_status("bad", "enabled");
     assert_eq!(stack.api.task("bad")["executing"], true);
+    assert_eq!(stack.kapacitord_id(), kapacitord);
+}
+
+#[test]
+fn a_point_that_a_plugin_fails_at_costs_that_point() {
+    let Some(mut stack) = Stack::start(Setup { plugins: &["fragile"], ..Setup::default() }) else { return };
+    let kapacitord = stack.kapacitord_id();
+    stack.api.enable_task("sums", "stream", &averages("@fragile()", "sums"));
+    let mut expected = Vec::new();
+    for i in 0..60 {
+        let time = EPOCH + i * SECOND;
+        // Each way to fail, between points that do not.
+        let how = ["panic", "fail", "deep", "hog"][i as usize % 4];
+        let bad = format!("cpu,host=a value=1000,{how}=7i {}", time + 1);
+        stack.api.write_kapacitor(&format!(
+            "cpu,host=a value=1 {time}\n{}",
+            if i % 6 == 0 { bad } else { String::new() }
+        ));
+        expected.push(Row::new(time, json!({"host": "a", "value": 1.0, "sum": (i + 1) as f64})));
+    }
+    stack.api.expect_rows("sums", &expected);
+    let task = stack.api.task("sums");
+    assert_eq!((&task["executing"], &task["error"]), (&true.into(), &"".into()));
     assert_eq!(stack.kapacitord_id(), kapacitord);
 }
 
