@@ -123,3 +123,31 @@ impl CallClock {
         .await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_no_tick_reaches_is_overdue() {
+        let clock = CallClock::new();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        // As in a host function that does not come back.
+        let seen = Arc::clone(&clock);
+        let stuck = async move {
+            while !seen.is_overdue() {
+                std::thread::yield_now();
+            }
+        };
+        assert!(runtime.block_on(clock.run(Duration::from_millis(1), stuck)).is_ok());
+        assert!(!clock.is_overdue() && clock.used() > GRACE);
+    }
+
+    #[test]
+    fn a_guest_that_waits_for_ever_is_given_up() {
+        let clock = CallClock::new();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let waiting = std::future::pending::<()>();
+        assert!(runtime.block_on(clock.run(Duration::from_millis(5), waiting)).is_err());
+    }
+}

@@ -1,0 +1,246 @@
+//! The fields of one response, each checked by itself.
+
+use std::collections::HashSet;
+
+use super::Problem;
+use crate::wire::{FIXED64, Fields, LEN, VARINT, WireField};
+
+/// What the fields of a point have been so far.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// For each of the four types a set of the field names, hashed to 64 values: when no two of the
+    /// sets have a value in common, no name has two types.
+    pub(super) sets: [u64; 4],
+    /// Whether a number was not finite.
+    pub(super) not_finite: bool,
+}
+
+pub(super) fn begin(message: &[u8]) -> Result<(), Problem> {
+    let mut fields = Fields::new(message);
+    while let Some(field) = fields.next().map_err(|_| Problem::Malformed("begin"))? {
+        match field.number {
+            1 => text(field, "name")?,
+            2 => text(field, "group")?,
+            3 => {
+                entry(field, "tags", LEN)?;
+            }
+            4 => varint(field, "size")?,
+            5 => varint(field, "byName")?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn end(message: &[u8]) -> Result<(), Problem> {
+    let mut fields = Fields::new(message);
+    while let Some(field) = fields.next().map_err(|_| Problem::Malformed("end"))? {
+        match field.number {
+            1 => text(field, "name")?,
+            2 => text(field, "group")?,
+            3 => varint(field, "tmax")?,
+            4 => {
+                entry(field, "tags", LEN)?;
+            }
+            5 => varint(field, "byName")?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn error(message: &[u8]) -> Result<&str, Problem> {
+    let mut fields = Fields::new(message);
+    let mut error = "";
+    while let Some(field) = fields.next().map_err(|_| Problem::Malformed("error"))? {
+        if field.number == 1 {
+            text(field, "error")?;
+            error = std::str::from_utf8(field.value).map_err(|_| Problem::Utf8("error"))?;
+        }
+    }
+    Ok(error)
+}
+
+#[inline]
+fn varint(field: WireField<'_>, name: &'static str) -> Result<(), Problem> {
+    if field.wire_type == VARINT { Ok(()) } else { Err(Problem::Malformed(name)) }
+}
+
+#[inline]
+fn text(field: WireField<'_>, name: &'static str) -> Result<(), Problem> {
+    if field.wire_type != LEN {
+        return Err(Problem::Malformed(name));
+    }
+    utf8(field.value, name)
+}
+
+#[inline]
+fn utf8(bytes: &[u8], name: &'static str) -> Result<(), Problem> {
+    if is_ascii(bytes) || std::str::from_utf8(bytes).is_ok() { Ok(()) } else { Err(Problem::Utf8(name)) }
+}
+
+/// Whether all bytes are ASCII; faster than the standard library on the short strings of a point.
+#[inline(always)]
+fn is_ascii(bytes: &[u8]) -> bool {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    match bytes.split_last_chunk::<8>() {
+        // Whole words, and the last one, which may overlap the one before.
+        Some((_, last)) => {
+            let words =
+                bytes.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().unwrap_or([0; 8])));
+            (words.fold(u64::from_le_bytes(*last), |all, word| all | word)) & HIGH == 0
+        }
+        None => bytes.iter().fold(0, |all, byte| all | byte) < 0x80,
+    }
+}
+
+/// Checks the first field of a point and returns what follows, if the field is written as nearly all
+/// are: tag and length of one byte each, and ASCII. `None` says nothing about the field.
+///
+/// The same rules as in [`field_of_any_form`], in the form that most of the guard's time goes to.
+#[inline(always)]
+pub(super) fn short_field<'a>(message: &'a [u8], seen: &mut Seen) -> Option<&'a [u8]> {
+    let [tag, length @ ..0x80, rest @ ..] = message else { return None };
+    let (value, after) = rest.split_at_checked(usize::from(*length))?;
+    match tag {
+        // name, database, retentionPolicy, group, dimensions
+        0x12 | 0x1a | 0x22 | 0x2a | 0x32 => is_ascii(value).then_some(after),
+        0x3a => short_entry(value, LEN).map(|_| after),
+        0x42 => short_entry(value, FIXED64).map(|key| {
+            seen.sets[0] |= one_of_64(key);
+            after
+        }),
+        0x4a => short_entry(value, VARINT).map(|key| {
+            seen.sets[1] |= one_of_64(key);
+            after
+        }),
+        0x52 => short_entry(value, LEN).map(|key| {
+            seen.sets[2] |= one_of_64(key);
+            after
+        }),
+        0x62 => short_entry(value, VARINT).map(|key| {
+            seen.sets[3] |= one_of_64(key);
+            after
+        }),
+        _ => None,
+    }
+}
+
+/// The key of a map entry that has a short key and a value of `wire_type`, both ASCII as far as they
+/// are text, and finite as far as they are numbers.
+#[inline(always)]
+fn short_entry(entry: &[u8], wire_type: u8) -> Option<&[u8]> {
+    let [0x0a, length @ ..0x80, rest @ ..] = entry else { return None };
+    let (key, value) = rest.split_at_checked(usize::from(*length))?;
+    let well_formed = match (wire_type, value) {
+        (FIXED64, [0x11, number @ ..]) => <[u8; 8]>::try_from(number).is_ok_and(is_finite),
+        (VARINT, [0x10, ..0x80]) => true,
+        (LEN, [0x12, length @ ..0x80, text @ ..]) => text.len() == usize::from(*length) && is_ascii(text),
+        _ => false,
+    };
+    (well_formed && is_ascii(key)).then_some(key)
+}
+
+/// Checks the first field of a point and returns what follows.
+pub(super) fn field_of_any_form<'a>(message: &'a [u8], seen: &mut Seen) -> Result<&'a [u8], Problem> {
+    let mut fields = Fields::new(message);
+    let field = fields.next().ok().flatten().ok_or(Problem::Malformed("point"))?;
+    match field.number {
+        1 => varint(field, "time")?,
+        2 => text(field, "name")?,
+        3 => text(field, "database")?,
+        4 => text(field, "retentionPolicy")?,
+        5 => text(field, "group")?,
+        6 => text(field, "dimensions")?,
+        7 => {
+            entry(field, "tags", LEN)?;
+        }
+        8 => {
+            seen.sets[0] |= entry(field, "fieldsDouble", FIXED64)?;
+            seen.not_finite |= !number_of(field).is_finite();
+        }
+        9 => seen.sets[1] |= entry(field, "fieldsInt", VARINT)?,
+        10 => seen.sets[2] |= entry(field, "fieldsString", LEN)?,
+        12 => seen.sets[3] |= entry(field, "fieldsBool", VARINT)?,
+        11 => varint(field, "byName")?,
+        _ => {}
+    }
+    Ok(fields.rest())
+}
+
+/// Whether the bytes of a number are a finite one.
+#[inline(always)]
+fn is_finite(number: [u8; 8]) -> bool {
+    f64::from_le_bytes(number).is_finite()
+}
+
+/// The key of a map entry; the last one if there are more, as decoders do.
+pub(super) fn key_of(entry: WireField<'_>) -> &[u8] {
+    let (mut key, mut parts) = (&[][..], Fields::new(entry.value));
+    while let Ok(Some(part)) = parts.next() {
+        if part.number == 1 {
+            key = part.value;
+        }
+    }
+    key
+}
+
+/// The value of an entry of fieldsDouble; the last one if there are more.
+fn number_of(entry: WireField<'_>) -> f64 {
+    let (mut number, mut parts) = (0.0, Fields::new(entry.value));
+    while let Ok(Some(part)) = parts.next() {
+        if part.number == 2
+            && let Ok(bytes) = part.value.try_into()
+        {
+            number = f64::from_le_bytes(bytes);
+        }
+    }
+    number
+}
+
+/// The names of the fields of a point that are numbers and not finite. Of two entries with one name
+/// the later one counts.
+pub(super) fn not_finite(message: &[u8]) -> HashSet<&[u8]> {
+    let (mut names, mut fields) = (HashSet::new(), Fields::new(message));
+    while let Ok(Some(field)) = fields.next() {
+        if field.number == 8 {
+            if number_of(field).is_finite() {
+                names.remove(key_of(field));
+            } else {
+                names.insert(key_of(field));
+            }
+        }
+    }
+    names
+}
+
+/// Checks one map entry with values of `wire_type`, and returns the set of its key: see [`Seen`].
+fn entry(field: WireField<'_>, name: &'static str, wire_type: u8) -> Result<u64, Problem> {
+    if field.wire_type != LEN {
+        return Err(Problem::Malformed(name));
+    }
+    let mut set = 1;
+    let mut parts = Fields::new(field.value);
+    while let Some(part) = parts.next().map_err(|_| Problem::Malformed(name))? {
+        match part.number {
+            1 => {
+                text(part, name)?;
+                set = one_of_64(part.value);
+            }
+            2 if part.wire_type != wire_type => return Err(Problem::Malformed(name)),
+            2 if wire_type == LEN => utf8(part.value, name)?,
+            _ => {}
+        }
+    }
+    Ok(set)
+}
+
+/// A set of one of 64 values, chosen by `name`.
+#[inline]
+fn one_of_64(name: &[u8]) -> u64 {
+    let (Some(first), Some(last)) = (name.first(), name.last()) else {
+        return 1;
+    };
+    let hash = name.len() as u32 ^ u32::from(*first).wrapping_mul(31) ^ u32::from(*last).wrapping_mul(7);
+    1 << (hash & 63)
+}
