@@ -94,7 +94,8 @@ impl Settings {
     }
 
     fn start_logging(&self) -> Result<(Config, WorkerGuard)> {
-        let config = self.load()?;
+        let mut config = self.load()?;
+        config.keep = true;
         let log = logfmt::start(config.log_level);
         Ok((config, log))
     }

@@ -41,14 +41,17 @@ pub struct CodeFolder {
 }
 
 impl CodeFolder {
-    /// `<state-dir>/compiled`, or a temporary folder where that can't be used; then with the reason.
+    /// `<state-dir>/compiled`, or a temporary folder where that can't be used; then with the reason. It
+    /// is not made unless `make` says so: whoever only looks at plugins may be another user than the
+    /// one that runs them.
     ///
     /// # Errors
     ///
     /// When there is not even a temporary folder.
-    pub fn open(state_dir: &Path) -> io::Result<(Self, Option<String>)> {
+    pub fn open(state_dir: &Path, make: bool) -> io::Result<(Self, Option<String>)> {
         let folder = std::path::absolute(state_dir)?.join("compiled");
-        match own(&folder) {
+        let made = if make { make_own(&folder) } else { Ok(()) };
+        match made.and_then(|()| own(&folder)) {
             Ok(()) => Ok((Self { path: folder, _temporary: None }, None)),
             Err(reason) => {
                 let temporary = tempfile::Builder::new().prefix("kapacitor-wasm-").tempdir()?;
@@ -65,9 +68,13 @@ impl CodeFolder {
     }
 }
 
-/// Makes a folder that nobody else can write to, or finds that it is one.
+/// Makes a folder that nobody else can write to, if it is not there.
+fn make_own(folder: &Path) -> Result<(), String> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|e| e.to_string())
+}
+
+/// Whether nobody else can write to a folder.
 fn own(folder: &Path) -> Result<(), String> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|e| e.to_string())?;
     let found = fs::symlink_metadata(folder).map_err(|e| e.to_string())?;
     if !found.is_dir() || found.uid() != rustix::process::geteuid().as_raw() || found.mode() & 0o022 != 0 {
         return Err("must be a folder of this user that nobody else can write to".to_owned());

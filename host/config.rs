@@ -54,6 +54,9 @@ pub struct Config {
     /// The program that compiles plugins in a process of its own: this one, if it has the command.
     #[serde(skip)]
     pub compiler: Option<PathBuf>,
+    /// Whether folders may be made in `state_dir`: it is served, not only looked at.
+    #[serde(skip)]
+    pub keep: bool,
     /// Named functions, beside the one that each plugin gets by itself.
     #[serde(default)]
     pub functions: BTreeMap<String, FunctionConfig>,

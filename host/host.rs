@@ -75,9 +75,9 @@ impl Host {
             .enable_all()
             .build()
             .context("the threads for guests can't start")?;
-        let (code, problem) =
-            CodeFolder::open(&config.state_dir).context("there is no folder for machine code")?;
-        if let Some(problem) = problem {
+        let (code, problem) = CodeFolder::open(&config.state_dir, config.keep)
+            .context("there is no folder for machine code")?;
+        if let Some(problem) = problem.filter(|_| config.keep) {
             warn!(err = problem, "machine code is not kept for the next start");
         }
         let stack = config.default_limits().stack;

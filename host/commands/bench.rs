@@ -56,7 +56,7 @@ pub fn bench(options: &Options) -> Result<ExitCode> {
     let echo_socket = folder.path().join("echo.sock");
     let echo = Server::start(Command::new(&own).args(["bench", "--echo"]).arg(&echo_socket), &echo_socket)?;
     let config = folder.path().join("udf.toml");
-    fs::write(&config, "log-level = \"warn\"\nsocket-dir = \".\"\n")?;
+    fs::write(&config, "log-level = \"warn\"\nsocket-dir = \".\"\nstate-dir = \".\"\n")?;
     let plugins = std::path::absolute(&options.plugins_dir)?;
     let mut serve = Command::new(&own);
     serve.arg("serve").arg("--config").arg(&config).arg("--plugins-dir").arg(&plugins);

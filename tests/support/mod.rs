@@ -179,6 +179,17 @@ impl Host {
     }
 }
 
+impl Host {
+    /// Stops the host and starts it again, with a new log; waits until it is ready.
+    pub fn start_again(&mut self) {
+        self.stop();
+        let stderr = fs::File::create(&self.log).unwrap();
+        let mut serve = self.setup.command(&["serve"]);
+        self.child = serve.stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
+        self.wait_for_log(&["msg=ready"]);
+    }
+}
+
 impl Drop for Host {
     fn drop(&mut self) {
         let _ = self.child.kill();
