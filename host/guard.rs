@@ -176,79 +176,78 @@ impl Guard {
         passed: &mut Passed,
         response: &mut usize,
     ) -> Result<(), Problem> {
-        // Frames from here on passed and are not yet in `out` or in the open batch.
-        let mut pending = 0;
-        let mut pos = 0;
-        while pos < frames.len() {
+        // The frames between these two passed and are not yet in `out` or in the open batch.
+        let (mut pending, mut pos) = (0, 0);
+        let mut result = Ok(());
+        while pos < frames.len() && result.is_ok() {
             *response += 1;
-            if passed.error.is_some() {
-                return Err(Problem::AfterError);
-            }
-            let checked = frame_at(frames, pos).ok_or(Problem::Frame).and_then(|(start, end)| {
-                let message = self.message(&frames[start..end])?;
-                Ok((start, end, message))
-            });
-            let (start, end, message) = match checked {
-                Ok(checked) => checked,
-                Err(problem) => {
-                    self.flush(&frames[pending..pos], out);
-                    return Err(problem);
-                }
-            };
-            let batches = self.rules.provides == EdgeType::Batch || self.rules.loose;
-            match message {
-                Message::Point(point) => {
-                    passed.points += 1;
-                    if passed.points + passed.dropped_points > self.rules.max_points {
-                        return Err(Problem::TooManyPoints(self.rules.max_points));
-                    }
-                    if let Some(batch) = &mut self.open {
-                        batch.count += 1;
-                        let bytes = (batch.points.len() + (end - pending)) as u64;
-                        if bytes.max(batch.count * POINT_COST) > self.rules.max_batch.0 {
-                            return Err(Problem::BatchTooLarge(self.rules.max_batch));
-                        }
-                    } else if self.rules.provides == EdgeType::Batch && !self.rules.loose {
-                        return Err(Problem::PointOutsideBatch);
-                    }
-                    if point != PointVerdict::Whole {
-                        self.flush(&frames[pending..pos], out);
-                        pending = end;
-                        self.replace(point, passed, out);
-                    }
-                }
-                Message::Error(text) => {
-                    self.flush(&frames[pending..pos], out);
-                    pending = end;
-                    passed.error = Some(text.to_owned());
-                }
-                Message::Begin | Message::End if !batches => {
-                    self.flush(&frames[pending..pos], out);
-                    return Err(Problem::BatchOnStream(message.name()));
-                }
-                Message::Begin => {
-                    if self.open.is_some() {
-                        return Err(Problem::BeginInBatch);
-                    }
-                    self.flush(&frames[pending..pos], out);
-                    self.open = Some(OpenBatch {
-                        begin: begin_without_size(&frames[start..end])?,
-                        points: Vec::new(),
-                        count: 0,
-                    });
-                    pending = end;
-                }
-                Message::End => {
-                    let batch = self.open.take().ok_or(Problem::EndWithoutBegin)?;
-                    batch.write_begin(out);
-                    out.extend_from_slice(&batch.points);
-                    out.extend_from_slice(&frames[pending..end]);
-                    pending = end;
-                }
-            }
-            pos = end;
+            result = self.step(frames, &mut pending, &mut pos, out, passed);
         }
         self.flush(&frames[pending..pos], out);
+        result
+    }
+
+    /// Checks the response at `pos` and goes on to the next one. Stays there if it must not go.
+    #[inline]
+    fn step(
+        &mut self,
+        frames: &[u8],
+        pending: &mut usize,
+        pos: &mut usize,
+        out: &mut Vec<u8>,
+        passed: &mut Passed,
+    ) -> Result<(), Problem> {
+        if passed.error.is_some() {
+            return Err(Problem::AfterError);
+        }
+        let (start, end) = frame_at(frames, *pos).ok_or(Problem::Frame)?;
+        let message = self.message(&frames[start..end])?;
+        let batches = self.rules.provides == EdgeType::Batch || self.rules.loose;
+        match message {
+            Message::Point(point) => {
+                passed.points += 1;
+                if passed.points + passed.dropped_points > self.rules.max_points {
+                    return Err(Problem::TooManyPoints(self.rules.max_points));
+                }
+                if let Some(batch) = &mut self.open {
+                    batch.count += 1;
+                    let bytes = (batch.points.len() + (end - *pending)) as u64;
+                    if bytes.max(batch.count * POINT_COST) > self.rules.max_batch.0 {
+                        return Err(Problem::BatchTooLarge(self.rules.max_batch));
+                    }
+                } else if self.rules.provides == EdgeType::Batch && !self.rules.loose {
+                    return Err(Problem::PointOutsideBatch);
+                }
+                if point != PointVerdict::Whole {
+                    self.flush(&frames[*pending..*pos], out);
+                    *pending = end;
+                    self.replace(point, passed, out);
+                }
+            }
+            Message::Error(text) => {
+                self.flush(&frames[*pending..*pos], out);
+                *pending = end;
+                passed.error = Some(text.to_owned());
+            }
+            Message::Begin | Message::End if !batches => return Err(Problem::BatchOnStream(message.name())),
+            Message::Begin => {
+                if self.open.is_some() {
+                    return Err(Problem::BeginInBatch);
+                }
+                let begin = begin_without_size(&frames[start..end])?;
+                self.flush(&frames[*pending..*pos], out);
+                *pending = end;
+                self.open = Some(OpenBatch { begin, points: Vec::new(), count: 0 });
+            }
+            Message::End => {
+                let batch = self.open.take().ok_or(Problem::EndWithoutBegin)?;
+                batch.write_begin(out);
+                out.extend_from_slice(&batch.points);
+                out.extend_from_slice(&frames[*pending..end]);
+                *pending = end;
+            }
+        }
+        *pos = end;
         Ok(())
     }
 

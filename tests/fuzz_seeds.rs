@@ -161,6 +161,9 @@ fn guard() -> Vec<(&'static str, Vec<u8>)> {
     const BATCH: u8 = 1;
     const SMALL: u8 = 2;
     const MADE: u8 = 4;
+    const DROP: u8 = 8;
+    const LOOSE: u8 = 16;
+    const FAIL: u8 = 32;
     let point = || ResponseMessage::Point(point());
     // Flags, and where calls end.
     let of = |flags: u8, ends: u8, messages: Vec<ResponseMessage>| {
@@ -175,10 +178,15 @@ fn guard() -> Vec<(&'static str, Vec<u8>)> {
         fields_int: [("usage".to_owned(), 1)].into(),
         ..crate::fuzz_seeds::point()
     });
-    let nan = ResponseMessage::Point(Point {
-        fields_double: [("nan".to_owned(), f64::NAN), ("inf".to_owned(), f64::INFINITY)].into(),
-        ..Point::default()
-    });
+    let doubles = |fields: [(&str, f64); 2]| {
+        let fields_double = fields.map(|(name, number)| (name.to_owned(), number)).into();
+        ResponseMessage::Point(Point { fields_double, ..Point::default() })
+    };
+    let nan = || doubles([("nan", f64::NAN), ("inf", f64::INFINITY)]);
+    let half = || doubles([("nan", f64::NAN), ("one", 1.0)]);
+    let unwanted =
+        || vec![Begin(begin()), point(), nan(), half(), End(end()), Begin(begin()), nan(), End(end())];
+    let mixed = || [vec![point()], batch(), vec![point()]].concat();
     let huge = Begin(BeginBatch { size: 1 << 62, ..BeginBatch::default() });
     let mut own_error = of(STREAM, 0, vec![point()]);
     put_error("its own", &mut own_error);
@@ -199,16 +207,26 @@ fn guard() -> Vec<(&'static str, Vec<u8>)> {
         ("outside", of(BATCH, 0, [batch(), vec![point()]].concat())),
         ("batch_on_stream", of(STREAM, 0, [vec![point()], batch()].concat())),
         ("two_types", of(STREAM, 0, vec![two_types])),
-        ("nan", of(STREAM, 0, vec![nan, point()])),
+        ("nan", of(STREAM, 0, vec![nan(), point()])),
+        ("nan_dropped", of(STREAM | DROP, 0, vec![half(), nan(), point()])),
+        ("nan_refused", of(STREAM | FAIL, 0, vec![point(), half()])),
+        ("unwanted_dropped", of(BATCH | DROP, 0b1000, unwanted())),
+        ("unwanted_passed", of(BATCH, 0, unwanted())),
+        ("loose_stream", of(STREAM | LOOSE, 0b11, mixed())),
+        ("loose_batch", of(BATCH | LOOSE | DROP, 0, [mixed(), unwanted()].concat())),
+        ("loose_end", of(STREAM | LOOSE, 0, vec![point(), End(end()), point()])),
         ("forged", of(STREAM, 0, vec![point(), Keepalive(KeepaliveResponse { time: 1 })])),
         ("error", own_error),
         ("empty", [of(STREAM, 0, vec![point()]), vec![0]].concat()),
         ("made_stream_1", made(STREAM, 1)),
         ("made_stream_2", made(STREAM, 2)),
         ("made_stream_3", made(STREAM, 3)),
+        ("made_stream_4", made(STREAM | DROP, 7)),
+        ("made_stream_5", made(STREAM | LOOSE | DROP, 8)),
         ("made_batch_1", made(BATCH, 4)),
         ("made_batch_2", made(BATCH, 5)),
         ("made_batch_3", made(BATCH | SMALL, 6)),
+        ("made_batch_4", made(BATCH | DROP, 9)),
     ]
 }
 

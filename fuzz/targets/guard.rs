@@ -1,15 +1,16 @@
 //! Bytes of a guest through the guard.
 //!
-//! Whatever passes, Kapacitor can take: see `kapacitor.rs`. And what Kapacitor can take passes.
+//! Whatever passes, Kapacitor can take: see `kapacitor.rs`. And what Kapacitor can take passes, less
+//! what the policy leaves out.
 //!
 //! Input: flags, where calls end, then frames, or what frames are made of.
 
 #![no_main]
 
-use kapacitor_wasm::guard::{Guard, Violation};
+use kapacitor_wasm::guard::{Guard, Passed, Violation};
 use kapacitor_wasm::limits::Limits;
-use kapacitor_wasm::policy::{Policy, Unwanted};
-use kapacitor_wasm::protocol::{EdgeType, Point, Response, ResponseMessage};
+use kapacitor_wasm::policy::{EdgeCheck, Policy, Unwanted};
+use kapacitor_wasm::protocol::{BeginBatch, EdgeType, Point, Response, ResponseMessage};
 use kapacitor_wasm::units::Bytes;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use prost::Message;
@@ -19,42 +20,88 @@ use crate::kapacitor::Kapacitor;
 mod kapacitor;
 mod responses;
 
-/// The only place that knows how a guard is made.
-fn guard(provides: EdgeType, output: Bytes, unwanted: Unwanted) -> Guard {
-    let policy = Policy { not_finite: unwanted, no_fields: unwanted, ..Policy::default() };
-    Guard::new(provides, &Limits { output, ..Limits::default() }, &policy)
+/// What the flags choose.
+#[derive(Clone, Copy)]
+struct Setup {
+    provides: EdgeType,
+    max_batch: Bytes,
+    unwanted: Unwanted,
+    loose: bool,
+}
+
+impl Setup {
+    fn new(flags: u8) -> Self {
+        Self {
+            provides: if flags & 1 == 0 { EdgeType::Stream } else { EdgeType::Batch },
+            max_batch: if flags & 2 == 0 { Bytes::mib(1) } else { Bytes(1000) },
+            unwanted: match flags & 0b10_1000 {
+                0 => Unwanted::Pass,
+                8 => Unwanted::Drop,
+                _ => Unwanted::Fail,
+            },
+            loose: flags & 16 != 0,
+        }
+    }
+
+    /// The only place that knows how a guard is made.
+    fn guard(self) -> Guard {
+        let policy = Policy {
+            not_finite: self.unwanted,
+            no_fields: self.unwanted,
+            edge_check: if self.loose { EdgeCheck::Loose } else { EdgeCheck::Strict },
+            ..Policy::default()
+        };
+        Guard::new(self.provides, &Limits { output: self.max_batch, ..Limits::default() }, &policy)
+    }
+
+    fn kapacitor(self) -> Kapacitor {
+        Kapacitor::new(self.provides, self.loose)
+    }
+
+    /// What the policy leaves of a point.
+    fn left_of(self, point: &Point) -> Option<Point> {
+        let mut left = point.clone();
+        if self.unwanted == Unwanted::Drop {
+            left.fields_double.retain(|_, number| number.is_finite());
+        }
+        (self.unwanted != Unwanted::Drop || can_be_stored(&left)).then_some(left)
+    }
 }
 
 fuzz_target!(|input: &[u8]| -> Corpus {
     let [flags, ends, input @ ..] = input else { return Corpus::Reject };
-    let provides = if flags & 1 == 0 { EdgeType::Stream } else { EdgeType::Batch };
-    let max_batch = if flags & 2 == 0 { Bytes::mib(1) } else { Bytes(1000) };
+    let setup = Setup::new(*flags);
     let frames = if flags & 4 == 0 { input.to_vec() } else { responses::frames(input) };
-    let unwanted = if flags & 8 == 0 { Unwanted::Pass } else { Unwanted::Drop };
-    let mut guard = guard(provides, max_batch, unwanted);
-    let mut kapacitor = Kapacitor::new(provides);
+    let mut guard = setup.guard();
+    let mut kapacitor = setup.kapacitor();
     let mut out = Vec::new();
     let mut points = 0;
     let mut end = None;
     for call in calls(&frames, *ends) {
         let from = out.len();
+        let before = guard.clone();
         let result = guard.pass(call, &mut out);
-        if let Err(problem) = kapacitor.receive(&out[from..]) {
-            panic!("{problem}: {:02x?} of {call:02x?}", &out[from..]);
+        match kapacitor.receive(&out[from..]) {
+            Ok(messages) => assert!(setup.unwanted == Unwanted::Pass || messages.iter().all(is_wanted)),
+            Err(problem) => panic!("{problem}: {:02x?} of {call:02x?}", &out[from..]),
         }
         assert!(!kapacitor.in_batch(), "a batch was sent in parts");
         match result {
-            Ok(passed) => {
+            Ok(mut passed) => {
                 points += passed.points;
                 assert!(kapacitor.points <= points);
-                if provides == EdgeType::Stream || !guard.in_batch() {
+                if !guard.in_batch() {
                     assert_eq!(kapacitor.points, points);
                 }
-                if passed.error.is_some() {
+                if passed.error.take().is_some() {
                     end = Some(Ok(()));
                 }
+                assert_eq!(passed, counted(setup, call));
             }
-            Err(violation) => end = Some(Err(violation)),
+            Err(violation) => {
+                as_if_it_had_not_come(before, call, &violation, &out[from..]);
+                end = Some(Err(violation));
+            }
         }
         if end.is_some() {
             break;
@@ -62,9 +109,37 @@ fuzz_target!(|input: &[u8]| -> Corpus {
     }
     // A Begin grows by its size at most.
     assert!(out.len() <= frames.len() * 2 + 16);
-    refuses_nothing_good(provides, max_batch, &frames, &out, end);
+    refuses_nothing_good(setup, &frames, &out, end);
     Corpus::Keep
 });
+
+/// The counts of a call that passes.
+fn counted(setup: Setup, mut call: &[u8]) -> Passed {
+    let mut counted = Passed::default();
+    while !call.is_empty() {
+        let response = kapacitor::read(&mut call).expect("it passed");
+        let Some(ResponseMessage::Point(point)) = response.message else { continue };
+        match setup.left_of(&point) {
+            Some(left) => {
+                counted.points += 1;
+                counted.reduced_points += u64::from(left.fields_double.len() < point.fields_double.len());
+            }
+            None => counted.dropped_points += 1,
+        }
+    }
+    counted
+}
+
+/// What came before a violation has passed as it does without it.
+fn as_if_it_had_not_come(mut guard: Guard, call: &[u8], violation: &Violation, out: &[u8]) {
+    let mut rest = call;
+    for _ in 1..violation.response {
+        kapacitor::read(&mut rest).expect("it passed");
+    }
+    let mut again = Vec::new();
+    guard.pass(&call[..call.len() - rest.len()], &mut again).expect("it passed");
+    assert_eq!(again, out);
+}
 
 /// Cuts the frames into up to nine calls: a bit of `ends` says whether one ends behind a frame.
 fn calls(frames: &[u8], mut ends: u8) -> Vec<&[u8]> {
@@ -87,32 +162,59 @@ fn calls(frames: &[u8], mut ends: u8) -> Vec<&[u8]> {
     calls
 }
 
-/// Frames as any encoder writes them, with points that can be stored, all pass with what is in them.
-fn refuses_nothing_good(
-    provides: EdgeType,
-    max_batch: Bytes,
-    frames: &[u8],
-    out: &[u8],
-    end: Option<Result<(), Violation>>,
-) {
-    let Ok(messages) = Kapacitor::new(provides).receive(frames) else { return };
-    let mut again = Vec::new();
-    for message in &messages {
-        if let ResponseMessage::Point(point) = message
-            && !can_be_stored(point)
-        {
-            return;
-        }
-        let response = Response { message: Some(message.clone()) };
-        response.encode_length_delimited(&mut again).expect("a Vec grows as needed");
+/// Frames as any encoder writes them all pass, with what the policy leaves in them.
+fn refuses_nothing_good(setup: Setup, frames: &[u8], out: &[u8], end: Option<Result<(), Violation>>) {
+    let Ok(messages) = setup.kapacitor().receive(frames) else { return };
+    if setup.unwanted == Unwanted::Fail && !messages.iter().all(is_wanted) {
+        return;
     }
     let open = messages.iter().rposition(|m| matches!(m, ResponseMessage::Begin(_)))
         > messages.iter().rposition(|m| matches!(m, ResponseMessage::End(_)));
-    let large = frames.len() as u64 + 128 * messages.len() as u64 > max_batch.0;
-    if again == frames && !open && !large {
+    let large = frames.len() as u64 + 128 * messages.len() as u64 > setup.max_batch.0;
+    if encoded(&messages) == frames && !open && !large {
         assert_eq!(end, None);
-        assert_eq!(Kapacitor::new(provides).receive(out).as_ref(), Ok(&messages));
+        let received = setup.kapacitor().receive(out).expect("it was received before");
+        // Encoded, since a NaN is equal to itself only so.
+        assert_eq!(encoded(&received), encoded(&left_of(setup, &messages)));
     }
+}
+
+/// What the policy leaves of whole batches and points.
+fn left_of(setup: Setup, messages: &[ResponseMessage]) -> Vec<ResponseMessage> {
+    let mut all = Vec::new();
+    let mut last_begin = None;
+    for message in messages {
+        match message {
+            ResponseMessage::Point(point) => match setup.left_of(point) {
+                Some(left) => all.push(ResponseMessage::Point(left)),
+                None => {
+                    if let Some(ResponseMessage::Begin(BeginBatch { size, .. })) =
+                        last_begin.and_then(|at: usize| all.get_mut(at))
+                    {
+                        *size -= 1;
+                    }
+                }
+            },
+            other => {
+                last_begin = matches!(other, ResponseMessage::Begin(_)).then_some(all.len());
+                all.push(other.clone());
+            }
+        }
+    }
+    all
+}
+
+fn encoded(messages: &[ResponseMessage]) -> Vec<u8> {
+    let mut frames = Vec::new();
+    for message in messages {
+        let response = Response { message: Some(message.clone()) };
+        response.encode_length_delimited(&mut frames).expect("a Vec grows as needed");
+    }
+    frames
+}
+
+fn is_wanted(message: &ResponseMessage) -> bool {
+    !matches!(message, ResponseMessage::Point(point) if !can_be_stored(point))
 }
 
 /// Whether InfluxDB takes the point: it has fields, and its numbers are finite.

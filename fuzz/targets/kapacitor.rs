@@ -8,8 +8,10 @@ use prost::Message;
 
 /// One connection of a UDF node.
 pub struct Kapacitor {
-    /// The kind of edge behind the node.
-    edge: EdgeType,
+    /// Whether the edge behind the node takes points that are in no batch.
+    points_alone: bool,
+    /// Whether it takes batches.
+    batches: bool,
     /// The batch that is open, and its points so far.
     batch: Option<(BeginBatch, u64)>,
     /// Points that went on to the next node.
@@ -17,8 +19,14 @@ pub struct Kapacitor {
 }
 
 impl Kapacitor {
-    pub fn new(edge: EdgeType) -> Self {
-        Self { edge, batch: None, points: 0 }
+    /// `loose` if the edge takes what does not fit its kind.
+    pub fn new(edge: EdgeType, loose: bool) -> Self {
+        Self {
+            points_alone: loose || edge == EdgeType::Stream,
+            batches: loose || edge == EdgeType::Batch,
+            batch: None,
+            points: 0,
+        }
     }
 
     /// Whether a batch began that has not ended. Its points would swallow later ones.
@@ -39,20 +47,25 @@ impl Kapacitor {
     }
 
     fn handle(&mut self, message: &ResponseMessage) -> Result<(), &'static str> {
-        match (message, self.edge, &mut self.batch) {
-            (ResponseMessage::Point(point), EdgeType::Stream, None) => {
-                self.points += 1;
-                one_type_for_each_field(point)
-            }
-            (ResponseMessage::Begin(begin), EdgeType::Batch, None) => {
-                self.batch = Some((begin.clone(), 0));
-                Ok(())
-            }
-            (ResponseMessage::Point(point), EdgeType::Batch, Some((_, count))) => {
+        match (message, &mut self.batch) {
+            (ResponseMessage::Point(point), Some((_, count))) => {
                 *count += 1;
                 one_type_for_each_field(point)
             }
-            (ResponseMessage::End(_), EdgeType::Batch, Some((begin, count))) => {
+            (ResponseMessage::Point(point), None) if self.points_alone => {
+                self.points += 1;
+                one_type_for_each_field(point)
+            }
+            (ResponseMessage::Point(_), None) => Err("a point on a batch edge"),
+            (ResponseMessage::Begin(_) | ResponseMessage::End(_), _) if !self.batches => {
+                Err("a batch on a stream edge")
+            }
+            (ResponseMessage::Begin(begin), None) => {
+                self.batch = Some((begin.clone(), 0));
+                Ok(())
+            }
+            (ResponseMessage::Begin(_), Some(_)) => Err("the points of the batch before are lost"),
+            (ResponseMessage::End(_), Some((begin, count))) => {
                 if u64::try_from(begin.size) != Ok(*count) {
                     return Err("kapacitord may exit: it allocates what the size of a batch says");
                 }
@@ -60,14 +73,8 @@ impl Kapacitor {
                 self.batch = None;
                 Ok(())
             }
-            (ResponseMessage::End(_), _, None) => Err("kapacitord exits: an end without a begin"),
-            (ResponseMessage::Begin(_), _, Some(_)) => Err("the points of the batch before are lost"),
-            (ResponseMessage::Point(_), EdgeType::Batch, None) => Err("a point on a batch edge"),
-            (ResponseMessage::Begin(_) | ResponseMessage::End(_), EdgeType::Stream, _) => {
-                Err("a batch on a stream edge")
-            }
-            (_, EdgeType::Stream, Some(_)) => unreachable!("no batch opens on a stream edge"),
-            (ResponseMessage::Error(_), _, _) => Err("the task fails"),
+            (ResponseMessage::End(_), None) => Err("kapacitord exits: an end without a begin"),
+            (ResponseMessage::Error(_), _) => Err("the task fails"),
             (
                 ResponseMessage::Info(_)
                 | ResponseMessage::Init(_)
@@ -75,14 +82,13 @@ impl Kapacitor {
                 | ResponseMessage::Snapshot(_)
                 | ResponseMessage::Restore(_),
                 _,
-                _,
             ) => Err("Kapacitor takes it for the answer of the host"),
         }
     }
 }
 
 /// Reads one frame the way Kapacitor's `agent.ReadMessage` does.
-fn read(bytes: &mut &[u8]) -> Result<Response, &'static str> {
+pub fn read(bytes: &mut &[u8]) -> Result<Response, &'static str> {
     let length = prost::encoding::decode_varint(bytes).map_err(|_| "the task fails: no frame length")?;
     // Kapacitor allocates it before it reads.
     let (message, rest) = usize::try_from(length)

@@ -221,6 +221,20 @@ fn points_before_a_cut_frame_are_kept() {
     assert_eq!(decode(&out), [point("a")]);
 }
 
+#[test]
+fn points_before_what_is_wrong_among_all_responses_are_kept() {
+    let loose = Policy { edge_check: EdgeCheck::Loose, ..Policy::default() };
+    let (failed, out) = with_policy(loose, EdgeType::Stream, &frames([point("a"), end()]));
+    assert_eq!(failed, Err(Problem::EndWithoutBegin));
+    assert_eq!(decode(&out), [point("a")]);
+
+    let many = frames((0..1001).map(|_| point("a")));
+    let mut out = Vec::new();
+    let violation = guard(EdgeType::Stream).pass(&many, &mut out).unwrap_err();
+    assert_eq!(violation, Violation { response: 1001, problem: Problem::TooManyPoints(1000) });
+    assert_eq!(decode(&out).len(), 1000);
+}
+
 fn doubles(fields: impl IntoIterator<Item = (&'static str, f64)>) -> ResponseMessage {
     let fields_double = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     ResponseMessage::Point(Point { time: 5, fields_double, ..Point::default() })
