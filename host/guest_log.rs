@@ -76,6 +76,8 @@ pub struct GuestLog {
     dropped: u64,
     /// Why the guest is about to trap.
     panic: String,
+    /// Whether the guest does what it has done before, and has said all of it.
+    again: bool,
 }
 
 /// The log of one sandbox, as its store and its WASI streams share it.
@@ -91,12 +93,18 @@ impl GuestLog {
             logged: 0,
             dropped: 0,
             panic: String::new(),
+            again: false,
         }))
     }
 
     /// What the guest said was why it trapped; empty if it said nothing.
     pub fn take_panic(log: &SharedLog) -> String {
         mem::take(&mut lock(log).panic)
+    }
+
+    /// From now on the guest does again what it has done before, or not any more.
+    pub fn set_again(log: &SharedLog, again: bool) {
+        lock(log).again = again;
     }
 
     /// A WASI stream whose lines go to `log`.
@@ -111,6 +119,9 @@ impl GuestLog {
         let text = text.trim_end();
         if level == Level::Panic {
             text.clone_into(&mut self.panic);
+        }
+        if self.again {
+            return;
         }
         if self.since.elapsed() >= Duration::from_secs(1) {
             self.report_dropped();

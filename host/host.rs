@@ -113,19 +113,27 @@ impl Host {
         Ok(host)
     }
 
-    /// A host that has loaded the plugins of one function only, if it names them.
+    /// The function `name`.
     ///
     /// # Errors
     ///
-    /// As [`Host::new`], and when there is no such function.
-    pub fn load_for(config: Config, function: &str) -> Result<Self> {
-        let host = Self::new(config)?;
-        let Some(own) = host.functions.get(function) else {
-            let names: Vec<_> = host.functions.into_keys().collect();
-            return Err(anyhow!("there is no function `{function}`; there are: {}", names.join(", ")));
-        };
-        host.load_plugins(|plugin| own.is_generic() || own.named_plugins().any(|name| name == plugin))?;
-        Ok(host)
+    /// When there is none of this name.
+    pub fn function(&self, name: &str) -> Result<Arc<Function>> {
+        self.functions.get(name).cloned().ok_or_else(|| {
+            let names: Vec<&str> = self.functions.keys().map(String::as_str).collect();
+            anyhow!("there is no function `{name}`; there are: {}", names.join(", "))
+        })
+    }
+
+    /// Loads the plugins of one function only, if it names them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::load_plugins`].
+    pub fn load_for(&self, function: &Function) -> Result<()> {
+        self.load_plugins(|plugin| {
+            function.is_generic() || function.named_plugins().any(|name| name == plugin)
+        })
     }
 
     /// Loads the plugins that are `wanted`, as many at a time as there are cores.
@@ -141,7 +149,7 @@ impl Host {
                 tasks.spawn(async move { (loader.load(&name, &path).await, name, path) });
             }
         };
-        self.compute().block_on(async {
+        let loaded = self.compute().block_on(async {
             let mut tasks = JoinSet::new();
             (0..cores()).for_each(|_| load(&mut tasks));
             while let Some(loaded) = tasks.join_next().await {
@@ -153,8 +161,9 @@ impl Host {
                 load(&mut tasks);
             }
             anyhow::Ok(())
-        })?;
+        });
         self.loading.send_replace(BTreeSet::new());
+        loaded?;
         for function in self.functions.values() {
             let plugins = self.plugins();
             let missing = function.named_plugins().find(|name| wanted(name) && !plugins.contains_key(*name));

@@ -12,7 +12,7 @@ use tracing::{debug, info, warn};
 
 use crate::frame::{self, Kind};
 use crate::guard::Guard;
-use crate::guest_log::Who;
+use crate::guest_log::{GuestLog, Who};
 use crate::journal::{Call, Step};
 use crate::policy::OnTrap;
 use crate::sandbox::Input;
@@ -120,8 +120,10 @@ impl Task {
             self.count_failure(&failure)?;
             self.go_back().await?;
             let Some((kind, frame, reason)) = self.one_by_one(&mut rest, out).await else {
-                // Each frame alone is fine, so it was the time that all of them took together.
-                self.piece = (frames.len() / 4).max(1);
+                if !frames.is_empty() {
+                    // Each frame alone is fine, so it was the time that all of them took together.
+                    self.piece = (frames.len() / 4).max(1);
+                }
                 return Ok(());
             };
             let points = self.forget_batch_of(&kind);
@@ -235,9 +237,10 @@ impl Task {
         let start = Instant::now();
         self.go_to_base().await?;
         let mut reason = "its journal was full".to_owned();
-        if self.journal.lost().is_none()
-            && let Err(e) = self.replay().await
-        {
+        GuestLog::set_again(&self.surroundings.log, true);
+        let replayed = if self.journal.lost().is_none() { self.replay().await } else { Ok(()) };
+        GuestLog::set_again(&self.surroundings.log, false);
+        if let Err(e) = replayed {
             // The same input had gone well before.
             reason = format!("its journal can't be done again: {e}");
             self.journal.give_up();

@@ -214,11 +214,11 @@ impl Task {
                 Ok(())
             }
             Err(failure) => {
-                out.truncate(mark);
                 self.sandbox = None;
                 if self.policy.on_trap == OnTrap::Fail {
                     return Err(failure);
                 }
+                out.truncate(mark);
                 let Who { function, task, node, plugin } = self.who();
                 error!(function, task, node, plugin, err = failure, "plugin failed at the end of its input");
                 Ok(())

@@ -26,6 +26,9 @@ const SLOW: &str = r#"
         (i64.const 0))
       (func (export "udf_finish") (result i64) (i64.const 0)))"#;
 
+/// On a busy machine all takes longer, and it shall come to its end.
+const PATIENT: &str = "[limits]\ncall-deadline = \"1m\"\n[sessions]\ndrain-deadline = \"1m\"\n";
+
 fn slow_host(config: &str) -> Host {
     let setup = Setup::new(config).with(&["mirror"]);
     fs::write(setup.plugin("slow"), wat::parse_str(SLOW).unwrap()).unwrap();
@@ -44,8 +47,7 @@ fn flood() -> Vec<u8> {
 #[test]
 fn a_full_queue_drops_what_the_policy_says() {
     for (policy, value) in [("drop-newest", 0), ("drop-oldest", 1)] {
-        let config =
-            format!("[sessions]\nqueue = \"64KiB\"\n[functions.slow.policy]\non-full = \"{policy}\"\n");
+        let config = format!("{PATIENT}queue = \"64KiB\"\n[functions.slow.policy]\non-full = \"{policy}\"\n");
         let host = slow_host(&config);
         let mut client = host.start("slow", &[]);
         client.send_bytes(&flood()).unwrap();

@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -12,7 +13,7 @@ use kapacitor_wasm::host::Host;
 use kapacitor_wasm::session::Session;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::{info, warn};
+use tracing::{error, info};
 
 /// Serves all functions on sockets until SIGINT or SIGTERM.
 pub fn sockets(config: Config) -> Result<ExitCode> {
@@ -102,21 +103,22 @@ impl Drop for Serving {
 /// Serves one function on stdin and stdout until stdin ends.
 pub fn stdio(config: Config, function: &str) -> Result<ExitCode> {
     let runtime = runtime()?;
-    // Kapacitor's first request may wait for the plugin to be loaded, but nothing that is printed
-    // meanwhile may get into its stream.
+    // Nothing that is printed from here on may get into Kapacitor's stream.
     let (reader, writer, _signals) = runtime.block_on(async {
         let (reader, writer) = endpoint::take_stdio()?;
         // A Ctrl-C in kapacitord's terminal reaches its children too; the end of stdin ends this one.
         let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
         Ok::<_, anyhow::Error>((reader, writer, signals))
     })?;
-    let host = Arc::new(Host::load_for(config, function)?);
-    let function = Arc::clone(&host.functions[function]);
-    for (name, plugin) in host.plugins().iter() {
-        if let Err(refusal) = plugin {
-            warn!(plugin = name.as_str(), err = refusal.to_string(), "tasks of this plugin will not start");
+    let host = Arc::new(Host::new(config)?);
+    let function = host.function(function)?;
+    // Kapacitor is told of life while its plugin is loaded.
+    let (loading, loaded) = (Arc::clone(&host), Arc::clone(&function));
+    thread::Builder::new().name("load".to_owned()).spawn(move || {
+        if let Err(e) = loading.load_for(&loaded) {
+            error!(function = loaded.name.as_str(), err = format!("{e:#}"), "plugins can't be loaded");
         }
-    }
+    })?;
     runtime.block_on(Session::new(host, function, reader, writer).run());
     runtime.shutdown_timeout(Duration::from_secs(1));
     Ok(ExitCode::SUCCESS)
