@@ -22,7 +22,7 @@ use wasmtime::Module;
 
 use crate::engine::Engine;
 use crate::limits::HostLimits;
-use crate::plugin::{Problem, one_line};
+use crate::plugin::{Problem, invalid, one_line};
 use crate::units::{Bytes, Span};
 
 /// A module in machine code.
@@ -164,6 +164,11 @@ impl Compiler {
     }
 }
 
+/// How many cores there are to compile on.
+pub(crate) fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// Lets this process use so much time and memory, and no more.
 ///
 /// # Errors
@@ -171,8 +176,7 @@ impl Compiler {
 /// What the system says.
 pub fn limit_this_process(time: Span, memory: Bytes) -> io::Result<()> {
     // It compiles on all cores.
-    let cores = thread::available_parallelism().map_or(1, |n| n.get() as u64);
-    let seconds = time.0.as_secs().saturating_mul(cores).saturating_add(1);
+    let seconds = time.0.as_secs().saturating_mul(cores() as u64).saturating_add(1);
     let limit = |current: u64| Rlimit { current: Some(current), maximum: Some(current) };
     setrlimit(Resource::Cpu, limit(seconds))?;
     setrlimit(Resource::As, limit(memory.0))?;
@@ -191,8 +195,6 @@ fn check_header(bytes: &[u8]) -> Result<(), Problem> {
 
 /// Compiles `bytes` in this process, or finds their machine code in the engine's folder.
 pub(crate) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Compiled, Problem> {
-    check_header(bytes)?;
-    let invalid = |e: wasmtime::Error| Problem::Invalid(one_line(&e));
     Module::validate(&engine.wasmtime, bytes).map_err(invalid)?;
     // Globals that a snapshot needs are made visible. A module for which that is not enough runs as
     // it is, without snapshots.

@@ -5,12 +5,13 @@
 //! against it.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use tokio::time::Sleep;
 use wasmtime::{Store, UpdateDeadline};
 
 /// So long after its deadline a call is at an end, or stuck where no tick reaches it.
@@ -94,14 +95,13 @@ impl CallClock {
         let mut call = pin!(call);
         // How long the guest may still wait for the host, and the wait under way.
         let mut patience = deadline;
-        let mut wait = None;
+        let mut wait: Option<(Instant, Pin<Box<Sleep>>)> = None;
         self.used.store(0, Relaxed);
         self.deadline.store(deadline.as_nanos() as u64, Relaxed);
         poll_fn(|cx| {
             self.ticked.store(false, Relaxed);
             self.resumed.store(self.now(), Relaxed);
-            if let Some((since, _)) = wait.as_ref() {
-                let since: &Instant = since;
+            if let Some((since, _)) = &wait {
                 patience = patience.saturating_sub(since.elapsed());
             }
             let polled = call.as_mut().poll(cx);

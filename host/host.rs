@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::thread;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result, anyhow};
@@ -14,7 +13,7 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use crate::budget::Budget;
-use crate::compile::{CodeFolder, Compiler};
+use crate::compile::{CodeFolder, Compiler, cores};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::limits::Limits;
@@ -249,10 +248,6 @@ impl Loader {
 
 fn stamp(path: &Path) -> Stamp {
     fs::metadata(path).map_or((None, 0), |file| (file.modified().ok(), file.len()))
-}
-
-fn cores() -> usize {
-    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// A runtime that may be dropped anywhere: it does not wait for guests.

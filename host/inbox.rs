@@ -130,6 +130,11 @@ impl Inbox {
         !self.is_full() || (self.on_full == OnFull::DropNewest && !self.in_batch)
     }
 
+    /// Whether input is dropped rather than left unread.
+    pub fn may_drop(&self) -> bool {
+        self.on_full != OnFull::Block
+    }
+
     /// Whether something waits.
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()

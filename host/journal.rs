@@ -68,7 +68,7 @@ impl Journal {
     /// keep `more` bytes.
     pub fn is_due(&self, more: usize, memory: usize) -> bool {
         // Going over the memory twice is then a few percent of what processing the input takes.
-        let enough = (2 * memory).clamp(LEAST, self.limit.max(LEAST)).min(self.limit);
+        let enough = (2 * memory).max(LEAST).min(self.limit);
         self.exceeded
             || self.input.len() + more > enough
             || self.computed > MOST_COMPUTED
@@ -104,6 +104,11 @@ impl Journal {
         self.steps.clear();
         (self.points, self.computed, self.exceeded) = (0, Duration::ZERO, false);
         self.since = Instant::now();
+    }
+
+    /// Points since the state was saved.
+    pub fn points(&self) -> u64 {
+        self.points
     }
 
     /// Points since the state was saved, if they are not kept any more.

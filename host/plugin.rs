@@ -235,7 +235,7 @@ impl Plugin {
     }
 }
 
-fn invalid(error: wasmtime::Error) -> Problem {
+pub(crate) fn invalid(error: wasmtime::Error) -> Problem {
     Problem::Invalid(one_line(&error))
 }
 

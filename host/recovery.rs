@@ -135,9 +135,7 @@ impl Task {
                 // The next one that fails may be near.
                 self.save();
             }
-            if self.skipping {
-                rest = self.skip_batch(rest);
-            }
+            rest = self.skip_batch(rest);
             if rest.is_empty() {
                 return Ok(());
             }
@@ -155,9 +153,7 @@ impl Task {
         out: &mut Vec<u8>,
     ) -> Option<(Kind, &'a [u8], String)> {
         loop {
-            if self.skipping {
-                *rest = self.skip_batch(rest);
-            }
+            *rest = self.skip_batch(rest);
             let (kind, frame, after) = frame::first_data(rest)?;
             *rest = after;
             if let Err(failure) = self.attempt(frame, None, out).await {
@@ -301,7 +297,6 @@ impl Task {
                     let frames = sandbox.process(step.input).await.map_err(|e| e.to_string())?;
                     scrap.clear();
                     let passed = self.guard.pass(frames, &mut scrap).map_err(|e| e.to_string())?;
-                    self.points_seen += points_of(step.input);
                     passed.error.map_or(Ok(frames.len()), Err)?
                 }
                 Call::Snapshot => sandbox.snapshot().await.map_err(|e| e.to_string())?.len(),
@@ -310,6 +305,7 @@ impl Task {
             differs |= step.returned.is_some_and(|before| before != returned);
         }
         sandbox.set_deadline(deadline);
+        self.points_seen += self.journal.points();
         if differs {
             let Who { function, task, node, plugin } = self.who();
             info!(function, task, node, plugin, "plugin returned something else for the same input");
@@ -331,14 +327,4 @@ impl Task {
             "plugin goes back to its last saved state, and these points are missing in it: raise policy.journal"
         );
     }
-}
-
-/// How many points there are among data frames.
-fn points_of(frames: &[u8]) -> u64 {
-    let (mut rest, mut points) = (frames, 0);
-    while let Some((kind, _, after)) = frame::first_data(rest) {
-        points += u64::from(matches!(kind, Kind::Point));
-        rest = after;
-    }
-    points
 }

@@ -23,7 +23,6 @@ use crate::executor::{Executor, Verdict, Work};
 use crate::guest_log::Who;
 use crate::host::Host;
 use crate::inbox::{Inbox, Item, Room};
-use crate::policy::OnFull;
 use crate::protocol::{KeepaliveResponse, RequestMessage, ResponseMessage, put_response};
 use crate::router::Function;
 use crate::waiting::{self, Waiting};
@@ -82,7 +81,6 @@ pub struct Session {
     /// Whose log lines these are, as the executor knew it last.
     who: Arc<Who>,
     drain: Duration,
-    on_full: OnFull,
     /// Measures the calls into the guest.
     clock: Arc<CallClock>,
     /// When Kapacitor's last keepalive was sent, by its own clock, in nanoseconds.
@@ -114,7 +112,6 @@ impl Session {
             reader,
             writer,
             inbox: Inbox::new(room),
-            on_full,
             clock: Arc::clone(&executor.clock),
             keepalive: None,
             opened: Instant::now(),
@@ -156,8 +153,7 @@ impl Session {
             let unsent = self.outbox.len() - self.sent;
             let open = self.stage == Stage::Open;
             // Where input may be dropped, Kapacitor need not wait for what it does not read.
-            let reading =
-                open && self.inbox.has_room() && (unsent < OUT_FULL || self.on_full != OnFull::Block);
+            let reading = open && self.inbox.has_room() && (unsent < OUT_FULL || self.inbox.may_drop());
             if unsent == 0 && self.job.is_none() && matches!(self.stage, Stage::Closing(_)) {
                 return Ok(());
             }

@@ -180,7 +180,7 @@ impl Task {
         if self.sandbox.is_none() {
             return self.pass_on(frames, out);
         }
-        let (frames, points) = if self.skipping { (self.skip_batch(frames), None) } else { (frames, points) };
+        let frames = self.skip_batch(frames);
         if frames.is_empty() {
             return Ok(());
         }
@@ -304,16 +304,15 @@ impl Task {
         points
     }
 
-    /// Skips the rest of a batch whose beginning was; returns what comes behind it.
+    /// Skips the rest of a batch whose beginning was, if there is one; returns what comes behind it.
     pub(crate) fn skip_batch<'a>(&mut self, frames: &'a [u8]) -> &'a [u8] {
         let (mut rest, mut points) = (frames, 0);
-        while let Some((kind, _, after)) = frame::first_data(rest) {
+        while self.skipping
+            && let Some((kind, _, after)) = frame::first_data(rest)
+        {
             rest = after;
             match kind {
-                Kind::End => {
-                    self.skipping = false;
-                    break;
-                }
+                Kind::End => self.skipping = false,
                 Kind::Point => points += 1,
                 _ => {}
             }
@@ -347,7 +346,7 @@ impl Task {
 
     /// Lets input go on unchanged: a request for data has the form of a response.
     pub(crate) fn pass_on(&mut self, frames: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
-        let frames = if self.skipping { self.skip_batch(frames) } else { frames };
+        let frames = self.skip_batch(frames);
         let passed =
             self.guard.pass(frames, out).map_err(|e| format!("input that is passed through: {e}"))?;
         self.count(&passed);

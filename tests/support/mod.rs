@@ -80,9 +80,14 @@ impl Setup {
     /// Starts `serve`.
     pub fn begin_to_serve(self) -> Host {
         let log = self.folder.path().join("log");
-        let stderr = fs::File::create(&log).unwrap();
-        let child = self.command(&["serve"]).stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
+        let child = self.spawn(&log);
         Host { setup: self, child, log }
+    }
+
+    /// Starts a process of `serve` that logs to `log`.
+    fn spawn(&self, log: &Path) -> Child {
+        let stderr = fs::File::create(log).unwrap();
+        self.command(&["serve"]).stdout(Stdio::null()).stderr(stderr).spawn().unwrap()
     }
 }
 
@@ -183,9 +188,7 @@ impl Host {
     /// Stops the host and starts it again, with a new log; waits until it is ready.
     pub fn start_again(&mut self) {
         self.stop();
-        let stderr = fs::File::create(&self.log).unwrap();
-        let mut serve = self.setup.command(&["serve"]);
-        self.child = serve.stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
+        self.child = self.setup.spawn(&self.log);
         self.wait_for_log(&["msg=ready"]);
     }
 }
