@@ -161,7 +161,7 @@ fn the_host_as_a_whole_has_limits() {
     first.send(RequestMessage::Point(point("a", 1, 1.0))).unwrap();
     assert!(matches!(first.receive().unwrap(), Some(ResponseMessage::Point(_))));
     drop(second);
-    host.wait_for_log(&["task ended"]);
+    host.wait_for_log(&["msg=\"task ended\""]);
     let means = play(host.start("moving_avg", &moving_avg(1)), [RequestMessage::Point(point("a", 1, 1.0))]);
     assert_eq!(field(&means, "mean"), [1.0]);
 
@@ -233,6 +233,8 @@ fn a_plugin_that_takes_for_ever_to_compile_keeps_nothing_from_working() {
     // It is not tried again, as long as the file is the same.
     let response = host.connect("bomb").init("task", Vec::new()).unwrap();
     assert!(!response.success);
+    // Lines are written in order, but later than what they tell of.
+    host.wait_for_logs(&["task can't start", "plugin=\"\"", "bomb"], 2);
     assert_eq!(host.count_logs(&["plugin refused", "plugin=bomb"]), 1);
 }
 
