@@ -11,7 +11,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::limits::{HostLimits, Limits, PartialLimits};
-use crate::policy::{PartialPolicy, Policy};
+use crate::policy::{KeepCheckpoints, PartialPolicy, Policy};
 use crate::protocol::EdgeType;
 use crate::units::{Bytes, Mode, Span};
 
@@ -33,7 +33,7 @@ pub struct Config {
     pub socket_mode: Mode,
     /// Group of each socket, by name or number; the process's own if absent.
     pub socket_group: Option<String>,
-    /// Folder for snapshots that did not fit and were set aside.
+    /// Folder of what is kept: checkpoints, machine code, what was skipped and set aside.
     #[serde(default = "default_state_dir")]
     pub state_dir: PathBuf,
     /// Least level that is logged.
@@ -42,6 +42,9 @@ pub struct Config {
     /// Limits of the host towards Kapacitor.
     #[serde(default)]
     pub sessions: Sessions,
+    /// What is kept of the state of tasks.
+    #[serde(default)]
+    pub state: State,
     /// Limits of all sandboxes together.
     #[serde(default)]
     pub host: HostLimits,
@@ -57,6 +60,9 @@ pub struct Config {
     /// Whether folders may be made in `state_dir`: it is served, not only looked at.
     #[serde(skip)]
     pub keep: bool,
+    /// Whether this process has one session only, and others have those of the same tasks.
+    #[serde(skip)]
+    pub shared: bool,
     /// Named functions, beside the one that each plugin gets by itself.
     #[serde(default)]
     pub functions: BTreeMap<String, FunctionConfig>,
@@ -103,6 +109,27 @@ pub struct Sessions {
     pub queue: Bytes,
     /// Time to finish what is pending once Kapacitor has ended its input.
     pub drain_deadline: Span,
+    /// How long a snapshot request waits for the input before it, or for the end of its batch.
+    pub snapshot_deadline: Span,
+}
+
+/// `[state]`: what the host itself keeps of the state of tasks.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct State {
+    /// Of which tasks there are checkpoints.
+    pub checkpoints: KeepCheckpoints,
+    /// How old a checkpoint gets while the state changes.
+    pub checkpoint_interval: Span,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            checkpoints: KeepCheckpoints::Live,
+            checkpoint_interval: Span(std::time::Duration::from_secs(30)),
+        }
+    }
 }
 
 impl Default for Sessions {
@@ -111,6 +138,7 @@ impl Default for Sessions {
             message: Bytes::mib(64),
             queue: Bytes::mib(8),
             drain_deadline: Span(std::time::Duration::from_secs(5)),
+            snapshot_deadline: Span(std::time::Duration::from_secs(1)),
         }
     }
 }
@@ -349,6 +377,7 @@ mod tests {
         assert_eq!(shipped.host, empty.host);
         assert_eq!(shipped.policy(""), Policy::default());
         assert_eq!(format!("{:?}", shipped.sessions), format!("{:?}", empty.sessions));
+        assert_eq!(format!("{:?}", shipped.state), format!("{:?}", empty.state));
         assert_eq!(shipped.plugins_dir, empty.plugins_dir);
         assert_eq!(shipped.socket_dir, empty.socket_dir);
         assert_eq!(shipped.state_dir, empty.state_dir);

@@ -2,26 +2,25 @@
 //!
 //! It owns the task and knows nothing of sockets.
 
-use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use prost::Message;
 use sha2::{Digest, Sha256};
 use tracing::{debug, error, info, warn};
 
+use crate::checkpoint::Keeper;
 use crate::deadline::CallClock;
 use crate::guest_log::{GuestLog, Who};
 use crate::host::Host;
 use crate::inbox::{Item, Run};
 use crate::logfmt::{cut, visible};
+use crate::policy::KeepCheckpoints;
 use crate::protocol::{
     InitRequest, InitResponse, RequestMessage, ResponseMessage, RestoreResponse, SnapshotResponse, put_error,
     put_response,
 };
 use crate::router::{Function, Routed};
 use crate::sandbox::Surroundings;
-use crate::snapshot::SnapshotError;
 use crate::task::{Counts, Parts, Task};
 use crate::world::World;
 
@@ -35,6 +34,10 @@ pub enum Work {
     Item(Item),
     /// The input has ended and all of it was done.
     Finish,
+    /// The state is to be kept.
+    Checkpoint,
+    /// The session ends although the task might go on: the host stops, or Kapacitor is gone.
+    Leave,
 }
 
 /// Whether the session goes on after a piece of work.
@@ -48,11 +51,17 @@ pub enum Verdict {
 
 /// The executor of one session.
 pub struct Executor {
-    host: Arc<Host>,
-    function: Arc<Function>,
+    pub(crate) host: Arc<Host>,
+    pub(crate) function: Arc<Function>,
     /// Whose log lines these are; complete once a task is known.
     pub who: Arc<Who>,
-    task: Option<Task>,
+    pub(crate) task: Option<Task>,
+    /// Whether it is settled which state the task goes on with.
+    pub(crate) settled: bool,
+    /// The task's checkpoint.
+    pub(crate) keeper: Option<Keeper>,
+    /// Whether no more checkpoints are taken: one has failed.
+    checkpoints_end: bool,
     /// What was counted of the task that has ended.
     counts: Option<Counts>,
     /// Measures the calls into the guest.
@@ -64,7 +73,17 @@ impl Executor {
     pub fn new(host: Arc<Host>, function: Arc<Function>) -> Self {
         let who = Who { function: function.name.clone(), ..Who::default() };
         let clock = CallClock::new();
-        Self { host, function, who: Arc::new(who), task: None, counts: None, clock }
+        Self {
+            host,
+            function,
+            who: Arc::new(who),
+            task: None,
+            settled: false,
+            keeper: None,
+            checkpoints_end: false,
+            counts: None,
+            clock,
+        }
     }
 
     /// Does `work` and appends to `out` what Kapacitor gets for it.
@@ -73,13 +92,13 @@ impl Executor {
             Work::Item(Item::Run(run)) => self.process(run, out).await,
             Work::Item(Item::Request(request)) => self.answer(*request, out).await,
             Work::Finish => self.finish(out).await,
+            Work::Checkpoint => self.checkpoint().await.map(|()| Verdict::Go),
+            Work::Leave => self.leave().await.map(|()| Verdict::Close),
         };
         match result {
             Ok(verdict) => verdict,
             Err(error) => {
-                if let Some(task) = self.task.take() {
-                    self.counts = Some(task.counts);
-                }
+                self.end_task();
                 let error = self.describe(&error);
                 let Who { function, task, node, plugin } = &*self.who;
                 error!(function, task, node, plugin, err = error, "task failed");
@@ -99,12 +118,7 @@ impl Executor {
             }
             RequestMessage::Init(request) => return Ok(self.init(request, out).await),
             RequestMessage::Snapshot(_) => {
-                let most = self.host.config.sessions.message;
-                // Kapacitor keeps no empty snapshot, which is right for a task that has no state.
-                let snapshot = match &mut self.task {
-                    Some(task) => task.snapshot(most).await?,
-                    None => Vec::new(),
-                };
+                let snapshot = self.snapshot().await?;
                 put_response(ResponseMessage::Snapshot(SnapshotResponse { snapshot }), out);
             }
             RequestMessage::Restore(request) => return self.restore(&request.snapshot, out).await,
@@ -176,10 +190,111 @@ impl Executor {
         };
         let task = Task::start(parts).await.map_err(|e| self.describe(&e))?;
         self.task = Some(task);
+        self.keeper = Some(Keeper::new(self.host.checkpoints(), &self.who, self.host.compute().clone()));
         Ok(())
     }
 
+    /// The snapshot that Kapacitor asks for.
+    async fn snapshot(&mut self) -> Result<Vec<u8>, String> {
+        self.settle(None).await?;
+        self.mark();
+        let most = self.host.config.sessions.message;
+        // Kapacitor keeps no empty snapshot, which is right for a task that has no state.
+        let Some(task) = &mut self.task else { return Ok(Vec::new()) };
+        let (snapshot, is_state) = task.snapshot(most).await?;
+        if is_state {
+            self.keep(snapshot.clone());
+        }
+        Ok(snapshot)
+    }
+
+    /// Whether the task is one whose checkpoints are kept.
+    fn is_kept(&self) -> bool {
+        match self.host.config.state.checkpoints {
+            KeepCheckpoints::Never => false,
+            KeepCheckpoints::Always => true,
+            KeepCheckpoints::Live => self.task.as_ref().and_then(Task::is_live) == Some(true),
+        }
+    }
+
+    /// Marks on what is taken from now on whether it may be of a replay.
+    fn mark(&mut self) {
+        let by_time = self.host.config.state.checkpoints != KeepCheckpoints::Always;
+        if let (Some(task), Some(keeper)) = (&mut self.task, &self.keeper) {
+            task.mark_replay(keeper.is_beside() || (by_time && task.is_live() == Some(false)));
+        }
+    }
+
+    /// Begins to write a checkpoint.
+    fn keep(&mut self, snapshot: Vec<u8>) {
+        if self.is_kept()
+            && let Some(keeper) = &mut self.keeper
+        {
+            keeper.write(snapshot, &self.who);
+        }
+    }
+
+    /// Keeps the state of the task, if it has changed since that was done last.
+    async fn checkpoint(&mut self) -> Result<(), String> {
+        self.settle(None).await?;
+        // Of two sessions of the same task the one that lasts is the task's own.
+        if !self.is_dirty() || !self.keeper.as_mut().is_some_and(Keeper::claims) {
+            return Ok(());
+        }
+        self.mark();
+        let Some(task) = &mut self.task else { return Ok(()) };
+        match task.checkpoint().await? {
+            None => {}
+            Some(Ok(snapshot)) => self.keep(snapshot),
+            Some(Err(e)) => {
+                self.checkpoints_end = true;
+                let Who { function, task, node, plugin } = &*self.who;
+                warn!(function, task, node, plugin, err = e.to_string(), "no more checkpoints of this task");
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the state of the task at the end of its session, and waits until that is done.
+    async fn leave(&mut self) -> Result<(), String> {
+        let kept = match &mut self.keeper {
+            // A session that began beside another one and ends, as a replay does, leaves nothing.
+            Some(keeper) if self.settled && !keeper.is_beside() => self.checkpoint_again().await,
+            _ => Ok(()),
+        };
+        self.end_task();
+        kept
+    }
+
+    async fn checkpoint_again(&mut self) -> Result<(), String> {
+        // The one before may still be on its way.
+        if let Some(keeper) = &mut self.keeper {
+            keeper.written().await;
+        }
+        self.checkpoint().await?;
+        if let Some(keeper) = &mut self.keeper {
+            keeper.written().await;
+        }
+        Ok(())
+    }
+
+    fn end_task(&mut self) {
+        if let Some(task) = self.task.take() {
+            self.counts = Some(task.counts);
+        }
+        self.keeper = None;
+    }
+
+    /// Whether there is a state that was not kept yet.
+    pub fn is_dirty(&self) -> bool {
+        !self.checkpoints_end
+            && self.keeper.is_some()
+            && self.task.as_ref().is_some_and(Task::has_changed)
+            && self.is_kept()
+    }
+
     async fn process(&mut self, run: Run, out: &mut Vec<u8>) -> Result<Verdict, String> {
+        self.settle(None).await?;
         let Some(task) = &mut self.task else {
             return Err("a point or batch before init".to_owned());
         };
@@ -188,34 +303,32 @@ impl Executor {
     }
 
     async fn finish(&mut self, out: &mut Vec<u8>) -> Result<Verdict, String> {
+        // What a plugin sends at its end may change its state, and the task may go on another time.
+        if self.settled && self.keeper.as_ref().is_some_and(|keeper| !keeper.is_beside()) {
+            self.checkpoint_again().await?;
+        }
         if let Some(task) = &mut self.task {
             task.finish(out).await?;
         }
         Ok(Verdict::Close)
     }
 
-    /// Gives the task its state back. A snapshot that does not fit is set aside, and the task starts
-    /// clean: to refuse it would keep the task from ever starting again.
+    /// Gives the task its state back. One that does not fit is set aside, and the task starts clean, unless
+    /// the operator says otherwise: to refuse it keeps the task from starting.
     async fn restore(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<Verdict, String> {
         let mut response = RestoreResponse { success: true, error: String::new() };
         let mut verdict = Verdict::Go;
-        if let Some(running) = &mut self.task {
-            let restored = running.restore(bytes).await;
+        let settled = match &self.task {
+            Some(_) => self.settle(Some(bytes)).await,
+            None => Err("restore before init".to_owned()),
+        };
+        if let Err(error) = settled {
+            let error = self.describe(&error);
             let Who { function, task, node, plugin } = &*self.who;
-            match restored {
-                Ok(Some(points)) => {
-                    info!(function, task, node, plugin, points_seen = points.to_string(), "state restored");
-                }
-                Ok(None) => info!(function, task, node, plugin, "no state to restore, the task starts clean"),
-                Err(reason) => {
-                    let file = running.set_aside(&self.host.config.state_dir, bytes);
-                    say_set_aside(&self.who, &reason, file);
-                    running.start_clean().await?;
-                }
-            }
-        } else {
-            response = RestoreResponse { success: false, error: "restore before init".to_owned() };
+            error!(function, task, node, plugin, err = error, "task can't start");
+            response = RestoreResponse { success: false, error };
             verdict = Verdict::Close;
+            self.end_task();
         }
         put_response(ResponseMessage::Restore(response), out);
         Ok(verdict)
@@ -230,34 +343,6 @@ impl Executor {
         cut(&mut error, MAX_ERROR);
         // `kapacitor show` prints it as it is.
         visible(&error)
-    }
-}
-
-fn say_set_aside(who: &Who, reason: &SnapshotError, file: io::Result<PathBuf>) {
-    let Who { function, task, node, plugin } = who;
-    let reason = reason.to_string();
-    match file {
-        Ok(file) => {
-            let file = file.display().to_string();
-            warn!(
-                function,
-                task,
-                node,
-                plugin,
-                reason,
-                file,
-                "snapshot does not fit and was set aside, the task starts without it"
-            );
-        }
-        Err(e) => error!(
-            function,
-            task,
-            node,
-            plugin,
-            reason,
-            err = e.to_string(),
-            "snapshot does not fit and is lost, since state-dir can't be written to"
-        ),
     }
 }
 

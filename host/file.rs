@@ -3,21 +3,45 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
-/// Writes a file that is there whole or not at all, also after a loss of power.
+/// What a file is called until it is whole.
+const PARTIAL: &str = ".partial";
+
+/// What a crash left behind is older than this.
+const STALE: Duration = Duration::from_secs(3600);
+
+/// Writes a file that is there whole or not at all, also after a loss of power. Only this user can
+/// read it.
 ///
 /// # Errors
 ///
-/// What the system says; nothing is left behind then but a `.partial` file.
+/// What the system says; nothing is left behind then.
 pub(crate) fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
     fs::create_dir_all(folder)?;
     let path = folder.join(name);
-    let partial = folder.join(format!("{name}.partial"));
-    let mut file = fs::File::create(&partial)?;
+    // Two processes may write the same file at the same time.
+    let mut file =
+        tempfile::Builder::new().prefix(&format!("{name}.")).suffix(PARTIAL).tempfile_in(folder)?;
     file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&partial, &path)?;
+    file.as_file().sync_all()?;
+    file.persist(&path).map_err(|e| e.error)?;
+    // Without this the new name may be lost, and the old contents are there again.
+    fs::File::open(folder)?.sync_all()?;
     Ok(path)
+}
+
+/// Removes what a crash has left behind in `folder`.
+pub(crate) fn remove_stale(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let old = |time: SystemTime| time.elapsed().is_ok_and(|age| age > STALE);
+        if path.to_string_lossy().ends_with(PARTIAL)
+            && entry.metadata().and_then(|data| data.modified()).is_ok_and(old)
+        {
+            let _ = fs::remove_file(path);
+        }
+    }
 }
 
 /// An id as part of a file name.

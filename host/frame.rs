@@ -8,7 +8,11 @@ use thiserror::Error;
 
 use crate::protocol::{Request, RequestMessage};
 use crate::units::Bytes;
-use crate::wire::{self, WireError};
+use crate::wire::{self, Fields, WireError};
+
+/// Numbers of the fields of a Request.
+const POINT: u32 = 17;
+const END: u32 = 18;
 
 /// Where the first frame of some bytes lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,11 +115,51 @@ pub fn message(frame: &[u8]) -> Option<RequestMessage> {
     Request::decode(&frame[found.start..found.end]).ok()?.message
 }
 
+/// The time of the batch that an End ends or, unless it is `in_batch`, of a Point, in nanoseconds since
+/// 1970. Only this field is read.
+pub fn time(frame: &[u8], in_batch: bool) -> Option<i64> {
+    let found = first(frame, Bytes(u64::MAX)).ok().flatten()?;
+    let data = Fields::new(&frame[found.start..found.end]).next().ok()??;
+    let number = match data.number {
+        POINT if !in_batch => 1,
+        END => 3,
+        _ => return None,
+    };
+    // What is zero is not written.
+    let mut time = 0;
+    let mut fields = Fields::new(data.value);
+    while let Ok(Some(field)) = fields.next() {
+        if field.number == number {
+            time = wire::varint(field.value).ok()?.0 as i64;
+        }
+    }
+    Some(time)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{KeepaliveRequest, Point, put_request};
+    use crate::protocol::{BeginBatch, EndBatch, KeepaliveRequest, Point, put_request};
     use proptest::prelude::*;
+
+    #[test]
+    fn the_time_of_a_point_or_of_a_batch() {
+        let frame = |message| {
+            let mut frame = Vec::new();
+            put_request(message, &mut frame);
+            frame
+        };
+        let point =
+            |time| frame(RequestMessage::Point(Point { time, name: "cpu".into(), ..Point::default() }));
+        assert_eq!(time(&point(1_700_000_000_000_000_000), false), Some(1_700_000_000_000_000_000));
+        assert_eq!(time(&point(-1), false), Some(-1));
+        assert_eq!(time(&point(0), false), Some(0));
+        assert_eq!(time(&point(7), true), None);
+        let end = RequestMessage::End(EndBatch { tmax: 7, name: "cpu".into(), ..EndBatch::default() });
+        assert_eq!(time(&frame(end), true), Some(7));
+        assert_eq!(time(&frame(RequestMessage::Begin(BeginBatch::default())), true), None);
+        assert_eq!(time(&[], false), None);
+    }
 
     const MAX: Bytes = Bytes::mib(1);
 

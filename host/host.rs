@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use crate::budget::Budget;
+use crate::checkpoint::Checkpoints;
 use crate::compile::{CodeFolder, Compiler, cores};
 use crate::config::Config;
 use crate::engine::Engine;
@@ -36,6 +37,9 @@ pub struct Host {
     loader: Loader,
     budget: Arc<Budget>,
     skipped: Arc<Skipped>,
+    checkpoints: Arc<Checkpoints>,
+    /// Whether the sessions are to end.
+    stopping: watch::Sender<bool>,
     _code: CodeFolder,
     /// Threads for guests that compute for longer than a tick. The others, which serve the
     /// connections, stay free whatever guests do.
@@ -71,6 +75,8 @@ impl Host {
         let compute = Builder::new_multi_thread()
             .worker_threads(cores())
             .thread_name("guest")
+            // Each turn of a guest may take a tick, so what is new looks for its turn at each.
+            .global_queue_interval(1)
             .enable_all()
             .build()
             .context("the threads for guests can't start")?;
@@ -87,9 +93,15 @@ impl Host {
             folder: code.path().to_owned(),
         };
         let engine = Arc::new(Engine::new(stack, Some(code.path()))?);
+        let checkpoints = Checkpoints::new(&config.state_dir, config.shared);
+        if config.keep {
+            checkpoints.clean();
+        }
         Ok(Self {
             budget: Budget::new(config.host),
             skipped: Arc::new(Skipped::new(&config.state_dir)),
+            checkpoints: Arc::new(checkpoints),
+            stopping: watch::Sender::new(false),
             plugins: RwLock::default(),
             loading: watch::Sender::new(files.into_keys().collect()),
             looking: tokio::sync::Mutex::default(),
@@ -202,6 +214,23 @@ impl Host {
     /// What all sandboxes use together.
     pub fn budget(&self) -> &Arc<Budget> {
         &self.budget
+    }
+
+    /// Has all sessions finish what they have read, keep their state and end. Returns when they have.
+    pub async fn stop(&self) {
+        self.stopping.send_replace(true);
+        // Each session holds a receiver.
+        self.stopping.closed().await;
+    }
+
+    /// Becomes true when the sessions are to end.
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
+    }
+
+    /// The states that the host keeps itself.
+    pub fn checkpoints(&self) -> &Arc<Checkpoints> {
+        &self.checkpoints
     }
 
     /// What was skipped.

@@ -46,6 +46,15 @@ pub struct Run {
     pub points: u64,
     /// Whether there is anything but points among them.
     pub batches: bool,
+    /// Length of the last frame.
+    pub last: usize,
+}
+
+impl Run {
+    /// The last frame.
+    pub fn last_frame(&self) -> &[u8] {
+        &self.frames[self.frames.len().saturating_sub(self.last)..]
+    }
 }
 
 /// How much of a session's input may wait, and what happens to more.
@@ -66,7 +75,8 @@ pub struct Inbox {
     parts: VecDeque<Part>,
     /// How many bytes are in runs.
     sorted: usize,
-    /// Bytes of the requests in `parts`.
+    /// How many requests are in `parts`, and their bytes.
+    waiting_requests: usize,
     requests: usize,
     /// Whether a batch is open after the last part.
     in_batch: bool,
@@ -89,6 +99,8 @@ enum Part {
         batches: bool,
         /// Whether it begins inside a batch.
         inside: bool,
+        /// Length of its last frame.
+        last: usize,
     },
     Request {
         length: usize,
@@ -103,6 +115,7 @@ impl Inbox {
             bytes: BytesMut::new(),
             parts: VecDeque::new(),
             sorted: 0,
+            waiting_requests: 0,
             requests: 0,
             in_batch: false,
             dropping: false,
@@ -232,8 +245,9 @@ impl Inbox {
             _ => (MAX_RUN, false),
         };
         match self.parts.back_mut() {
-            Some(Part::Run { length: run, points, batches, .. }) if *run < most && !apart => {
+            Some(Part::Run { length: run, points, batches, last, .. }) if *run < most && !apart => {
                 *run += length;
+                *last = length;
                 *points += u64::from(is_point);
                 *batches |= !is_point;
             }
@@ -242,6 +256,7 @@ impl Inbox {
                 points: u64::from(is_point),
                 batches: !is_point,
                 inside,
+                last: length,
             }),
         }
         true
@@ -306,38 +321,63 @@ impl Inbox {
     }
 
     fn put_request(&mut self, length: usize, message: Box<RequestMessage>) {
+        self.waiting_requests += 1;
         self.requests += length;
         self.parts.push_back(Part::Request { length, message });
     }
 
-    /// Whether a snapshot request waits for the end of its batch.
+    /// Whether a snapshot request waits: for the end of its batch, or for the input that came before it.
     ///
     /// A snapshot from the middle of a batch would be of no use: whoever gets it back begins with
     /// another batch.
     pub fn holds_snapshot(&self) -> bool {
-        !self.held.is_empty()
+        !self.held.is_empty() || (self.waiting_requests > 0 && self.snapshot_behind_data().is_some())
     }
 
-    /// Lets the held snapshot requests wait no longer.
+    /// Lets snapshot requests wait for the end of their batch no longer.
     pub fn release_held(&mut self) {
         for message in mem::take(&mut self.held) {
             self.put_request(0, Box::new(message));
         }
     }
 
+    /// Lets snapshot requests wait no longer: they overtake the data before them.
+    pub fn hurry_snapshots(&mut self) {
+        self.release_held();
+        while let Some((from, to)) = self.snapshot_behind_data() {
+            if let Some(part) = self.parts.remove(from) {
+                self.parts.insert(to, part);
+            }
+        }
+    }
+
+    /// The place of a snapshot request that data comes before, and where it would be without that data.
+    fn snapshot_behind_data(&self) -> Option<(usize, usize)> {
+        let mut behind_request = 0;
+        for (i, part) in self.parts.iter().enumerate() {
+            let Part::Request { message, .. } = part else { continue };
+            if behind_request < i && matches!(**message, RequestMessage::Snapshot(_)) {
+                return Some((i, behind_request));
+            }
+            behind_request = i + 1;
+        }
+        None
+    }
+
     /// Takes what has been waiting longest.
     pub fn take(&mut self) -> Option<Item> {
         match self.parts.pop_front()? {
-            Part::Run { length, points, batches, .. } => {
+            Part::Run { length, points, batches, last, .. } => {
                 let frames = self.bytes.split_to(length);
                 self.sorted -= length;
                 if length > KEEP {
                     // The rest moves, so that the large buffer goes with what was in it.
                     self.bytes = BytesMut::from(&self.bytes[..]);
                 }
-                Some(Item::Run(Run { frames: frames.freeze(), points, batches }))
+                Some(Item::Run(Run { frames: frames.freeze(), points, batches, last }))
             }
             Part::Request { length, message } => {
+                self.waiting_requests -= 1;
                 self.requests -= length;
                 Some(Item::Request(message))
             }

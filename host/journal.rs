@@ -37,7 +37,7 @@ pub struct Step<'a> {
 }
 
 /// The calls since the state was saved, oldest first.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Journal {
     limit: usize,
     input: Vec<u8>,

@@ -12,7 +12,7 @@
 //! - [`router`], [`options`]: which plugin, with which options.
 //! - [`plugin`], [`engine`]: a plugin, admitted and compiled.
 //! - [`sandbox`], [`deadline`], [`guest_log`]: one running guest and its limits.
-//! - [`snapshot`]: its state.
+//! - [`image`], [`snapshot`]: its state.
 //! - [`guard`]: what may go to Kapacitor.
 //! - [`client`]: Kapacitor's side of the protocol, for the demo, the bench and the tests.
 
@@ -42,7 +42,6 @@ pub mod executor;
 pub mod journal;
 mod recovery;
 pub mod skipped;
-mod state;
 pub mod task;
 
 pub mod options;
@@ -58,6 +57,12 @@ pub mod pace;
 pub mod sandbox;
 pub mod world;
 
+pub mod checkpoint;
+mod choice;
+mod settle;
+mod state;
+
+pub mod image;
 pub mod snapshot;
 
 pub mod guard;

@@ -18,10 +18,10 @@ use crate::compile::{Compiled, Compiler};
 use crate::config::{Edges, is_identifier};
 use crate::engine::Engine;
 use crate::guest_log::Who;
+use crate::image::Image;
 use crate::limits::Limits;
 use crate::protocol::{EdgeType, InfoResponse, ValueType};
 use crate::sandbox::{Guest, GuestError, Sandbox, Surroundings};
-use crate::snapshot::Image;
 use crate::units::{Bytes, Span};
 
 /// Version of the guest interface that this host speaks.
@@ -149,6 +149,8 @@ pub struct Plugin {
     pub info: InfoResponse,
     /// Whether it has a snapshot format of its own.
     pub own_format: bool,
+    /// Version of that format, zero if it does not say one.
+    pub state_version: u32,
     /// Its memory when freshly instantiated, or why its state can't be captured.
     pub image: Result<Image, String>,
     /// Whether it asks for the time.
@@ -196,11 +198,13 @@ impl Plugin {
         let image = captured.map(|()| Image::of(&mut sandbox, &module));
         let info = sandbox.info().await.map_err(Problem::Call)?;
         let info = check_info(info)?;
+        let state_version = sandbox.state_version().await.map_err(Problem::Call)?;
         Ok(Self {
             name: name.to_owned(),
             sha256,
             info,
             own_format: module.get_export("udf_snapshot").is_some(),
+            state_version,
             image,
             reads_clock: module.imports().any(|import| import.name() == "clock_time_get"),
             pre,
@@ -304,6 +308,7 @@ fn check_interface(module: &Module) -> Result<Bytes, Problem> {
         call("udf_finish", "() -> i64", &[], &[I64], true),
         call("udf_snapshot", "() -> i64", &[], &[I64], false),
         call("udf_restore", "(i32, i32) -> i64", &[I32, I32], &[I64], false),
+        call("udf_state_version", "() -> i32", &[], &[I32], false),
         call("_initialize", "() -> ()", &[], &[], false),
     ] {
         if !call.is_of(module) {

@@ -24,6 +24,10 @@ layered! {
     no_fields: Unwanted = Unwanted::Drop;
     /// Whether responses must fit the edge that the plugin provides.
     edge_check: EdgeCheck = EdgeCheck::Strict;
+    /// What happens to a state that does not fit.
+    on_mismatch: OnMismatch = OnMismatch::Fresh;
+    /// What running tasks do when their plugin gets a new version.
+    on_update: OnUpdate = OnUpdate::Keep;
 }
 
 /// `on-trap`: what happens when a call traps, exceeds a limit, or returns an error or what Kapacitor
@@ -73,4 +77,41 @@ pub enum EdgeCheck {
     Strict,
     /// Both may carry both.
     Loose,
+}
+
+/// `on-mismatch`: what happens to a state that does not fit the task that is to go on with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnMismatch {
+    /// It is set aside, and the task starts clean.
+    Fresh,
+    /// It is set aside, and the task does not start.
+    Fail,
+    /// A plugin with a format of its own gets it with the number of its version; else as `Fresh`.
+    Restore,
+}
+
+/// `on-update`: what running tasks do when the file of their plugin was replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnUpdate {
+    /// They stay with the version that they began with.
+    Keep,
+    /// The new version goes on with the state that the old one gives in the plugin's own format.
+    Migrate,
+    /// The new version begins without state.
+    Restart,
+}
+
+/// `state.checkpoints`: of which tasks the host keeps checkpoints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeepCheckpoints {
+    /// Of those whose data is of now. A replay's is not.
+    #[default]
+    Live,
+    /// Of all.
+    Always,
+    /// Of none.
+    Never,
 }

@@ -12,11 +12,11 @@ use tracing::{debug, info, warn};
 
 use crate::frame::{self, Kind};
 use crate::guard::Guard;
-use crate::guest_log::{GuestLog, Who};
+use crate::guest_log::Who;
+use crate::image::State;
 use crate::journal::{Call, Step};
 use crate::policy::OnTrap;
 use crate::sandbox::Input;
-use crate::snapshot::State;
 use crate::task::{MINUTE, Task, set_time, start_sandbox};
 use crate::units::Span;
 use crate::world::{self, World};
@@ -205,6 +205,7 @@ impl Task {
             return self.rewind().await;
         }
         self.start_anew().await?;
+        self.taking.begin();
         self.lose_batch();
         let Who { function, task, node, plugin } = self.who();
         debug!(function, task, node, plugin, "plugin started anew");
@@ -233,9 +234,7 @@ impl Task {
         let start = Instant::now();
         self.go_to_base().await?;
         let mut reason = "its journal was full".to_owned();
-        GuestLog::set_again(&self.surroundings.log, true);
-        let replayed = if self.journal.lost().is_none() { self.replay().await } else { Ok(()) };
-        GuestLog::set_again(&self.surroundings.log, false);
+        let replayed = if self.journal.lost().is_none() { self.replay_quietly().await } else { Ok(()) };
         if let Err(e) = replayed {
             // The same input had gone well before.
             reason = format!("its journal can't be done again: {e}");
@@ -261,7 +260,7 @@ impl Task {
     }
 
     /// A fresh sandbox with the state that was saved last.
-    async fn go_to_base(&mut self) -> Result<(), String> {
+    pub(crate) async fn go_to_base(&mut self) -> Result<(), String> {
         self.sandbox = None;
         self.surroundings.world.set_state(self.base.world.clone());
         let (Some(saved), Ok(image)) = (&self.base.saved, &self.plugin.image) else {
@@ -281,7 +280,7 @@ impl Task {
     }
 
     /// Gives the sandbox the journal again. Its output went out before.
-    async fn replay(&mut self) -> Result<(), String> {
+    pub(crate) async fn replay(&mut self) -> Result<(), String> {
         let Some(sandbox) = &mut self.sandbox else {
             return Ok(());
         };

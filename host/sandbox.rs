@@ -235,6 +235,14 @@ impl Sandbox {
         self.region("udf_info", region)
     }
 
+    /// `udf_state_version`: the version of the plugin's own snapshot format; zero if it has none.
+    pub(crate) async fn state_version(&mut self) -> Result<u32, GuestError> {
+        match self.instance.get_typed_func::<(), i32>(&mut self.store, "udf_state_version") {
+            Ok(version) => Ok(self.call("udf_state_version", &version, ()).await? as u32),
+            Err(_) => Ok(0),
+        }
+    }
+
     /// `udf_init`: an encoded InitRequest in, an encoded InitResponse out.
     pub async fn init(&mut self, request: &[u8]) -> Result<&[u8], GuestError> {
         let input = self.put("udf_init", request).await?;

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{debug, error, warn};
@@ -46,9 +47,6 @@ const FIRST_HEARTBEAT: Duration = Duration::from_millis(200);
 /// How often at most.
 const FASTEST_HEARTBEAT: Duration = Duration::from_millis(5);
 
-/// How long a snapshot waits for the end of its batch.
-const SNAPSHOT_WAIT: Duration = Duration::from_secs(1);
-
 /// How long the host reads on after it has said all, so that Kapacitor gets to read it.
 const LINGER: Duration = Duration::from_millis(250);
 
@@ -81,6 +79,14 @@ pub struct Session {
     /// Whose log lines these are, as the executor knew it last.
     who: Arc<Who>,
     drain: Duration,
+    snapshot_deadline: Duration,
+    checkpoint_interval: Duration,
+    /// Whether there is a state that was not kept yet.
+    dirty: bool,
+    /// Whether the host stops.
+    stopping: watch::Receiver<bool>,
+    /// Whether the session ends although the task might go on.
+    leaving: bool,
     /// Measures the calls into the guest.
     clock: Arc<CallClock>,
     /// When Kapacitor's last keepalive was sent, by its own clock, in nanoseconds.
@@ -104,6 +110,8 @@ impl Session {
     /// A connection to `function`.
     pub fn new(host: Arc<Host>, function: Arc<Function>, reader: Reader, writer: Writer) -> Self {
         let limits = host.config.sessions;
+        let checkpoint_interval = host.config.state.checkpoint_interval.0;
+        let stopping = host.stopping();
         let compute = host.compute().clone();
         let on_full = function.policy.on_full;
         let room = Room { message: limits.message, queue: limits.queue, on_full };
@@ -129,6 +137,11 @@ impl Session {
             job_since: Instant::now(),
             drained: Duration::ZERO,
             drain: limits.drain_deadline.0,
+            snapshot_deadline: limits.snapshot_deadline.0,
+            checkpoint_interval,
+            dirty: false,
+            stopping,
+            leaving: false,
         }
     }
 
@@ -142,11 +155,30 @@ impl Session {
                 debug!(function, task, node, plugin, err = e.to_string(), "connection lost");
             }
         }
+        self.leave().await;
         self.waiting.end(&self.who);
+    }
+
+    /// Keeps the state of a task whose connection is lost.
+    async fn leave(&mut self) {
+        let until = Instant::now() + self.drain;
+        if self.job.is_some()
+            && let Ok((Some(done), _)) = timeout_at(until, running(&mut self.job)).await
+        {
+            self.executor = Some(done.executor);
+        }
+        self.job = None;
+        if let Some(mut executor) = self.executor.take().filter(Executor::is_dirty) {
+            let leave = async move {
+                executor.run(Work::Leave, &mut Vec::new()).await;
+            };
+            let _ = timeout_at(until, self.compute.spawn(leave)).await;
+        }
     }
 
     async fn serve(&mut self) -> io::Result<()> {
         let mut snapshot_due = None;
+        let mut checkpoint_due = None;
         let mut heartbeat = None;
         loop {
             self.start_job();
@@ -173,8 +205,11 @@ impl Session {
                 },
                 open && !reading,
             );
-            set_while(self.inbox.holds_snapshot(), &mut snapshot_due, SNAPSHOT_WAIT);
-            let Self { reader, writer, inbox, outbox, sent, job, .. } = &mut *self;
+            set_while(self.inbox.holds_snapshot(), &mut snapshot_due, self.snapshot_deadline);
+            let keeping = self.dirty && open && !self.checkpoint_interval.is_zero();
+            set_while(keeping, &mut checkpoint_due, self.checkpoint_interval);
+            let free = self.job.is_none() && self.executor.is_some();
+            let Self { reader, writer, inbox, outbox, sent, job, stopping, .. } = &mut *self;
             tokio::select! {
                 biased;
                 done = running(job), if job.is_some() => self.finish_job(done),
@@ -194,7 +229,12 @@ impl Session {
                     self.give_up();
                     return Ok(());
                 }
-                () = until(snapshot_due), if snapshot_due.is_some() => self.inbox.release_held(),
+                () = until(snapshot_due), if snapshot_due.is_some() => self.inbox.hurry_snapshots(),
+                () = until(checkpoint_due), if checkpoint_due.is_some() && free => {
+                    checkpoint_due = None;
+                    self.start(Work::Checkpoint);
+                }
+                () = stop(stopping), if open => self.end(true),
                 () = until(heartbeat), if heartbeat.is_some() => {
                     self.beat();
                     heartbeat = None;
@@ -211,15 +251,27 @@ impl Session {
         let work = match (self.inbox.take(), self.stage) {
             (_, Stage::Closing(_)) => return,
             (Some(item), _) => Work::Item(item),
-            (None, Stage::Draining(_)) => Work::Finish,
+            (None, Stage::Draining(_)) => {
+                if self.leaving {
+                    Work::Leave
+                } else {
+                    Work::Finish
+                }
+            }
             (None, Stage::Open) => return,
         };
+        self.start(work);
+    }
+
+    fn start(&mut self, work: Work) {
         // Saving and loading memory takes long without ever computing in the guest.
-        let long = matches!(
-            &work,
-            Work::Item(Item::Request(request))
-                if matches!(**request, RequestMessage::Snapshot(_) | RequestMessage::Restore(_))
-        );
+        let long = match &work {
+            Work::Item(Item::Request(request)) => {
+                matches!(**request, RequestMessage::Snapshot(_) | RequestMessage::Restore(_))
+            }
+            Work::Item(Item::Run(_)) => false,
+            Work::Finish | Work::Checkpoint | Work::Leave => self.dirty,
+        };
         if matches!(self.stage, Stage::Draining(_)) {
             self.job_since = Instant::now();
         }
@@ -251,6 +303,7 @@ impl Session {
             return;
         };
         self.who = Arc::clone(&executor.who);
+        self.dirty = executor.is_dirty();
         self.executor = Some(executor);
         self.spare = if self.outbox.len() == self.sent {
             self.sent = 0;
@@ -322,11 +375,17 @@ impl Session {
                 );
                 return false;
             }
-            inbox.release_held();
-            self.job_since = Instant::now();
-            self.stage = Stage::Draining(Instant::now() + self.drain);
+            self.end(false);
         }
         true
+    }
+
+    /// Nothing more is read: Kapacitor has ended its input, or the session is `leaving`.
+    fn end(&mut self, leaving: bool) {
+        self.leaving = leaving;
+        self.inbox.release_held();
+        self.job_since = Instant::now();
+        self.stage = Stage::Draining(Instant::now() + self.drain);
     }
 
     /// A sign of life, unless the guest should have given up long ago.
@@ -386,6 +445,11 @@ fn set_while(condition: bool, time: &mut Option<Instant>, span: Duration) {
     } else if time.is_none() {
         *time = Some(Instant::now() + span);
     }
+}
+
+async fn stop(stopping: &mut watch::Receiver<bool>) {
+    // The sender is the host's.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
 async fn until(at: Option<Instant>) {

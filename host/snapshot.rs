@@ -11,14 +11,13 @@ use std::io::Read;
 use prost::Message;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
-use wasmtime::{ExternType, Module, Mutability, V128, Val};
 
+use crate::guest_log::Who;
 use crate::plugin::{ABI, Plugin};
-use crate::sandbox::Sandbox;
 use crate::units::Bytes;
 
 #[allow(missing_docs, clippy::doc_markdown, reason = "generated; the .proto file is the documentation")]
-mod format {
+pub(crate) mod format {
     include!(concat!(env!("OUT_DIR"), "/kapacitor_wasm.rs"));
 }
 
@@ -26,7 +25,6 @@ pub use format::{PayloadKind, SnapshotHeader};
 
 const MAGIC: [u8; 4] = *b"KWSN";
 const FORMAT: u8 = 1;
-const PAGE: usize = 4096;
 const CHECKSUM: usize = 32;
 
 /// zstd's fastest level; memory pages compress well already here.
@@ -50,6 +48,8 @@ pub enum SnapshotError {
     Plugin { found: String, running: String },
     #[error("it is of another version of plugin `{0}`")]
     Version(String),
+    #[error("it is in version {found} of the plugin's own format, and the plugin has version {running}")]
+    StateVersion { found: u32, running: u32 },
     #[error("it was taken with other options")]
     Options,
     #[error("it is of guest interface {0}")]
@@ -82,14 +82,31 @@ pub struct Snapshot {
 }
 
 /// What a snapshot is taken of, beside the memory.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Taken<'a> {
     /// The running plugin.
     pub plugin: &'a Plugin,
     /// See [`SnapshotHeader::options_sha256`].
     pub options_sha256: [u8; 32],
-    /// Points that the sandbox was given.
+    /// Points that the state has seen.
     pub points_seen: u64,
+    /// Whose state it is.
+    pub who: &'a Who,
+    /// See [`SnapshotHeader::started_at`].
+    pub started_at: i64,
+    /// See [`SnapshotHeader::replay`] and [`SnapshotHeader::given`].
+    pub marks: Marks,
+    /// The guest's world.
+    pub world: Option<format::World>,
+}
+
+/// What is marked on a snapshot, beside the state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// See [`SnapshotHeader::replay`].
+    pub replay: bool,
+    /// See [`SnapshotHeader::given`].
+    pub given: bool,
 }
 
 impl std::fmt::Debug for Plugin {
@@ -98,9 +115,32 @@ impl std::fmt::Debug for Plugin {
     }
 }
 
-impl Taken<'_> {
-    fn header(&self, kind: PayloadKind, payload: usize) -> SnapshotHeader {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+/// Nanoseconds since 1970.
+pub fn now() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |now| now.as_nanos() as i64)
+}
+
+/// A snapshot that belongs to no session.
+static NOBODY: Who =
+    Who { function: String::new(), task: String::new(), node: String::new(), plugin: String::new() };
+
+impl<'a> Taken<'a> {
+    /// Of a sandbox that belongs to no session.
+    pub fn alone(plugin: &'a Plugin) -> Self {
+        Self {
+            plugin,
+            options_sha256: [0; 32],
+            points_seen: 0,
+            who: &NOBODY,
+            started_at: 0,
+            marks: Marks::default(),
+            world: None,
+        }
+    }
+
+    pub(crate) fn header(&self, kind: PayloadKind, payload: usize) -> SnapshotHeader {
+        let own = kind == PayloadKind::Plugin;
         SnapshotHeader {
             kind: kind.into(),
             plugin: self.plugin.name.clone(),
@@ -108,11 +148,19 @@ impl Taken<'_> {
             abi: ABI,
             options_sha256: self.options_sha256.to_vec(),
             points_seen: self.points_seen,
-            taken_at: now.map_or(0, |now| now.as_nanos() as i64),
+            taken_at: now(),
             host_version: env!("CARGO_PKG_VERSION").to_owned(),
             payload_bytes: payload as u64,
             memory_bytes: 0,
             globals: Vec::new(),
+            function: self.who.function.clone(),
+            task: self.who.task.clone(),
+            node: self.who.node.clone(),
+            started_at: self.started_at,
+            state_version: if own { self.plugin.state_version } else { 0 },
+            replay: self.marks.replay,
+            given: self.marks.given,
+            world: self.world,
         }
     }
 }
@@ -124,11 +172,9 @@ impl Snapshot {
     ///
     /// When they are not a snapshot that this host can read.
     pub fn parse(bytes: &[u8]) -> Result<Self, SnapshotError> {
-        let rest = bytes.strip_prefix(&MAGIC).ok_or(SnapshotError::Magic)?;
+        let (magic, rest) = bytes.split_first_chunk().ok_or(SnapshotError::Magic)?;
         let (format, rest) = rest.split_first().ok_or(SnapshotError::Damaged("it is cut off"))?;
-        if *format != FORMAT {
-            return Err(SnapshotError::Format(*format));
-        }
+        check_format(*magic, *format)?;
         let cut = SnapshotError::Damaged("it is cut off");
         let Some(body) = rest.len().checked_sub(CHECKSUM) else {
             return Err(cut);
@@ -149,18 +195,51 @@ impl Snapshot {
         Ok(Self { header, payload: payload.to_vec() })
     }
 
-    fn pack(header: &SnapshotHeader, payload: &[u8]) -> Vec<u8> {
+    pub(crate) fn pack(header: &SnapshotHeader, payload: &[u8]) -> Vec<u8> {
+        let compressed = zstd::bulk::compress(payload, LEVEL).expect("compressing to memory");
+        Self::seal(header, &compressed)
+    }
+
+    fn seal(header: &SnapshotHeader, compressed: &[u8]) -> Vec<u8> {
         let header = header.encode_to_vec();
-        let mut bytes = Vec::with_capacity(64 + header.len() + payload.len() / 2);
+        let mut bytes = Vec::with_capacity(64 + header.len() + compressed.len());
         bytes.extend_from_slice(&MAGIC);
         bytes.push(FORMAT);
         bytes.extend_from_slice(&(header.len() as u32).to_le_bytes());
         bytes.extend_from_slice(&header);
-        let compressed = zstd::bulk::compress(payload, LEVEL).expect("compressing to memory");
-        bytes.extend_from_slice(&compressed);
+        bytes.extend_from_slice(compressed);
         let checksum = Sha256::digest(&bytes);
         bytes.extend_from_slice(&checksum);
         bytes
+    }
+
+    /// The header of a snapshot in a file, which is read no further.
+    ///
+    /// # Errors
+    ///
+    /// When the file can't be read, or does not begin like a snapshot.
+    pub fn peek(file: impl Read) -> Result<SnapshotHeader, SnapshotError> {
+        let cut = |_| SnapshotError::Damaged("it is cut off");
+        let mut start = [0; 9];
+        let mut file = file;
+        file.read_exact(&mut start).map_err(cut)?;
+        let [m0, m1, m2, m3, format, l0, l1, l2, l3] = start;
+        check_format([m0, m1, m2, m3], format)?;
+        let length = u32::from_le_bytes([l0, l1, l2, l3]);
+        // Grows with what is really there, not with what the length says.
+        let mut header = Vec::new();
+        file.take(length.into()).read_to_end(&mut header).map_err(cut)?;
+        SnapshotHeader::decode(&header[..]).map_err(|_| SnapshotError::Damaged("its header can't be read"))
+    }
+
+    /// Its bytes again, under another header.
+    pub fn with_header(&self, header: &SnapshotHeader) -> Vec<u8> {
+        Self::seal(header, &self.payload)
+    }
+
+    /// Bytes of the payload as it is stored.
+    pub fn compressed_bytes(&self) -> u64 {
+        self.payload.len() as u64
     }
 
     /// Whether it says that there is no state.
@@ -186,8 +265,13 @@ impl Snapshot {
             return Err(SnapshotError::Kind);
         }
         if kind == PayloadKind::Plugin {
-            // Its own format may outlive a change of the plugin and of the options.
-            return Ok(());
+            // Its own format outlives a change of the plugin and of the options.
+            let (found, running) = (header.state_version, now.plugin.state_version);
+            return if found == running {
+                Ok(())
+            } else {
+                Err(SnapshotError::StateVersion { found, running })
+            };
         }
         if header.abi != ABI {
             return Err(SnapshotError::Abi(header.abi));
@@ -226,6 +310,14 @@ impl Snapshot {
     }
 }
 
+fn check_format(magic: [u8; 4], format: u8) -> Result<(), SnapshotError> {
+    match (magic, format) {
+        (MAGIC, FORMAT) => Ok(()),
+        (MAGIC, other) => Err(SnapshotError::Format(other)),
+        _ => Err(SnapshotError::Magic),
+    }
+}
+
 /// A snapshot that says that there is no state.
 pub fn none(taken: &Taken<'_>) -> Vec<u8> {
     Snapshot::pack(&taken.header(PayloadKind::None, 0), &[])
@@ -234,213 +326,6 @@ pub fn none(taken: &Taken<'_>) -> Vec<u8> {
 /// Wraps what a plugin with a format of its own returned.
 pub fn of_plugin(state: &[u8], taken: &Taken<'_>) -> Vec<u8> {
     Snapshot::pack(&taken.header(PayloadKind::Plugin, state.len()), state)
-}
-
-/// The state of a sandbox between two calls.
-#[derive(Debug)]
-pub struct State {
-    /// Length of the linear memory.
-    memory_bytes: u64,
-    /// Values of the mutable globals.
-    globals: Vec<u64>,
-    /// Runs of the pages that differ from the image: index of the first, how many, the pages.
-    pages: Vec<u8>,
-}
-
-impl State {
-    /// Bytes that it takes, nearly.
-    pub fn size(&self) -> usize {
-        self.pages.len() + 8 * self.globals.len()
-    }
-}
-
-/// The state of a freshly made instance, which snapshots are differences to.
-#[derive(Debug)]
-pub struct Image {
-    /// Linear memory up to its last byte that is not zero.
-    memory: Vec<u8>,
-    /// Names under which the mutable globals are exported, in the order of the module.
-    globals: Vec<String>,
-}
-
-impl Image {
-    /// The image of a plugin, from an instance that has run `_initialize` at most.
-    pub(crate) fn of(sandbox: &mut Sandbox, module: &Module) -> Self {
-        let memory = sandbox.memory();
-        let end = memory.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        Self {
-            memory: memory[..end].to_vec(),
-            // The names that instrumenting gives, in the order of the module.
-            globals: module
-                .exports()
-                .filter(|export| {
-                    matches!(export.ty(), ExternType::Global(ty) if ty.mutability() == Mutability::Var)
-                        && export.name().starts_with("__wizer_global_")
-                })
-                .map(|export| export.name().to_owned())
-                .collect(),
-        }
-    }
-
-    /// A page of the image; shorter where only zeros follow.
-    fn page(&self, index: usize) -> &[u8] {
-        let start = (index * PAGE).min(self.memory.len());
-        &self.memory[start..(start + PAGE).min(self.memory.len())]
-    }
-
-    fn is_page(&self, index: usize, page: &[u8]) -> bool {
-        let image = self.page(index);
-        page[..image.len()] == *image && is_zero(&page[image.len()..])
-    }
-
-    /// The state of `sandbox`, an instance of the image's plugin.
-    ///
-    /// # Errors
-    ///
-    /// When a global has a value that can't be stored.
-    pub fn capture(&self, sandbox: &mut Sandbox) -> Result<State, SnapshotError> {
-        let globals = self.save_globals(sandbox)?;
-        let memory = sandbox.memory();
-        let mut pages = Vec::new();
-        // Where the run's number of pages stands, and its last page.
-        let mut run: Option<(usize, usize)> = None;
-        for (index, page) in memory.chunks(PAGE).enumerate() {
-            if self.is_page(index, page) {
-                continue;
-            }
-            match &mut run {
-                Some((at, last)) if *last + 1 == index => {
-                    *last = index;
-                    let count = u32::from_le_bytes(pages[*at..*at + 4].try_into().expect("four bytes"));
-                    pages[*at..*at + 4].copy_from_slice(&(count + 1).to_le_bytes());
-                }
-                _ => {
-                    pages.extend_from_slice(&(index as u32).to_le_bytes());
-                    run = Some((pages.len(), index));
-                    pages.extend_from_slice(&1u32.to_le_bytes());
-                }
-            }
-            pages.extend_from_slice(page);
-        }
-        Ok(State { memory_bytes: memory.len() as u64, globals, pages })
-    }
-
-    /// Gives `sandbox`, a fresh instance of the image's plugin, a state. After an error the instance
-    /// must not be used.
-    ///
-    /// # Errors
-    ///
-    /// When the state does not hold together.
-    pub async fn apply(&self, sandbox: &mut Sandbox, state: &State) -> Result<(), SnapshotError> {
-        self.load_globals(sandbox, &state.globals)?;
-        let memory = sandbox
-            .memory_mut(state.memory_bytes as usize)
-            .await
-            .ok_or(SnapshotError::Damaged("its memory has an impossible size"))?;
-        // An instance need not begin like the one that the image was taken of.
-        for (index, page) in memory.chunks_mut(PAGE).enumerate() {
-            if !self.is_page(index, page) {
-                let image = self.page(index);
-                page[..image.len()].copy_from_slice(image);
-                page[image.len()..].fill(0);
-            }
-        }
-        let mut rest = &state.pages[..];
-        while !rest.is_empty() {
-            let run = rest.split_first_chunk::<8>().and_then(|(head, pages)| {
-                let [index, count] = [0, 4]
-                    .map(|i| u32::from_le_bytes([head[i], head[i + 1], head[i + 2], head[i + 3]]) as usize);
-                let start = index.checked_mul(PAGE)?;
-                let length = count.checked_mul(PAGE)?;
-                let (pages, after) = pages.split_at_checked(length)?;
-                memory.get_mut(start..start.checked_add(length)?)?.copy_from_slice(pages);
-                Some(after)
-            });
-            rest = run.ok_or(SnapshotError::Damaged("its pages do not fit its memory"))?;
-        }
-        Ok(())
-    }
-
-    /// Takes a snapshot of `sandbox`, an instance of the image's plugin.
-    ///
-    /// # Errors
-    ///
-    /// As [`Image::capture`].
-    pub fn save(&self, sandbox: &mut Sandbox, taken: &Taken<'_>) -> Result<Vec<u8>, SnapshotError> {
-        let State { memory_bytes, globals, pages } = self.capture(sandbox)?;
-        let header =
-            SnapshotHeader { memory_bytes, globals, ..taken.header(PayloadKind::Memory, pages.len()) };
-        Ok(Snapshot::pack(&header, &pages))
-    }
-
-    /// Gives `sandbox`, a fresh instance of the image's plugin, the state of a snapshot that
-    /// [`Snapshot::check_fit`]s. After an error the instance must not be used.
-    ///
-    /// # Errors
-    ///
-    /// When the snapshot is larger than `limit` or does not hold together.
-    pub async fn load(
-        &self,
-        sandbox: &mut Sandbox,
-        snapshot: &Snapshot,
-        limit: Bytes,
-    ) -> Result<(), SnapshotError> {
-        let memory_bytes = snapshot.header.memory_bytes;
-        if memory_bytes > limit.0 {
-            return Err(SnapshotError::TooLarge { found: Bytes(memory_bytes), limit });
-        }
-        // Each run has a head of eight bytes.
-        let pages = snapshot.payload(Bytes(limit.0.saturating_add(limit.0 / PAGE as u64 * 8)))?;
-        let state = State { memory_bytes, globals: snapshot.header.globals.clone(), pages };
-        self.apply(sandbox, &state).await
-    }
-
-    fn save_globals(&self, sandbox: &mut Sandbox) -> Result<Vec<u64>, SnapshotError> {
-        let mut values = Vec::new();
-        for name in &self.globals {
-            let value = sandbox.global(name).map(|(global, store)| global.get(store));
-            match value {
-                Some(Val::I32(v)) => values.push(u64::from(v as u32)),
-                Some(Val::I64(v)) => values.push(v as u64),
-                Some(Val::F32(bits)) => values.push(u64::from(bits)),
-                Some(Val::F64(bits)) => values.push(bits),
-                Some(Val::V128(v)) => {
-                    let bits = v.as_u128();
-                    values.extend([bits as u64, (bits >> 64) as u64]);
-                }
-                _ => {
-                    return Err(SnapshotError::NotCapturable(format!("global {name} is a reference")));
-                }
-            }
-        }
-        Ok(values)
-    }
-
-    fn load_globals(&self, sandbox: &mut Sandbox, values: &[u64]) -> Result<(), SnapshotError> {
-        let wrong = || SnapshotError::Damaged("its globals are not the plugin's");
-        let mut values = values.iter().copied();
-        for name in &self.globals {
-            let mut next = || values.next().ok_or_else(wrong);
-            let (global, store) = sandbox.global(name).ok_or_else(wrong)?;
-            let value = match global.get(&mut *store) {
-                Val::I32(_) => Val::I32(next()? as u32 as i32),
-                Val::I64(_) => Val::I64(next()? as i64),
-                Val::F32(_) => Val::F32(next()? as u32),
-                Val::F64(_) => Val::F64(next()?),
-                Val::V128(_) => {
-                    let (low, high) = (u128::from(next()?), u128::from(next()?));
-                    Val::V128(V128::from(high << 64 | low))
-                }
-                _ => return Err(wrong()),
-            };
-            global.set(store, value).map_err(|_| wrong())?;
-        }
-        if values.next().is_some() { Err(wrong()) } else { Ok(()) }
-    }
-}
-
-fn is_zero(bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| *byte == 0)
 }
 
 #[cfg(test)]

@@ -1,57 +1,218 @@
-//! The state of a task, given to Kapacitor and taken back.
-
-use std::io;
-use std::path::{Path, PathBuf};
+//! The state of a task: taken for a snapshot, and given back.
 
 use prost::Message;
+use prost::encoding::{WireType, encode_key, encode_varint};
 use tracing::{debug, warn};
 
-use crate::file::{file_name, write_whole};
-use crate::guest_log::Who;
+use crate::guest_log::{GuestLog, Who};
 use crate::journal::{Call, Step};
 use crate::policy::OnTrap;
 use crate::protocol::{RestoreRequest, RestoreResponse, SnapshotResponse};
-use crate::snapshot::{self, Snapshot, SnapshotError, Taken};
+use crate::snapshot::{self, Marks, PayloadKind, Snapshot, SnapshotError, Taken};
 use crate::task::{Task, start_sandbox};
 use crate::units::Bytes;
+use crate::world;
+
+/// Number of the field of a RestoreRequest that tells a plugin in which version of its format the
+/// snapshot is. Kapacitor has none of this number.
+pub const STATE_VERSION: u32 = 100;
+
+/// Bytes around a snapshot when Kapacitor gives it back in one message.
+const AROUND: u64 = 64;
+
+/// Data may be so much later than its time, in nanoseconds, and be of now.
+const LATE: i128 = 600_000_000_000;
+
+/// And so much earlier: the times of a replay begin with its start, and it may be fast.
+const AHEAD: i128 = 5_000_000_000;
+
+/// The state of a task at one moment.
+pub(crate) struct Taking {
+    /// Whether the state is another one than `last`.
+    pub changed: bool,
+    /// The last snapshot, and what was marked on it.
+    last: Option<(Marks, Vec<u8>)>,
+    /// What is to be marked on the next one.
+    pub marks: Marks,
+    /// See [`crate::snapshot::SnapshotHeader::started_at`].
+    pub started_at: i64,
+    /// Whether the last data was of now, as far as is known.
+    live: Option<bool>,
+}
+
+impl Taking {
+    /// A state that begins now.
+    pub fn new() -> Self {
+        Self { changed: false, last: None, marks: Marks::default(), started_at: snapshot::now(), live: None }
+    }
+
+    /// Bytes that it takes.
+    pub fn size(&self) -> usize {
+        self.last.as_ref().map_or(0, |(_, bytes)| bytes.len())
+    }
+
+    /// Another state begins now.
+    pub fn begin(&mut self) {
+        *self = Self { marks: Marks { given: false, ..self.marks }, live: self.live, ..Self::new() };
+    }
+
+    /// Notes the time of the last data.
+    pub fn note_time(&mut self, time: i64) {
+        let behind = i128::from(snapshot::now()) - i128::from(time);
+        self.live = Some((-AHEAD..=LATE).contains(&behind));
+    }
+}
 
 impl Task {
-    /// A snapshot of at most `most` bytes. Where none can be taken it says so, and is not empty:
-    /// Kapacitor keeps no empty one, and would give an older one back.
+    /// A snapshot for Kapacitor, of at most `most` bytes. True if it is the state. Where none can be
+    /// taken it is the last one, or says that there is none, and is not empty: Kapacitor keeps no
+    /// empty one, and would give an older one back.
     ///
     /// # Errors
     ///
     /// Why the task must end.
-    pub async fn snapshot(&mut self, most: Bytes) -> Result<Vec<u8>, String> {
-        let saved = if self.sandbox.is_none() {
-            Err(SnapshotError::Failed("it failed, and points go on unchanged".to_owned()))
-        } else if self.plugin.own_format {
-            self.own_snapshot().await?
-        } else {
-            self.memory_snapshot()
-        };
-        let saved = saved.and_then(|snapshot| {
-            // It comes back in one message, with a few bytes around it.
+    pub async fn snapshot(&mut self, most: Bytes) -> Result<(Vec<u8>, bool), String> {
+        self.taking.marks.given = true;
+        let taken = self.take().await?.and_then(|snapshot| {
             let length = Bytes(snapshot.len() as u64);
-            if length.0 + 64 > most.0 { Err(SnapshotError::TooLong { length, most }) } else { Ok(snapshot) }
+            if length.0 + AROUND > most.0 {
+                Err(SnapshotError::TooLong { length, most })
+            } else {
+                Ok(snapshot)
+            }
         });
+        let error = match taken {
+            Ok(snapshot) => return Ok((snapshot, true)),
+            Err(error) => error.to_string(),
+        };
+        // A task without snapshots is better than none.
         let Who { function, task, node, plugin } = self.who();
-        Ok(match saved {
-            Ok(snapshot) => {
-                let (bytes, points_seen) = (snapshot.len().to_string(), self.points_seen.to_string());
-                debug!(function, task, node, plugin, bytes, points_seen, "snapshot taken");
-                snapshot
+        match &self.taking.last {
+            Some((_, last)) if last.len() as u64 + AROUND <= most.0 => {
+                warn!(
+                    function,
+                    task,
+                    node,
+                    plugin,
+                    err = error,
+                    "no snapshot taken, the last one is given again"
+                );
+                Ok((last.clone(), true))
             }
-            Err(e) => {
-                // A task without snapshots is better than none.
-                warn!(function, task, node, plugin, err = e.to_string(), "no snapshot taken");
-                snapshot::none(&self.taken())
+            _ => {
+                warn!(function, task, node, plugin, err = error, "no snapshot taken");
+                Ok((snapshot::none(&self.taken()), false))
             }
-        })
+        }
     }
 
-    fn taken(&self) -> Taken<'_> {
-        Taken { plugin: &self.plugin, options_sha256: self.options_sha256, points_seen: self.points_seen }
+    /// A snapshot for the host itself; `None` if it would be the same as the last one, or the plugin has no
+    /// state that can be captured. The inner error says why there is none.
+    ///
+    /// # Errors
+    ///
+    /// Why the task must end.
+    pub async fn checkpoint(&mut self) -> Result<Option<Result<Vec<u8>, SnapshotError>>, String> {
+        let captured = self.plugin.own_format || self.plugin.image.is_ok();
+        if !self.taking.changed || !captured || self.sandbox.is_none() {
+            return Ok(None);
+        }
+        self.take().await.map(Some)
+    }
+
+    /// Whether its state has changed since it was last taken.
+    pub fn has_changed(&self) -> bool {
+        self.taking.changed
+    }
+
+    /// Whether the last data was of now; `None` before the first.
+    pub fn is_live(&self) -> Option<bool> {
+        self.taking.live
+    }
+
+    /// Whether what is taken from now on is marked as of a replay.
+    pub fn mark_replay(&mut self, replay: bool) {
+        self.taking.marks.replay = replay;
+    }
+
+    pub(crate) fn taken(&self) -> Taken<'_> {
+        Taken {
+            plugin: &self.plugin,
+            options_sha256: self.options_sha256,
+            points_seen: self.points_seen,
+            who: self.who(),
+            started_at: self.taking.started_at,
+            marks: self.taking.marks,
+            world: Some((&self.surroundings.world.state()).into()),
+        }
+    }
+
+    async fn take(&mut self) -> Result<Result<Vec<u8>, SnapshotError>, String> {
+        if let (false, Some((marks, bytes))) = (self.taking.changed, &self.taking.last)
+            && *marks == self.taking.marks
+        {
+            return Ok(Ok(bytes.clone()));
+        }
+        let start = std::time::Instant::now();
+        let taken = if self.in_batch { self.take_from_before_batch().await } else { self.take_now().await? };
+        if let Ok(bytes) = &taken {
+            self.taking.changed = self.in_batch;
+            self.taking.last = Some((self.taking.marks, bytes.clone()));
+            self.recount();
+            let Who { function, task, node, plugin } = self.who();
+            let (bytes, points_seen) = (bytes.len().to_string(), self.points_seen.to_string());
+            let took = humantime::format_duration(start.elapsed()).to_string();
+            debug!(function, task, node, plugin, bytes, points_seen, took, "snapshot taken");
+        }
+        Ok(taken)
+    }
+
+    /// The outer error ends the task.
+    async fn take_now(&mut self) -> Result<Result<Vec<u8>, SnapshotError>, String> {
+        if !self.plugin.own_format {
+            return Ok(self.memory_snapshot());
+        }
+        match self.own_snapshot().await {
+            Ok((snapshot, returned)) => {
+                // Taking it may change the guest.
+                let step = Step { call: Call::Snapshot, input: &[], returned: Some(returned) };
+                self.remember(step, 0, self.surroundings.clock.used());
+                Ok(Ok(snapshot))
+            }
+            Err(failure) => {
+                if self.sandbox.is_some() {
+                    self.overcome(&[], failure.clone(), &mut Vec::new()).await?;
+                }
+                Ok(Err(SnapshotError::Failed(failure)))
+            }
+        }
+    }
+
+    /// The state of before the batch that is under way. Whoever gets a state back begins with another
+    /// batch, so that one from the middle would be of no use.
+    ///
+    /// It is made anew from what is kept for recovery, in another instance.
+    async fn take_from_before_batch(&mut self) -> Result<Vec<u8>, SnapshotError> {
+        if self.policy.on_trap != OnTrap::Recover || self.journal.lost().is_some() {
+            return Err(SnapshotError::InBatch);
+        }
+        let world = self.surroundings.world.state();
+        let running = (self.sandbox.take(), self.guard.clone(), self.points_seen, self.journal.clone());
+        self.journal.cut_open_batch();
+        let made = match self.go_to_base().await {
+            Ok(()) => self.replay_quietly().await,
+            Err(e) => Err(e),
+        };
+        let taken = match made {
+            Ok(()) if self.plugin.own_format => {
+                self.own_snapshot().await.map(|(snapshot, _)| snapshot).map_err(SnapshotError::Failed)
+            }
+            Ok(()) => self.memory_snapshot(),
+            Err(e) => Err(SnapshotError::Failed(e)),
+        };
+        (self.sandbox, self.guard, self.points_seen, self.journal) = running;
+        self.surroundings.world.set_state(world);
+        taken
     }
 
     fn memory_snapshot(&mut self) -> Result<Vec<u8>, SnapshotError> {
@@ -59,62 +220,47 @@ impl Task {
             // The guard's part of the batch would be missing.
             return Err(SnapshotError::InBatch);
         }
-        let taken = Taken {
-            plugin: &self.plugin,
-            options_sha256: self.options_sha256,
-            points_seen: self.points_seen,
+        let Some(mut sandbox) = self.sandbox.take() else { return Err(gone()) };
+        let saved = match &self.plugin.image {
+            Ok(image) => image.save(&mut sandbox, &self.taken()),
+            Err(reason) => Err(SnapshotError::NotCapturable(reason.clone())),
         };
-        match (&self.plugin.image, &mut self.sandbox) {
-            (Ok(image), Some(sandbox)) => image.save(sandbox, &taken),
-            (Err(reason), _) => Err(SnapshotError::NotCapturable(reason.clone())),
-            (_, None) => Err(SnapshotError::Failed("it is gone".to_owned())),
-        }
+        self.sandbox = Some(sandbox);
+        saved
     }
 
-    /// A snapshot in the plugin's own format. The outer error ends the task.
-    async fn own_snapshot(&mut self) -> Result<Result<Vec<u8>, SnapshotError>, String> {
-        let Some(sandbox) = &mut self.sandbox else {
-            return Ok(Err(SnapshotError::Failed("it is gone".to_owned())));
-        };
-        let response = match sandbox.snapshot().await {
-            Ok(response) => match SnapshotResponse::decode(response) {
-                Ok(decoded) => Ok((decoded, response.len())),
-                Err(_) => Err("udf_snapshot: returned a malformed SnapshotResponse".to_owned()),
-            },
-            Err(e) => Err(e.to_string()),
-        };
-        match response {
-            Ok((response, returned)) => {
-                // Taking it may change the guest.
-                let step = Step { call: Call::Snapshot, input: &[], returned: Some(returned) };
-                self.remember(step, 0, self.surroundings.clock.used());
-                Ok(Ok(snapshot::of_plugin(&response.snapshot, &self.taken())))
-            }
-            Err(failure) => {
-                self.overcome(&[], failure.clone(), &mut Vec::new()).await?;
-                Ok(Err(SnapshotError::Failed(failure)))
-            }
-        }
+    /// A snapshot in the plugin's own format, and how many bytes the plugin returned.
+    async fn own_snapshot(&mut self) -> Result<(Vec<u8>, usize), String> {
+        let sandbox = self.sandbox.as_mut().ok_or_else(|| gone().to_string())?;
+        let response = sandbox.snapshot().await.map_err(|e| e.to_string())?;
+        let returned = response.len();
+        let response = SnapshotResponse::decode(response)
+            .map_err(|_| "udf_snapshot: returned a malformed SnapshotResponse".to_owned())?;
+        Ok((snapshot::of_plugin(&response.snapshot, &self.taken()), returned))
     }
 
-    /// Gives the task its state back; returns how many points that state has seen, or `None` if the
-    /// snapshot holds no state. After an error the task must be started clean.
+    /// Does the journal once more, with nothing of it in the log.
+    pub(crate) async fn replay_quietly(&mut self) -> Result<(), String> {
+        GuestLog::set_again(&self.surroundings.log, true);
+        let replayed = self.replay().await;
+        GuestLog::set_again(&self.surroundings.log, false);
+        replayed
+    }
+
+    /// Gives the task a state, one that fits or is in another version of the plugin's own format. After
+    /// an error the task must be started clean.
     ///
     /// # Errors
     ///
-    /// Why the snapshot does not fit.
-    pub async fn restore(&mut self, bytes: &[u8]) -> Result<Option<u64>, SnapshotError> {
-        let snapshot = Snapshot::parse(bytes)?;
-        if snapshot.is_none() {
-            return Ok(None);
-        }
-        snapshot.check_fit(&self.taken())?;
+    /// Why it can't have it.
+    pub async fn restore(&mut self, snapshot: &Snapshot) -> Result<(), SnapshotError> {
         let memory = self.surroundings.limits.memory;
+        let header = &snapshot.header;
         let refused = |e: String| SnapshotError::Refused(e);
+        let mut step = None;
         if self.plugin.own_format {
-            let state = snapshot.payload(memory)?;
-            let request = RestoreRequest { snapshot: state }.encode_to_vec();
-            let sandbox = self.sandbox.as_mut().ok_or_else(|| refused("it failed".to_owned()))?;
+            let request = restore_request(snapshot.payload(memory)?, header.state_version);
+            let sandbox = self.sandbox.as_mut().ok_or_else(gone)?;
             let response = sandbox.restore(&request).await.map_err(|e| refused(e.to_string()))?;
             let returned = Some(response.len());
             let response = RestoreResponse::decode(response)
@@ -122,26 +268,30 @@ impl Task {
             if !response.success {
                 return Err(refused(response.error));
             }
-            self.points_seen = snapshot.header.points_seen;
-            if !self.keep_base() {
-                let step = Step { call: Call::Restore, input: &request, returned };
-                self.remember(step, 0, self.surroundings.clock.used());
-            }
+            step = Some((request, returned));
         } else {
             let image = self.plugin.image.as_ref().map_err(|e| SnapshotError::NotCapturable(e.clone()))?;
             let started = self.plugin.start(&self.surroundings).await;
             let mut sandbox = started.map_err(|e| refused(e.to_string()))?;
-            image.load(&mut sandbox, &snapshot, memory).await?;
+            image.load(&mut sandbox, snapshot, memory).await?;
             self.sandbox = Some(sandbox);
-            self.points_seen = snapshot.header.points_seen;
-            self.keep_base();
         }
-        Ok(Some(self.points_seen))
-    }
-
-    /// The state as it is now is where a recovery begins. False if it can't be saved.
-    fn keep_base(&mut self) -> bool {
-        self.policy.on_trap != OnTrap::Recover || self.save()
+        if let Some(world) = &header.world {
+            self.surroundings.world.set_state(world::State::from(world));
+        }
+        self.points_seen = header.points_seen;
+        self.taking.started_at = header.started_at;
+        self.taking.marks.given |= header.given;
+        (self.taking.changed, self.taking.last) = (false, None);
+        if self.policy.on_trap == OnTrap::Recover
+            && !self.save()
+            && let Some((input, returned)) = &step
+        {
+            // A recovery does it again.
+            let step = Step { call: Call::Restore, input, returned: *returned };
+            self.remember(step, 0, self.surroundings.clock.used());
+        }
+        Ok(())
     }
 
     /// Starts without any state.
@@ -154,18 +304,37 @@ impl Task {
         self.go_to_start();
         self.sandbox = Some(start_sandbox(&self.plugin, &self.surroundings, &self.request).await?);
         self.points_seen = 0;
+        self.taking.begin();
         Ok(())
     }
 
-    /// Keeps a snapshot that does not fit, in `folder`; returns the file.
+    /// Whether `snapshot` can be given to [`Task::restore`]. `migrate`: also in another version of the
+    /// plugin's own format.
     ///
     /// # Errors
     ///
-    /// When the folder can't be written to.
-    pub fn set_aside(&self, state_dir: &Path, snapshot: &[u8]) -> io::Result<PathBuf> {
-        let now = humantime::format_rfc3339_millis(std::time::SystemTime::now());
-        let Who { task, node, .. } = self.who();
-        let name = format!("{}.{}.{now}.snapshot", file_name(task), file_name(node));
-        write_whole(&state_dir.join("set-aside"), &name, snapshot)
+    /// Why it does not fit.
+    pub fn check_fit(&self, snapshot: &Snapshot, migrate: bool) -> Result<(), SnapshotError> {
+        match snapshot.check_fit(&self.taken()) {
+            Err(SnapshotError::StateVersion { .. }) if migrate => Ok(()),
+            other => other,
+        }
     }
+}
+
+/// A RestoreRequest with the version of the plugin's format in it.
+fn restore_request(snapshot: Vec<u8>, version: u32) -> Vec<u8> {
+    let mut request = RestoreRequest { snapshot }.encode_to_vec();
+    encode_key(STATE_VERSION, WireType::Varint, &mut request);
+    encode_varint(version.into(), &mut request);
+    request
+}
+
+fn gone() -> SnapshotError {
+    SnapshotError::Failed("it is gone".to_owned())
+}
+
+/// Whether a snapshot in this header holds a state.
+pub(crate) fn holds_state(header: &crate::snapshot::SnapshotHeader) -> bool {
+    header.kind != i32::from(PayloadKind::None)
 }

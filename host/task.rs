@@ -23,6 +23,7 @@ use crate::protocol::{EdgeType, InitResponse, RequestMessage};
 use crate::recovery::Base;
 use crate::sandbox::{Sandbox, Surroundings};
 use crate::skipped::{Reporter, Skipped};
+use crate::state::Taking;
 use crate::units::Bytes;
 
 /// Output that takes long to check, in bytes: whoever serves connections goes on meanwhile.
@@ -58,6 +59,7 @@ pub struct Task {
     /// When the last failures were.
     pub(crate) failures: VecDeque<Instant>,
     pub(crate) reporter: Reporter,
+    pub(crate) taking: Taking,
     pace: Pace,
     /// What is counted.
     pub counts: Counts,
@@ -126,6 +128,7 @@ impl Task {
             skipping: false,
             piece: WHOLE,
             failures: VecDeque::new(),
+            taking: Taking::new(),
             counts: Counts::default(),
             points_seen: 0,
             plugin,
@@ -150,6 +153,9 @@ impl Task {
     /// Why the task must end.
     pub async fn process(&mut self, run: &Run, out: &mut Vec<u8>) -> Result<(), String> {
         self.counts.points_in += run.points;
+        if let Some(time) = frame::time(run.last_frame(), run.batches || self.in_batch) {
+            self.taking.note_time(time);
+        }
         let mut rest = &run.frames[..];
         loop {
             let piece = if self.plugin.reads_clock {
@@ -244,6 +250,7 @@ impl Task {
         if self.plugin.reads_clock {
             set_time(&self.surroundings, frames);
         }
+        self.taking.changed = true;
         let mark = out.len();
         let (returned, passed) = match sandbox.process(frames).await {
             Ok(frames) => {
@@ -355,7 +362,7 @@ impl Task {
 
     /// The memory that the task has, and what is kept for it.
     pub(crate) fn recount(&mut self) {
-        let kept = (self.journal.size() + self.base.size()) as u64;
+        let kept = (self.journal.size() + self.base.size() + self.taking.size()) as u64;
         if kept != self.kept.bytes() {
             self.kept.set(kept);
         }

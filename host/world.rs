@@ -10,7 +10,10 @@ use std::time::Duration;
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, SeedableRng, TryRng};
+use sha2::{Digest, Sha256};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtxBuilder};
+
+use crate::snapshot::format;
 
 /// The world of one session.
 #[derive(Clone, Debug)]
@@ -23,15 +26,41 @@ pub struct State {
     now: u64,
     /// The latest that it has been.
     latest: u64,
-    /// Not for cryptography.
-    random: Xoshiro256PlusPlus,
+    /// What the random numbers are made of.
+    seed: u64,
+    /// How often random numbers were asked for.
+    draws: u64,
+}
+
+impl State {
+    /// A generator for the next random numbers. Not for cryptography.
+    fn draw(&mut self) -> Xoshiro256PlusPlus {
+        let mut seed = Sha256::new();
+        seed.update(self.seed.to_le_bytes());
+        seed.update(self.draws.to_le_bytes());
+        self.draws = self.draws.wrapping_add(1);
+        Xoshiro256PlusPlus::from_seed(seed.finalize().into())
+    }
+}
+
+impl From<&State> for format::World {
+    fn from(state: &State) -> Self {
+        let State { now, latest, seed, draws } = *state;
+        Self { now, latest, seed, draws }
+    }
+}
+
+impl From<&format::World> for State {
+    fn from(world: &format::World) -> Self {
+        let format::World { now, latest, seed, draws } = *world;
+        Self { now, latest, seed, draws }
+    }
 }
 
 impl World {
     /// A world with random numbers of its own, before any data.
     pub fn new(seed: u64) -> Self {
-        let random = Xoshiro256PlusPlus::seed_from_u64(seed);
-        Self(Arc::new(Mutex::new(State { now: 0, latest: 0, random })))
+        Self(Arc::new(Mutex::new(State { now: 0, latest: 0, seed, draws: 0 })))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -57,7 +86,8 @@ impl World {
 
     /// Gives a guest's WASI this world's clocks and random numbers.
     pub(crate) fn give(&self, wasi: &mut WasiCtxBuilder) {
-        let seed = self.clone().random().next_u64();
+        // Preview 1 has no call that tells it.
+        let seed = self.lock().seed;
         wasi.wall_clock(self.clone())
             .monotonic_clock(self.clone())
             .secure_random(self.clone().random())
@@ -98,15 +128,15 @@ impl TryRng for Random {
     type Error = Infallible;
 
     fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        Ok(self.0.lock().random.next_u32())
+        Ok(self.0.lock().draw().next_u32())
     }
 
     fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        Ok(self.0.lock().random.next_u64())
+        Ok(self.0.lock().draw().next_u64())
     }
 
     fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        self.0.lock().random.fill_bytes(bytes);
+        self.0.lock().draw().fill_bytes(bytes);
         Ok(())
     }
 }

@@ -244,7 +244,7 @@ fn snapshots() -> Vec<(&'static str, Vec<u8>)> {
         let plugin = Plugin::admit(&engine, &file, &limits, &compiler).await.unwrap();
         let mut sandbox = plugin.start(&Surroundings::alone(Who::default(), limits)).await.unwrap();
         let image = plugin.image.as_ref().unwrap();
-        let taken = Taken { plugin: &plugin, options_sha256: [0; 32], points_seen: 3 };
+        let taken = Taken { points_seen: 3, ..Taken::alone(&plugin) };
         let fresh = image.save(&mut sandbox, &taken).unwrap();
         for _ in 0..9 {
             sandbox.process(&[0]).await.unwrap();

@@ -13,7 +13,10 @@ use kapacitor_wasm::host::Host;
 use kapacitor_wasm::session::Session;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::{error, info};
+use tracing::{error, info, warn};
+
+/// Sessions end at their drain-deadline, and then so much later.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Serves all functions on sockets until SIGINT or SIGTERM.
 pub fn sockets(config: Config) -> Result<ExitCode> {
@@ -24,7 +27,7 @@ pub fn sockets(config: Config) -> Result<ExitCode> {
     info!(functions, socket_dir = host.config.socket_dir.display().to_string(), "ready");
     serving.wait(stop);
     info!("stopping");
-    drop(serving);
+    serving.stop();
     Ok(ExitCode::SUCCESS)
 }
 
@@ -87,6 +90,18 @@ impl Serving {
                     _ = terminate.recv() => {}
                 }
             });
+        }
+    }
+
+    /// Lets the sessions come to their end, for as long as they may take for that.
+    fn stop(mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            let most = self.host.config.sessions.drain_deadline.0 + GRACE;
+            let stopped = runtime.block_on(async { tokio::time::timeout(most, self.host.stop()).await });
+            if stopped.is_err() {
+                warn!("some sessions did not end in time, the last of their state may not be kept");
+            }
+            runtime.shutdown_timeout(Duration::from_secs(1));
         }
     }
 }

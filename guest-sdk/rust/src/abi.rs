@@ -26,6 +26,11 @@ macro_rules! register {
             }
 
             #[unsafe(no_mangle)]
+            extern "C" fn udf_state_version() -> i32 {
+                $crate::abi::state_version()
+            }
+
+            #[unsafe(no_mangle)]
             extern "C" fn udf_restore(_: i32, length: i32) -> i64 {
                 $crate::abi::call(|calls| calls.restore(length as usize))
             }
@@ -139,6 +144,11 @@ mod wasm {
             Some(calls) => calls.input(length as usize).as_mut_ptr() as i32,
             None => 0,
         })
+    }
+
+    /// Version of the plugin's own snapshot format.
+    pub fn state_version() -> i32 {
+        CALLS.with_borrow(|current| current.as_ref().map_or(0, |calls| calls.state_version() as i32))
     }
 
     /// Runs a call and returns where its result is: address and length.

@@ -26,6 +26,8 @@ pub trait Calls {
     fn process(&mut self, length: usize);
     /// The last Response frames.
     fn finish(&mut self);
+    /// Version of the plugin's own snapshot format; zero if it has none.
+    fn state_version(&self) -> u32;
     /// SnapshotResponse.
     fn snapshot(&mut self);
     /// RestoreRequest, `length` bytes of the input, to RestoreResponse.
@@ -96,6 +98,10 @@ impl<G> Default for State<G> {
 const BEGIN: u32 = 16;
 const POINT: u32 = 17;
 const END: u32 = 18;
+
+/// The field of a RestoreRequest, from the host and not from Kapacitor, that tells in which version of
+/// the plugin's format the snapshot is.
+pub(crate) const STATE_VERSION: u32 = 100;
 
 impl<T: Stream> Plugin<OfPoints> for T {
     type Group = T::Group;
@@ -204,7 +210,8 @@ struct Runtime<T: Plugin<K>, K> {
 /// The functions of [`Snapshot`], for the plugins that have them.
 pub struct OwnFormat<T, G> {
     snapshot: fn(&T, &Groups<G>) -> Result<Vec<u8>>,
-    restore: fn(&T, &[u8], &mut Groups<G>) -> Result<()>,
+    restore: fn(&T, u32, &[u8], &mut Groups<G>) -> Result<()>,
+    version: u32,
 }
 
 /// The calls into a plugin whose snapshots are its memory.
@@ -214,7 +221,7 @@ pub fn calls<T: Plugin<K>, K: 'static>() -> Box<dyn Calls> {
 
 /// The calls into a plugin with a snapshot format of its own.
 pub fn calls_with_snapshot<T: Plugin<K> + Snapshot<T::Group>, K: 'static>() -> Box<dyn Calls> {
-    let own_format = OwnFormat { snapshot: T::snapshot, restore: T::restore };
+    let own_format = OwnFormat { snapshot: T::snapshot, restore: T::restore, version: T::VERSION };
     Box::new(Runtime::<T, K>::new(Some(own_format)))
 }
 
@@ -342,6 +349,10 @@ impl<T: Plugin<K>, K> Calls for Runtime<T, K> {
         }
     }
 
+    fn state_version(&self) -> u32 {
+        self.own_format.as_ref().map_or(0, |format| format.version)
+    }
+
     fn snapshot(&mut self) {
         let state = match (&self.plugin, &self.own_format) {
             (Some(plugin), Some(format)) => (format.snapshot)(plugin, &self.state.groups),
@@ -358,9 +369,11 @@ impl<T: Plugin<K>, K> Calls for Runtime<T, K> {
         let Self { plugin, own_format, state, input, .. } = self;
         let result = match (plugin, own_format) {
             (Some(plugin), Some(format)) => {
-                let snapshot = Fields(&input[..length]).find(|field| field.number == 1);
+                let field = |number| Fields(&input[..length]).find(|field| field.number == number);
+                let snapshot = field(1).map_or(&[][..], |field| field.bytes);
+                let version = field(STATE_VERSION).map_or(0, |field| field.varint() as u32);
                 state.groups.clear();
-                (format.restore)(plugin, snapshot.map_or(&[], |field| field.bytes), &mut state.groups)
+                (format.restore)(plugin, version, snapshot, &mut state.groups)
             }
             _ => Err(Error::new("the plugin has no snapshot format of its own")),
         };

@@ -38,7 +38,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::output::{NewBatch, NewPoint};
 use crate::point::Point;
-use crate::runtime::Calls;
+use crate::runtime::{Calls, STATE_VERSION};
 use crate::wire::{self, FIXED64, Fields, VARINT};
 
 /// A plugin that was given to [`register!`](crate::register).
@@ -171,14 +171,24 @@ impl<T: Registered> Harness<T> {
             .map_or(Vec::new(), |field| field.bytes.to_vec())
     }
 
-    /// Gives the plugin a snapshot in its own format.
+    /// Gives the plugin a snapshot in its own format, of this version.
     ///
     /// # Errors
     ///
     /// What the plugin says of it.
     pub fn restore(&mut self, snapshot: &[u8]) -> Result<()> {
+        self.restore_version(self.calls.state_version(), snapshot)
+    }
+
+    /// Gives the plugin a snapshot in another version of its own format.
+    ///
+    /// # Errors
+    ///
+    /// What the plugin says of it.
+    pub fn restore_version(&mut self, version: u32, snapshot: &[u8]) -> Result<()> {
         let mut request = Vec::new();
         wire::put_bytes(1, snapshot, &mut request);
+        wire::put_int(STATE_VERSION, version.into(), &mut request);
         self.put(&request);
         self.calls.restore(request.len());
         self.answer()

@@ -141,6 +141,10 @@ pub trait Batch: Options + 'static {
 /// Without it a snapshot is the plugin's memory as it is, which fits the same `.wasm` file with the
 /// same options only, and needs no code.
 pub trait Snapshot<Group> {
+    /// Version of the format. Raise it when older bytes mean something else; the operator decides with
+    /// `on-mismatch` whether a state in an older version is given to [`Snapshot::restore`] or set aside.
+    const VERSION: u32 = 1;
+
     /// The state of all groups, as bytes.
     ///
     /// # Errors
@@ -148,11 +152,11 @@ pub trait Snapshot<Group> {
     /// Ends the task.
     fn snapshot(&self, groups: &Groups<Group>) -> Result<Vec<u8>>;
 
-    /// Fills `groups`, which is empty, from what [`Snapshot::snapshot`] returned, perhaps of an older
-    /// version of the plugin.
+    /// Fills `groups`, which is empty, from what [`Snapshot::snapshot`] returned in a plugin whose
+    /// [`Snapshot::VERSION`] was `version`.
     ///
     /// # Errors
     ///
     /// The task starts without the state, and the log says why.
-    fn restore(&self, snapshot: &[u8], groups: &mut Groups<Group>) -> Result<()>;
+    fn restore(&self, version: u32, snapshot: &[u8], groups: &mut Groups<Group>) -> Result<()>;
 }

@@ -23,7 +23,7 @@ impl Snapshot<i64> for Count {
         Ok(lines.join("\n").into_bytes())
     }
 
-    fn restore(&self, snapshot: &[u8], groups: &mut Groups<i64>) -> Result<()> {
+    fn restore(&self, _version: u32, snapshot: &[u8], groups: &mut Groups<i64>) -> Result<()> {
         for line in String::from_utf8_lossy(snapshot).lines() {
             let (count, id) = line.split_once(' ').ok_or("a line is not `count group`")?;
             groups.insert(id, count.parse().map_err(|_| Error::new(format!("`{count}` is no count")))?);
