@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tracing::{debug, info, warn};
 
-use crate::file::{file_name, remove_stale, write_whole};
+use crate::file::{file_name, make_folder, remove_stale, write_whole};
 use crate::guest_log::Who;
 use crate::snapshot::{Snapshot, SnapshotHeader};
 
@@ -134,9 +134,9 @@ impl Checkpoints {
     /// # Errors
     ///
     /// What the system says.
-    pub fn set_aside(&self, who: &Who, bytes: &[u8]) -> io::Result<PathBuf> {
+    pub fn set_aside(&self, key: &Key, bytes: &[u8]) -> io::Result<PathBuf> {
         let hash = hex(&Sha256::digest(bytes)[..4]);
-        let name = format!("{}.{}-{hash}.{EXTENSION}", file_name(&who.task), file_name(&who.node));
+        let name = format!("{}.{}-{hash}.{EXTENSION}", file_name(&key.task), file_name(&key.node));
         write_whole(&self.aside, &name, bytes)
     }
 
@@ -159,7 +159,7 @@ impl Checkpoints {
 
     /// A lock among processes, until the file is closed. `None` if another one has it.
     fn lock(&self, key: &Key) -> io::Result<Option<File>> {
-        fs::create_dir_all(&self.folder)?;
+        make_folder(&self.folder)?;
         let file = File::create(self.folder.join(format!("{}.lock", key.file_stem())))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(file)),
@@ -234,14 +234,30 @@ impl Keeper {
     }
 
     /// The checkpoint, if there is one and it is this session's.
-    pub async fn read(&self) -> Option<Vec<u8>> {
+    pub async fn read(&self, who: &Who) -> Option<Vec<u8>> {
         self.claim.as_ref()?;
         let path = self.checkpoints.path(&self.key);
         // Nearly always there is none, and who asks need not wait for another thread to say so.
         if !path.exists() {
             return None;
         }
-        self.blocking.spawn_blocking(move || fs::read(path).ok()).await.ok()?
+        let shown = path.display().to_string();
+        match self.blocking.spawn_blocking(move || fs::read(path)).await.ok()? {
+            Ok(bytes) => Some(bytes),
+            Err(e) => {
+                let Who { function, task, node, plugin } = who;
+                warn!(
+                    function,
+                    task,
+                    node,
+                    plugin,
+                    file = shown,
+                    err = e.to_string(),
+                    "checkpoint can't be read"
+                );
+                None
+            }
+        }
     }
 
     /// Begins to write the checkpoint. False if the last one is still being written.
@@ -271,9 +287,9 @@ impl Keeper {
     /// # Errors
     ///
     /// What the system says.
-    pub async fn set_aside(&self, who: &Arc<Who>, bytes: Vec<u8>) -> io::Result<PathBuf> {
-        let (checkpoints, who) = (Arc::clone(&self.checkpoints), Arc::clone(who));
-        let kept = self.blocking.spawn_blocking(move || checkpoints.set_aside(&who, &bytes)).await;
+    pub async fn set_aside(&self, bytes: Vec<u8>) -> io::Result<PathBuf> {
+        let (checkpoints, key) = (Arc::clone(&self.checkpoints), self.key.clone());
+        let kept = self.blocking.spawn_blocking(move || checkpoints.set_aside(&key, &bytes)).await;
         kept.unwrap_or_else(|e| Err(io::Error::other(e)))
     }
 }

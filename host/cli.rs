@@ -46,6 +46,8 @@ enum Command {
     },
     /// Print what was skipped because a plugin failed at it, oldest first.
     Skipped(Settings),
+    /// List, show, export, import, drop and compare the states of tasks.
+    State(commands::state::Options),
     /// Play a recording to the plugins as Kapacitor would, and show what comes out.
     Demo(commands::demo::Options),
     #[command(hide = true)]
@@ -118,6 +120,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Check(settings) => commands::check::check(settings.load()?),
         Command::Config { stdio, settings } => commands::check::config(&settings, stdio),
         Command::Skipped(settings) => commands::skipped::skipped(&settings.load()?),
+        Command::State(options) => commands::state::state(&options),
         Command::Demo(options) => commands::demo::demo(&options),
         Command::Compile(options) => commands::compile::compile(&options),
         Command::Bench(options) => commands::bench::bench(&options),

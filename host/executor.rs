@@ -8,6 +8,7 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 use tracing::{debug, error, info, warn};
 
+use crate::budget::Place;
 use crate::checkpoint::Keeper;
 use crate::deadline::CallClock;
 use crate::guest_log::{GuestLog, Who};
@@ -62,6 +63,10 @@ pub struct Executor {
     pub(crate) keeper: Option<Keeper>,
     /// Whether no more checkpoints are taken: one has failed.
     checkpoints_end: bool,
+    /// The InitRequest as Kapacitor sent it.
+    pub(crate) request: InitRequest,
+    /// The state of the plugins that the task was last compared with, see [`Host::generation`].
+    pub(crate) generation: u64,
     /// What was counted of the task that has ended.
     counts: Option<Counts>,
     /// Measures the calls into the guest.
@@ -81,6 +86,8 @@ impl Executor {
             settled: false,
             keeper: None,
             checkpoints_end: false,
+            request: InitRequest::default(),
+            generation: 0,
             counts: None,
             clock,
         }
@@ -114,6 +121,7 @@ impl Executor {
                 let names: Vec<_> = self.function.named_plugins().collect();
                 self.host.settled(&names).await;
                 let info = self.function.info(&self.host.plugins());
+                self.host.told(&self.function, &info);
                 put_response(ResponseMessage::Info(info), out);
             }
             RequestMessage::Init(request) => return Ok(self.init(request, out).await),
@@ -166,11 +174,27 @@ impl Executor {
         {
             self.host.look_for(&name).await;
         }
-        let Routed { plugin, request } = self.function.route(request, &self.host.plugins())?;
-        self.who = Arc::new(Who { plugin: plugin.name.clone(), ..Who::clone(&self.who) });
+        self.generation = self.host.generation();
+        let routed = self.route(request.clone())?;
+        self.request = request;
+        self.who = Arc::new(Who { plugin: routed.plugin.name.clone(), ..Who::clone(&self.who) });
+        let place = self.host.budget().place(routed.plugin.min_memory).map_err(|e| self.describe(&e))?;
+        let task = Task::start(self.parts(routed, Some(place))).await.map_err(|e| self.describe(&e))?;
+        self.task = Some(task);
+        self.keeper = Some(Keeper::new(self.host.checkpoints(), &self.who, self.host.compute().clone()));
+        Ok(())
+    }
+
+    /// The plugin for a task.
+    pub(crate) fn route(&self, request: InitRequest) -> Result<Routed, String> {
+        let told = self.host.told.of(&self.function.name);
+        self.function.route(request, &self.host.plugins(), told.as_ref())
+    }
+
+    /// What a task of this session is made of.
+    pub(crate) fn parts(&self, routed: Routed, place: Option<Place>) -> Parts {
+        let Routed { plugin, request } = routed;
         let options = InitRequest { options: request.options.clone(), ..InitRequest::default() };
-        let options_sha256 = Sha256::digest(options.encode_to_vec()).into();
-        let place = self.host.budget().place(plugin.min_memory).map_err(|e| self.describe(&e))?;
         let surroundings = Surroundings {
             who: Arc::clone(&self.who),
             log: GuestLog::new(Arc::clone(&self.who), self.function.limits.log_per_second),
@@ -179,19 +203,15 @@ impl Executor {
             world: World::new(rand::random()),
             budget: Arc::clone(self.host.budget()),
         };
-        let parts = Parts {
+        Parts {
             plugin,
             surroundings,
             policy: self.function.policy,
             request: request.encode_to_vec(),
-            options_sha256,
+            options_sha256: Sha256::digest(options.encode_to_vec()).into(),
             skipped: Arc::clone(self.host.skipped()),
             place,
-        };
-        let task = Task::start(parts).await.map_err(|e| self.describe(&e))?;
-        self.task = Some(task);
-        self.keeper = Some(Keeper::new(self.host.checkpoints(), &self.who, self.host.compute().clone()));
-        Ok(())
+        }
     }
 
     /// The snapshot that Kapacitor asks for.
@@ -295,6 +315,9 @@ impl Executor {
 
     async fn process(&mut self, run: Run, out: &mut Vec<u8>) -> Result<Verdict, String> {
         self.settle(None).await?;
+        if self.generation != self.host.generation() && self.update(&run, out).await? {
+            return Ok(Verdict::Go);
+        }
         let Some(task) = &mut self.task else {
             return Err("a point or batch before init".to_owned());
         };

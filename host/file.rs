@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -18,17 +19,37 @@ const STALE: Duration = Duration::from_secs(3600);
 ///
 /// What the system says; nothing is left behind then.
 pub(crate) fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
-    fs::create_dir_all(folder)?;
+    make_folder(folder)?;
     let path = folder.join(name);
     // Two processes may write the same file at the same time.
     let mut file =
         tempfile::Builder::new().prefix(&format!("{name}.")).suffix(PARTIAL).tempfile_in(folder)?;
     file.write_all(bytes)?;
+    give_to_owner_of(folder, file.path())?;
     file.as_file().sync_all()?;
     file.persist(&path).map_err(|e| e.error)?;
     // Without this the new name may be lost, and the old contents are there again.
     fs::File::open(folder)?.sync_all()?;
     Ok(path)
+}
+
+/// Makes a folder, if it is not there.
+pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    give_to_owner_of(parent, folder)
+}
+
+/// What root makes for the host, whose user is another one, is to be that user's.
+fn give_to_owner_of(folder: &Path, made: &Path) -> io::Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let owner = fs::metadata(folder)?;
+    std::os::unix::fs::chown(made, Some(owner.uid()), Some(owner.gid()))
 }
 
 /// Removes what a crash has left behind in `folder`.

@@ -1,10 +1,10 @@
 //! What all sessions of the process share: the engine, the plugins, the functions.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow};
 use tokio::runtime::{Builder, Runtime};
@@ -18,9 +18,11 @@ use crate::compile::{CodeFolder, Compiler, cores};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::limits::Limits;
-use crate::plugin::{self, Plugin, Refusal};
+use crate::plugin::{self, Plugin, Problem, Refusal};
 use crate::router::{Function, Plugins};
 use crate::skipped::Skipped;
+use crate::told::Told;
+use crate::update::{Stamp, stamp};
 
 /// The running host.
 pub struct Host {
@@ -32,8 +34,12 @@ pub struct Host {
     plugins: RwLock<Arc<Plugins>>,
     /// Names of plugins that are still being loaded.
     loading: watch::Sender<BTreeSet<String>>,
-    /// Held while a plugin is looked for; the files that were refused, as they were then.
-    looking: tokio::sync::Mutex<BTreeMap<String, Stamp>>,
+    /// Counts the versions of plugins that were taken in.
+    generation: AtomicU64,
+    /// Held while a plugin is looked for; the files that were loaded or refused, as they were then.
+    known: tokio::sync::Mutex<BTreeMap<String, Stamp>>,
+    /// What Kapacitor was told of the functions.
+    pub(crate) told: Told,
     loader: Loader,
     budget: Arc<Budget>,
     skipped: Arc<Skipped>,
@@ -54,9 +60,6 @@ struct Loader {
     limits: Limits,
     compiler: Compiler,
 }
-
-/// Tells whether a file has changed.
-type Stamp = (Option<SystemTime>, u64);
 
 impl Host {
     /// A host that has not loaded its plugins yet: see [`Host::load_plugins`]. Who asks for one waits.
@@ -104,7 +107,9 @@ impl Host {
             stopping: watch::Sender::new(false),
             plugins: RwLock::default(),
             loading: watch::Sender::new(files.into_keys().collect()),
-            looking: tokio::sync::Mutex::default(),
+            generation: AtomicU64::new(0),
+            known: tokio::sync::Mutex::default(),
+            told: Told::new(&config.state_dir, config.keep),
             loader: Loader { engine, limits, compiler },
             config,
             functions,
@@ -156,19 +161,20 @@ impl Host {
         let mut files: Vec<_> = files(&self.config)?.into_iter().filter(|(name, _)| wanted(name)).collect();
         let mut load = |tasks: &mut JoinSet<_>| {
             if let Some((name, path)) = files.pop() {
-                let loader = self.loader.clone();
-                tasks.spawn(async move { (loader.load(&name, &path).await, name, path) });
+                let (loader, stamp) = (self.loader.clone(), stamp(&path));
+                tasks.spawn(async move { (loader.load(&name, &path).await, name, stamp) });
             }
         };
         let loaded = self.compute().block_on(async {
             let mut tasks = JoinSet::new();
             (0..cores()).for_each(|_| load(&mut tasks));
             while let Some(loaded) = tasks.join_next().await {
-                let (plugin, name, path) = loaded.context("a plugin could not be loaded")?;
-                if plugin.is_err() {
-                    self.looking.lock().await.insert(name.clone(), stamp(&path));
+                let (plugin, name, stamp) = loaded.context("a plugin could not be loaded")?;
+                if let Some(stamp) = stamp {
+                    self.known.lock().await.insert(name.clone(), stamp);
                 }
                 self.insert(&name, plugin);
+                self.compare_with_told(&name);
                 load(&mut tasks);
             }
             anyhow::Ok(())
@@ -189,11 +195,12 @@ impl Host {
         Ok(())
     }
 
-    fn insert(&self, name: &str, plugin: Result<Plugin, Refusal>) {
+    pub(crate) fn insert(&self, name: &str, plugin: Result<Plugin, Refusal>) {
         let plugin = plugin.map(Arc::new).map_err(Arc::new);
         let mut plugins = self.plugins.write().unwrap_or_else(PoisonError::into_inner);
         Arc::make_mut(&mut plugins).insert(name.to_owned(), plugin);
         drop(plugins);
+        self.generation.fetch_add(1, Relaxed);
         self.loading.send_modify(|loading| {
             loading.remove(name);
         });
@@ -243,26 +250,46 @@ impl Host {
         Arc::clone(&self.plugins.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Grows whenever a plugin is taken in, for whoever wants to know whether there is a new one.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Relaxed)
+    }
+
     /// Loads the plugin `name`, if it was put into the folder since the host started, or changed since
     /// it was refused.
     pub async fn look_for(&self, name: &str) {
         self.settled(&[name]).await;
-        let mut refused = self.looking.lock().await;
+        let mut known = self.known.lock().await;
         // The name may be a TICKscript's: it chooses among the files, and never makes a path.
-        let path = files(&self.config).ok().and_then(|files| files.get(name).cloned());
+        let path = self.files().ok().and_then(|files| files.get(name).cloned());
         let (Some(path), None | Some(Err(_))) = (path, self.plugins().get(name)) else { return };
-        let stamp = stamp(&path);
-        if refused.get(name) == Some(&stamp) {
-            return;
+        let Some(stamp) = stamp(&path) else { return };
+        if known.insert(name.to_owned(), stamp) != Some(stamp) {
+            let loaded = self.load_one(name, &path).await;
+            self.insert(name, loaded);
+            self.compare_with_told(name);
         }
-        let (loader, of) = (self.loader.clone(), name.to_owned());
-        let loaded = self.compute().spawn(async move { loader.load(&of, &path).await });
-        if let Ok(plugin) = loaded.await {
-            if plugin.is_err() {
-                refused.insert(name.to_owned(), stamp);
-            }
-            self.insert(name, plugin);
-        }
+    }
+
+    /// Loads one file.
+    pub(crate) async fn load_one(&self, name: &str, path: &Path) -> Result<Plugin, Refusal> {
+        let (loader, of, file) = (self.loader.clone(), name.to_owned(), path.to_owned());
+        let loaded = self.compute().spawn(async move { loader.load(&of, &file).await });
+        loaded.await.unwrap_or_else(|e| {
+            // The task panicked; its message is on stderr.
+            let problem = Problem::Read(std::io::Error::other(e));
+            Err(Refusal { path: path.to_owned(), problem })
+        })
+    }
+
+    /// The files that were loaded or refused, as they were then. Nobody else looks for plugins meanwhile.
+    pub(crate) async fn known(&self) -> tokio::sync::MutexGuard<'_, BTreeMap<String, Stamp>> {
+        self.known.lock().await
+    }
+
+    /// The plugin files that there are.
+    pub(crate) fn files(&self) -> Result<BTreeMap<String, PathBuf>> {
+        files(&self.config)
     }
 }
 
@@ -273,10 +300,6 @@ impl Loader {
         report(name, &plugin, start);
         plugin
     }
-}
-
-fn stamp(path: &Path) -> Stamp {
-    fs::metadata(path).map_or((None, 0), |file| (file.modified().ok(), file.len()))
 }
 
 /// A runtime that may be dropped anywhere: it does not wait for guests.
@@ -290,7 +313,7 @@ impl Drop for Compute {
     }
 }
 
-fn files(config: &Config) -> Result<BTreeMap<String, std::path::PathBuf>> {
+fn files(config: &Config) -> Result<BTreeMap<String, PathBuf>> {
     plugin::files_in(&config.plugins_dir).with_context(|| {
         let folder = config.plugins_dir.display();
         format!("the plugins folder {folder} can't be read: set plugins-dir or --plugins-dir")

@@ -33,6 +33,33 @@ impl State {
     }
 }
 
+const OUTSIDE: SnapshotError = SnapshotError::Damaged("its pages do not fit its memory");
+
+/// The payload of a memory snapshot: addresses, and the bytes that are there, whole pages each.
+///
+/// # Errors
+///
+/// When the payload ends inside a run of pages; nothing follows.
+pub fn runs(payload: &[u8]) -> impl Iterator<Item = Result<(usize, &[u8]), SnapshotError>> {
+    let mut rest = payload;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let run = rest.split_first_chunk::<8>().and_then(|(head, pages)| {
+            let [index, count] =
+                [0, 4].map(|i| u32::from_le_bytes([head[i], head[i + 1], head[i + 2], head[i + 3]]) as usize);
+            let (pages, after) = pages.split_at_checked(count.checked_mul(PAGE)?)?;
+            rest = after;
+            Some((index.checked_mul(PAGE)?, pages))
+        });
+        if run.is_none() {
+            rest = &[];
+        }
+        Some(run.ok_or(OUTSIDE))
+    })
+}
+
 /// The state of a freshly made instance, which snapshots are differences to.
 #[derive(Debug)]
 pub struct Image {
@@ -124,18 +151,10 @@ impl Image {
                 page[image.len()..].fill(0);
             }
         }
-        let mut rest = &state.pages[..];
-        while !rest.is_empty() {
-            let run = rest.split_first_chunk::<8>().and_then(|(head, pages)| {
-                let [index, count] = [0, 4]
-                    .map(|i| u32::from_le_bytes([head[i], head[i + 1], head[i + 2], head[i + 3]]) as usize);
-                let start = index.checked_mul(PAGE)?;
-                let length = count.checked_mul(PAGE)?;
-                let (pages, after) = pages.split_at_checked(length)?;
-                memory.get_mut(start..start.checked_add(length)?)?.copy_from_slice(pages);
-                Some(after)
-            });
-            rest = run.ok_or(SnapshotError::Damaged("its pages do not fit its memory"))?;
+        for run in runs(&state.pages) {
+            let (start, pages) = run?;
+            let place = start.checked_add(pages.len()).and_then(|end| memory.get_mut(start..end));
+            place.ok_or(OUTSIDE)?.copy_from_slice(pages);
         }
         Ok(())
     }

@@ -23,6 +23,8 @@ pub enum Call {
     Snapshot,
     /// `udf_restore`
     Restore,
+    /// `udf_input` with zero
+    GiveInputBack,
 }
 
 /// A call as it was made.

@@ -12,8 +12,9 @@
 //! - [`router`], [`options`]: which plugin, with which options.
 //! - [`plugin`], [`engine`]: a plugin, admitted and compiled.
 //! - [`sandbox`], [`deadline`], [`guest_log`]: one running guest and its limits.
-//! - [`image`], [`snapshot`]: its state.
+//! - [`image`], [`snapshot`], [`checkpoint`]: its state.
 //! - [`guard`]: what may go to Kapacitor.
+//! - [`kapacitor_db`]: the snapshots in Kapacitor's database.
 //! - [`client`]: Kapacitor's side of the protocol, for the demo, the bench and the tests.
 
 #![forbid(unsafe_code)]
@@ -27,6 +28,8 @@ pub mod units;
 pub mod budget;
 mod file;
 pub mod host;
+mod told;
+mod update;
 
 pub mod endpoint;
 
@@ -61,11 +64,14 @@ pub mod checkpoint;
 mod choice;
 mod settle;
 mod state;
+mod swap;
 
 pub mod image;
 pub mod snapshot;
 
 pub mod guard;
+
+pub mod kapacitor_db;
 
 pub mod client;
 

@@ -99,6 +99,8 @@ pub struct Refusal {
 pub enum Problem {
     #[error("can't be read: {0}")]
     Read(io::Error),
+    #[error("was deleted: put it back")]
+    Deleted,
     #[error(
         "is larger than host.module = {0}: build it with --release and strip its debug information, or raise it"
     )]

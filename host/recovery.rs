@@ -299,6 +299,10 @@ impl Task {
                     passed.error.map_or(Ok(frames.len()), Err)?
                 }
                 Call::Snapshot => sandbox.snapshot().await.map_err(|e| e.to_string())?.len(),
+                Call::GiveInputBack => {
+                    sandbox.give_input_back().await.map_err(|e| e.to_string())?;
+                    0
+                }
                 Call::Restore => sandbox.restore(step.input).await.map_err(|e| e.to_string())?.len(),
             };
             differs |= step.returned.is_some_and(|before| before != returned);

@@ -145,12 +145,18 @@ impl Function {
         Ok((by_task.map(|(_, name)| name.clone()).or(by_script), settings))
     }
 
-    /// Chooses the plugin of a task and makes the request fit it.
+    /// Chooses the plugin of a task and makes the request fit it. `told` is what Kapacitor was told of the
+    /// function when it started, where that is known.
     ///
     /// # Errors
     ///
     /// A sentence for the user of the task: what is wrong and what to change.
-    pub fn route(&self, mut request: InitRequest, plugins: &Plugins) -> Result<Routed, String> {
+    pub fn route(
+        &self,
+        mut request: InitRequest,
+        plugins: &Plugins,
+        told: Option<&InfoResponse>,
+    ) -> Result<Routed, String> {
         let (name, settings) = self.choose(&request)?;
         let Some(name) = name else { return Err(self.no_plugin_named(plugins)) };
         let plugin = match plugins.get(&name) {
@@ -161,9 +167,15 @@ impl Function {
             None => return Err(unknown_plugin(&name, &self.name, plugins)),
         };
         self.check_edges(&plugin, plugins)?;
+        self.check_told(&plugin, told)?;
         self.check_plugin(&plugin)?;
         request.options = match settings {
-            None => options::fit(request.options, &plugin.info, &name)?,
+            None => options::fit(request.options, &plugin.info, &name).map_err(|problems| match told {
+                Some(told) if told.options != plugin.info.options => {
+                    format!("{problems}; Kapacitor was told of other options when it started: restart it")
+                }
+                _ => problems,
+            })?,
             Some(settings) => {
                 let (fitted, problems): (Vec<_>, Vec<_>) = settings
                     .iter()
@@ -236,7 +248,22 @@ impl Function {
         )
     }
 
-    /// Kapacitor was told the function's edges at its start; a plugin with others can't serve it.
+    /// Kapacitor has built its tasks with the edges that it was told when it started.
+    fn check_told(&self, plugin: &Plugin, told: Option<&InfoResponse>) -> Result<(), String> {
+        let Some(told) = told else { return Ok(()) };
+        let edges = Edges { wants: told.wants(), provides: told.provides() };
+        if plugin.edges() == edges {
+            return Ok(());
+        }
+        Err(format!(
+            "function `{}`: Kapacitor was told when it started that it is {edges}, and plugin `{}` is {} now: restart Kapacitor",
+            self.name,
+            plugin.name,
+            plugin.edges()
+        ))
+    }
+
+    /// A generic function has edges of its own, and a route may name a plugin with others than the function's.
     fn check_edges(&self, plugin: &Plugin, plugins: &Plugins) -> Result<(), String> {
         let info = self.info(plugins);
         let edges = Edges { wants: info.wants(), provides: info.provides() };

@@ -311,6 +311,15 @@ impl Sandbox {
         Some((global, &mut self.store))
     }
 
+    /// `udf_input` with zero: the host gives the input buffer back, so that what is in it and in the guest's
+    /// other buffers need not be part of a snapshot.
+    pub(crate) async fn give_input_back(&mut self) -> Result<(), GuestError> {
+        if self.input.take().is_some() {
+            self.call("udf_input", &self.calls.input.clone(), 0).await?;
+        }
+        Ok(())
+    }
+
     /// Copies `bytes` to where the guest wants its input.
     async fn put(&mut self, call: &'static str, bytes: &[u8]) -> Result<(i32, i32), GuestError> {
         let room = match self.input {

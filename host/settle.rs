@@ -42,7 +42,7 @@ impl Executor {
         self.settled = true;
         let mut misfits = Vec::new();
         let kept = match &self.keeper {
-            Some(keeper) => keeper.read().await,
+            Some(keeper) => keeper.read(&self.who).await,
             None => None,
         };
         let mut checkpoint = kept.and_then(|bytes| take_apart(Source::Checkpoint, bytes, &mut misfits));
@@ -142,7 +142,7 @@ impl Executor {
     /// Sets a state aside; returns the file, or nothing if that failed.
     async fn set_aside(&mut self, bytes: Vec<u8>) -> String {
         let Some(keeper) = &self.keeper else { return String::new() };
-        match keeper.set_aside(&self.who, bytes).await {
+        match keeper.set_aside(bytes).await {
             Ok(file) => file.display().to_string(),
             Err(e) => {
                 let Who { function, task, node, plugin } = &*self.who;

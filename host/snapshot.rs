@@ -6,12 +6,14 @@
 //!
 //! A snapshot is never empty, since Kapacitor drops an empty one and gives an older one back.
 
+use std::cell::RefCell;
 use std::io::Read;
 
 use prost::Message;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use crate::checkpoint::Key;
 use crate::guest_log::Who;
 use crate::plugin::{ABI, Plugin};
 use crate::units::Bytes;
@@ -27,12 +29,25 @@ const MAGIC: [u8; 4] = *b"KWSN";
 const FORMAT: u8 = 1;
 const CHECKSUM: usize = 32;
 
-/// zstd's fastest level; memory pages compress well already here.
-const LEVEL: i32 = 1;
+/// zstd's level for payloads up to [`SMALL`]. Of 324 KiB, the pages of a moving average over 1,000 groups,
+/// it makes 41 KB in 0.6 ms; level 1 makes 57 KB in the same time.
+const LEVEL: i32 = 3;
 
-/// Largest window that is decompressed with, as a power of two: 8 MiB, and [`LEVEL`] uses 512 KiB. zstd
+/// The level for larger ones, whose time counts: of 2.7 MiB, ten times as many groups, it makes 423 KB in
+/// 2.5 ms; level 3 makes 271 KB in 4.8 ms.
+const FAST_LEVEL: i32 = -5;
+
+/// See [`LEVEL`].
+const SMALL: usize = 512 * 1024;
+
+/// Largest window that is decompressed with, as a power of two: 8 MiB, and both levels use less. zstd
 /// allocates what a payload asks for, up to 128 MiB unless told otherwise.
 const WINDOW: u32 = 23;
+
+thread_local! {
+    /// Making a compressor takes as long as compressing a small state.
+    static COMPRESSOR: RefCell<zstd::bulk::Compressor<'static>> = RefCell::default();
+}
 
 /// Why a snapshot does not fit, or can't be made.
 #[derive(Debug, Error)]
@@ -196,8 +211,12 @@ impl Snapshot {
     }
 
     pub(crate) fn pack(header: &SnapshotHeader, payload: &[u8]) -> Vec<u8> {
-        let compressed = zstd::bulk::compress(payload, LEVEL).expect("compressing to memory");
-        Self::seal(header, &compressed)
+        let level = if payload.len() <= SMALL { LEVEL } else { FAST_LEVEL };
+        let compressed = COMPRESSOR.with_borrow_mut(|compressor| {
+            compressor.set_compression_level(level)?;
+            compressor.compress(payload)
+        });
+        Self::seal(header, &compressed.expect("compressing to memory"))
     }
 
     fn seal(header: &SnapshotHeader, compressed: &[u8]) -> Vec<u8> {
@@ -321,6 +340,21 @@ fn check_format(magic: [u8; 4], format: u8) -> Result<(), SnapshotError> {
 /// A snapshot that says that there is no state.
 pub fn none(taken: &Taken<'_>) -> Vec<u8> {
     Snapshot::pack(&taken.header(PayloadKind::None, 0), &[])
+}
+
+/// What stands for the state of `key` once it was dropped: that there is none, from now on.
+pub fn dropped(key: &Key) -> Vec<u8> {
+    let header = SnapshotHeader {
+        kind: PayloadKind::None.into(),
+        function: key.function.clone(),
+        task: key.task.clone(),
+        node: key.node.clone(),
+        started_at: now(),
+        taken_at: now(),
+        host_version: env!("CARGO_PKG_VERSION").to_owned(),
+        ..SnapshotHeader::default()
+    };
+    Snapshot::pack(&header, &[])
 }
 
 /// Wraps what a plugin with a format of its own returned.

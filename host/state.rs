@@ -51,6 +51,12 @@ impl Taking {
         self.last.as_ref().map_or(0, |(_, bytes)| bytes.len())
     }
 
+    /// What is known of the data and of Kapacitor holds for the task that takes over, too.
+    pub fn succeed(&mut self, before: &Self) {
+        self.marks = before.marks;
+        self.live = before.live;
+    }
+
     /// Another state begins now.
     pub fn begin(&mut self) {
         *self = Self { marks: Marks { given: false, ..self.marks }, live: self.live, ..Self::new() };
@@ -170,6 +176,9 @@ impl Task {
     /// The outer error ends the task.
     async fn take_now(&mut self) -> Result<Result<Vec<u8>, SnapshotError>, String> {
         if !self.plugin.own_format {
+            if self.plugin.image.is_ok() {
+                self.give_input_back().await?;
+            }
             return Ok(self.memory_snapshot());
         }
         match self.own_snapshot().await {
@@ -185,6 +194,35 @@ impl Task {
                 }
                 Ok(Err(SnapshotError::Failed(failure)))
             }
+        }
+    }
+
+    /// The state in the plugin's own format, for its next version. Whatever fails, the task goes on.
+    ///
+    /// # Errors
+    ///
+    /// The outer one: why the task must end. The inner one: why there is no such state.
+    pub(crate) async fn hand_over(&mut self) -> Result<Result<Snapshot, String>, String> {
+        if !self.plugin.own_format {
+            return Ok(Err("the version that runs has no state format of its own".to_owned()));
+        }
+        let taken = match self.take_now().await? {
+            Ok(bytes) => Snapshot::parse(&bytes),
+            Err(e) => Err(e),
+        };
+        Ok(taken.map_err(|e| e.to_string()))
+    }
+
+    /// Has the plugin give up its buffers, which are most of the memory that a few groups take.
+    async fn give_input_back(&mut self) -> Result<(), String> {
+        let Some(sandbox) = &mut self.sandbox else { return Ok(()) };
+        match sandbox.give_input_back().await {
+            Ok(()) => {
+                let step = Step { call: Call::GiveInputBack, input: &[], returned: None };
+                self.remember(step, 0, self.surroundings.clock.used());
+                Ok(())
+            }
+            Err(e) => self.overcome(&[], e.to_string(), &mut Vec::new()).await,
         }
     }
 
@@ -210,6 +248,7 @@ impl Task {
             Ok(()) => self.memory_snapshot(),
             Err(e) => Err(SnapshotError::Failed(e)),
         };
+        // It was another one's.
         (self.sandbox, self.guard, self.points_seen, self.journal) = running;
         self.surroundings.world.set_state(world);
         taken

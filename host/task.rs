@@ -65,7 +65,8 @@ pub struct Task {
     pub counts: Counts,
     /// Memory of what is kept for recovery.
     pub(crate) kept: Account,
-    _place: Place,
+    /// `None` while it is tried out beside the task that it is to take over from.
+    place: Option<Place>,
 }
 
 /// What has become of the points of a task.
@@ -101,8 +102,9 @@ pub struct Parts {
     pub options_sha256: [u8; 32],
     /// Where skipped frames are kept.
     pub skipped: Arc<Skipped>,
-    /// Its place among all sandboxes.
-    pub place: Place,
+    /// Its place among all sandboxes; `None` while it is tried out beside the task that it is to take over
+    /// from.
+    pub place: Option<Place>,
 }
 
 impl Task {
@@ -137,7 +139,7 @@ impl Task {
             request,
             options_sha256,
             base,
-            _place: place,
+            place,
         })
     }
 
@@ -153,28 +155,75 @@ impl Task {
     /// Why the task must end.
     pub async fn process(&mut self, run: &Run, out: &mut Vec<u8>) -> Result<(), String> {
         self.counts.points_in += run.points;
+        self.process_frames(run, 0, out).await
+    }
+
+    /// Gives a run to the plugin from `at` on.
+    ///
+    /// # Errors
+    ///
+    /// Why the task must end.
+    pub(crate) async fn process_frames(
+        &mut self,
+        run: &Run,
+        at: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), String> {
         if let Some(time) = frame::time(run.last_frame(), run.batches || self.in_batch) {
             self.taking.note_time(time);
         }
-        let mut rest = &run.frames[..];
-        loop {
-            let piece = if self.plugin.reads_clock {
-                // The time that the guest sees is that of the frame it is given.
-                first_frames(rest, 1)
-            } else if self.piece == WHOLE {
-                rest.len()
-            } else {
-                first_frames(rest, self.piece)
-            };
-            let (piece, after) = rest.split_at(piece);
+        let mut rest = &run.frames[at..];
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(self.first_piece(rest));
             // Where there are points only, nobody needs to look at them once more.
             let points = (piece.len() == run.frames.len() && !run.batches).then_some(run.points);
             self.process_piece(piece, points, out).await?;
-            if after.is_empty() {
-                return Ok(());
-            }
             rest = after;
         }
+        Ok(())
+    }
+
+    /// How much of `frames` goes into one call.
+    fn first_piece(&self, frames: &[u8]) -> usize {
+        if self.plugin.reads_clock {
+            // The time that the guest sees is that of the frame it is given.
+            first_frames(frames, 1)
+        } else if self.piece == WHOLE {
+            frames.len()
+        } else {
+            first_frames(frames, self.piece)
+        }
+    }
+
+    /// Gives the first piece of `frames` to a plugin that has to prove itself; returns how long it was.
+    ///
+    /// # Errors
+    ///
+    /// How the plugin failed; then `out` is as it was.
+    pub(crate) async fn try_first(&mut self, frames: &[u8], out: &mut Vec<u8>) -> Result<usize, String> {
+        let (piece, mark) = (self.first_piece(frames), out.len());
+        let tried = self.attempt(&frames[..piece], None, out).await;
+        if tried.is_err() {
+            out.truncate(mark);
+        }
+        tried.map(|()| piece)
+    }
+
+    /// Takes over from `before`, whose input comes here from now on.
+    pub(crate) fn succeed(&mut self, before: &mut Self) {
+        let Counts { points_in, processed, points_out, skipped, dropped, reduced, recoveries } =
+            before.counts;
+        let now = &mut self.counts;
+        now.points_in += points_in;
+        now.processed += processed;
+        now.points_out += points_out;
+        now.skipped += skipped;
+        now.dropped += dropped;
+        now.reduced += reduced;
+        now.recoveries += recoveries;
+        self.taking.succeed(&before.taking);
+        self.failures = std::mem::take(&mut before.failures);
+        self.place = before.place.take();
     }
 
     async fn process_piece(

@@ -5,6 +5,8 @@
 /// Starts hosts, and checks what they say.
 mod support;
 
+/// The states that the host keeps itself.
+mod checkpoints;
 /// The command line and `udf.toml`.
 mod cli;
 /// The guest SDK's codec.
@@ -29,5 +31,9 @@ mod session;
 mod snapshots;
 /// Many sessions at once, at random.
 mod soak;
+/// The command `state`.
+mod state;
 /// stdin and stdout instead of a socket.
 mod stdio;
+/// New versions of plugins while tasks run.
+mod swap;

@@ -20,6 +20,8 @@ use kapacitor_wasm::wire;
 
 use super::check::table;
 
+mod snapshots;
+
 /// What to measure.
 #[derive(clap::Args)]
 pub struct Options {
@@ -92,6 +94,7 @@ pub fn bench(options: &Options) -> Result<ExitCode> {
         ]);
     }
     println!("{table}");
+    println!("{}", snapshots::table(&moving_avg, options.runs)?);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -67,6 +67,9 @@ impl Serving {
         drop(entered);
         let serving = Self { host, runtime: Some(runtime) };
         serving.host.load_plugins(|_| true)?;
+        if let Some(runtime) = &serving.runtime {
+            runtime.spawn(Arc::clone(&serving.host).follow_files());
+        }
         Ok(serving)
     }
 

@@ -177,6 +177,18 @@ impl Host {
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
+    /// Ends the host as a crash would.
+    pub fn crash(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts the host again after its end, with a new log; waits until it is ready.
+    pub fn revive(&mut self) {
+        self.child = self.setup.spawn(&self.log);
+        self.wait_for_log(&["msg=ready"]);
+    }
+
     /// Stops the host as a service manager would; returns its exit code.
     pub fn stop(&mut self) -> Option<i32> {
         Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
@@ -188,8 +200,7 @@ impl Host {
     /// Stops the host and starts it again, with a new log; waits until it is ready.
     pub fn start_again(&mut self) {
         self.stop();
-        self.child = self.setup.spawn(&self.log);
-        self.wait_for_log(&["msg=ready"]);
+        self.revive();
     }
 }
 
@@ -230,6 +241,12 @@ pub fn point(host: &str, time: i64, value: f64) -> Point {
         fields_double: BTreeMap::from([("value".to_owned(), value)]),
         ..Point::default()
     }
+}
+
+/// A point whose time is now. Of a task that gets such points a checkpoint is kept.
+pub fn live_point(host: &str, value: f64) -> RequestMessage {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    RequestMessage::Point(point(host, now.as_nanos() as i64, value))
 }
 
 /// The requests of a batch as Kapacitor's `|window` sends it: the points with nothing but time,

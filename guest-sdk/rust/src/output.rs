@@ -60,6 +60,10 @@ impl Output {
         Self { provides, frames: Vec::new() }
     }
 
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.frames
+    }
+
     pub(crate) fn frames(&self) -> &[u8] {
         &self.frames
     }

@@ -16,7 +16,8 @@ use crate::wire::{self, Fields};
 
 /// The calls of the guest interface. Each one's result is in [`Calls::result`] until the next call.
 pub trait Calls {
-    /// Room for the next call's input, at least `length` bytes; kept until it is asked for again.
+    /// Room for the next call's input, at least `length` bytes; kept until it is asked for again. Zero:
+    /// none is needed for now, so that all buffers can be given up.
     fn input(&mut self, length: usize) -> &mut [u8];
     /// InfoResponse.
     fn info(&mut self);
@@ -263,6 +264,11 @@ impl<T: Plugin<K>, K> Runtime<T, K> {
     fn run(&mut self, length: usize) -> Result<()> {
         let Self { plugin, state, input, out, .. } = self;
         let plugin = plugin.as_ref().ok_or_else(|| Error::new("process before init"))?;
+        if out.buffer().capacity() < length {
+            // A buffer that grows leaves copies of what was in it all over the memory.
+            wipe(out.buffer());
+            out.buffer().reserve(length + length / 2);
+        }
         let mut rest = &input[..length];
         while !rest.is_empty() {
             let (message, after) = wire::split_frame(rest).ok_or_else(|| Error::new("a frame is cut off"))?;
@@ -291,6 +297,15 @@ impl<T: Plugin<K>, K> Runtime<T, K> {
     }
 }
 
+/// Gives up a buffer, and leaves nothing in memory of what was in it.
+fn wipe(buffer: &mut Vec<u8>) {
+    buffer.clear();
+    buffer.resize(buffer.capacity(), 0);
+    // Otherwise the compiler sees that nobody reads what is freed.
+    std::hint::black_box(&mut buffer[..]);
+    *buffer = Vec::new();
+}
+
 /// Logs the first skip, the tenth, the hundredth, and so on: a field name that never matches shows,
 /// and does not fill the log.
 #[cold]
@@ -302,7 +317,15 @@ fn report_skipped(skipped: u64, error: &Error) {
 
 impl<T: Plugin<K>, K> Calls for Runtime<T, K> {
     fn input(&mut self, length: usize) -> &mut [u8] {
-        if self.input.len() < length {
+        if length == 0 {
+            // A snapshot would hold what is in them.
+            [&mut self.input, &mut self.answer].into_iter().for_each(wipe);
+            wipe(self.out.buffer());
+            if self.state.begin.is_none() {
+                wipe(&mut self.state.frames);
+            }
+        } else if self.input.len() < length {
+            wipe(&mut self.input);
             self.input.resize(length, 0);
         }
         &mut self.input

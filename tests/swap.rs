@@ -1,0 +1,253 @@
+//! New versions of plugins while tasks run.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::symlink;
+
+use kapacitor_wasm::client::{Client, text};
+use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
+
+use crate::support::{Host, Setup, batch, live_point, play, point, wasm};
+
+/// What the host logs once it has taken a new version in.
+const TAKEN_IN: [&str; 2] = ["plugin has a new version", "plugin=own_format"];
+
+fn host(on_update: &str) -> Host {
+    Setup::new(&format!("[policy]\non-update = \"{on_update}\"\n")).with(&["own_format", "mirror"]).serve()
+}
+
+fn start(host: &Host) -> Client {
+    host.start("own_format", &[text("as", "n")])
+}
+
+/// Puts `plugin` in the place of own_format, under a name of its own first.
+fn replace(host: &Host, plugin: &str) {
+    let partial = host.setup.folder.path().join("partial");
+    fs::write(&partial, wasm(plugin)).unwrap();
+    fs::rename(partial, host.setup.plugin("own_format")).unwrap();
+}
+
+fn count_of(response: Option<ResponseMessage>) -> (i64, i64) {
+    let Some(ResponseMessage::Point(point)) = response else { panic!("{response:?}") };
+    (point.fields_int["n"], point.fields_int.get("version").copied().unwrap_or(1))
+}
+
+/// The count that comes back for one point, and the version that has counted.
+fn count(client: &mut Client) -> (i64, i64) {
+    client.send(RequestMessage::Point(point("a", 1, 1.0))).unwrap();
+    count_of(client.receive().unwrap())
+}
+
+#[test]
+fn running_tasks_keep_their_version_and_new_ones_get_the_new_one() {
+    let host = host("keep");
+    let mut running = start(&host);
+    assert_eq!(count(&mut running), (1, 1));
+    replace(&host, "own_format_2");
+    host.wait_for_log(&TAKEN_IN);
+    assert_eq!(count(&mut start(&host)), (1, 2));
+    assert_eq!(count(&mut running), (2, 1));
+    assert_eq!(play(running, []), []);
+}
+
+#[test]
+fn a_task_migrates_with_its_state() {
+    let host = host("migrate");
+    let mut running = start(&host);
+    assert_eq!((count(&mut running), count(&mut running)), ((1, 1), (2, 1)));
+    // Written in place.
+    fs::write(host.setup.plugin("own_format"), wasm("own_format_2")).unwrap();
+    host.wait_for_log(&TAKEN_IN);
+    assert_eq!((count(&mut running), count(&mut running)), ((3, 2), (4, 2)));
+    host.wait_for_log(&["task goes on with the new version", "points_seen=3"]);
+    // A snapshot is the new version's.
+    let snapshot = running.snapshot(&mut Vec::new()).unwrap();
+    drop(running);
+    let mut again = start(&host);
+    assert!(again.restore(snapshot).unwrap().success);
+    assert_eq!(count(&mut again), (5, 2));
+    drop(again);
+    host.wait_for_log(&["msg=\"task ended\"", "points_in=4 points_out=4"]);
+}
+
+#[test]
+fn a_version_that_fails_at_its_first_points_is_rolled_back() {
+    for policy in ["migrate", "restart"] {
+        let host = host(policy);
+        let mut running = start(&host);
+        assert_eq!(count(&mut running), (1, 1));
+        replace(&host, "own_format_2");
+        host.wait_for_log(&TAKEN_IN);
+        let mut old = point("a", 2, 1.0);
+        old.fields_int.insert("old".to_owned(), 1);
+        running.send(RequestMessage::Point(old)).unwrap();
+        assert_eq!(count_of(running.receive().unwrap()), (2, 1), "{policy}");
+        host.wait_for_log(&["lvl=warn", "task stays with the version", "a point for the old version"]);
+        // It is not tried again.
+        assert_eq!(count(&mut running), (3, 1), "{policy}");
+    }
+}
+
+#[test]
+fn a_task_can_begin_anew_with_the_new_version() {
+    let host = host("restart");
+    let mut running = start(&host);
+    assert_eq!((count(&mut running), count(&mut running)), ((1, 1), (2, 1)));
+    replace(&host, "own_format_2");
+    host.wait_for_log(&TAKEN_IN);
+    assert_eq!((count(&mut running), count(&mut running)), ((1, 2), (2, 2)));
+}
+
+#[test]
+fn no_point_is_lost_or_doubled_while_a_task_migrates() {
+    const POINTS: i64 = 30_000;
+    let host = host("migrate");
+    let (mut reader, mut writer, _socket) = start(&host).split();
+    let sender = std::thread::spawn(move || {
+        for time in 0..POINTS {
+            let mut frame = Vec::new();
+            let message = RequestMessage::Point(point("a", time, 1.0));
+            kapacitor_wasm::protocol::put_request(message, &mut frame);
+            writer.write_all(&frame).unwrap();
+        }
+        writer
+    });
+    let mut next = || kapacitor_wasm::client::receive(&mut reader).unwrap();
+    let mut versions = Vec::new();
+    for i in 1..=POINTS {
+        if i == POINTS / 4 {
+            replace(&host, "own_format_2");
+            host.wait_for_log(&TAKEN_IN);
+        }
+        let (count, version) = count_of(next());
+        assert_eq!(count, i);
+        versions.push(version);
+    }
+    drop(sender.join().unwrap());
+    assert!(versions.is_sorted());
+    assert_eq!((versions[0], versions[POINTS as usize - 1]), (1, 2));
+}
+
+#[test]
+fn a_batch_is_not_cut_by_a_new_version() {
+    let host = Setup::new("[policy]\non-update = \"restart\"\n").with(&["mirror_batch"]).serve();
+    let mut client = host.start("mirror_batch", &[]);
+    let requests = batch("a", 1, &[1.0, 2.0]);
+    for request in &requests[..2] {
+        client.send(request.clone()).unwrap();
+    }
+    // Whoever has answered this has seen what came before it.
+    client.keepalive(1).unwrap();
+    client.receive().unwrap();
+    let mut file = wasm("mirror_batch");
+    // A custom section changes nothing but the file.
+    file.extend([0, 2, 1, b'v']);
+    fs::write(host.setup.plugin("mirror_batch"), file).unwrap();
+    host.wait_for_log(&["plugin has a new version"]);
+    let mut whole = |requests: &[RequestMessage], expected: usize| {
+        for request in requests {
+            client.send(request.clone()).unwrap();
+        }
+        for _ in 0..expected {
+            assert!(!matches!(client.receive().unwrap(), None | Some(ResponseMessage::Error(_))));
+        }
+    };
+    whole(&requests[2..], 4);
+    assert_eq!(host.count_logs(&["task goes on with the new version"]), 0);
+    whole(&requests, 4);
+    host.wait_for_log(&["task goes on with the new version"]);
+}
+
+#[test]
+fn a_file_that_is_refused_changes_nothing() {
+    let host = host("migrate");
+    let mut running = start(&host);
+    assert_eq!(count(&mut running), (1, 1));
+    fs::write(host.setup.plugin("own_format"), "not wasm").unwrap();
+    host.wait_for_log(&["lvl=error", "plugin refused", "is not a WebAssembly module"]);
+    host.wait_for_log(&["lvl=warn", "the version that was loaded before goes on"]);
+    assert_eq!(count(&mut running), (2, 1));
+    assert_eq!(count(&mut start(&host)), (1, 1));
+    // A link that is switched is seen, too.
+    let versions = host.setup.folder.path().join("versions");
+    fs::create_dir(&versions).unwrap();
+    fs::write(versions.join("2.wasm"), wasm("own_format_2")).unwrap();
+    let link = host.setup.folder.path().join("link");
+    symlink(versions.join("2.wasm"), &link).unwrap();
+    fs::rename(link, host.setup.plugin("own_format")).unwrap();
+    host.wait_for_log(&TAKEN_IN);
+    assert_eq!(count(&mut running), (3, 2));
+}
+
+#[test]
+fn a_plugin_without_a_format_of_its_own_stays() {
+    let host = Setup::new("[policy]\non-update = \"migrate\"\n").with(&["mirror"]).serve();
+    let mut running = host.start("mirror", &[]);
+    fs::write(host.setup.plugin("mirror"), wasm("own_format")).unwrap();
+    host.wait_for_log(&["plugin has a new version"]);
+    running.send(live_point("a", 1.0)).unwrap();
+    assert!(matches!(running.receive().unwrap(), Some(ResponseMessage::Point(_))));
+    host.wait_for_log(&[
+        "task stays with the version",
+        "the version that runs has no state format of its own",
+    ]);
+}
+
+#[test]
+fn deleting_a_file_ends_nothing_that_runs() {
+    let host = host("keep");
+    let mut running = start(&host);
+    assert_eq!(count(&mut running), (1, 1));
+    let path = host.setup.plugin("own_format");
+    fs::remove_file(&path).unwrap();
+    host.wait_for_log(&["lvl=warn", "plugin file deleted", "plugin=own_format"]);
+    assert_eq!(count(&mut running), (2, 1));
+    let refused = host.connect("own_format").init("task", vec![text("as", "n")]).unwrap();
+    assert!(refused.error.contains("own_format.wasm: was deleted: put it back"), "{refused:?}");
+    // Who asks need not wait until it is noticed.
+    fs::write(path, wasm("own_format")).unwrap();
+    assert_eq!(count(&mut start(&host)), (1, 1));
+}
+
+#[test]
+fn what_kapacitor_was_told_otherwise_is_reported() {
+    let mut host = host("restart");
+    let mut running = start(&host);
+    for function in ["own_format", "mirror"] {
+        let mut client = host.connect(function);
+        client.info().unwrap();
+        client.end_input().unwrap();
+        assert_eq!(client.rest().unwrap(), []);
+    }
+    // Other options: what is told of both is enough to start it.
+    replace(&host, "moving_avg");
+    let differs = "differs=\"option field(string) is new, option size(int) is new\"";
+    host.wait_for_log(&["lvl=warn", "Kapacitor was told something else", "function=own_format", differs]);
+    assert_eq!(count(&mut running), (1, 1), "it can't have the new version without its options");
+    let refused = host.connect("own_format").init("task", vec![text("as", "n")]).unwrap();
+    assert!(refused.error.contains("missing") && refused.error.contains("field"), "{refused:?}");
+
+    // Other edges: Kapacitor has built its tasks without them.
+    fs::write(host.setup.plugin("mirror"), wasm("mirror_batch")).unwrap();
+    let differs = "differs=\"edges batch -> batch were stream -> stream\"";
+    host.wait_for_log(&["lvl=warn", "Kapacitor was told something else", "function=mirror", differs]);
+    let refuses = |host: &Host| {
+        let refused = host.connect("mirror").init("task", Vec::new()).unwrap();
+        let expected = "Kapacitor was told when it started that it is stream -> stream, and plugin `mirror` is batch -> batch now: restart Kapacitor";
+        assert!(refused.error.contains(expected), "{refused:?}");
+    };
+    refuses(&host);
+    // A new host does not know better than the old one.
+    host.start_again();
+    host.wait_for_log(&["lvl=warn", "Kapacitor was told something else", "function=mirror", differs]);
+    refuses(&host);
+    assert_eq!(host.connect("mirror").info().unwrap().wants, 1);
+    assert!(host.connect("mirror").init("task", Vec::new()).unwrap().success);
+}
+
+#[test]
+fn a_plugin_is_loaded_when_its_file_appears() {
+    let host = host("keep");
+    fs::write(host.setup.plugin("above"), wasm("above")).unwrap();
+    host.wait_for_log(&["plugin loaded", "plugin=above"]);
+}
