@@ -21,6 +21,12 @@ struct Cli {
     command: Command,
 }
 
+/// The configuration file, unless told otherwise.
+pub const CONFIG: &str = "/etc/kapacitor-wasm/udf.toml";
+
+/// The variable that tells otherwise.
+pub const CONFIG_ENV: &str = "KAPACITOR_WASM_CONFIG";
+
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (wasmtime 48 LTS, guest interface 1)");
 
 #[derive(Subcommand)]
@@ -63,8 +69,8 @@ pub struct Settings {
     #[arg(
         long,
         value_name = "FILE",
-        default_value = "/etc/kapacitor-wasm/udf.toml",
-        env = "KAPACITOR_WASM_CONFIG"
+        default_value = CONFIG,
+        env = CONFIG_ENV
     )]
     pub config: PathBuf,
     /// Folder of the plugins.

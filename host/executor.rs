@@ -222,6 +222,9 @@ impl Executor {
         // Kapacitor keeps no empty snapshot, which is right for a task that has no state.
         let Some(task) = &mut self.task else { return Ok(Vec::new()) };
         let (snapshot, is_state) = task.snapshot(most).await?;
+        let (bytes, points_seen) = (snapshot.len().to_string(), task.points_seen.to_string());
+        let Who { function, task, node, plugin } = &*self.who;
+        debug!(function, task, node, plugin, bytes, points_seen, "snapshot given");
         if is_state {
             self.keep(snapshot.clone());
         }
@@ -333,6 +336,8 @@ impl Executor {
         if let Some(task) = &mut self.task {
             task.finish(out).await?;
         }
+        // Kapacitor may start the task again as soon as it sees the end of this session.
+        self.end_task();
         Ok(Verdict::Close)
     }
 

@@ -1,1 +1,227 @@
+//! The states that the host keeps itself, and which state a task goes on with.
 
+use std::fs;
+use std::path::PathBuf;
+
+use kapacitor_wasm::client::{Client, option};
+use kapacitor_wasm::protocol::option_value::Value;
+use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
+
+use crate::support::{Host, Setup, field, live_point, moving_avg, play, point};
+
+/// A session of the same task and node as all others here.
+fn start(host: &Host) -> Client {
+    host.start("moving_avg", &moving_avg(10))
+}
+
+/// The mean that comes back for one point of now.
+fn mean(client: &mut Client, value: f64) -> f64 {
+    client.send(live_point("a", value)).unwrap();
+    let response = client.receive().unwrap();
+    field(response.as_slice(), "mean")[0]
+}
+
+/// Ends a session as Kapacitor does, and waits until the host has ended it too.
+fn end(client: Client) {
+    assert_eq!(play(client, []), []);
+}
+
+fn files(host: &Host, folder: &str) -> Vec<PathBuf> {
+    let folder = host.setup.folder.path().join("state").join(folder);
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn a_task_that_is_enabled_again_goes_on_where_it_was() {
+    let host = Host::with(&["moving_avg"]);
+    let mut first = start(&host);
+    assert_eq!((mean(&mut first, 2.0), mean(&mut first, 4.0)), (2.0, 3.0));
+    end(first);
+    let mut second = start(&host);
+    assert_eq!(mean(&mut second, 6.0), 4.0);
+    host.wait_for_log(&["state restored", "from=checkpoint", "points_seen=2"]);
+    // Kapacitor may go away without a word.
+    drop(second);
+    host.wait_for_logs(&["msg=\"task ended\""], 2);
+    assert_eq!(mean(&mut start(&host), 8.0), 5.0);
+    // One file, whatever was written.
+    assert_eq!(files(&host, "checkpoints").len(), 1);
+}
+
+#[test]
+fn the_newer_of_two_states_is_chosen() {
+    let host = Host::with(&["moving_avg"]);
+    let mut first = start(&host);
+    mean(&mut first, 2.0);
+    let older = first.snapshot(&mut Vec::new()).unwrap();
+    mean(&mut first, 4.0);
+    end(first);
+    let mut second = start(&host);
+    assert!(second.restore(older.clone()).unwrap().success);
+    assert_eq!(mean(&mut second, 6.0), 4.0);
+    let because = "because=\"the snapshot has seen 1 points and the checkpoint 2\"";
+    host.wait_for_log(&["state restored", "from=checkpoint", "points_seen=2", because]);
+    let newer = second.snapshot(&mut Vec::new()).unwrap();
+    drop(second);
+    host.wait_for_logs(&["msg=\"task ended\""], 2);
+    // Kapacitor's is newer, as after the loss of the state folder's last changes.
+    let checkpoint = &files(&host, "checkpoints")[0];
+    fs::write(checkpoint, older).unwrap();
+    let mut third = start(&host);
+    assert!(third.restore(newer).unwrap().success);
+    assert_eq!(mean(&mut third, 8.0), 5.0);
+    host.wait_for_log(&["state restored", "from=snapshot", "points_seen=3"]);
+}
+
+#[test]
+fn a_state_outlives_a_crash_of_the_host() {
+    let mut host = Setup::new("[state]\ncheckpoint-interval = \"10ms\"\n").with(&["moving_avg"]).serve();
+    let mut client = start(&host);
+    mean(&mut client, 2.0);
+    host.wait_for_log(&["checkpoint written"]);
+    mean(&mut client, 4.0);
+    // Whatever was written last.
+    host.wait_for_logs(&["checkpoint written"], 2);
+    host.crash();
+    host.revive();
+    assert_eq!(mean(&mut start(&host), 6.0), 4.0);
+    host.wait_for_log(&["state restored", "from=checkpoint", "points_seen=2"]);
+}
+
+#[test]
+fn a_host_that_is_stopped_finishes_what_it_has_read_and_keeps_the_state() {
+    let mut host = Host::with(&["moving_avg", "mirror"]);
+    let mut client = start(&host);
+    assert_eq!(mean(&mut client, 2.0), 2.0);
+    for value in [4.0, 6.0] {
+        client.send(live_point("a", value)).unwrap();
+    }
+    // Whoever has answered this has read what came before it.
+    client.keepalive(1).unwrap();
+    let mut means = Vec::new();
+    while means.len() < 2 {
+        match client.receive().unwrap() {
+            Some(ResponseMessage::Keepalive(_)) => {}
+            response => means.extend(field(response.as_slice(), "mean")),
+        }
+    }
+    assert_eq!(means, [3.0, 4.0]);
+    let idle = host.start("mirror", &[]);
+    assert_eq!(host.stop(), Some(0));
+    // Both connections have ended between two frames.
+    assert_eq!((client.rest().unwrap(), play(idle, [])), (vec![], vec![]));
+    host.revive();
+    assert_eq!(mean(&mut start(&host), 8.0), 5.0);
+    host.wait_for_log(&["state restored", "from=checkpoint", "points_seen=3"]);
+}
+
+#[test]
+fn what_kapacitor_has_forgotten_is_set_aside() {
+    let host = Host::with(&["moving_avg"]);
+    let mut first = start(&host);
+    mean(&mut first, 2.0);
+    first.snapshot(&mut Vec::new()).unwrap();
+    mean(&mut first, 4.0);
+    end(first);
+    // A Kapacitor that has deleted the task restores nothing.
+    assert_eq!(mean(&mut start(&host), 6.0), 6.0);
+    let line =
+        host.wait_for_log(&["lvl=info", "the task starts clean", "Kapacitor has forgotten its snapshot"]);
+    let aside = files(&host, "set-aside");
+    assert_eq!(aside.len(), 1);
+    assert!(line.contains(aside[0].to_str().unwrap()), "{line}");
+}
+
+#[test]
+fn a_replay_leaves_the_state_of_the_live_task_alone() {
+    let host = Setup::new("[state]\ncheckpoint-interval = \"10ms\"\n").with(&["moving_avg"]).serve();
+    let mut live = start(&host);
+    mean(&mut live, 2.0);
+    let snapshot = live.snapshot(&mut Vec::new()).unwrap();
+    // Kapacitor gives a replay the live task's snapshot, and may store the replay's in its place.
+    let mut replay = start(&host);
+    assert!(replay.restore(snapshot).unwrap().success);
+    assert_eq!(mean(&mut replay, 100.0), 51.0);
+    let of_replay = replay.snapshot(&mut Vec::new()).unwrap();
+    for _ in 0..5 {
+        mean(&mut replay, 100.0);
+    }
+    end(replay);
+    assert_eq!(mean(&mut live, 4.0), 3.0);
+    end(live);
+    let mut again = start(&host);
+    assert!(again.restore(of_replay).unwrap().success);
+    assert_eq!(mean(&mut again, 6.0), 4.0);
+    let because = "because=\"the snapshot was taken of a replay\"";
+    host.wait_for_log(&["state restored", "from=checkpoint", "points_seen=2", because]);
+}
+
+#[test]
+fn a_replay_beside_no_live_task_leaves_nothing() {
+    let host = Setup::new("[state]\ncheckpoint-interval = \"10ms\"\n").with(&["moving_avg"]).serve();
+    // Its data is of another time.
+    for _ in 0..2 {
+        let mut replay = start(&host);
+        for time in [1, 2] {
+            replay.send(RequestMessage::Point(point("a", time, 2.0 * time as f64))).unwrap();
+        }
+        assert_eq!(field(&play(replay, []), "mean"), [2.0, 3.0]);
+    }
+    assert_eq!(files(&host, "checkpoints"), [PathBuf::new(); 0]);
+
+    let host = Setup::new("[state]\ncheckpoints = \"always\"\n").with(&["moving_avg"]).serve();
+    for expected in [[2.0, 3.0], [8.0 / 3.0, 3.0]] {
+        let mut replay = start(&host);
+        for time in [1, 2] {
+            replay.send(RequestMessage::Point(point("a", time, 2.0 * time as f64))).unwrap();
+        }
+        assert_eq!(field(&play(replay, []), "mean"), expected);
+    }
+    let host = Setup::new("[state]\ncheckpoints = \"never\"\n").with(&["moving_avg"]).serve();
+    for _ in 0..2 {
+        let mut client = start(&host);
+        assert_eq!(mean(&mut client, 2.0), 2.0);
+        end(client);
+    }
+    assert_eq!(files(&host, "checkpoints"), [PathBuf::new(); 0]);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_to_costs_a_warning() {
+    let config = "[state]\ncheckpoint-interval = \"10ms\"\n";
+    let setup = Setup::new(config).with(&["moving_avg"]);
+    let state = setup.folder.path().join("state");
+    fs::create_dir(&state).unwrap();
+    // A file where the folder should be, which not even root can write into.
+    fs::write(state.join("checkpoints"), "").unwrap();
+    let host = setup.serve();
+    let mut client = start(&host);
+    assert_eq!(mean(&mut client, 2.0), 2.0);
+    host.wait_for_log(&["lvl=warn", "checkpoints can't be written, tasks go on without"]);
+    assert_eq!(mean(&mut client, 4.0), 3.0);
+    end(client);
+    assert_eq!(mean(&mut start(&host), 4.0), 4.0);
+    assert_eq!(host.count_logs(&["checkpoints can't be written"]), 1);
+    // There is room again.
+    fs::remove_file(state.join("checkpoints")).unwrap();
+    let mut client = host.start("moving_avg", &moving_avg(3));
+    mean(&mut client, 1.0);
+    host.wait_for_log(&["checkpoints are written again"]);
+}
+
+#[test]
+fn what_a_plugin_sends_at_its_end_is_no_part_of_the_state() {
+    // A plugin that sends its points at the end has them once more when it goes on.
+    let host = Host::with(&["stream_to_batch"]);
+    let options = [option("size", Value::IntValue(3))];
+    let mut first = host.start("stream_to_batch", &options);
+    first.send(live_point("a", 1.0)).unwrap();
+    let sent = play(first, []);
+    let mut second = host.start("stream_to_batch", &options);
+    second.send(live_point("a", 2.0)).unwrap();
+    let points = |responses: &[ResponseMessage]| {
+        responses.iter().filter(|response| matches!(response, ResponseMessage::Point(_))).count()
+    };
+    assert_eq!((points(&sent), points(&play(second, []))), (1, 2));
+}

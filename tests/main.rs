@@ -21,6 +21,8 @@ mod kapacitor;
 mod overload;
 /// The plugins of the repository, and the four combinations of edges.
 mod plugins;
+/// Random programs, interrupted by snapshots.
+mod programs;
 /// Plugins that fail.
 mod recovery;
 /// Which plugin a task gets, and with which options.

@@ -7,7 +7,7 @@ use kapacitor_wasm::protocol::{Point, RequestMessage, ResponseMessage, put_reque
 use crate::support::{FAIL, Host, Setup, error_of, field, moving_avg, play, point};
 
 /// Computes for about 100 ms for each call, however many points it is given.
-const SLOW: &str = r#"
+pub const SLOW: &str = r#"
     (module
       (memory (export "memory") 1)
       (data (i32.const 0) "\08\01")

@@ -217,7 +217,8 @@ fn a_snapshot_inside_a_batch_waits_for_its_end() {
     assert!(matches!(responses[3], ResponseMessage::End(_)), "{responses:?}");
     assert!(matches!(responses[4], ResponseMessage::Snapshot(_)), "{responses:?}");
 
-    // Not for ever: a batch may be cut off by the end of the input, or never end.
+    // Not for ever: a batch may be cut off by the end of the input, or never end. Then it is the state of
+    // before the batch.
     let cut = batch("a", 1, &[1.0])[..2].to_vec();
     let mut client = host.start("mirror_batch", &[]);
     for request in cut.clone() {
@@ -228,4 +229,172 @@ fn a_snapshot_inside_a_batch_waits_for_its_end() {
     requests.push(RequestMessage::Snapshot(SnapshotRequest {}));
     let responses = play(host.start("mirror_batch", &[]), requests);
     assert!(matches!(&responses[..], [ResponseMessage::Snapshot(_)]), "{responses:?}");
+}
+
+#[test]
+fn a_snapshot_from_inside_a_batch_is_of_before_it() {
+    let host = Setup::new("[sessions]\nsnapshot-deadline = \"50ms\"\n").with(&["batch_sums"]).serve();
+    let mut client = host.start("batch_sums", &[]);
+    let sum = |client: &mut Client, requests: Vec<RequestMessage>| {
+        let ends = requests.iter().filter(|r| matches!(r, RequestMessage::End(_))).count();
+        requests.into_iter().for_each(|request| client.send(request).unwrap());
+        let mut sums = Vec::new();
+        while sums.len() < ends {
+            sums.extend(field(client.receive().unwrap().as_slice(), "sum"));
+        }
+        sums
+    };
+    assert_eq!(sum(&mut client, batch("a", 1, &[1.0, 2.0])), [3.0]);
+    let next = batch("a", 2, &[4.0, 8.0]);
+    assert_eq!(sum(&mut client, next[..2].to_vec()), [] as [f64; 0]);
+    // The end of the batch does not come in time.
+    let snapshot = client.snapshot(&mut Vec::new()).unwrap();
+    // The one that was interrupted goes on as if it had not been.
+    assert_eq!(sum(&mut client, next[2..].to_vec()), [15.0]);
+    assert_eq!(sum(&mut client, batch("a", 3, &[16.0])), [31.0]);
+
+    let mut other = host.start("batch_sums", &[]);
+    assert!(other.restore(snapshot).unwrap().success);
+    host.wait_for_log(&["state restored", "points_seen=2"]);
+    assert_eq!(sum(&mut other, next), [15.0]);
+}
+
+#[test]
+fn a_snapshot_does_not_wait_for_all_the_input_before_it() {
+    let config = "[sessions]\nsnapshot-deadline = \"20ms\"\n[limits]\ncall-deadline = \"1m\"\n";
+    let setup = Setup::new(config);
+    fs::write(setup.plugin("slow"), wat::parse_str(crate::overload::SLOW).unwrap()).unwrap();
+    let host = setup.serve();
+    let mut client = host.start("slow", &[]);
+    // Each run takes 100 ms, and there are many.
+    let name = "x".repeat(60 * 1024);
+    let large = |time| {
+        RequestMessage::Point(kapacitor_wasm::protocol::Point { name: name.clone(), ..point("a", time, 1.0) })
+    };
+    let (reader, mut writer, _socket) = {
+        client.send(large(0)).unwrap();
+        client.split()
+    };
+    let mut bytes = Vec::new();
+    (1..200).for_each(|time| kapacitor_wasm::protocol::put_request(large(time), &mut bytes));
+    kapacitor_wasm::protocol::put_request(RequestMessage::Snapshot(SnapshotRequest {}), &mut bytes);
+    std::thread::spawn(move || {
+        use std::io::Write as _;
+        writer.write_all(&bytes).unwrap();
+        // Ends the input, but not before the snapshot was answered.
+        std::thread::park();
+    });
+    let mut reader = Client::over_pipes(reader, std::io::sink());
+    let snapshot = loop {
+        match reader.receive().unwrap() {
+            Some(ResponseMessage::Snapshot(response)) => break response.snapshot,
+            Some(ResponseMessage::Keepalive(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    let seen = kapacitor_wasm::snapshot::Snapshot::parse(&snapshot).unwrap().header.points_seen;
+    assert!((1..200).contains(&seen), "{seen} points");
+}
+
+#[test]
+fn an_unchanged_state_has_the_same_snapshot() {
+    let host = Host::with(&["moving_avg"]);
+    let mut client = host.start("moving_avg", &moving_avg(10));
+    feed(&mut client, [1.0, 2.0]);
+    let first = client.snapshot(&mut Vec::new()).unwrap();
+    assert_eq!(client.snapshot(&mut Vec::new()).unwrap(), first);
+    host.wait_for_logs(&["snapshot given"], 2);
+    assert_eq!(host.count_logs(&["snapshot taken"]), 1);
+    feed(&mut client, [3.0]);
+    assert_ne!(client.snapshot(&mut Vec::new()).unwrap(), first);
+}
+
+#[test]
+fn a_state_that_does_not_fit_can_keep_a_task_from_starting() {
+    let config = "[policy]\non-mismatch = \"fail\"\n";
+    let host = Setup::new(config).with(&["moving_avg"]).serve();
+    let mut client = host.start("moving_avg", &moving_avg(10));
+    feed(&mut client, [1.0]);
+    let snapshot = client.snapshot(&mut Vec::new()).unwrap();
+    drop(client);
+    let restore = || host.start("moving_avg", &moving_avg(20)).restore(snapshot.clone()).unwrap();
+    let refused = restore();
+    assert!(!refused.success);
+    let expected = "the state it had does not fit: it was taken with other options: put back what it fits, or let it start clean with `kapacitor-wasm state drop task` or on-mismatch = \"fresh\"";
+    assert!(refused.error.contains(expected), "{refused:?}");
+    // The way out that it names.
+    let of = ["--node", "udf2", "--function", "moving_avg"];
+    let (code, said, stderr) = host.setup.run(&[&["state", "drop", "task"], &of[..]].concat());
+    assert_eq!(code, 0, "{said}{stderr}");
+    assert!(restore().success);
+}
+
+#[test]
+fn a_plugin_can_migrate_an_older_state() {
+    for (policy, expected) in [("restore", 4), ("fresh", 1)] {
+        let config = format!("[policy]\non-mismatch = \"{policy}\"\n");
+        let old = Setup::new("").with(&["own_format"]).serve();
+        let mut client = old.start("own_format", &[text("as", "n")]);
+        for time in 0..3 {
+            client.send(RequestMessage::Point(point("a", time, 1.0))).unwrap();
+        }
+        let snapshot = client.snapshot(&mut Vec::new()).unwrap();
+        let setup = Setup::new(&config);
+        setup.add("own_format_2", "own_format");
+        let new = setup.serve();
+        let mut client = new.start("own_format", &[text("as", "n")]);
+        assert!(client.restore(snapshot).unwrap().success);
+        client.send(RequestMessage::Point(point("a", 4, 1.0))).unwrap();
+        let Some(ResponseMessage::Point(point)) = client.receive().unwrap() else { panic!() };
+        assert_eq!((point.fields_int["n"], point.fields_int["version"]), (expected, 2));
+        if policy == "fresh" {
+            new.wait_for_log(&[
+                "lvl=warn",
+                "set aside",
+                "it is in version 1 of the plugin's own format, and the plugin has version 2",
+                "state import",
+            ]);
+        }
+    }
+}
+
+#[test]
+fn snapshots_of_older_hosts_are_given_back() {
+    use std::sync::Arc;
+
+    use kapacitor_wasm::compile::Compiler;
+    use kapacitor_wasm::engine::Engine;
+    use kapacitor_wasm::guest_log::Who;
+    use kapacitor_wasm::limits::{HostLimits, Limits};
+    use kapacitor_wasm::plugin::Plugin;
+    use kapacitor_wasm::sandbox::Surroundings;
+    use kapacitor_wasm::snapshot::{Snapshot, Taken};
+
+    let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let limits = Limits::default();
+    let engine = Arc::new(Engine::new(limits.stack, None).unwrap());
+    let compiler =
+        Compiler { program: None, limits: HostLimits::default(), stack: limits.stack, folder: "".into() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let plugin =
+            Plugin::admit(&engine, &fixtures.join("counter.wasm"), &limits, &compiler).await.unwrap();
+        let image = plugin.image.as_ref().unwrap();
+        let start = || async { plugin.start(&Surroundings::alone(Who::default(), limits)).await.unwrap() };
+        // What the old host had taken its snapshot of.
+        let mut uninterrupted = start().await;
+        for _ in 0..9 {
+            uninterrupted.process(&[0]).await.unwrap();
+        }
+        let snapshot = Snapshot::parse(&fs::read(fixtures.join("format-1.snapshot")).unwrap()).unwrap();
+        assert_eq!(snapshot.header.host_version, "0.1.0");
+        snapshot.check_fit(&Taken::alone(&plugin)).unwrap();
+        let mut restored = start().await;
+        image.load(&mut restored, &snapshot, limits.memory).await.unwrap();
+        for sandbox in [&mut uninterrupted, &mut restored] {
+            sandbox.process(&[0]).await.unwrap();
+        }
+        let [a, b] = [image.capture(&mut uninterrupted).unwrap(), image.capture(&mut restored).unwrap()];
+        assert_eq!(format!("{a:?}"), format!("{b:?}"));
+    });
 }

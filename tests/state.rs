@@ -1,1 +1,184 @@
+//! The command `state`.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use kapacitor_wasm::client::Client;
+
+use crate::support::{BINARY, Host, Setup, field, live_point, moving_avg, play};
+
+fn start(host: &Host, task: &str) -> Client {
+    let mut client = host.connect("moving_avg");
+    assert!(client.init(task, moving_avg(10)).unwrap().success);
+    client
+}
+
+fn mean(client: &mut Client, value: f64) -> f64 {
+    client.send(live_point("a", value)).unwrap();
+    field(client.receive().unwrap().as_slice(), "mean")[0]
+}
+
+/// Runs `state` and returns its exit code and what it says.
+fn state(setup: &Setup, args: &[&str]) -> (i32, String) {
+    let (code, stdout, stderr) = setup.run(&[&["state"], args].concat());
+    (code, stdout + &stderr)
+}
+
+/// What the command prints, which must not fail.
+fn ok(setup: &Setup, args: &[&str]) -> String {
+    let (code, said) = state(setup, args);
+    assert_eq!(code, 0, "{args:?}: {said}");
+    said
+}
+
+fn fails(setup: &Setup, args: &[&str], expected: &str) {
+    let (code, said) = state(setup, args);
+    assert!(code == 1 && said.contains(expected), "{args:?}: {said}");
+}
+
+/// A host whose task `cpu` has seen two points and ended.
+fn host() -> Host {
+    let host = Host::with(&["moving_avg"]);
+    assert!(ok(&host.setup, &["list"]).contains("there are no states"));
+    let mut client = start(&host, "cpu");
+    assert_eq!((mean(&mut client, 2.0), mean(&mut client, 4.0)), (2.0, 3.0));
+    assert_eq!(play(client, []), []);
+    host
+}
+
+fn path(setup: &Setup, name: &str) -> PathBuf {
+    setup.folder.path().join(name)
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn states_are_listed_and_shown() {
+    let host = host();
+    let listed = ok(&host.setup, &["list"]);
+    let words: Vec<&str> = listed.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!(words[..5], ["cpu", "udf2", "moving_avg", "moving_avg", "2"], "{listed}");
+    for which in ["cpu", "cpu/udf2"] {
+        let shown = ok(&host.setup, &["show", which]);
+        for part in ["points seen", " 2", "memory: ", "differ from a fresh start", "1 globals", "began"] {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+    }
+    fails(&host.setup, &["show", "gpu"], "there is no file and no state of a task `gpu`");
+    fails(&host.setup, &["show", "gpu.snapshot"], "there is no file");
+    let config = path(&host.setup, "udf.toml");
+    fails(&host.setup, &["show", text(&config)], "it is not a snapshot of kapacitor-wasm");
+}
+
+#[test]
+fn a_state_can_be_carried_to_another_task() {
+    let host = host();
+    let file = path(&host.setup, "cpu.snapshot");
+    ok(&host.setup, &["export", "cpu", text(&file)]);
+    fails(&host.setup, &["export", "cpu", text(&file)], "the file can't be made");
+    let said = ok(&host.setup, &["import", text(&file), "--task", "other"]);
+    assert!(said.contains("task other node udf2: goes on with this state of 2 points"), "{said}");
+    assert_eq!(mean(&mut start(&host, "other"), 6.0), 4.0);
+    // And the one that it is of still has its own.
+    assert_eq!(mean(&mut start(&host, "cpu"), 6.0), 4.0);
+    fails(&host.setup, &["import", text(&path(&host.setup, "udf.toml"))], "udf.toml can't be imported");
+}
+
+#[test]
+fn an_imported_state_wins_over_what_runs_and_what_kapacitor_has() {
+    let host = host();
+    let file = path(&host.setup, "cpu.snapshot");
+    ok(&host.setup, &["export", "cpu", text(&file)]);
+    let mut client = start(&host, "cpu");
+    for _ in 0..3 {
+        mean(&mut client, 100.0);
+    }
+    let snapshot = client.snapshot(&mut Vec::new()).unwrap();
+    // While the task runs.
+    let said = ok(&host.setup, &["import", text(&file)]);
+    assert!(said.contains("what it had is now "), "{said}");
+    mean(&mut client, 100.0);
+    assert_eq!(play(client, []), []);
+    host.wait_for_log(&["checkpoint not written", "imported or dropped"]);
+    let mut client = start(&host, "cpu");
+    assert!(client.restore(snapshot).unwrap().success);
+    assert_eq!(mean(&mut client, 6.0), 4.0);
+    host.wait_for_log(&["from=checkpoint", "because=\"the checkpoint's state began later\""]);
+}
+
+#[test]
+fn a_dropped_state_does_not_come_back() {
+    let host = host();
+    let mut client = start(&host, "cpu");
+    assert_eq!(mean(&mut client, 6.0), 4.0);
+    let snapshot = client.snapshot(&mut Vec::new()).unwrap();
+    assert_eq!(play(client, []), []);
+    fails(&host.setup, &["drop", "gpu"], "there is no checkpoint of task `gpu`: name its node and function");
+    let said = ok(&host.setup, &["drop", "cpu"]);
+    assert!(said.contains("what it had is now ") && said.contains("starts clean"), "{said}");
+    assert!(ok(&host.setup, &["list"]).contains("(dropped)"));
+    // Kapacitor does not know, and gives it back. What came after that counts.
+    for expected in [[6.0, 7.0], [20.0 / 3.0, 7.0]] {
+        let mut client = start(&host, "cpu");
+        assert!(client.restore(snapshot.clone()).unwrap().success);
+        assert_eq!([mean(&mut client, 6.0), mean(&mut client, 8.0)], expected);
+        assert_eq!(play(client, []), []);
+    }
+    host.wait_for_log(&["the task starts clean", "because=\"its state was dropped\""]);
+    // One that the host has nothing of.
+    ok(&host.setup, &["drop", "gpu", "--node", "udf2", "--function", "moving_avg"]);
+    let mut client = start(&host, "gpu");
+    assert!(client.restore(snapshot).unwrap().success);
+    assert_eq!(mean(&mut client, 6.0), 6.0);
+}
+
+#[test]
+fn two_states_are_compared() {
+    let host = host();
+    let file = path(&host.setup, "before.snapshot");
+    ok(&host.setup, &["export", "cpu", text(&file)]);
+    let same = ok(&host.setup, &["diff", text(&file), "cpu"]);
+    assert!(same.contains("the state is the same"), "{same}");
+    let mut client = start(&host, "cpu");
+    mean(&mut client, 9.0);
+    assert_eq!(play(client, []), []);
+    let differs = ok(&host.setup, &["diff", text(&file), "cpu"]);
+    for part in
+        ["points seen\n  - 2\n  + 3\n", "memory: ", " pages of 4096 bytes differ", "bytes of the page"]
+    {
+        assert!(differs.contains(part), "{part}: {differs}");
+    }
+}
+
+#[test]
+fn what_kapacitor_stores_is_read() {
+    let setup = Setup::new("");
+    let database = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/kapacitor.db");
+    let listed = ok(&setup, &["list", "--db", text(&database)]);
+    assert_eq!(listed.lines().count(), 11, "{listed}");
+    assert!(listed.contains("task-1") && listed.contains("ewma2"), "{listed}");
+    assert!(listed.contains("it is not a snapshot of kapacitor-wasm"), "{listed}");
+    let file = path(&setup, "median");
+    ok(&setup, &["export", "task-3/median4", text(&file), "--db", text(&database)]);
+    assert_eq!(fs::read(&file).unwrap(), b"task-3");
+    fails(&setup, &["export", "task-3", "x", "--db", text(&database)], "more than one state");
+    fails(&setup, &["drop", "task-3", "--db", text(&database)], "a Kapacitor's database is only read");
+    fails(&setup, &["list", "--db", text(&setup.config())], "udf.toml is not a BoltDB file");
+    fails(&setup, &["list", "--db", "/nowhere/kapacitor.db"], "/nowhere/kapacitor.db can't be read");
+}
+
+#[test]
+fn snapshots_of_older_hosts_are_shown() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1.snapshot");
+    let setup = Setup::new("");
+    let shown = ok(&setup, &["show", text(&file)]);
+    assert!(shown.contains("counter") && shown.contains("0.1.0"), "{shown}");
+    let refused = "does not say whose state it is: add --task, --node and --function";
+    fails(&setup, &["import", text(&file)], refused);
+    let of = ["--task", "t", "--node", "counter2", "--function", "counter"];
+    ok(&setup, &[&["import", text(&file)], &of[..]].concat());
+    assert!(ok(&setup, &["list"]).contains("counter2"));
+    assert!(std::process::Command::new(BINARY).args(["state", "--help"]).output().unwrap().status.success());
+}

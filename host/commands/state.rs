@@ -13,7 +13,7 @@ use kapacitor_wasm::config::Config;
 use kapacitor_wasm::kapacitor_db;
 use kapacitor_wasm::snapshot::{self, Snapshot};
 
-use crate::cli::Settings;
+use crate::cli::{CONFIG, CONFIG_ENV};
 
 mod diff;
 mod show;
@@ -26,8 +26,9 @@ pub struct Options {
     /// A stopped Kapacitor's database, in place of the state folder.
     #[arg(long, value_name = "KAPACITOR.DB", global = true)]
     db: Option<PathBuf>,
-    #[command(flatten)]
-    settings: Settings,
+    /// The configuration file, which names the state folder.
+    #[arg(long, value_name = "FILE", default_value = CONFIG, env = CONFIG_ENV, global = true)]
+    config: PathBuf,
 }
 
 #[derive(Subcommand)]
@@ -89,7 +90,7 @@ struct Of {
 
 /// Does what the command line says.
 pub fn state(options: &Options) -> Result<ExitCode> {
-    let config = options.settings.load()?;
+    let config = Config::from_file(&options.config)?;
     let store = Store::open(&config, options.db.as_deref())?;
     let out = match &options.command {
         Command::List => show::list(&store)?,

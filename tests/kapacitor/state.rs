@@ -17,7 +17,7 @@ fn averages_go_on_after(restart: impl FnOnce(&mut Stack)) {
     // Kapacitor asks for the second once it has stored the first.
     wait_for("two snapshots that hold all points", || {
         let log = stack.host_log();
-        let snapshots = log.lines().filter(|line| line.contains("snapshot taken"));
+        let snapshots = log.lines().filter(|line| line.contains("snapshot given"));
         (snapshots.filter(|line| line.contains("points_seen=16")).count() >= 2).then_some(())
     });
     restart(&mut stack);
