@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+use kapacitor_wasm::activation::Passed;
 use kapacitor_wasm::config::{Config, LogLevel};
 use kapacitor_wasm::logfmt::{self, WorkerGuard};
 
@@ -108,8 +109,9 @@ pub const OWN: &str = "/proc/self/exe";
 pub fn run() -> Result<ExitCode> {
     match Cli::parse().command {
         Command::Serve(settings) => {
+            let passed = Passed::from_env()?;
             let (config, _log) = settings.start_logging()?;
-            commands::serve::sockets(config)
+            commands::serve::sockets(config, passed)
         }
         Command::Stdio { function, settings } => {
             let (config, _log) = settings.start_logging()?;

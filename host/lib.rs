@@ -5,7 +5,7 @@
 //!
 //! - [`config`], [`units`]: `udf.toml`.
 //! - [`host`]: what all sessions share.
-//! - [`endpoint`]: sockets, stdin and stdout.
+//! - [`endpoint`], [`activation`]: sockets, stdin and stdout.
 //! - [`session`]: one connection of Kapacitor.
 //! - [`frame`], [`wire`], [`protocol`], [`inbox`]: its input, cut into runs and requests.
 //! - [`executor`]: does the work in order.
@@ -28,6 +28,7 @@ pub mod budget;
 mod file;
 pub mod host;
 
+pub mod activation;
 pub mod endpoint;
 
 pub mod session;

@@ -5,6 +5,8 @@
 /// Starts hosts, and checks what they say.
 mod support;
 
+/// Sockets from systemd.
+mod activation;
 /// The command line and `udf.toml`.
 mod cli;
 /// The guest SDK's codec.
