@@ -37,11 +37,14 @@ enum Command {
     },
     /// Load everything as `serve` would and print what it is; exit code 1 if something is wrong.
     Check(Settings),
-    /// Print the lines for kapacitor.conf.
+    /// Print the lines for kapacitor.conf, or the socket unit for systemd.
     Config {
         /// For child processes of Kapacitor (`prog` and `args`) instead of sockets.
         #[arg(long)]
         stdio: bool,
+        /// The unit kapacitor-wasm.socket: systemd makes the sockets, and keeps them while `serve` restarts.
+        #[arg(long, conflicts_with = "stdio")]
+        systemd: bool,
         #[command(flatten)]
         settings: Settings,
     },
@@ -118,7 +121,8 @@ pub fn run() -> Result<ExitCode> {
             commands::serve::stdio(config, &function)
         }
         Command::Check(settings) => commands::check::check(settings.load()?),
-        Command::Config { stdio, settings } => commands::check::config(&settings, stdio),
+        Command::Config { systemd: true, settings, .. } => commands::systemd::config(settings.load()?),
+        Command::Config { stdio, settings, .. } => commands::check::config(&settings, stdio),
         Command::Skipped(settings) => commands::skipped::skipped(&settings.load()?),
         Command::Demo(options) => commands::demo::demo(&options),
         Command::Compile(options) => commands::compile::compile(&options),

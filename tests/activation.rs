@@ -7,14 +7,14 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use kapacitor_wasm::client::Client;
 use kapacitor_wasm::protocol::{InfoRequest, RequestMessage, ResponseMessage};
 
-use crate::support::{FAIL, Setup, point};
+use crate::support::{BINARY, FAIL, Setup, point};
 
 /// A connection to a function that no host need serve; Info is asked for.
 fn ask(socket: &Path) -> Client {
@@ -170,4 +170,48 @@ fn read(socket: &UnixDatagram) -> io::Result<String> {
     let mut message = [0; 256];
     let length = socket.recv(&mut message)?;
     Ok(String::from_utf8_lossy(&message[..length]).into_owned())
+}
+
+#[test]
+fn systemd_understands_the_units() {
+    const UNITS: &[&str] = &["kapacitor-wasm.socket", "kapacitor-wasm.service", "kapacitor.service"];
+    if Command::new("systemd-analyze").arg("--version").stdout(Stdio::null()).status().is_err() {
+        eprintln!("SKIPPED: there is no systemd-analyze here, the units are not verified");
+        return;
+    }
+    let setup = Setup::new("").with(&["mirror", "moving_avg"]);
+    let (_, socket, _) = setup.run(&["config", "--systemd"]);
+    let packaging = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging");
+    let packaged = |name: &str| fs::read_to_string(packaging.join(name)).unwrap();
+    // What is started must be there.
+    let service = packaged("kapacitor-wasm.service").replace("/usr/local/bin/kapacitor-wasm", BINARY);
+    assert!(service.contains(BINARY));
+    let drop_in = "kapacitor.service.d/kapacitor-wasm.conf";
+    let kapacitor = "[Service]\nExecStart=/bin/sh\n".to_owned();
+
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    for (name, text) in UNITS.iter().zip([socket, service, kapacitor]) {
+        write(name, text);
+    }
+    write(drop_in, packaged(drop_in));
+    let verified = |without: &[&str]| {
+        let units = UNITS.iter().filter(|unit| !without.contains(unit)).map(|unit| folder.path().join(unit));
+        let output =
+            Command::new("systemd-analyze").args(["verify", "--man=no"]).args(units).output().unwrap();
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        // Units of this machine may have mistakes of their own.
+        text.lines().filter(|line| line.contains("kapacitor")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(verified(&[]), Vec::<String>::new());
+    // The service works without the socket unit too.
+    fs::remove_file(folder.path().join(UNITS[0])).unwrap();
+    assert_eq!(verified(&UNITS[..1]), Vec::<String>::new());
+    // Mistakes are seen.
+    write(UNITS[1], "[Service]\nExecStart=/bin/sh\nSocket=x\n".to_owned());
+    assert!(verified(&UNITS[..1]).iter().any(|line| line.contains("Socket")));
 }

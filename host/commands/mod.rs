@@ -6,3 +6,4 @@ pub mod compile;
 pub mod demo;
 pub mod serve;
 pub mod skipped;
+pub mod systemd;
