@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+use kapacitor_wasm::activation::Passed;
 use kapacitor_wasm::config::{Config, LogLevel};
 use kapacitor_wasm::logfmt::{self, WorkerGuard};
 
@@ -42,11 +43,14 @@ enum Command {
     },
     /// Load everything as `serve` would and print what it is; exit code 1 if something is wrong.
     Check(Settings),
-    /// Print the lines for kapacitor.conf.
+    /// Print the lines for kapacitor.conf, or the socket unit for systemd.
     Config {
         /// For child processes of Kapacitor (`prog` and `args`) instead of sockets.
         #[arg(long)]
         stdio: bool,
+        /// The unit kapacitor-wasm.socket: systemd makes the sockets, and keeps them while `serve` restarts.
+        #[arg(long, conflicts_with = "stdio")]
+        systemd: bool,
         #[command(flatten)]
         settings: Settings,
     },
@@ -116,15 +120,18 @@ pub const OWN: &str = "/proc/self/exe";
 pub fn run() -> Result<ExitCode> {
     match Cli::parse().command {
         Command::Serve(settings) => {
+            let passed = Passed::from_env()?;
             let (config, _log) = settings.start_logging()?;
-            commands::serve::sockets(config)
+            commands::serve::sockets(config, passed)
         }
         Command::Stdio { function, settings } => {
-            let (config, _log) = settings.start_logging()?;
+            let (mut config, _log) = settings.start_logging()?;
+            config.shared = true;
             commands::serve::stdio(config, &function)
         }
         Command::Check(settings) => commands::check::check(settings.load()?),
-        Command::Config { stdio, settings } => commands::check::config(&settings, stdio),
+        Command::Config { systemd: true, settings, .. } => commands::systemd::config(settings.load()?),
+        Command::Config { stdio, settings, .. } => commands::check::config(&settings, stdio),
         Command::Skipped(settings) => commands::skipped::skipped(&settings.load()?),
         Command::State(options) => commands::state::state(&options),
         Command::Demo(options) => commands::demo::demo(&options),

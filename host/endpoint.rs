@@ -1,10 +1,11 @@
 //! Where Kapacitor reaches a function: a unix socket, or the process's own stdin and stdout.
 
 use std::fs;
+use std::future;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::UnixStream as StdUnixStream;
+use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use anyhow::{Context, Result, bail};
 use rustix::fs::FileType;
 use tokio::net::unix::pipe;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
 use tracing::warn;
 
 use crate::config::Config;
@@ -24,10 +26,12 @@ use crate::units::Mode;
 /// Longest path of a unix socket in bytes, on Linux.
 const MAX_SOCKET_PATH: usize = 107;
 
-/// A socket that Kapacitor can connect to. Its file goes away with it.
+/// A socket that Kapacitor can connect to.
 pub struct Socket {
     path: PathBuf,
     listener: UnixListener,
+    /// Whether it is systemd's. Otherwise its file goes away with it.
+    kept: bool,
 }
 
 /// The path of the socket of a function.
@@ -66,9 +70,24 @@ impl Socket {
         let listener = UnixListener::bind(&path).with_context(|| {
             format!("{shown}: the socket can't be made: check socket-dir and its permissions")
         })?;
-        let socket = Self { path, listener };
+        let socket = Self { path, listener, kept: false };
         socket.permit(config.socket_mode, config.socket_group.as_deref())?;
         Ok(socket)
+    }
+
+    /// The socket at `path` that systemd has made. Its file is systemd's: it keeps its mode and its
+    /// owner, and stays.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn from_systemd(path: PathBuf, listener: StdUnixListener) -> Result<Self> {
+        let listener = listener.set_nonblocking(true).and_then(|()| UnixListener::from_std(listener));
+        let shown = path.display();
+        let listener = listener.with_context(|| {
+            format!("{shown}: the socket from systemd can't be served: restart kapacitor-wasm.socket")
+        })?;
+        Ok(Self { path, listener, kept: true })
     }
 
     fn permit(&self, mode: Mode, group: Option<&str>) -> Result<()> {
@@ -83,10 +102,18 @@ impl Socket {
             .with_context(|| format!("{shown}: the socket can't be given its mode"))
     }
 
-    /// Accepts connections for ever, each a session of its own.
+    /// Accepts connections, each a session of its own: for ever, or until the host is to stop if there
+    /// is a next one to answer them.
     pub async fn serve(self, host: Arc<Host>, function: Arc<Function>) {
+        // The host stops when nobody holds a receiver any more.
+        let mut stopping = self.kept.then(|| host.stopping());
         loop {
-            match self.listener.accept().await {
+            let accepted = tokio::select! {
+                biased;
+                () = stop(stopping.as_mut()) => return,
+                accepted = self.listener.accept() => accepted,
+            };
+            match accepted {
                 Ok((stream, _)) => {
                     let (reader, writer) = stream.into_split();
                     let (host, function) = (Arc::clone(&host), Arc::clone(&function));
@@ -108,7 +135,17 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        if !self.kept {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Waits until the host is to stop; for ever, if that is nothing to wait for.
+async fn stop(stopping: Option<&mut watch::Receiver<bool>>) {
+    match stopping {
+        Some(stopping) => drop(stopping.wait_for(|stopping| *stopping).await),
+        None => future::pending().await,
     }
 }
 

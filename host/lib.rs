@@ -5,7 +5,7 @@
 //!
 //! - [`config`], [`units`]: `udf.toml`.
 //! - [`host`]: what all sessions share.
-//! - [`endpoint`]: sockets, stdin and stdout.
+//! - [`endpoint`], [`activation`]: sockets, stdin and stdout.
 //! - [`session`]: one connection of Kapacitor.
 //! - [`frame`], [`wire`], [`protocol`], [`inbox`]: its input, cut into runs and requests.
 //! - [`executor`]: does the work in order.
@@ -31,6 +31,7 @@ pub mod host;
 mod told;
 mod update;
 
+pub mod activation;
 pub mod endpoint;
 
 pub mod session;

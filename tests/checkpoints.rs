@@ -83,8 +83,8 @@ fn a_state_outlives_a_crash_of_the_host() {
     mean(&mut client, 4.0);
     // Whatever was written last.
     host.wait_for_logs(&["checkpoint written"], 2);
-    host.crash();
-    host.revive();
+    host.kill();
+    host.serve_again();
     assert_eq!(mean(&mut start(&host), 6.0), 4.0);
     host.wait_for_log(&["state restored", "from=checkpoint", "points_seen=2"]);
 }
@@ -111,7 +111,7 @@ fn a_host_that_is_stopped_finishes_what_it_has_read_and_keeps_the_state() {
     assert_eq!(host.stop(), Some(0));
     // Both connections have ended between two frames.
     assert_eq!((client.rest().unwrap(), play(idle, [])), (vec![], vec![]));
-    host.revive();
+    host.serve_again();
     assert_eq!(mean(&mut start(&host), 8.0), 5.0);
     host.wait_for_log(&["state restored", "from=checkpoint", "points_seen=3"]);
 }

@@ -99,6 +99,35 @@ fn config_prints_what_kapacitor_needs() {
 }
 
 #[test]
+fn config_prints_the_unit_of_the_sockets() {
+    let setup =
+        Setup::new("socket-mode = \"0640\"\nsocket-group = \"metrics\"\n").with(&["mirror", "moving_avg"]);
+    let (code, stdout, stderr) = setup.run(&["config", "--systemd"]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let folder = setup.folder.path().join("run");
+    let sockets: Vec<String> = ["mirror", "moving_avg"]
+        .map(|function| format!("ListenStream={}/{function}.sock", folder.display()))
+        .into();
+    let lines = |start: &str| stdout.lines().filter(|line| line.starts_with(start)).collect::<Vec<_>>();
+    assert_eq!(lines("ListenStream="), sockets);
+    assert_eq!(lines("Socket"), ["SocketMode=0640", "SocketUser=kapacitor", "SocketGroup=metrics"]);
+    assert_eq!(lines("Before="), ["Before=kapacitor.service"]);
+    assert_eq!(lines("WantedBy="), ["WantedBy=sockets.target"]);
+
+    let setup = Setup::new("").with(&["mirror"]);
+    let (_, stdout, _) = setup.run(&["config", "--systemd", "--socket-dir", "/run/100% own"]);
+    for line in ["ListenStream=/run/100%% own/mirror.sock", "SocketMode=0660", "SocketGroup=kapacitor"] {
+        assert!(stdout.lines().any(|l| l == line), "{line}\n{stdout}");
+    }
+
+    let (code, _, stderr) = Setup::new("").run(&["config", "--systemd"]);
+    assert_eq!(code, 1);
+    assert!(stderr.contains("no .wasm file there"), "{stderr}");
+    let (code, _, _) = setup.run(&["config", "--systemd", "--stdio"]);
+    assert_eq!(code, 2);
+}
+
+#[test]
 fn the_readme_shows_what_is_printed() {
     let readme = include_str!("../README.md");
     let setup = Setup::new("").with(&["mirror", "mirror_batch", "moving_avg", "outliers"]);

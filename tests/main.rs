@@ -5,6 +5,8 @@
 /// Starts hosts, and checks what they say.
 mod support;
 
+/// Sockets from systemd.
+mod activation;
 /// The states that the host keeps itself.
 mod checkpoints;
 /// The command line and `udf.toml`.

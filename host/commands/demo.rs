@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use kapacitor_wasm::activation::Passed;
 use kapacitor_wasm::client::{option, text};
 use kapacitor_wasm::config::{Config, Edges, LogLevel, SHIPPED};
 use kapacitor_wasm::endpoint::socket_path;
@@ -85,7 +86,8 @@ pub fn demo(options: &Options) -> Result<ExitCode> {
 
     let _log = logfmt::start(options.log_level);
     let folder = temporary_folder()?;
-    let serving = Serving::start(config(options, folder.path())?)?;
+    let serving = Serving::start(config(options, folder.path())?, Passed::default())?;
+    serving.host().load_plugins(|_| true)?;
 
     let averages = Task {
         id: "demo_averages",

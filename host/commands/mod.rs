@@ -7,3 +7,4 @@ pub mod demo;
 pub mod serve;
 pub mod skipped;
 pub mod state;
+pub mod systemd;

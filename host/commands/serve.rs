@@ -7,10 +7,13 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use kapacitor_wasm::activation::Passed;
 use kapacitor_wasm::config::Config;
-use kapacitor_wasm::endpoint::{self, Socket};
+use kapacitor_wasm::endpoint::{self, Socket, socket_path};
 use kapacitor_wasm::host::Host;
+use kapacitor_wasm::router::Function;
 use kapacitor_wasm::session::Session;
+use sd_notify::NotifyState;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
@@ -19,10 +22,17 @@ use tracing::{error, info, warn};
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Serves all functions on sockets until SIGINT or SIGTERM.
-pub fn sockets(config: Config) -> Result<ExitCode> {
-    let serving = Serving::start(config)?;
-    let stop = serving.stop_signals()?;
+pub fn sockets(config: Config, passed: Passed) -> Result<ExitCode> {
+    let serving = Serving::start(config, passed)?;
+    // What systemd starts after the host, as Kapacitor, finds all sockets there. It can wait for the
+    // answers by itself.
+    if let Err(e) = sd_notify::notify(&[NotifyState::Ready]) {
+        warn!(err = e.to_string(), "systemd was not told that the sockets are there, and may wait for it");
+    }
     let host = serving.host();
+    host.load_plugins(|_| true)?;
+    serving.follow_files();
+    let stop = serving.stop_signals()?;
     let functions = host.functions.len().to_string();
     info!(functions, socket_dir = host.config.socket_dir.display().to_string(), "ready");
     serving.wait(stop);
@@ -39,43 +49,44 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// Loads the plugins and makes the sockets. Kapacitor can connect when this returns.
-    pub fn start(config: Config) -> Result<Self> {
+    /// Makes the sockets, or takes them from those that systemd has passed. Kapacitor can connect when
+    /// this returns, and waits for an answer until the plugins are loaded.
+    pub fn start(config: Config, mut passed: Passed) -> Result<Self> {
         let runtime = runtime()?;
         let folder = &config.socket_dir;
         fs::create_dir_all(folder).with_context(|| {
             format!("{}: the folder can't be made: set socket-dir or --socket-dir", folder.display())
         })?;
         let host = Arc::new(Host::new(config)?);
-        if host.functions.is_empty() {
-            bail!(
-                "{}: no .wasm file there, so there is nothing to serve: put a plugin into it, or set plugins-dir",
-                host.config.plugins_dir.display()
-            );
-        }
-        // The sockets belong to the runtime's event loop. They are made before the plugins are
-        // loaded: Kapacitor can connect at once, and waits for an answer rather than for a socket.
+        ensure_functions(&host)?;
+        // The sockets belong to the runtime's event loop.
         let entered = runtime.enter();
+        let activated = !passed.is_empty();
         let sockets: Vec<_> = host
             .functions
             .values()
-            .map(|function| Ok((Socket::bind(&host.config, &function.name)?, Arc::clone(function))))
+            .map(|function| {
+                Ok((socket(&host.config, function, &mut passed, activated)?, Arc::clone(function)))
+            })
             .collect::<Result<_>>()?;
+        passed.close();
         for (socket, function) in sockets {
             tokio::spawn(socket.serve(Arc::clone(&host), function));
         }
         drop(entered);
-        let serving = Self { host, runtime: Some(runtime) };
-        serving.host.load_plugins(|_| true)?;
-        if let Some(runtime) = &serving.runtime {
-            runtime.spawn(Arc::clone(&serving.host).follow_files());
-        }
-        Ok(serving)
+        Ok(Self { host, runtime: Some(runtime) })
     }
 
     /// What is served.
     pub fn host(&self) -> &Host {
         &self.host
+    }
+
+    /// Loads plugins whose files change from now on.
+    fn follow_files(&self) {
+        if let Some(runtime) = &self.runtime {
+            runtime.spawn(Arc::clone(&self.host).follow_files());
+        }
     }
 
     /// SIGINT and SIGTERM, which end nothing by themselves from here on.
@@ -116,6 +127,36 @@ impl Drop for Serving {
             runtime.shutdown_timeout(Duration::from_secs(1));
         }
     }
+}
+
+/// The socket of a function: systemd's, or one that is made.
+fn socket(config: &Config, function: &Function, passed: &mut Passed, activated: bool) -> Result<Socket> {
+    let (name, path) = (function.name.as_str(), socket_path(config, &function.name));
+    if let Some(listener) = passed.take(&path) {
+        return Socket::from_systemd(path, listener);
+    }
+    if activated {
+        warn!(
+            function = name,
+            "systemd has no socket of this function, the host's own goes away with it: print kapacitor-wasm.socket again with `kapacitor-wasm config --systemd`"
+        );
+    }
+    Socket::bind(config, name)
+}
+
+/// Fails where there is nothing to serve.
+///
+/// # Errors
+///
+/// Says which folder is empty.
+pub fn ensure_functions(host: &Host) -> Result<()> {
+    if host.functions.is_empty() {
+        bail!(
+            "{}: no .wasm file there, so there is nothing to serve: put a plugin into it, or set plugins-dir",
+            host.config.plugins_dir.display()
+        );
+    }
+    Ok(())
 }
 
 /// Serves one function on stdin and stdout until stdin ends.

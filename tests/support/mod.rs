@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,9 +20,14 @@ pub const FAIL: &str = "[policy]\non-trap = \"fail\"\n";
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
+/// Becomes a command that has stdin and stdout as the sockets that systemd passes, at 3 and 4.
+const ACTIVATE: &str = r#"exec 3<&0 4<&1 </dev/null >/dev/null; export LISTEN_PID=$$; exec "$0" "$@""#;
+
 /// A folder with `udf.toml` and plugins.
 pub struct Setup {
     pub folder: TempDir,
+    /// What `serve` gets as if from systemd.
+    passed: Vec<OwnedFd>,
 }
 
 impl Setup {
@@ -30,7 +37,7 @@ impl Setup {
         fs::create_dir(folder.path().join("plugins")).unwrap();
         let config = format!("socket-dir = \"run\"\nstate-dir = \"state\"\nlog-level = \"debug\"\n{config}");
         fs::write(folder.path().join("udf.toml"), config).unwrap();
-        Self { folder }
+        Self { folder, passed: Vec::new() }
     }
 
     /// Adds plugins: from the repository, from `tests/guests/examples`, or from `tests/guests/wat`.
@@ -63,6 +70,21 @@ impl Setup {
         command
     }
 
+    /// Passes a socket to each process of `serve` as systemd does, two at most.
+    pub fn pass(mut self, socket: impl Into<OwnedFd>) -> Self {
+        self.passed.push(socket.into());
+        self
+    }
+
+    /// Makes sockets in the folder, such as `run/mirror.sock`, and passes them.
+    pub fn listen(self, paths: &[&str]) -> Self {
+        paths.iter().fold(self, |setup, path| {
+            let path = setup.folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            setup.pass(UnixListener::bind(path).unwrap())
+        })
+    }
+
     /// Runs a command; returns its exit code, stdout and stderr.
     pub fn run(&self, args: &[&str]) -> (i32, String, String) {
         let output = self.command(args).output().unwrap();
@@ -87,7 +109,17 @@ impl Setup {
     /// Starts a process of `serve` that logs to `log`.
     fn spawn(&self, log: &Path) -> Child {
         let stderr = fs::File::create(log).unwrap();
-        self.command(&["serve"]).stdout(Stdio::null()).stderr(stderr).spawn().unwrap()
+        let mut serve = self.command(&["serve"]);
+        if !self.passed.is_empty() {
+            let activated = serve;
+            serve = Command::new("sh");
+            serve.args(["-c", ACTIVATE]).arg(activated.get_program()).args(activated.get_args());
+            serve.env("LISTEN_FDS", self.passed.len().to_string());
+        }
+        let mut passed = self.passed.iter().map(|socket| Stdio::from(socket.try_clone().unwrap()));
+        let [first, second] = std::array::from_fn(|_| passed.next().unwrap_or_else(Stdio::null));
+        assert!(passed.next().is_none(), "two sockets at most can be passed");
+        serve.stdin(first).stdout(second).stderr(stderr).spawn().unwrap()
     }
 }
 
@@ -170,28 +202,37 @@ impl Host {
         self.log().lines().filter(|line| parts.iter().all(|part| line.contains(part))).count()
     }
 
+    /// A file of the host's process in `/proc`.
+    pub fn proc(&self, file: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/{file}", self.child.id()))
+    }
+
     /// Memory of the host in RAM, in KiB.
     pub fn resident_kib(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let status = fs::read_to_string(self.proc("status")).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
-    /// Ends the host as a crash would.
-    pub fn crash(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    /// Starts the host again after its end, with a new log; waits until it is ready.
-    pub fn revive(&mut self) {
-        self.child = self.setup.spawn(&self.log);
-        self.wait_for_log(&["msg=ready"]);
-    }
-
     /// Stops the host as a service manager would; returns its exit code.
     pub fn stop(&mut self) -> Option<i32> {
+        self.terminate();
+        self.wait()
+    }
+
+    /// Tells the host to stop.
+    pub fn terminate(&self) {
         Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+    }
+
+    /// Ends the host at once.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.wait();
+    }
+
+    /// Waits for the host to end; returns its exit code.
+    pub fn wait(&mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
 }
@@ -200,7 +241,13 @@ impl Host {
     /// Stops the host and starts it again, with a new log; waits until it is ready.
     pub fn start_again(&mut self) {
         self.stop();
-        self.revive();
+        self.serve_again();
+    }
+
+    /// Starts the host after its end, with a new log; waits until it is ready.
+    pub fn serve_again(&mut self) {
+        self.child = self.setup.spawn(&self.log);
+        self.wait_for_log(&["msg=ready"]);
     }
 }
 

@@ -1,0 +1,217 @@
+//! Sockets from systemd, which the tests play: they make the sockets, and pass them to each process.
+
+use std::fs;
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use kapacitor_wasm::client::Client;
+use kapacitor_wasm::protocol::{InfoRequest, RequestMessage, ResponseMessage};
+
+use crate::support::{BINARY, FAIL, Setup, point};
+
+/// A connection to a function that no host need serve; Info is asked for.
+fn ask(socket: &Path) -> Client {
+    let mut client = Client::connect(socket).unwrap();
+    client.send(RequestMessage::Info(InfoRequest {})).unwrap();
+    client
+}
+
+/// How many options Info has, once it is answered.
+fn options(client: &mut Client) -> usize {
+    loop {
+        match client.receive().unwrap() {
+            Some(ResponseMessage::Keepalive(_)) => {}
+            Some(ResponseMessage::Info(info)) => return info.options.len(),
+            other => panic!("expected info, got {other:?}"),
+        }
+    }
+}
+
+/// What the file descriptors of a process are, such as `socket:[1234]`.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder).unwrap().flatten().filter_map(|fd| fs::read_link(fd.path()).ok()).collect()
+}
+
+#[test]
+fn who_connects_before_the_host_starts_is_answered_when_it_has() {
+    let setup = Setup::new("").with(&["moving_avg"]).listen(&["run/moving_avg.sock"]);
+    let mut client = ask(&setup.folder.path().join("run/moving_avg.sock"));
+    let mut host = setup.serve();
+    assert_eq!(options(&mut client), 3);
+    assert_eq!(host.count_logs(&["lvl=warn"]), 0, "{}", host.log());
+    // A process that the host starts does not get the socket.
+    let flags = fs::read_to_string(host.proc("fdinfo/3")).unwrap();
+    let flags = flags.lines().find_map(|line| line.strip_prefix("flags:")).unwrap().trim();
+    assert_ne!(u32::from_str_radix(flags, 8).unwrap() & 0o2_000_000, 0, "{flags}");
+    assert_eq!(host.stop(), Some(0));
+}
+
+#[test]
+fn nobody_is_refused_while_the_host_is_dead() {
+    let mut host = Setup::new("").with(&["mirror"]).listen(&["run/mirror.sock"]).serve();
+    let mut before = host.start("mirror", &[]);
+    host.kill();
+    assert!(before.receive().map_or(true, |response| response.is_none()));
+    let mut client = ask(&host.socket("mirror"));
+    host.serve_again();
+    assert_eq!(options(&mut client), 0);
+    assert!(host.connect("mirror").info().is_ok());
+}
+
+#[test]
+fn a_socket_of_systemd_is_left_as_it_is() {
+    let setup = Setup::new("socket-mode = \"0600\"\n").with(&["mirror"]).listen(&["run/mirror.sock"]);
+    let path = setup.folder.path().join("run/mirror.sock");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    let mut host = setup.serve();
+    assert!(host.connect("mirror").info().is_ok());
+    assert_eq!(host.stop(), Some(0));
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    let mut client = ask(&path);
+    host.serve_again();
+    assert_eq!(options(&mut client), 0);
+}
+
+#[test]
+fn who_connects_while_the_host_stops_is_answered_by_the_next_one() {
+    let config = format!("{FAIL}[limits]\ncall-deadline = \"1s\"\n");
+    let setup = Setup::new(&config).with(&["endless_loop"]).listen(&["run/endless_loop.sock"]);
+    let mut host = setup.serve();
+    // The host waits for this task.
+    let mut task = host.start("endless_loop", &[]);
+    task.send(RequestMessage::Point(point("a", 1, 1.0))).unwrap();
+    thread::sleep(Duration::from_millis(200));
+    host.terminate();
+    host.wait_for_log(&["msg=stopping"]);
+    // The log is written by a thread of its own, so this is well after the line.
+    thread::sleep(Duration::from_millis(100));
+    let mut client = ask(&host.socket("endless_loop"));
+    assert_eq!(host.wait(), Some(0));
+    host.serve_again();
+    assert_eq!(options(&mut client), 0);
+    assert!(client.init("task", Vec::new()).unwrap().success);
+}
+
+#[test]
+fn sockets_go_to_functions_by_their_path() {
+    let sockets = ["run/moving_avg.sock", "run/mirror.sock"];
+    let host = Setup::new("").with(&["mirror", "moving_avg"]).listen(&sockets).serve();
+    assert_eq!(options(&mut ask(&host.socket("mirror"))), 0);
+    assert_eq!(options(&mut ask(&host.socket("moving_avg"))), 3);
+}
+
+#[test]
+fn links_on_the_way_to_a_socket_are_followed() {
+    let setup = Setup::new("").with(&["mirror"]).listen(&["made/mirror.sock"]);
+    symlink("made", setup.folder.path().join("run")).unwrap();
+    let host = setup.serve();
+    assert_eq!(options(&mut ask(&host.socket("mirror"))), 0);
+    assert_eq!(host.count_logs(&["lvl=warn"]), 0, "{}", host.log());
+}
+
+#[test]
+fn sockets_and_functions_need_not_match() {
+    let setup = Setup::new("").with(&["mirror", "moving_avg"]).listen(&["run/mirror.sock"]);
+    let gone = setup.folder.path().join("run/gone.sock");
+    let listener = UnixListener::bind(&gone).unwrap();
+    let inode = fs::read_link(format!("/proc/self/fd/{}", listener.as_raw_fd())).unwrap();
+    let mut host = setup.pass(listener).serve();
+
+    let warning = host.wait_for_log(&["lvl=warn", "gone.sock"]);
+    for part in ["of no function, it is closed", gone.to_str().unwrap(), "kapacitor-wasm config --systemd"] {
+        assert!(warning.contains(part), "{warning}");
+    }
+    let open = files(&host.proc("fd"));
+    assert!(!open.is_empty() && !open.contains(&inode), "{open:?}");
+
+    host.wait_for_log(&["lvl=warn", "systemd has no socket of this function", "function=moving_avg"]);
+    assert_eq!(host.count_logs(&["lvl=warn"]), 2, "{}", host.log());
+    assert_eq!(options(&mut ask(&host.socket("moving_avg"))), 3);
+    assert_eq!(options(&mut ask(&host.socket("mirror"))), 0);
+
+    assert_eq!(host.stop(), Some(0));
+    assert!(gone.exists() && host.socket("mirror").exists() && !host.socket("moving_avg").exists());
+}
+
+#[test]
+fn other_sockets_are_refused() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut host = Setup::new("").with(&["mirror"]).pass(listener).begin_to_serve();
+    assert_eq!(host.wait(), Some(1));
+    let expected = "kapacitor-wasm: systemd passes what Kapacitor can't connect to: use kapacitor-wasm.socket as `kapacitor-wasm config --systemd` prints it: fd 3 is not a valid unix stream socket\n";
+    assert_eq!(host.log(), expected);
+}
+
+#[test]
+fn systemd_is_told_when_the_sockets_are_there() {
+    let setup = Setup::new("").with(&["mirror"]);
+    let notify = setup.folder.path().join("notify");
+    let systemd = UnixDatagram::bind(&notify).unwrap();
+    systemd.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let mut serve = setup.command(&["serve"]);
+    let mut child = serve.env("NOTIFY_SOCKET", &notify).stderr(Stdio::null()).spawn().unwrap();
+    let told = read(&systemd);
+    let client = Client::connect(&setup.folder.path().join("run/mirror.sock"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(told.unwrap().trim_end(), "READY=1");
+    assert!(client.is_ok());
+}
+
+/// The next message.
+fn read(socket: &UnixDatagram) -> io::Result<String> {
+    let mut message = [0; 256];
+    let length = socket.recv(&mut message)?;
+    Ok(String::from_utf8_lossy(&message[..length]).into_owned())
+}
+
+#[test]
+fn systemd_understands_the_units() {
+    const UNITS: &[&str] = &["kapacitor-wasm.socket", "kapacitor-wasm.service", "kapacitor.service"];
+    if Command::new("systemd-analyze").arg("--version").stdout(Stdio::null()).status().is_err() {
+        eprintln!("SKIPPED: there is no systemd-analyze here, the units are not verified");
+        return;
+    }
+    let setup = Setup::new("").with(&["mirror", "moving_avg"]);
+    let (_, socket, _) = setup.run(&["config", "--systemd"]);
+    let packaging = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging");
+    let packaged = |name: &str| fs::read_to_string(packaging.join(name)).unwrap();
+    // What is started must be there.
+    let service = packaged("kapacitor-wasm.service").replace("/usr/local/bin/kapacitor-wasm", BINARY);
+    assert!(service.contains(BINARY));
+    let drop_in = "kapacitor.service.d/kapacitor-wasm.conf";
+    let kapacitor = "[Service]\nExecStart=/bin/sh\n".to_owned();
+
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    for (name, text) in UNITS.iter().zip([socket, service, kapacitor]) {
+        write(name, text);
+    }
+    write(drop_in, packaged(drop_in));
+    let verified = |without: &[&str]| {
+        let units = UNITS.iter().filter(|unit| !without.contains(unit)).map(|unit| folder.path().join(unit));
+        let output =
+            Command::new("systemd-analyze").args(["verify", "--man=no"]).args(units).output().unwrap();
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        // Units of this machine may have mistakes of their own.
+        text.lines().filter(|line| line.contains("kapacitor")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(verified(&[]), Vec::<String>::new());
+    // The service works without the socket unit too.
+    fs::remove_file(folder.path().join(UNITS[0])).unwrap();
+    assert_eq!(verified(&UNITS[..1]), Vec::<String>::new());
+    // Mistakes are seen.
+    write(UNITS[1], "[Service]\nExecStart=/bin/sh\nSocket=x\n".to_owned());
+    assert!(verified(&UNITS[..1]).iter().any(|line| line.contains("Socket")));
+}
