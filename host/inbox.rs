@@ -388,7 +388,9 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{BeginBatch, EndBatch, KeepaliveRequest, Point, SnapshotRequest, put_request};
+    use crate::protocol::{
+        BeginBatch, EndBatch, KeepaliveRequest, Point, RestoreRequest, SnapshotRequest, put_request,
+    };
 
     fn room(queue: u64, on_full: OnFull) -> Room {
         Room { message: units::Bytes::mib(1), queue: units::Bytes(queue), on_full }
@@ -437,7 +439,7 @@ mod tests {
             RequestMessage::Begin(BeginBatch::default()),
         ];
         let (mut whole, _) = inbox(batch.clone());
-        assert!(!whole.holds_snapshot());
+        assert!(whole.held.is_empty());
         let mut points = 0;
         while let Some(Item::Run(run)) = whole.take() {
             points += run.points;
@@ -450,6 +452,32 @@ mod tests {
         cut.release_held();
         while let Some(Item::Run(_)) = cut.take() {}
         assert!(!cut.holds_snapshot());
+    }
+
+    #[test]
+    fn a_snapshot_overtakes_data_and_nothing_else() {
+        let (mut inbox, _) = inbox([
+            point(),
+            RequestMessage::Restore(RestoreRequest::default()),
+            point(),
+            RequestMessage::Snapshot(SnapshotRequest {}),
+            RequestMessage::Snapshot(SnapshotRequest {}),
+            point(),
+        ]);
+        assert!(inbox.holds_snapshot());
+        inbox.hurry_snapshots();
+        assert!(!inbox.holds_snapshot());
+        assert!(matches!(inbox.take(), Some(Item::Run(Run { points: 1, .. }))));
+        let mut request = || match inbox.take() {
+            Some(Item::Request(message)) => *message,
+            other => panic!("{other:?}"),
+        };
+        assert!(matches!(request(), RequestMessage::Restore(_)));
+        assert!(matches!(request(), RequestMessage::Snapshot(_)));
+        assert!(matches!(request(), RequestMessage::Snapshot(_)));
+        assert!(matches!(inbox.take(), Some(Item::Run(Run { points: 1, .. }))));
+        assert!(matches!(inbox.take(), Some(Item::Run(Run { points: 1, .. }))));
+        assert!(inbox.take().is_none());
     }
 
     #[test]

@@ -138,7 +138,13 @@ impl Store {
         let stored = kapacitor_db::read(path)?;
         let found = stored.into_iter().map(|stored| Found {
             name: format!("{}: {}/{}", path.display(), stored.task, stored.node),
-            key: Key { task: stored.task, node: stored.node, function: String::new() },
+            key: Key {
+                task: stored.task,
+                node: stored.node,
+                // Kapacitor does not store it.
+                function: Snapshot::peek(&stored.snapshot[..])
+                    .map_or(String::new(), |header| header.function),
+            },
             bytes: stored.snapshot,
         });
         Ok(Self::Database(found.collect()))

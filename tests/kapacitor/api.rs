@@ -83,6 +83,16 @@ impl Api {
         accept(&format!("{status} {id}"), self.agent.patch(path).send(task));
     }
 
+    /// Gives a disabled task another script.
+    #[track_caller]
+    pub fn change_script(&self, id: &str, script: &str) {
+        let task = json!({"script": script}).to_string();
+        accept(
+            &format!("script of {id}"),
+            self.agent.patch(self.kapacitor_path(&format!("tasks/{id}"))).send(task),
+        );
+    }
+
     /// Deletes a task, which stops it.
     #[track_caller]
     pub fn delete_task(&self, id: &str) {

@@ -158,10 +158,22 @@ impl Stack {
         })
     }
 
+    /// A file of this test.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Starts the `kapacitor` command.
+    pub fn spawn_kapacitor(&self, args: &[&str]) -> Child {
+        let mut command = clean_command(&self.binaries.kapacitor, self.folder.path());
+        command.args(["-url", &self.api.kapacitor_url()]).args(args);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        child.expect("the kapacitor command can be run")
+    }
+
     /// Runs the `kapacitor` command and returns what it prints.
     pub fn kapacitor(&self, args: &[&str]) -> String {
-        let mut command = clean_command(&self.binaries.kapacitor, self.folder.path());
-        let output = command.args(["-url", &self.api.kapacitor_url()]).args(args).output();
+        let output = self.spawn_kapacitor(args).wait_with_output();
         let output = output.expect("the kapacitor command can be run");
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "kapacitor {args:?}: {}: {said}", output.status);

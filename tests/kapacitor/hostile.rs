@@ -179,7 +179,7 @@ impl Siege {
 
     /// How many snapshots were asked for; of some guests none can be taken.
     fn snapshots(&self, name: &str) -> usize {
-        self.host_lines(name, "snapshot taken\"")
+        self.host_lines(name, "snapshot given\"")
     }
 
     fn host_lines(&self, name: &str, part: &str) -> usize {

@@ -1,7 +1,14 @@
-//! State outlives a restart: Kapacitor keeps the snapshots and gives them back.
+//! State outlives a restart of Kapacitor, of the host and of both, and a new version of the plugin.
 
+use std::fs;
+use std::process::Command;
+
+use serde_json::json;
+
+use super::api::Row;
 use super::daemons::{Setup, Stack, wait_for};
 use super::{MOVING_AVG, averages, expected_averages, line};
+use crate::support;
 
 /// Writes points before and after `restart`, which is to make no difference.
 fn averages_go_on_after(restart: impl FnOnce(&mut Stack)) {
@@ -43,4 +50,223 @@ fn averages_go_on_after_a_restart_of_kapacitor_and_the_host() {
         stack.start_host();
         stack.start_kapacitord();
     });
+}
+
+/// Nanoseconds since 1970.
+fn now() -> i64 {
+    kapacitor_wasm::snapshot::now()
+}
+
+/// Counts the points of each host of `cpu` with own_format.
+fn counts(measurement: &str) -> String {
+    averages("@own_format().as('n')", measurement)
+}
+
+/// A task that counts its points, and how many it has had.
+struct Counted {
+    stack: Stack,
+    first: i64,
+    expected: Vec<Row>,
+}
+
+impl Counted {
+    /// A task with points of now, so that checkpoints are kept. Kapacitor takes no snapshot meanwhile.
+    fn start(udf_toml: &str) -> Option<Self> {
+        let stack = Stack::start(Setup { plugins: &["own_format"], udf_toml, ..Setup::default() })?;
+        stack.api.enable_task("counts", "stream", &counts("counts"));
+        Some(Self { stack, first: now() - 1000, expected: Vec::new() })
+    }
+
+    /// Writes the next points; each comes back with its number among all.
+    fn write(&mut self, points: i64) {
+        self.write_and_expect(points, |_, number| json!({"n": number}));
+    }
+
+    fn write_and_expect(&mut self, points: i64, mut columns: impl FnMut(i64, i64) -> serde_json::Value) {
+        for _ in 0..points {
+            let number = self.expected.len() as i64 + 1;
+            let time = self.first + number;
+            self.stack.api.write_kapacitor(&format!("cpu,host=a usage=1 {time}"));
+            let mut columns = columns(time, number);
+            columns["host"] = "a".into();
+            columns["usage"] = 1.into();
+            self.expected.push(Row::new(time, columns));
+        }
+        self.stack.api.expect_rows("counts", &self.expected);
+    }
+
+    /// Waits until the host has ended the sessions of the task.
+    fn wait_for_end(&self, count: usize) {
+        wait_for("the task ends", || {
+            let log = self.stack.host_log();
+            (log.lines().filter(|line| line.contains("msg=\"task ended\"")).count() >= count).then_some(())
+        });
+    }
+}
+
+#[test]
+fn a_task_that_is_disabled_and_enabled_goes_on() {
+    let Some(mut counted) = Counted::start("") else { return };
+    counted.write(5);
+    counted.stack.disable_and_settle("counts");
+    counted.wait_for_end(1);
+    counted.stack.api.set_status("counts", "enabled");
+    counted.write(5);
+}
+
+#[test]
+fn a_task_goes_on_after_a_restart_of_the_host() {
+    let Some(mut counted) = Counted::start("") else { return };
+    counted.write(5);
+    counted.stack.stop_host();
+    counted.stack.start_host();
+    // Kapacitor does not connect again by itself: an operator has to act.
+    counted.stack.disable_and_settle("counts");
+    counted.stack.api.set_status("counts", "enabled");
+    counted.write(5);
+    let log = counted.stack.host_log();
+    assert!(log.lines().any(|line| line.contains("state restored") && line.contains("from=checkpoint")));
+}
+
+#[test]
+fn a_plugin_is_upgraded_while_points_flow() {
+    let Some(mut counted) = Counted::start("[policy]\non-update = \"migrate\"\n") else { return };
+    counted.write(20);
+    let path = counted.stack.path("plugins/own_format.wasm");
+    let partial = counted.stack.path("plugins/partial");
+    fs::write(&partial, support::wasm("own_format_2")).unwrap();
+    fs::rename(partial, path).unwrap();
+    // Points go on meanwhile, and none is lost or counted twice, whichever version counts it.
+    let mut version = 1;
+    while version == 1 {
+        let number = counted.expected.len() as i64 + 1;
+        let time = counted.first + number;
+        counted.stack.api.write_kapacitor(&format!("cpu,host=a usage=1 {time}"));
+        let row = wait_for("the point comes back", || {
+            let rows = counted.stack.api.rows("out", "counts");
+            rows.into_iter().find(|row| row.time == time)
+        });
+        assert_eq!(row.columns["n"], number);
+        if row.columns.contains_key("version") {
+            version = 2;
+        }
+        counted.expected.push(row);
+    }
+    assert!(counted.stack.host_log().contains("task goes on with the new version"));
+    counted.write_and_expect(20, |_, number| json!({"n": number, "version": 2}));
+    let task = counted.stack.api.task("counts");
+    assert_eq!((&task["executing"], &task["error"]), (&true.into(), &"".into()));
+}
+
+#[test]
+fn a_changed_script_does_not_get_the_state_of_the_old_one() {
+    let setup = Setup { snapshot_interval: "100ms", ..Setup::default() };
+    let Some(stack) = Stack::start(setup) else { return };
+    stack.api.enable_task("averages", "stream", &averages(MOVING_AVG, "means"));
+    stack.api.write_kapacitor(&line("a", 0));
+    wait_for("Kapacitor has a snapshot of it", || {
+        let log = stack.host_log();
+        let given = log.lines().filter(|line| line.contains("snapshot given"));
+        (given.filter(|line| line.contains("points_seen=1")).count() >= 2).then_some(())
+    });
+    stack.disable_and_settle("averages");
+    // The same nodes by name, so that Kapacitor gives the snapshot back.
+    let udf = "@moving_avg().field('usage').size(9).as('mean')";
+    stack.api.change_script("averages", &averages(udf, "others"));
+    stack.api.set_status("averages", "enabled");
+    for i in 1..4 {
+        stack.api.write_kapacitor(&line("a", i));
+    }
+    let clean = wait_for("three averages", || {
+        let rows = stack.api.rows("out", "others");
+        (rows.len() == 3).then_some(rows)
+    });
+    assert_eq!(clean[0].columns["mean"], clean[0].columns["usage"]);
+    let log = stack.host_log();
+    let warning = log.lines().find(|line| line.contains("state does not fit and was set aside"));
+    let warning = warning.unwrap_or_else(|| panic!("{log}"));
+    assert!(warning.contains("it was taken with other options"), "{warning}");
+    let task = stack.api.task("averages");
+    assert_eq!((&task["executing"], &task["error"]), (&true.into(), &"".into()));
+}
+
+#[test]
+fn a_replay_runs_beside_the_live_task_and_leaves_it_alone() {
+    let Some(mut counted) = Counted::start("[state]\ncheckpoint-interval = \"50ms\"\n") else { return };
+    let stack = &counted.stack;
+    // A recording of the points of another host, with the ids of the live task.
+    let recorder = stack.spawn_kapacitor(&["record", "stream", "-task", "counts", "-duration", "2s"]);
+    // It may begin a little later, so there are many.
+    let replayed = 100;
+    for i in 0..replayed {
+        stack.api.write_kapacitor(&format!("cpu,host=recorded usage=1 {}", now() + i));
+        std::thread::sleep(std::time::Duration::from_millis(30));
+    }
+    let recording = recorder.wait_with_output().unwrap();
+    let recording = String::from_utf8(recording.stdout).unwrap().trim().to_owned();
+    let of_live = |stack: &Stack| {
+        stack
+            .api
+            .rows("out", "counts")
+            .into_iter()
+            .filter(|row| row.columns["host"] == "a")
+            .collect::<Vec<_>>()
+    };
+    let write = |counted: &mut Counted, points: i64| {
+        for _ in 0..points {
+            let number = counted.expected.len() as i64 + 1;
+            let time = counted.first + number;
+            counted.stack.api.write_kapacitor(&format!("cpu,host=a usage=1 {time}"));
+            counted.expected.push(Row::new(time, json!({"n": number, "host": "a", "usage": 1})));
+        }
+        wait_for("the live task's points", || (of_live(&counted.stack) == counted.expected).then_some(()));
+    };
+    write(&mut counted, 5);
+    let replay =
+        counted.stack.kapacitor(&["replay", "-recording", &recording, "-task", "counts", "-rec-time"]);
+    assert!(!replay.trim().is_empty());
+    wait_for("the replay ends", || {
+        let shown = counted.stack.kapacitor(&["list", "replays", replay.trim()]);
+        shown.contains("finished").then_some(())
+    });
+    counted.wait_for_end(1);
+    write(&mut counted, 5);
+    counted.stack.disable_and_settle("counts");
+    counted.wait_for_end(2);
+    counted.stack.api.set_status("counts", "enabled");
+    write(&mut counted, 5);
+}
+
+#[test]
+fn what_a_stopped_kapacitor_stores_is_listed_and_exported() {
+    let setup = Setup { snapshot_interval: "100ms", ..Setup::default() };
+    let Some(mut stack) = Stack::start(setup) else { return };
+    stack.api.enable_task("averages", "stream", &averages(MOVING_AVG, "means"));
+    for i in 0..8 {
+        stack.api.write_kapacitor(&line("a", i));
+    }
+    wait_for("two snapshots that hold all points", || {
+        let log = stack.host_log();
+        let snapshots = log.lines().filter(|line| line.contains("snapshot given"));
+        (snapshots.filter(|line| line.contains("points_seen=8")).count() >= 2).then_some(())
+    });
+    let database = stack.path("kapacitor/kapacitor.db");
+    let config = stack.path("udf.toml");
+    let state = |args: &[&str]| {
+        let mut command = Command::new(super::binaries::HOST);
+        command.arg("state").args(args).arg("--db").arg(&database).arg("--config").arg(&config);
+        let output = command.output().unwrap();
+        (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    let (success, said) = state(&["list"]);
+    assert!(!success && said.contains("is in use: stop Kapacitor first"), "{said}");
+    stack.stop_kapacitord();
+    let (success, said) = state(&["list"]);
+    assert!(success, "{said}");
+    let row: Vec<&str> = said.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!((row[0], row[2], row[3], row[4]), ("averages", "moving_avg", "moving_avg", "8"), "{said}");
+    let file = stack.path("exported");
+    assert!(state(&["export", "averages", file.to_str().unwrap()]).0);
+    let snapshot = kapacitor_wasm::snapshot::Snapshot::parse(&fs::read(file).unwrap()).unwrap();
+    assert_eq!((snapshot.header.points_seen, snapshot.header.task.as_str()), (8, "averages"));
 }
