@@ -208,6 +208,8 @@ pub struct Keeper {
     key: Key,
     claim: Option<Claim>,
     writing: Option<JoinHandle<()>>,
+    /// Whether the last one was not written.
+    behind: Arc<AtomicBool>,
     blocking: Handle,
 }
 
@@ -217,7 +219,19 @@ impl Keeper {
         let key = Key { task: who.task.clone(), node: who.node.clone(), function: who.function.clone() };
         // Before Kapacitor 1.4 tasks had no names.
         let claim = if key.task.is_empty() { None } else { checkpoints.claim(&key) };
-        Self { checkpoints: Arc::clone(checkpoints), key, claim, writing: None, blocking }
+        Self {
+            checkpoints: Arc::clone(checkpoints),
+            key,
+            claim,
+            writing: None,
+            behind: Arc::default(),
+            blocking,
+        }
+    }
+
+    /// Whether the last state that was to be kept was not.
+    pub fn is_behind(&self) -> bool {
+        self.behind.load(Relaxed)
     }
 
     /// Whether another session of the same task and node has the checkpoint.
@@ -260,19 +274,26 @@ impl Keeper {
         }
     }
 
-    /// Begins to write the checkpoint. False if the last one is still being written.
-    pub fn write(&mut self, bytes: Vec<u8>, who: &Arc<Who>) -> bool {
-        if self.claim.is_none() || self.writing.as_ref().is_some_and(|writing| !writing.is_finished()) {
-            return false;
+    /// Begins to write the checkpoint, if this session has one. While the last one is still being written it
+    /// is not, see [`Keeper::is_behind`].
+    pub fn write(&mut self, bytes: Vec<u8>, who: &Arc<Who>) {
+        if self.claim.is_none() {
+            return;
+        }
+        if self.writing.as_ref().is_some_and(|writing| !writing.is_finished()) {
+            self.behind.store(true, Relaxed);
+            return;
         }
         let (checkpoints, key, who) = (Arc::clone(&self.checkpoints), self.key.clone(), Arc::clone(who));
-        let blocking = self.blocking.clone();
+        let (blocking, behind) = (self.blocking.clone(), Arc::clone(&self.behind));
+        behind.store(false, Relaxed);
         self.writing = Some(self.blocking.spawn(async move {
             let Ok(_permit) = Arc::clone(&checkpoints.writers).acquire_owned().await else { return };
             let write = blocking.spawn_blocking(move || checkpoints.write_and_say(&key, &bytes, &who));
-            let _ = write.await;
+            if !write.await.is_ok_and(|written| written) {
+                behind.store(true, Relaxed);
+            }
         }));
-        true
     }
 
     /// Waits until what was begun to be written is written.
@@ -295,10 +316,12 @@ impl Keeper {
 }
 
 impl Checkpoints {
-    fn write_and_say(&self, key: &Key, bytes: &[u8], who: &Who) {
+    /// False if it could not be written.
+    fn write_and_say(&self, key: &Key, bytes: &[u8], who: &Who) -> bool {
         let Who { function, task, node, plugin } = who;
         let length = bytes.len().to_string();
-        match self.write(key, bytes) {
+        let written = self.write(key, bytes);
+        match &written {
             Ok(true) => {
                 debug!(function, task, node, plugin, bytes = length, "checkpoint written");
                 if self.warned.swap(false, Relaxed) {
@@ -327,6 +350,7 @@ impl Checkpoints {
                 }
             }
         }
+        written.is_ok()
     }
 }
 

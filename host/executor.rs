@@ -302,6 +302,14 @@ impl Executor {
     }
 
     fn end_task(&mut self) {
+        let by_time = self.host.config.state.checkpoints == KeepCheckpoints::Live;
+        if by_time && self.task.as_ref().and_then(Task::is_live) == Some(false) {
+            let Who { function, task, node, plugin } = &*self.who;
+            debug!(
+                function,
+                task, node, plugin, "no checkpoint, since the data is not of now, as of a replay"
+            );
+        }
         if let Some(task) = self.task.take() {
             self.counts = Some(task.counts);
         }
@@ -311,9 +319,9 @@ impl Executor {
     /// Whether there is a state that was not kept yet.
     pub fn is_dirty(&self) -> bool {
         !self.checkpoints_end
-            && self.keeper.is_some()
-            && self.task.as_ref().is_some_and(Task::has_changed)
             && self.is_kept()
+            && (self.task.as_ref().is_some_and(Task::has_changed)
+                || self.keeper.as_ref().is_some_and(Keeper::is_behind))
     }
 
     async fn process(&mut self, run: Run, out: &mut Vec<u8>) -> Result<Verdict, String> {

@@ -254,7 +254,7 @@ impl Task {
 
     /// Forgets all that came since the session began, when no snapshot was given back yet.
     pub(crate) fn go_to_start(&mut self) {
-        self.surroundings.world.set_state(self.base.world.clone());
+        self.surroundings.world.set_state(self.base.world);
         self.base.saved = None;
         self.journal.clear();
     }
@@ -262,14 +262,14 @@ impl Task {
     /// A fresh sandbox with the state that was saved last.
     pub(crate) async fn go_to_base(&mut self) -> Result<(), String> {
         self.sandbox = None;
-        self.surroundings.world.set_state(self.base.world.clone());
+        self.surroundings.world.set_state(self.base.world);
         let (Some(saved), Ok(image)) = (&self.base.saved, &self.plugin.image) else {
             return self.start_anew().await;
         };
         let started = self.plugin.start(&self.surroundings).await;
         let mut sandbox = started.map_err(|e| format!("can't be started again: {e}"))?;
         // Starting may have asked for random numbers.
-        self.surroundings.world.set_state(self.base.world.clone());
+        self.surroundings.world.set_state(self.base.world);
         let applied = image.apply(&mut sandbox, &saved.state).await;
         applied.map_err(|e| format!("its saved state can't be given back: {e}"))?;
         sandbox.set_input(saved.input);

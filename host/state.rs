@@ -112,15 +112,15 @@ impl Task {
         }
     }
 
-    /// A snapshot for the host itself; `None` if it would be the same as the last one, or the plugin has no
-    /// state that can be captured. The inner error says why there is none.
+    /// A snapshot for the host itself; `None` if the plugin has no state that can be captured. The inner error
+    /// says why there is none.
     ///
     /// # Errors
     ///
     /// Why the task must end.
     pub async fn checkpoint(&mut self) -> Result<Option<Result<Vec<u8>, SnapshotError>>, String> {
         let captured = self.plugin.own_format || self.plugin.image.is_ok();
-        if !self.taking.changed || !captured || self.sandbox.is_none() {
+        if !captured || self.sandbox.is_none() {
             return Ok(None);
         }
         self.take().await.map(Some)

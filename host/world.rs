@@ -8,78 +8,90 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rand::rngs::Xoshiro256PlusPlus;
+use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng, TryRng};
-use sha2::{Digest, Sha256};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtxBuilder};
 
 use crate::snapshot::format;
 
 /// The world of one session.
 #[derive(Clone, Debug)]
-pub struct World(Arc<Mutex<State>>);
+pub struct World(Arc<Mutex<Now>>);
+
+#[derive(Debug)]
+struct Now {
+    state: State,
+    /// The generator at its position; made when a guest first asks for random numbers.
+    random: Option<Box<ChaCha8Rng>>,
+}
 
 /// All that a guest can learn of the world, at one moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State {
     /// Time of the data, in nanoseconds since 1970; zero before the first.
     now: u64,
     /// The latest that it has been.
     latest: u64,
-    /// What the random numbers are made of.
+    /// What the random numbers are made of, which are not for cryptography.
     seed: u64,
-    /// How often random numbers were asked for.
-    draws: u64,
+    /// How many 32-bit words of them were used.
+    position: u64,
 }
 
-impl State {
-    /// A generator for the next random numbers. Not for cryptography.
-    fn draw(&mut self) -> Xoshiro256PlusPlus {
-        let mut seed = Sha256::new();
-        seed.update(self.seed.to_le_bytes());
-        seed.update(self.draws.to_le_bytes());
-        self.draws = self.draws.wrapping_add(1);
-        Xoshiro256PlusPlus::from_seed(seed.finalize().into())
+impl Now {
+    /// Random numbers, by a generator that was seeded as `rand` does it.
+    fn draw<T>(&mut self, draw: impl FnOnce(&mut ChaCha8Rng) -> T) -> T {
+        let State { seed, position, .. } = self.state;
+        let random = self.random.get_or_insert_with(|| {
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            random.set_word_pos(position.into());
+            Box::new(random)
+        });
+        let drawn = draw(random);
+        self.state.position = random.get_word_pos() as u64;
+        drawn
     }
 }
 
 impl From<&State> for format::World {
     fn from(state: &State) -> Self {
-        let State { now, latest, seed, draws } = *state;
-        Self { now, latest, seed, draws }
+        let State { now, latest, seed, position } = *state;
+        Self { now, latest, seed, position }
     }
 }
 
 impl From<&format::World> for State {
     fn from(world: &format::World) -> Self {
-        let format::World { now, latest, seed, draws } = *world;
-        Self { now, latest, seed, draws }
+        let format::World { now, latest, seed, position } = *world;
+        Self { now, latest, seed, position }
     }
 }
 
 impl World {
     /// A world with random numbers of its own, before any data.
     pub fn new(seed: u64) -> Self {
-        Self(Arc::new(Mutex::new(State { now: 0, latest: 0, seed, draws: 0 })))
+        let state = State { now: 0, latest: 0, seed, position: 0 };
+        Self(Arc::new(Mutex::new(Now { state, random: None })))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Now> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What it is now.
     pub fn state(&self) -> State {
-        self.lock().clone()
+        self.lock().state
     }
 
     /// Puts it back to what it was.
     pub fn set_state(&self, state: State) {
-        *self.lock() = state;
+        *self.lock() = Now { state, random: None };
     }
 
     /// It is `time` now, in nanoseconds since 1970. There is no time before that.
     pub fn set_time(&self, time: i64) {
-        let mut state = self.lock();
+        let mut lock = self.lock();
+        let state = &mut lock.state;
         state.now = u64::try_from(time).unwrap_or(0);
         state.latest = state.latest.max(state.now);
     }
@@ -87,7 +99,7 @@ impl World {
     /// Gives a guest's WASI this world's clocks and random numbers.
     pub(crate) fn give(&self, wasi: &mut WasiCtxBuilder) {
         // Preview 1 has no call that tells it.
-        let seed = self.lock().seed;
+        let seed = self.state().seed;
         wasi.wall_clock(self.clone())
             .monotonic_clock(self.clone())
             .secure_random(self.clone().random())
@@ -106,7 +118,7 @@ impl HostWallClock for World {
     }
 
     fn now(&self) -> Duration {
-        Duration::from_nanos(self.lock().now)
+        Duration::from_nanos(self.state().now)
     }
 }
 
@@ -117,7 +129,7 @@ impl HostMonotonicClock for World {
 
     #[allow(clippy::misnamed_getters, reason = "this clock's now is another one")]
     fn now(&self) -> u64 {
-        self.lock().latest
+        self.state().latest
     }
 }
 
@@ -128,15 +140,15 @@ impl TryRng for Random {
     type Error = Infallible;
 
     fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        Ok(self.0.lock().draw().next_u32())
+        Ok(self.0.lock().draw(Rng::next_u32))
     }
 
     fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        Ok(self.0.lock().draw().next_u64())
+        Ok(self.0.lock().draw(Rng::next_u64))
     }
 
     fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        self.0.lock().draw().fill_bytes(bytes);
+        self.0.lock().draw(|random| random.fill_bytes(bytes));
         Ok(())
     }
 }
@@ -156,6 +168,13 @@ mod tests {
         world.set_time(2000);
         world.set_state(state);
         assert_eq!(numbers(), first);
+        // Also as a snapshot has it, and at any position.
+        world.clone().random().next_u32();
+        let stored = format::World::from(&world.state());
+        let next = numbers();
+        let other = World::new(0);
+        other.set_state(State::from(&stored));
+        assert_eq!(next, (0..4).map(|_| other.clone().random().next_u64()).collect::<Vec<_>>());
         assert_eq!(HostMonotonicClock::now(&world), 1000);
     }
 

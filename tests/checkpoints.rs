@@ -168,7 +168,7 @@ fn a_replay_beside_no_live_task_leaves_nothing() {
         }
         assert_eq!(field(&play(replay, []), "mean"), [2.0, 3.0]);
     }
-    assert_eq!(files(&host, "checkpoints"), [PathBuf::new(); 0]);
+    assert!(files(&host, "checkpoints").is_empty());
 
     let host = Setup::new("[state]\ncheckpoints = \"always\"\n").with(&["moving_avg"]).serve();
     for expected in [[2.0, 3.0], [8.0 / 3.0, 3.0]] {
@@ -184,7 +184,7 @@ fn a_replay_beside_no_live_task_leaves_nothing() {
         assert_eq!(mean(&mut client, 2.0), 2.0);
         end(client);
     }
-    assert_eq!(files(&host, "checkpoints"), [PathBuf::new(); 0]);
+    assert!(files(&host, "checkpoints").is_empty());
 }
 
 #[test]

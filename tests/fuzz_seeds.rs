@@ -52,6 +52,7 @@ fn the_seeds_of_the_fuzz_targets_are_there() {
     seeds("snapshot", snapshots());
     seeds("admission", admission());
     seeds("udf_toml", udf_toml());
+    seeds("kapacitor_db", kapacitor_db());
 }
 
 fn seeds(target: &str, seeds: Vec<(&str, Vec<u8>)>) {
@@ -68,6 +69,17 @@ fn seeds(target: &str, seeds: Vec<(&str, Vec<u8>)>) {
     for (name, bytes) in seeds {
         fs::write(folder.join(name), bytes).unwrap();
     }
+}
+
+/// A database that Kapacitor has written, and parts of it.
+fn kapacitor_db() -> Vec<(&'static str, Vec<u8>)> {
+    let whole = fs::read(Path::new(ROOT).join("tests/fixtures/kapacitor.db")).unwrap();
+    vec![
+        ("empty", Vec::new()),
+        ("meta", whole[..2048].to_vec()),
+        ("half", whole[..whole.len() / 2].to_vec()),
+        ("whole", whole),
+    ]
 }
 
 fn point() -> Point {

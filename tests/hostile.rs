@@ -84,6 +84,12 @@ const ATTACKS: &[(&str, Attack)] = &[
     ("exits", Point("udf_process: exited with code 3")),
     ("endless_finish", End("udf_finish: computed for longer than limits.call-deadline")),
     ("trap_in_finish", End("udf_finish: trap: wasm `unreachable`")),
+    ("trap_in_giving_back", Snapshot("udf_input: trap: wasm `unreachable`")),
+    ("trap_in_state_version", Load("fails at its first call: udf_state_version: trap: wasm `unreachable`")),
+    (
+        "endless_state_version",
+        Load("fails at its first call: udf_state_version: computed for longer than limits.call-deadline"),
+    ),
     ("trap_in_snapshot", Snapshot("udf_snapshot: trap: wasm `unreachable`")),
     ("huge_info", Load("its InfoResponse is larger than 64KiB")),
     ("early_refusal", Point("udf_process: trap: wasm `unreachable`")),

@@ -56,7 +56,9 @@ fuzz_target!(|input: &[u8]| -> Corpus {
 });
 
 async fn restore(bytes: &[u8]) {
+    let peeked = Snapshot::peek(bytes);
     let Ok(snapshot) = Snapshot::parse(bytes) else { return };
+    assert_eq!(peeked.expect("the whole can be read"), snapshot.header);
     let _ = snapshot.is_none();
     if let Ok(payload) = snapshot.payload(LIMITS.memory) {
         assert!(payload.len() as u64 <= LIMITS.memory.0);

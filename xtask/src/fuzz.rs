@@ -10,7 +10,7 @@ use crate::{cargo, root, run, say, target_dir};
 pub const WRAPPER: &str = "KAPACITOR_WASM_FUZZ_RUSTC";
 
 /// What is fuzzed, in `fuzz/targets`.
-const TARGETS: [&str; 5] = ["kapacitor_frames", "guard", "snapshot", "admission", "udf_toml"];
+const TARGETS: [&str; 6] = ["kapacitor_frames", "guard", "snapshot", "admission", "udf_toml", "kapacitor_db"];
 
 /// How long each target runs unless told otherwise.
 const SECONDS: u64 = 15;
