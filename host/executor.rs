@@ -240,11 +240,11 @@ impl Executor {
         }
     }
 
-    /// Marks on what is taken from now on whether it may be of a replay.
+    /// Marks on what is taken from now on whether it is of a replay. The time of the data does not tell that: it
+    /// may be late.
     fn mark(&mut self) {
-        let by_time = self.host.config.state.checkpoints != KeepCheckpoints::Always;
         if let (Some(task), Some(keeper)) = (&mut self.task, &self.keeper) {
-            task.mark_replay(keeper.is_beside() || (by_time && task.is_live() == Some(false)));
+            task.mark_replay(keeper.is_beside());
         }
     }
 

@@ -20,11 +20,12 @@ pub const STATE_VERSION: u32 = 100;
 /// Bytes around a snapshot when Kapacitor gives it back in one message.
 const AROUND: u64 = 64;
 
-/// Data may be so much later than its time, in nanoseconds, and be of now.
-const LATE: i128 = 600_000_000_000;
+/// Data may be so much later than its time, in nanoseconds, and be of now: three hours, since a batch query
+/// may have an offset.
+const LATE: i128 = 3 * 3600 * 1_000_000_000;
 
-/// And so much earlier: the times of a replay begin with its start, and it may be fast.
-const AHEAD: i128 = 5_000_000_000;
+/// And so much earlier: the times of a replay begin with its start, and then it is fast.
+const AHEAD: i128 = 10 * 1_000_000_000;
 
 /// The state of a task at one moment.
 pub(crate) struct Taking {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::{Child, Stdio};
 
 use kapacitor_wasm::client::{Client, option};
 use kapacitor_wasm::protocol::option_value::Value;
@@ -224,4 +225,32 @@ fn what_a_plugin_sends_at_its_end_is_no_part_of_the_state() {
         responses.iter().filter(|response| matches!(response, ResponseMessage::Point(_))).count()
     };
     assert_eq!((points(&sent), points(&play(second, []))), (1, 2));
+}
+
+#[test]
+fn child_processes_of_kapacitor_have_one_checkpoint_for_each_task() {
+    let setup = Setup::new("").with(&["moving_avg"]);
+    let spawn = || {
+        let mut command = setup.command(&["stdio", "moving_avg"]);
+        let log =
+            fs::File::options().create(true).append(true).open(setup.folder.path().join("log")).unwrap();
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let mut client = Client::over_pipes(child.stdout.take().unwrap(), child.stdin.take().unwrap());
+        assert!(client.init("task", moving_avg(10)).unwrap().success);
+        (child, client)
+    };
+    let finish = |(mut child, client): (Child, Client)| {
+        end(client);
+        assert!(child.wait().unwrap().success());
+    };
+    let mut live = spawn();
+    assert_eq!((mean(&mut live.1, 2.0), mean(&mut live.1, 4.0)), (2.0, 3.0));
+    // A replay is a process of its own.
+    let mut replay = spawn();
+    assert_eq!(mean(&mut replay.1, 100.0), 100.0);
+    finish(replay);
+    finish(live);
+    let mut again = spawn();
+    assert_eq!(mean(&mut again.1, 6.0), 4.0);
+    finish(again);
 }
