@@ -3,29 +3,41 @@
 //! Each is a snapshot, one for each node of each task. Kapacitor takes none when a task ends, and its
 //! last one may be a minute old.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
 use tracing::{debug, info, warn};
 
-use crate::file::{file_name, make_folder, remove_stale, write_whole};
+use crate::file::{file_name, make_folder, prepare, put, remove_stale, write_whole};
 use crate::guest_log::Who;
-use crate::snapshot::{Snapshot, SnapshotHeader};
+use crate::snapshot::{self, Snapshot, SnapshotHeader};
 
 /// What a snapshot's file ends with.
 pub const EXTENSION: &str = "snapshot";
 
 /// How many are written at the same time, at most.
 const WRITERS: usize = 4;
+
+/// How many states are set aside, at most; then the oldest ones go.
+const MOST_ASIDE: usize = 1000;
+
+/// How long a task waits for a file of its state. A disk that hangs stops no task.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often is looked whether a session has ended.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Whose state it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,6 +68,9 @@ impl From<&SnapshotHeader> for Key {
     }
 }
 
+/// Set when a session has begun to end, so that who comes next can wait for its state.
+pub type Ending = Arc<AtomicBool>;
+
 /// The folder of the checkpoints, and the sessions that have one.
 #[derive(Debug)]
 pub struct Checkpoints {
@@ -63,7 +78,7 @@ pub struct Checkpoints {
     aside: PathBuf,
     /// Whether other processes may have sessions of the same tasks: each of them has one of its own.
     shared: bool,
-    claimed: Mutex<HashSet<Key>>,
+    claimed: Mutex<HashMap<Key, Ending>>,
     writers: Arc<Semaphore>,
     /// Whether the log says already that writing fails.
     warned: AtomicBool,
@@ -111,22 +126,64 @@ impl Checkpoints {
         snapshots_in(&self.aside)
     }
 
-    /// Writes the checkpoint of `key`. False if the one that is there began later: it was imported or
-    /// dropped meanwhile, and stays.
+    /// When the state of the checkpoint of `key` began. `None` without one.
+    fn began(&self, key: &Key) -> Option<i64> {
+        Snapshot::peek(File::open(self.path(key)).ok()?).ok().map(|header| header.started_at)
+    }
+
+    /// Writes the checkpoint of `key`, in the place of the one whose state began at `known`. False if
+    /// another one is there: it was imported or dropped meanwhile, and stays.
     ///
     /// # Errors
     ///
     /// What the system says.
-    pub fn write(&self, key: &Key, bytes: &[u8]) -> io::Result<bool> {
-        let path = self.path(key);
-        let ours = Snapshot::peek(bytes).map_or(0, |header| header.started_at);
-        let there = File::open(&path).ok().and_then(|file| Snapshot::peek(file).ok());
-        if there.is_some_and(|there| there.started_at > ours) {
+    fn replace(&self, key: &Key, bytes: &[u8], known: Option<i64>) -> io::Result<bool> {
+        let name = format!("{}.{EXTENSION}", key.file_stem());
+        let prepared = prepare(&self.folder, &name, bytes)?;
+        let _lock = self.lock_folder()?;
+        if self.began(key).is_some_and(|there| Some(there) != known) {
             return Ok(false);
         }
-        let name = format!("{}.{EXTENSION}", key.file_stem());
-        write_whole(&self.folder, &name, bytes)?;
+        put(prepared, &self.folder, &name)?;
         Ok(true)
+    }
+
+    /// Makes a snapshot the checkpoint of `key`, whatever there is, so that it wins over that and over what
+    /// Kapacitor has: it begins now. What was there is set aside; returns that file.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn impose(&self, key: &Key, snapshot: &Snapshot) -> io::Result<Option<PathBuf>> {
+        make_folder(&self.folder)?;
+        let _lock = self.lock_folder()?;
+        // Clocks go back at times.
+        let started_at = self.began(key).map_or(0, |there| there.saturating_add(1)).max(snapshot::now());
+        let header = SnapshotHeader {
+            started_at,
+            given: false,
+            replay: false,
+            task: key.task.clone(),
+            node: key.node.clone(),
+            function: key.function.clone(),
+            ..snapshot.header.clone()
+        };
+        let before = fs::read(self.path(key)).ok();
+        let before = before.filter(|bytes| Snapshot::parse(bytes).is_ok_and(|before| !before.is_none()));
+        let aside = before.map(|bytes| self.set_aside(key, &bytes)).transpose()?;
+        write_whole(
+            &self.folder,
+            &format!("{}.{EXTENSION}", key.file_stem()),
+            &snapshot.with_header(&header),
+        )?;
+        Ok(aside)
+    }
+
+    /// Held for as long as it takes to look at a checkpoint and replace it, by the host or by an operator.
+    fn lock_folder(&self) -> io::Result<File> {
+        let lock = File::create(self.folder.join(".lock"))?;
+        flock(&lock, FlockOperation::LockExclusive)?;
+        Ok(lock)
     }
 
     /// Keeps a state that a task does not go on with; returns the file. The same state is kept once.
@@ -137,14 +194,29 @@ impl Checkpoints {
     pub fn set_aside(&self, key: &Key, bytes: &[u8]) -> io::Result<PathBuf> {
         let hash = hex(&Sha256::digest(bytes)[..4]);
         let name = format!("{}.{}-{hash}.{EXTENSION}", file_name(&key.task), file_name(&key.node));
-        write_whole(&self.aside, &name, bytes)
+        let file = write_whole(&self.aside, &name, bytes)?;
+        self.bound_aside()?;
+        Ok(file)
     }
 
-    /// The right to the checkpoint of `key`, if no other session has it.
-    fn claim(self: &Arc<Self>, key: &Key) -> Option<Claim> {
-        if !self.claimed.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone()) {
-            return None;
+    /// Removes the oldest of what was set aside, where there is more than enough.
+    fn bound_aside(&self) -> io::Result<()> {
+        let mut files = self.files_aside()?;
+        if files.len() > MOST_ASIDE {
+            files.sort_by_key(|file| fs::metadata(file).and_then(|data| data.modified()).ok());
+            for file in &files[..files.len() - MOST_ASIDE] {
+                fs::remove_file(file)?;
+            }
         }
+        Ok(())
+    }
+
+    /// The right to the checkpoint of `key`, if no other session has it. `ending` is set when this one ends.
+    fn claim(self: &Arc<Self>, key: &Key, ending: &Ending) -> Option<Claim> {
+        match self.claimed.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()) {
+            Entry::Occupied(_) => return None,
+            Entry::Vacant(entry) => entry.insert(Arc::clone(ending)),
+        };
         let mut claim = Claim { checkpoints: Arc::clone(self), key: key.clone(), _lock: None };
         if self.shared {
             match self.lock(key) {
@@ -155,6 +227,12 @@ impl Checkpoints {
             }
         }
         Some(claim)
+    }
+
+    /// Whether a session that has not ended yet, or `true` for one that is about to, has the checkpoint.
+    fn holder(&self, key: &Key) -> Option<bool> {
+        let claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+        claimed.get(key).map(|ending| ending.load(Relaxed))
     }
 
     /// A lock among processes, until the file is closed. `None` if another one has it.
@@ -206,26 +284,48 @@ impl Drop for Claim {
 pub struct Keeper {
     checkpoints: Arc<Checkpoints>,
     key: Key,
-    claim: Option<Claim>,
+    ending: Ending,
+    claim: Option<Arc<Claim>>,
+    /// When the state began that is in the file, as far as this session knows.
+    known: Option<i64>,
     writing: Option<JoinHandle<()>>,
     /// Whether the last one was not written.
     behind: Arc<AtomicBool>,
     blocking: Handle,
+    /// The host stops when all of these are gone.
+    alive: watch::Receiver<bool>,
 }
 
 impl Keeper {
-    /// For the session `who`. Files are read and written on threads of `blocking`.
-    pub fn new(checkpoints: &Arc<Checkpoints>, who: &Who, blocking: Handle) -> Self {
+    /// For the session `who`, which sets `ending` when it ends. Files are read and written on threads of
+    /// `blocking`; the host does not stop before that is done, while it has `alive`.
+    pub fn new(
+        checkpoints: &Arc<Checkpoints>,
+        who: &Who,
+        ending: &Ending,
+        blocking: Handle,
+        alive: watch::Receiver<bool>,
+    ) -> Self {
         let key = Key { task: who.task.clone(), node: who.node.clone(), function: who.function.clone() };
-        // Before Kapacitor 1.4 tasks had no names.
-        let claim = if key.task.is_empty() { None } else { checkpoints.claim(&key) };
-        Self {
+        let mut keeper = Self {
             checkpoints: Arc::clone(checkpoints),
             key,
-            claim,
+            ending: Arc::clone(ending),
+            claim: None,
+            known: None,
             writing: None,
             behind: Arc::default(),
             blocking,
+            alive,
+        };
+        keeper.claim();
+        keeper
+    }
+
+    fn claim(&mut self) {
+        // Before Kapacitor 1.4 tasks had no names.
+        if self.claim.is_none() && !self.key.task.is_empty() {
+            self.claim = self.checkpoints.claim(&self.key, &self.ending).map(Arc::new);
         }
     }
 
@@ -234,21 +334,31 @@ impl Keeper {
         self.behind.load(Relaxed)
     }
 
-    /// Whether another session of the same task and node has the checkpoint.
-    pub fn is_beside(&self) -> bool {
-        self.claim.is_none() && !self.key.task.is_empty()
-    }
-
-    /// Takes the checkpoint over, if the session that had it has ended; false if it has not.
-    pub fn claims(&mut self) -> bool {
-        if self.claim.is_none() && !self.key.task.is_empty() {
-            self.claim = self.checkpoints.claim(&self.key);
-        }
+    /// Whether the checkpoint is this session's.
+    pub fn is_own(&self) -> bool {
         self.claim.is_some()
     }
 
-    /// The checkpoint, if there is one and it is this session's.
-    pub async fn read(&self, who: &Who) -> Option<Vec<u8>> {
+    /// Whether another session of the same task and node has the checkpoint.
+    pub fn is_beside(&self) -> bool {
+        self.claim.is_none() && self.checkpoints.holder(&self.key).is_some()
+    }
+
+    /// The checkpoint, if there is one and it is this session's. Waits for a session that is about to end.
+    pub async fn read(&mut self, who: &Who) -> Option<Vec<u8>> {
+        let until = Instant::now() + PATIENCE;
+        while self.claim.is_none()
+            && self.checkpoints.holder(&self.key) != Some(false)
+            && !self.key.task.is_empty()
+            && Instant::now() < until
+        {
+            tokio::time::sleep(LOOK).await;
+            self.claim();
+            if self.checkpoints.shared {
+                // Of another process it is not known.
+                break;
+            }
+        }
         self.claim.as_ref()?;
         let path = self.checkpoints.path(&self.key);
         // Nearly always there is none, and who asks need not wait for another thread to say so.
@@ -256,8 +366,16 @@ impl Keeper {
             return None;
         }
         let shown = path.display().to_string();
-        match self.blocking.spawn_blocking(move || fs::read(path)).await.ok()? {
-            Ok(bytes) => Some(bytes),
+        let reading = self.blocking.spawn_blocking(move || fs::read(path));
+        let read = match timeout(PATIENCE, reading).await {
+            Ok(read) => read.unwrap_or_else(|e| Err(io::Error::other(e))),
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        };
+        match read {
+            Ok(bytes) => {
+                self.known = Snapshot::peek(&bytes[..]).ok().map(|header| header.started_at);
+                Some(bytes)
+            }
             Err(e) => {
                 let Who { function, task, node, plugin } = who;
                 warn!(
@@ -277,29 +395,31 @@ impl Keeper {
     /// Begins to write the checkpoint, if this session has one. While the last one is still being written it
     /// is not, see [`Keeper::is_behind`].
     pub fn write(&mut self, bytes: Vec<u8>, who: &Arc<Who>) {
-        if self.claim.is_none() {
-            return;
-        }
+        let Some(claim) = self.claim.clone() else { return };
         if self.writing.as_ref().is_some_and(|writing| !writing.is_finished()) {
             self.behind.store(true, Relaxed);
             return;
         }
         let (checkpoints, key, who) = (Arc::clone(&self.checkpoints), self.key.clone(), Arc::clone(who));
         let (blocking, behind) = (self.blocking.clone(), Arc::clone(&self.behind));
+        let (known, alive) = (self.known, self.alive.clone());
+        self.known = Snapshot::peek(&bytes[..]).ok().map(|header| header.started_at);
         behind.store(false, Relaxed);
         self.writing = Some(self.blocking.spawn(async move {
             let Ok(_permit) = Arc::clone(&checkpoints.writers).acquire_owned().await else { return };
-            let write = blocking.spawn_blocking(move || checkpoints.write_and_say(&key, &bytes, &who));
+            let write = blocking.spawn_blocking(move || checkpoints.write_and_say(&key, &bytes, known, &who));
             if !write.await.is_ok_and(|written| written) {
                 behind.store(true, Relaxed);
             }
+            // Who has the task next sees what was written, and the host does not stop before.
+            drop((claim, alive));
         }));
     }
 
-    /// Waits until what was begun to be written is written.
+    /// Waits until what was begun to be written is written, but not for ever.
     pub async fn written(&mut self) {
         if let Some(writing) = self.writing.take() {
-            let _ = writing.await;
+            let _ = timeout(PATIENCE, writing).await;
         }
     }
 
@@ -317,10 +437,10 @@ impl Keeper {
 
 impl Checkpoints {
     /// False if it could not be written.
-    fn write_and_say(&self, key: &Key, bytes: &[u8], who: &Who) -> bool {
+    fn write_and_say(&self, key: &Key, bytes: &[u8], known: Option<i64>, who: &Who) -> bool {
         let Who { function, task, node, plugin } = who;
         let length = bytes.len().to_string();
-        let written = self.write(key, bytes);
+        let written = self.replace(key, bytes, known);
         match &written {
             Ok(true) => {
                 debug!(function, task, node, plugin, bytes = length, "checkpoint written");
@@ -363,7 +483,7 @@ mod tests {
         let key = |task: &str, node: &str| Key { task: task.into(), node: node.into(), function: "f".into() };
         let stems = [key("a/b", "n"), key("a_b", "n"), key("a", "b.n"), key("a.b", "n"), key("", "")]
             .map(|key| key.file_stem());
-        let distinct: HashSet<_> = stems.iter().collect();
+        let distinct: std::collections::HashSet<_> = stems.iter().collect();
         assert_eq!(distinct.len(), stems.len());
         assert!(stems.iter().all(|stem| !stem.contains('/')), "{stems:?}");
     }
@@ -374,13 +494,13 @@ mod tests {
         for shared in [false, true] {
             let checkpoints = Arc::new(Checkpoints::new(folder.path(), shared));
             let key = Key { task: "t".into(), ..Key::default() };
-            let first = checkpoints.claim(&key).unwrap();
-            assert!(checkpoints.claim(&key).is_none());
+            let first = checkpoints.claim(&key, &Ending::default()).unwrap();
+            assert!(checkpoints.claim(&key, &Ending::default()).is_none());
             // Another process.
             let other = Arc::new(Checkpoints::new(folder.path(), shared));
-            assert_eq!(other.claim(&key).is_none(), shared);
+            assert_eq!(other.claim(&key, &Ending::default()).is_none(), shared);
             drop(first);
-            assert!(checkpoints.claim(&key).is_some());
+            assert!(checkpoints.claim(&key, &Ending::default()).is_some());
         }
     }
 }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use tracing::{debug, error, info, warn};
 
 use crate::budget::Place;
-use crate::checkpoint::Keeper;
+use crate::checkpoint::{Ending, Keeper};
 use crate::deadline::CallClock;
 use crate::guest_log::{GuestLog, Who};
 use crate::host::Host;
@@ -61,8 +61,10 @@ pub struct Executor {
     pub(crate) settled: bool,
     /// The task's checkpoint.
     pub(crate) keeper: Option<Keeper>,
-    /// Whether no more checkpoints are taken: one has failed.
-    checkpoints_end: bool,
+    /// Set when the session has begun to end.
+    pub ending: Ending,
+    /// Whether the log says already that no checkpoint could be taken.
+    warned: bool,
     /// The InitRequest as Kapacitor sent it.
     pub(crate) request: InitRequest,
     /// The state of the plugins that the task was last compared with, see [`Host::generation`].
@@ -85,7 +87,8 @@ impl Executor {
             task: None,
             settled: false,
             keeper: None,
-            checkpoints_end: false,
+            ending: Ending::default(),
+            warned: false,
             request: InitRequest::default(),
             generation: 0,
             counts: None,
@@ -181,7 +184,8 @@ impl Executor {
         let place = self.host.budget().place(routed.plugin.min_memory).map_err(|e| self.describe(&e))?;
         let task = Task::start(self.parts(routed, Some(place))).await.map_err(|e| self.describe(&e))?;
         self.task = Some(task);
-        self.keeper = Some(Keeper::new(self.host.checkpoints(), &self.who, self.host.compute().clone()));
+        let (blocking, alive) = (self.host.compute().clone(), self.host.stopping());
+        self.keeper = Some(Keeper::new(self.host.checkpoints(), &self.who, &self.ending, blocking, alive));
         Ok(())
     }
 
@@ -221,12 +225,12 @@ impl Executor {
         let most = self.host.config.sessions.message;
         // Kapacitor keeps no empty snapshot, which is right for a task that has no state.
         let Some(task) = &mut self.task else { return Ok(Vec::new()) };
-        let (snapshot, is_state) = task.snapshot(most).await?;
+        let (snapshot, state) = task.snapshot(most).await?;
         let (bytes, points_seen) = (snapshot.len().to_string(), task.points_seen.to_string());
         let Who { function, task, node, plugin } = &*self.who;
         debug!(function, task, node, plugin, bytes, points_seen, "snapshot given");
-        if is_state {
-            self.keep(snapshot.clone());
+        if let Some(state) = state {
+            self.keep(state);
         }
         Ok(snapshot)
     }
@@ -260,45 +264,43 @@ impl Executor {
     /// Keeps the state of the task, if it has changed since that was done last.
     async fn checkpoint(&mut self) -> Result<(), String> {
         self.settle(None).await?;
-        // Of two sessions of the same task the one that lasts is the task's own.
-        if !self.is_dirty() || !self.keeper.as_mut().is_some_and(Keeper::claims) {
+        if !self.is_dirty() {
             return Ok(());
         }
         self.mark();
         let Some(task) = &mut self.task else { return Ok(()) };
-        match task.checkpoint().await? {
-            None => {}
-            Some(Ok(snapshot)) => self.keep(snapshot),
-            Some(Err(e)) => {
-                self.checkpoints_end = true;
-                let Who { function, task, node, plugin } = &*self.who;
-                warn!(function, task, node, plugin, err = e.to_string(), "no more checkpoints of this task");
+        let error = match task.checkpoint().await? {
+            None => return Ok(()),
+            Some(Ok(snapshot)) => {
+                self.keep(snapshot);
+                return Ok(());
             }
+            Some(Err(e)) => e.to_string(),
+        };
+        // It may go well the next time: outside of the batch, for instance.
+        if !std::mem::replace(&mut self.warned, true) {
+            let Who { function, task, node, plugin } = &*self.who;
+            warn!(function, task, node, plugin, err = error, "no checkpoint taken");
         }
         Ok(())
     }
 
-    /// Keeps the state of the task at the end of its session, and waits until that is done.
+    /// Begins to keep the state of the task at the end of its session.
     async fn leave(&mut self) -> Result<(), String> {
-        let kept = match &mut self.keeper {
-            // A session that began beside another one and ends, as a replay does, leaves nothing.
-            Some(keeper) if self.settled && !keeper.is_beside() => self.checkpoint_again().await,
-            _ => Ok(()),
-        };
+        let kept = self.last_checkpoint().await;
         self.end_task();
         kept
     }
 
-    async fn checkpoint_again(&mut self) -> Result<(), String> {
+    async fn last_checkpoint(&mut self) -> Result<(), String> {
+        if !self.settled || !self.is_dirty() {
+            return Ok(());
+        }
         // The one before may still be on its way.
         if let Some(keeper) = &mut self.keeper {
             keeper.written().await;
         }
-        self.checkpoint().await?;
-        if let Some(keeper) = &mut self.keeper {
-            keeper.written().await;
-        }
-        Ok(())
+        self.checkpoint().await
     }
 
     fn end_task(&mut self) {
@@ -318,10 +320,8 @@ impl Executor {
 
     /// Whether there is a state that was not kept yet.
     pub fn is_dirty(&self) -> bool {
-        !self.checkpoints_end
-            && self.is_kept()
-            && (self.task.as_ref().is_some_and(Task::has_changed)
-                || self.keeper.as_ref().is_some_and(Keeper::is_behind))
+        let Some(keeper) = self.keeper.as_ref().filter(|keeper| keeper.is_own()) else { return false };
+        self.is_kept() && (keeper.is_behind() || self.task.as_ref().is_some_and(Task::has_changed))
     }
 
     async fn process(&mut self, run: Run, out: &mut Vec<u8>) -> Result<Verdict, String> {
@@ -338,9 +338,7 @@ impl Executor {
 
     async fn finish(&mut self, out: &mut Vec<u8>) -> Result<Verdict, String> {
         // What a plugin sends at its end may change its state, and the task may go on another time.
-        if self.settled && self.keeper.as_ref().is_some_and(|keeper| !keeper.is_beside()) {
-            self.checkpoint_again().await?;
-        }
+        self.last_checkpoint().await?;
         if let Some(task) = &mut self.task {
             task.finish(out).await?;
         }

@@ -6,6 +6,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use tempfile::NamedTempFile;
+
 /// What a file is called until it is whole.
 const PARTIAL: &str = ".partial";
 
@@ -19,14 +21,24 @@ const STALE: Duration = Duration::from_secs(3600);
 ///
 /// What the system says; nothing is left behind then.
 pub(crate) fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
+    put(prepare(folder, name, bytes)?, folder, name)
+}
+
+/// Writes a file under another name; gone when it is dropped.
+pub(crate) fn prepare(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<NamedTempFile> {
     make_folder(folder)?;
-    let path = folder.join(name);
     // Two processes may write the same file at the same time.
     let mut file =
         tempfile::Builder::new().prefix(&format!("{name}.")).suffix(PARTIAL).tempfile_in(folder)?;
     file.write_all(bytes)?;
     give_to_owner_of(folder, file.path())?;
     file.as_file().sync_all()?;
+    Ok(file)
+}
+
+/// Gives a file that was prepared its name.
+pub(crate) fn put(file: NamedTempFile, folder: &Path, name: &str) -> io::Result<PathBuf> {
+    let path = folder.join(name);
     file.persist(&path).map_err(|e| e.error)?;
     // Without this the new name may be lost, and the old contents are there again.
     fs::File::open(folder)?.sync_all()?;

@@ -30,6 +30,9 @@ pub(crate) struct Base {
     world: world::State,
     /// `None`: from its start.
     saved: Option<Saved>,
+    /// Points and world of a state that was given back and that can't be saved: the journal begins with
+    /// giving it back.
+    pub restored: Option<(u64, world::State)>,
 }
 
 /// A sandbox between two calls, and what belongs to it.
@@ -43,7 +46,7 @@ struct Saved {
 impl Base {
     /// The start of a sandbox in this world.
     pub fn start(world: &World) -> Self {
-        Self { world: world.state(), saved: None }
+        Self { world: world.state(), saved: None, restored: None }
     }
 
     /// Bytes that it takes, nearly.
@@ -77,7 +80,7 @@ impl Task {
         };
         let saved =
             Saved { state, input: sandbox.input(), guard: self.guard.clone(), points_seen: self.points_seen };
-        self.base = Base { world: self.surroundings.world.state(), saved: Some(saved) };
+        self.base = Base { world: self.surroundings.world.state(), saved: Some(saved), restored: None };
         self.journal.clear();
         self.recount();
         true
@@ -255,7 +258,7 @@ impl Task {
     /// Forgets all that came since the session began, when no snapshot was given back yet.
     pub(crate) fn go_to_start(&mut self) {
         self.surroundings.world.set_state(self.base.world);
-        self.base.saved = None;
+        (self.base.saved, self.base.restored) = (None, None);
         self.journal.clear();
     }
 
@@ -303,7 +306,14 @@ impl Task {
                     sandbox.give_input_back().await.map_err(|e| e.to_string())?;
                     0
                 }
-                Call::Restore => sandbox.restore(step.input).await.map_err(|e| e.to_string())?.len(),
+                Call::Restore => {
+                    let returned = sandbox.restore(step.input).await.map_err(|e| e.to_string())?.len();
+                    if let Some((points_seen, world)) = self.base.restored {
+                        self.points_seen = points_seen;
+                        self.surroundings.world.set_state(world);
+                    }
+                    returned
+                }
             };
             differs |= step.returned.is_some_and(|before| before != returned);
         }

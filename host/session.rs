@@ -8,6 +8,7 @@ use std::io;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{debug, error, warn};
 
+use crate::checkpoint::Ending;
 use crate::deadline::CallClock;
 use crate::engine::TICK;
 use crate::executor::{Executor, Verdict, Work};
@@ -81,8 +83,11 @@ pub struct Session {
     drain: Duration,
     snapshot_deadline: Duration,
     checkpoint_interval: Duration,
-    /// Whether there is a state that was not kept yet.
+    /// Whether there is a state that was not kept yet, and when it is to be.
     dirty: bool,
+    checkpoint_due: Option<Instant>,
+    /// Set when nothing more is read.
+    ending: Ending,
     /// Whether the host stops.
     stopping: watch::Receiver<bool>,
     /// Whether the session ends although the task might go on.
@@ -116,6 +121,7 @@ impl Session {
         let on_full = function.policy.on_full;
         let room = Room { message: limits.message, queue: limits.queue, on_full };
         let executor = Executor::new(host, function);
+        let ending = Arc::clone(&executor.ending);
         Self {
             reader,
             writer,
@@ -140,6 +146,8 @@ impl Session {
             snapshot_deadline: limits.snapshot_deadline.0,
             checkpoint_interval,
             dirty: false,
+            checkpoint_due: None,
+            ending,
             stopping,
             leaving: false,
         }
@@ -159,8 +167,10 @@ impl Session {
         self.waiting.end(&self.who);
     }
 
-    /// Keeps the state of a task whose connection is lost.
+    /// Keeps the state of a task that did not come to its end. A call that is under way may end, since only
+    /// then there is a state.
     async fn leave(&mut self) {
+        self.ending.store(true, Relaxed);
         let until = Instant::now() + self.drain;
         if self.job.is_some()
             && let Ok((Some(done), _)) = timeout_at(until, running(&mut self.job)).await
@@ -178,7 +188,6 @@ impl Session {
 
     async fn serve(&mut self) -> io::Result<()> {
         let mut snapshot_due = None;
-        let mut checkpoint_due = None;
         let mut heartbeat = None;
         loop {
             self.start_job();
@@ -207,8 +216,10 @@ impl Session {
             );
             set_while(self.inbox.holds_snapshot(), &mut snapshot_due, self.snapshot_deadline);
             let keeping = self.dirty && open && !self.checkpoint_interval.is_zero();
-            set_while(keeping, &mut checkpoint_due, self.checkpoint_interval);
-            let free = self.job.is_none() && self.executor.is_some();
+            set_while(keeping, &mut self.checkpoint_due, self.checkpoint_interval);
+            // While there is work, it comes before the next piece of it.
+            let checkpoint_due =
+                self.checkpoint_due.filter(|_| self.job.is_none() && self.executor.is_some());
             let Self { reader, writer, inbox, outbox, sent, job, stopping, .. } = &mut *self;
             tokio::select! {
                 biased;
@@ -230,10 +241,7 @@ impl Session {
                     return Ok(());
                 }
                 () = until(snapshot_due), if snapshot_due.is_some() => self.inbox.hurry_snapshots(),
-                () = until(checkpoint_due), if checkpoint_due.is_some() && free => {
-                    checkpoint_due = None;
-                    self.start(Work::Checkpoint);
-                }
+                () = until(checkpoint_due), if checkpoint_due.is_some() => self.start_checkpoint(),
                 () = stop(stopping), if open => self.end(true),
                 () = until(heartbeat), if heartbeat.is_some() => {
                     self.beat();
@@ -246,6 +254,10 @@ impl Session {
     /// Begins the next piece of work, if there is one and nothing hinders it.
     fn start_job(&mut self) {
         if self.job.is_some() || self.outbox.len() - self.sent >= OUT_HIGH {
+            return;
+        }
+        if self.stage == Stage::Open && self.checkpoint_due.is_some_and(|due| due <= Instant::now()) {
+            self.start_checkpoint();
             return;
         }
         let work = match (self.inbox.take(), self.stage) {
@@ -261,6 +273,11 @@ impl Session {
             (None, Stage::Open) => return,
         };
         self.start(work);
+    }
+
+    fn start_checkpoint(&mut self) {
+        self.checkpoint_due = None;
+        self.start(Work::Checkpoint);
     }
 
     fn start(&mut self, work: Work) {
@@ -383,6 +400,7 @@ impl Session {
     /// Nothing more is read: Kapacitor has ended its input, or the session is `leaving`.
     fn end(&mut self, leaving: bool) {
         self.leaving = leaving;
+        self.ending.store(true, Relaxed);
         self.inbox.release_held();
         self.job_since = Instant::now();
         self.stage = Stage::Draining(Instant::now() + self.drain);
@@ -415,7 +433,6 @@ impl Session {
         };
         let unsent = (self.outbox.len() - self.sent).to_string();
         warn!(function, task, node, plugin, reason = what, unsent, "closed at sessions.drain-deadline");
-        self.job = None;
     }
 
     /// Ends the connection so that Kapacitor gets to read what was sent: a socket that is closed

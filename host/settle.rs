@@ -41,7 +41,7 @@ impl Executor {
         }
         self.settled = true;
         let mut misfits = Vec::new();
-        let kept = match &self.keeper {
+        let kept = match &mut self.keeper {
             Some(keeper) => keeper.read(&self.who).await,
             None => None,
         };
@@ -82,9 +82,10 @@ impl Executor {
         }
         let fails = self.function.policy.on_mismatch == OnMismatch::Fail;
         let refusal = misfits.first().filter(|_| fails).map(|misfit| {
+            let Who { function, task, node, .. } = &*self.who;
             format!(
-                "the state it had does not fit: {}: put back what it fits, or let it start clean with `kapacitor-wasm state drop {}` or on-mismatch = \"fresh\"",
-                misfit.reason, self.who.task
+                "the state it had does not fit: {}: put back what it fits, or let it start clean with `kapacitor-wasm state drop {task} --node {node} --function {function}` or on-mismatch = \"fresh\"",
+                misfit.reason
             )
         });
         self.keep_misfits(misfits, true).await;

@@ -27,6 +27,10 @@ const LATE: i128 = 3 * 3600 * 1_000_000_000;
 /// And so much earlier: the times of a replay begin with its start, and then it is fast.
 const AHEAD: i128 = 10 * 1_000_000_000;
 
+/// So many points tell whether a task's data is of now. One host with a wrong clock does not, nor what was
+/// late once.
+const MEMORY: u64 = 10_000;
+
 /// The state of a task at one moment.
 pub(crate) struct Taking {
     /// Whether the state is another one than `last`.
@@ -37,14 +41,22 @@ pub(crate) struct Taking {
     pub marks: Marks,
     /// See [`crate::snapshot::SnapshotHeader::started_at`].
     pub started_at: i64,
-    /// Whether the last data was of now, as far as is known.
-    live: Option<bool>,
+    /// How many of the last points were of now, and how many were not.
+    live: u64,
+    other: u64,
 }
 
 impl Taking {
     /// A state that begins now.
     pub fn new() -> Self {
-        Self { changed: false, last: None, marks: Marks::default(), started_at: snapshot::now(), live: None }
+        Self {
+            changed: false,
+            last: None,
+            marks: Marks::default(),
+            started_at: snapshot::now(),
+            live: 0,
+            other: 0,
+        }
     }
 
     /// Bytes that it takes.
@@ -55,42 +67,46 @@ impl Taking {
     /// What is known of the data and of Kapacitor holds for the task that takes over, too.
     pub fn succeed(&mut self, before: &Self) {
         self.marks = before.marks;
-        self.live = before.live;
+        (self.live, self.other) = (before.live, before.other);
     }
 
     /// Another state begins now.
     pub fn begin(&mut self) {
-        *self = Self { marks: Marks { given: false, ..self.marks }, live: self.live, ..Self::new() };
+        let Self { live, other, .. } = *self;
+        *self = Self { marks: Marks { given: false, ..self.marks }, live, other, ..Self::new() };
     }
 
-    /// Notes the time of the last data.
-    pub fn note_time(&mut self, time: i64) {
+    /// Notes the time of the last of some points.
+    pub fn note_time(&mut self, time: i64, points: u64) {
         let behind = i128::from(snapshot::now()) - i128::from(time);
-        self.live = Some((-AHEAD..=LATE).contains(&behind));
+        let count = if (-AHEAD..=LATE).contains(&behind) { &mut self.live } else { &mut self.other };
+        *count += points.max(1);
+        if self.live + self.other > MEMORY {
+            self.live /= 2;
+            self.other /= 2;
+        }
     }
 }
 
 impl Task {
-    /// A snapshot for Kapacitor, of at most `most` bytes. True if it is the state. Where none can be
-    /// taken it is the last one, or says that there is none, and is not empty: Kapacitor keeps no
-    /// empty one, and would give an older one back.
+    /// A snapshot for Kapacitor, of at most `most` bytes, and the state as it is now, if that could be taken.
+    /// Where there is no such snapshot it is the last one, or says that there is none, and is not empty:
+    /// Kapacitor keeps no empty one, and would give an older one back.
     ///
     /// # Errors
     ///
     /// Why the task must end.
-    pub async fn snapshot(&mut self, most: Bytes) -> Result<(Vec<u8>, bool), String> {
+    pub async fn snapshot(&mut self, most: Bytes) -> Result<(Vec<u8>, Option<Vec<u8>>), String> {
         self.taking.marks.given = true;
-        let taken = self.take().await?.and_then(|snapshot| {
-            let length = Bytes(snapshot.len() as u64);
-            if length.0 + AROUND > most.0 {
-                Err(SnapshotError::TooLong { length, most })
-            } else {
-                Ok(snapshot)
+        let (state, error) = match self.take().await? {
+            Ok(snapshot) => {
+                let length = Bytes(snapshot.len() as u64);
+                if length.0 + AROUND <= most.0 {
+                    return Ok((snapshot.clone(), Some(snapshot)));
+                }
+                (Some(snapshot), SnapshotError::TooLong { length, most }.to_string())
             }
-        });
-        let error = match taken {
-            Ok(snapshot) => return Ok((snapshot, true)),
-            Err(error) => error.to_string(),
+            Err(error) => (None, error.to_string()),
         };
         // A task without snapshots is better than none.
         let Who { function, task, node, plugin } = self.who();
@@ -104,11 +120,11 @@ impl Task {
                     err = error,
                     "no snapshot taken, the last one is given again"
                 );
-                Ok((last.clone(), true))
+                Ok((last.clone(), state))
             }
             _ => {
                 warn!(function, task, node, plugin, err = error, "no snapshot taken");
-                Ok((snapshot::none(&self.taken()), false))
+                Ok((snapshot::none(&self.taken()), state))
             }
         }
     }
@@ -132,9 +148,10 @@ impl Task {
         self.taking.changed
     }
 
-    /// Whether the last data was of now; `None` before the first.
+    /// Whether most of the data of late was of now; `None` before the first.
     pub fn is_live(&self) -> Option<bool> {
-        self.taking.live
+        let Taking { live, other, .. } = self.taking;
+        (live + other > 0).then_some(live >= other)
     }
 
     /// Whether what is taken from now on is marked as of a replay.
@@ -328,6 +345,7 @@ impl Task {
             && let Some((input, returned)) = &step
         {
             // A recovery does it again.
+            self.base.restored = Some((self.points_seen, self.surroundings.world.state()));
             let step = Step { call: Call::Restore, input, returned: *returned };
             self.remember(step, 0, self.surroundings.clock.used());
         }

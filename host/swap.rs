@@ -25,8 +25,8 @@ impl Executor {
     /// Why the task must end.
     pub(crate) async fn update(&mut self, run: &Run, out: &mut Vec<u8>) -> Result<bool, String> {
         let Some(task) = &mut self.task else { return Ok(false) };
-        if task.in_batch || task.skipping {
-            // The new version would get the rest of a batch only.
+        if task.in_batch || task.skipping || task.guard.in_batch() {
+            // The new version would get, or have begun, the rest of a batch only.
             return Ok(false);
         }
         self.generation = self.host.generation();

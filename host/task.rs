@@ -170,7 +170,7 @@ impl Task {
         out: &mut Vec<u8>,
     ) -> Result<(), String> {
         if let Some(time) = frame::time(run.last_frame(), run.batches || self.in_batch) {
-            self.taking.note_time(time);
+            self.taking.note_time(time, run.points);
         }
         let mut rest = &run.frames[at..];
         while !rest.is_empty() {

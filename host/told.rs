@@ -28,7 +28,8 @@ pub(crate) struct Told {
     folder: PathBuf,
     /// Whether they outlive the host.
     keep: bool,
-    answers: Mutex<BTreeMap<String, InfoResponse>>,
+    /// `None`: it was looked for, and Kapacitor was not told anything.
+    answers: Mutex<BTreeMap<String, Option<InfoResponse>>>,
 }
 
 impl Told {
@@ -40,12 +41,8 @@ impl Told {
     /// What Kapacitor was told of `function`, if anything.
     pub fn of(&self, function: &str) -> Option<InfoResponse> {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (None, true) = (answers.get(function), self.keep)
-            && let Some(answer) = self.read(function)
-        {
-            answers.insert(function.to_owned(), answer);
-        }
-        answers.get(function).cloned()
+        let read = || if self.keep { self.read(function) } else { None };
+        answers.entry(function.to_owned()).or_insert_with(read).clone()
     }
 
     fn read(&self, function: &str) -> Option<InfoResponse> {
@@ -61,7 +58,7 @@ impl Told {
             return false;
         }
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.insert(function.to_owned(), info.clone());
+        answers.insert(function.to_owned(), Some(info.clone()));
         self.keep
     }
 }

@@ -8,7 +8,7 @@ use kapacitor_wasm::client::{Client, option};
 use kapacitor_wasm::protocol::option_value::Value;
 use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
 
-use crate::support::{Host, Setup, field, live_point, moving_avg, play, point};
+use crate::support::{Host, Setup, batch, field, live_point, moving_avg, play, point};
 
 /// A session of the same task and node as all others here.
 fn start(host: &Host) -> Client {
@@ -30,7 +30,8 @@ fn end(client: Client) {
 fn files(host: &Host, folder: &str) -> Vec<PathBuf> {
     let folder = host.setup.folder.path().join("state").join(folder);
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    entries.map(|entry| entry.unwrap().path()).collect()
+    let files = entries.map(|entry| entry.unwrap().path());
+    files.filter(|file| file.extension().is_some_and(|e| e == "snapshot")).collect()
 }
 
 #[test]
@@ -66,6 +67,7 @@ fn the_newer_of_two_states_is_chosen() {
     let newer = second.snapshot(&mut Vec::new()).unwrap();
     drop(second);
     host.wait_for_logs(&["msg=\"task ended\""], 2);
+    host.wait_for_logs(&["checkpoint written"], 3);
     // Kapacitor's is newer, as after the loss of the state folder's last changes.
     let checkpoint = &files(&host, "checkpoints")[0];
     fs::write(checkpoint, older).unwrap();
@@ -100,10 +102,10 @@ fn a_host_that_is_stopped_finishes_what_it_has_read_and_keeps_the_state() {
     }
     // Whoever has answered this has read what came before it.
     client.keepalive(1).unwrap();
-    let mut means = Vec::new();
-    while means.len() < 2 {
+    let (mut means, mut alive) = (Vec::new(), false);
+    while means.len() < 2 || !alive {
         match client.receive().unwrap() {
-            Some(ResponseMessage::Keepalive(_)) => {}
+            Some(ResponseMessage::Keepalive(_)) => alive = true,
             response => means.extend(field(response.as_slice(), "mean")),
         }
     }
@@ -253,4 +255,124 @@ fn child_processes_of_kapacitor_have_one_checkpoint_for_each_task() {
     let mut again = spawn();
     assert_eq!(mean(&mut again.1, 6.0), 4.0);
     finish(again);
+}
+
+#[test]
+fn one_clock_that_is_wrong_costs_no_checkpoint() {
+    let host = Host::with(&["moving_avg"]);
+    let mut client = start(&host);
+    for i in 0..30 {
+        let mut point = live_point("a", f64::from(i));
+        if i % 3 == 2 {
+            // A minute ahead, or a day behind; the last one as well.
+            let RequestMessage::Point(point) = &mut point else { unreachable!() };
+            point.time += if i % 2 == 0 { 60_000_000_000 } else { -86_400_000_000_000 };
+        }
+        client.send(point).unwrap();
+        client.receive().unwrap();
+    }
+    end(client);
+    let mut again = start(&host);
+    mean(&mut again, 1.0);
+    host.wait_for_log(&["state restored", "from=checkpoint", "points_seen=30"]);
+}
+
+/// A host with a plugin that takes 100 ms for each call, and a client that sends it more than it can do.
+fn busy(config: &str) -> (Host, Client) {
+    let setup = Setup::new(&format!("[limits]\ncall-deadline = \"20s\"\n{config}"));
+    fs::write(setup.plugin("slow"), wat::parse_str(crate::overload::SLOW).unwrap()).unwrap();
+    let host = setup.serve();
+    let mut client = host.start("slow", &[]);
+    let RequestMessage::Point(mut point) = live_point("a", 1.0) else { unreachable!() };
+    point.name = "x".repeat(100 * 1024);
+    for _ in 0..60 {
+        client.send(RequestMessage::Point(point.clone())).unwrap();
+    }
+    (host, client)
+}
+
+#[test]
+fn a_task_that_is_never_idle_is_kept_too() {
+    let config = "[state]\ncheckpoint-interval = \"50ms\"\n[sessions]\ndrain-deadline = \"300ms\"\n";
+    let (mut host, client) = busy(config);
+    host.wait_for_logs(&["checkpoint written", "function=slow"], 2);
+    // What is too much for the drain deadline is not done, and what was done is kept.
+    assert_eq!(host.stop(), Some(0));
+    drop(client);
+    host.serve_again();
+    host.start("slow", &[]).snapshot(&mut Vec::new()).unwrap();
+    let line = host.wait_for_log(&["state restored", "from=checkpoint"]);
+    assert!(!line.contains("points_seen=60 "), "{line}");
+}
+
+#[test]
+fn who_comes_next_waits_for_the_state_of_who_ends() {
+    let (host, client) = busy("");
+    // Kapacitor is gone in the middle of a call.
+    drop(client);
+    let mut next = host.start("slow", &[]);
+    next.snapshot(&mut Vec::new()).unwrap();
+    host.wait_for_log(&["state restored", "from=checkpoint"]);
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_taken_is_taken_later() {
+    // Without what is kept for recovery there is no state inside a batch.
+    let config = "[policy]\non-trap = \"restart\"\n[state]\ncheckpoint-interval = \"10ms\"\ncheckpoints = \"always\"\n";
+    let host = Setup::new(config).with(&["batch_sums"]).serve();
+    let mut client = host.start("batch_sums", &[]);
+    let requests = batch("a", 1, &[1.0, 2.0]);
+    for request in &requests[..2] {
+        client.send(request.clone()).unwrap();
+    }
+    host.wait_for_log(&["lvl=warn", "no checkpoint taken"]);
+    for request in &requests[2..] {
+        client.send(request.clone()).unwrap();
+    }
+    host.wait_for_log(&["checkpoint written"]);
+    assert!(!play(client, []).is_empty());
+    host.start("batch_sums", &[]).snapshot(&mut Vec::new()).unwrap();
+    host.wait_for_log(&["state restored", "points_seen=2"]);
+}
+
+#[test]
+fn a_state_that_is_too_long_for_kapacitor_is_kept() {
+    let host = Setup::new("[sessions]\nmessage = \"500B\"\n").with(&["moving_avg"]).serve();
+    let mut client = start(&host);
+    mean(&mut client, 2.0);
+    let none = client.snapshot(&mut Vec::new()).unwrap();
+    host.wait_for_log(&["no snapshot taken", "more than sessions.message = 500B"]);
+    end(client);
+    let mut again = start(&host);
+    assert!(again.restore(none).unwrap().success);
+    assert_eq!(mean(&mut again, 4.0), 3.0);
+}
+
+#[test]
+fn a_clock_that_went_back_keeps_nothing_from_being_dropped() {
+    use kapacitor_wasm::snapshot::Snapshot;
+
+    let host = Host::with(&["moving_avg"]);
+    let mut client = start(&host);
+    mean(&mut client, 2.0);
+    end(client);
+    host.wait_for_log(&["checkpoint written"]);
+    // As if the task had been started in ten years.
+    let file = &files(&host, "checkpoints")[0];
+    let snapshot = Snapshot::parse(&fs::read(file).unwrap()).unwrap();
+    let mut header = snapshot.header.clone();
+    header.started_at += 315_000_000_000_000_000;
+    fs::write(file, snapshot.with_header(&header)).unwrap();
+    let mut client = start(&host);
+    assert_eq!(mean(&mut client, 4.0), 3.0);
+    end(client);
+    host.wait_for_logs(&["checkpoint written"], 2);
+    let (code, said, stderr) = host.setup.run(&["state", "drop", "task"]);
+    assert_eq!(code, 0, "{said}{stderr}");
+    // Dropped once; what follows is kept, although it began earlier.
+    for expected in [6.0, 7.0] {
+        let mut client = start(&host);
+        assert_eq!(mean(&mut client, if expected == 6.0 { 6.0 } else { 8.0 }), expected);
+        end(client);
+    }
 }

@@ -320,7 +320,7 @@ fn a_state_that_does_not_fit_can_keep_a_task_from_starting() {
     let restore = || host.start("moving_avg", &moving_avg(20)).restore(snapshot.clone()).unwrap();
     let refused = restore();
     assert!(!refused.success);
-    let expected = "the state it had does not fit: it was taken with other options: put back what it fits, or let it start clean with `kapacitor-wasm state drop task` or on-mismatch = \"fresh\"";
+    let expected = "the state it had does not fit: it was taken with other options: put back what it fits, or let it start clean with `kapacitor-wasm state drop task --node udf2 --function moving_avg` or on-mismatch = \"fresh\"";
     assert!(refused.error.contains(expected), "{refused:?}");
     // The way out that it names.
     let of = ["--node", "udf2", "--function", "moving_avg"];

@@ -43,6 +43,7 @@ fn host() -> Host {
     let mut client = start(&host, "cpu");
     assert_eq!((mean(&mut client, 2.0), mean(&mut client, 4.0)), (2.0, 3.0));
     assert_eq!(play(client, []), []);
+    host.wait_for_log(&["checkpoint written"]);
     host
 }
 
@@ -144,6 +145,7 @@ fn two_states_are_compared() {
     let mut client = start(&host, "cpu");
     mean(&mut client, 9.0);
     assert_eq!(play(client, []), []);
+    host.wait_for_logs(&["checkpoint written"], 2);
     let differs = ok(&host.setup, &["diff", text(&file), "cpu"]);
     for part in
         ["points seen\n  - 2\n  + 3\n", "memory: ", " pages of 4096 bytes differ", "bytes of the page"]

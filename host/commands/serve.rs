@@ -29,10 +29,10 @@ pub fn sockets(config: Config, passed: Passed) -> Result<ExitCode> {
     if let Err(e) = sd_notify::notify(&[NotifyState::Ready]) {
         warn!(err = e.to_string(), "systemd was not told that the sockets are there, and may wait for it");
     }
+    let stop = serving.stop_signals()?;
     let host = serving.host();
     host.load_plugins(|_| true)?;
     serving.follow_files();
-    let stop = serving.stop_signals()?;
     let functions = host.functions.len().to_string();
     info!(functions, socket_dir = host.config.socket_dir.display().to_string(), "ready");
     serving.wait(stop);
@@ -110,7 +110,8 @@ impl Serving {
     /// Lets the sessions come to their end, for as long as they may take for that.
     fn stop(mut self) {
         if let Some(runtime) = self.runtime.take() {
-            let most = self.host.config.sessions.drain_deadline.0 + GRACE;
+            // One to finish what was read, one to keep the state.
+            let most = 2 * self.host.config.sessions.drain_deadline.0 + GRACE;
             let stopped = runtime.block_on(async { tokio::time::timeout(most, self.host.stop()).await });
             if stopped.is_err() {
                 warn!("some sessions did not end in time, the last of their state may not be kept");
@@ -178,7 +179,12 @@ pub fn stdio(config: Config, function: &str) -> Result<ExitCode> {
             error!(function = loaded.name.as_str(), err = format!("{e:#}"), "plugins can't be loaded");
         }
     })?;
-    runtime.block_on(Session::new(host, function, reader, writer).run());
+    let most = host.config.sessions.drain_deadline.0 + GRACE;
+    runtime.block_on(async {
+        Session::new(Arc::clone(&host), function, reader, writer).run().await;
+        // The state may still be being written.
+        let _ = tokio::time::timeout(most, host.stop()).await;
+    });
     runtime.shutdown_timeout(Duration::from_secs(1));
     Ok(ExitCode::SUCCESS)
 }

@@ -225,16 +225,13 @@ fn import(checkpoints: &Checkpoints, file: &Path, of: &Of) -> Result<String> {
         "{} does not say whose state it is: add --task, --node and --function",
         file.display()
     );
-    let mut header = snapshot.header.clone();
-    // It begins now, so that it wins over what the task has, and over what Kapacitor gives back.
-    header.started_at = snapshot::now();
-    (header.given, header.replay) = (false, false);
-    (header.task, header.node, header.function) = (key.task.clone(), key.node.clone(), key.function.clone());
-    let aside = set_aside(checkpoints, &key)?;
-    checkpoints.write(&key, &snapshot.with_header(&header)).context("the checkpoint can't be written")?;
+    let aside = checkpoints.impose(&key, &snapshot).context("the checkpoint can't be written")?;
     Ok(format!(
-        "{aside}task {} node {}: goes on with this state of {} points when it is enabled the next time\n",
-        key.task, key.node, header.points_seen
+        "{}task {} node {}: goes on with this state of {} points when it is enabled the next time\n",
+        say_aside(&key, aside),
+        key.task,
+        key.node,
+        snapshot.header.points_seen
     ))
 }
 
@@ -252,20 +249,18 @@ fn drop_state(store: &Store, task: &str, node: Option<&str>, function: Option<&s
     );
     let mut out = String::new();
     for key in keys {
-        out += &set_aside(checkpoints, &key)?;
-        checkpoints.write(&key, &snapshot::dropped(&key)).context("the checkpoint can't be written")?;
+        let dropped = Snapshot::parse(&snapshot::dropped(&key))?;
+        let aside = checkpoints.impose(&key, &dropped).context("the checkpoint can't be written")?;
+        out += &say_aside(&key, aside);
         out +=
             &format!("task {} node {}: starts clean when it is enabled the next time\n", key.task, key.node);
     }
     Ok(out)
 }
 
-/// Keeps the checkpoint that is about to be replaced; says where.
-fn set_aside(checkpoints: &Checkpoints, key: &Key) -> Result<String> {
-    let Ok(bytes) = fs::read(checkpoints.path(key)) else { return Ok(String::new()) };
-    if Snapshot::parse(&bytes).is_ok_and(|snapshot| snapshot.is_none()) {
-        return Ok(String::new());
-    }
-    let file = checkpoints.set_aside(key, &bytes).context("what it had can't be set aside")?;
-    Ok(format!("task {} node {}: what it had is now {}\n", key.task, key.node, file.display()))
+/// Says where the checkpoint is that was replaced.
+fn say_aside(key: &Key, file: Option<PathBuf>) -> String {
+    file.map_or(String::new(), |file| {
+        format!("task {} node {}: what it had is now {}\n", key.task, key.node, file.display())
+    })
 }
