@@ -31,6 +31,9 @@ pub fn choose(kapacitor: &SnapshotHeader, checkpoint: &SnapshotHeader) -> (Sourc
         return (Source::Checkpoint, "the snapshot was taken of a replay".to_owned());
     }
     if kapacitor.started_at == checkpoint.started_at {
+        if kapacitor.points_seen == checkpoint.points_seen {
+            return (Source::Checkpoint, "it is the same state as the snapshot".to_owned());
+        }
         let later = kapacitor.points_seen > checkpoint.points_seen;
         return (if later { Source::Kapacitor } else { Source::Checkpoint }, points);
     }

@@ -71,7 +71,7 @@ impl Executor {
             match task.restore(&snapshot).await {
                 Ok(()) => {
                     self.say_restored(source, &snapshot, &because);
-                    self.keep_misfits(misfits, false).await;
+                    self.keep_misfits(misfits, "the task goes on with another state").await;
                     return Ok(());
                 }
                 Err(reason) => {
@@ -88,7 +88,8 @@ impl Executor {
                 misfit.reason
             )
         });
-        self.keep_misfits(misfits, true).await;
+        let then = if refusal.is_some() { "the task does not start" } else { "the task starts clean" };
+        self.keep_misfits(misfits, then).await;
         refusal.map_or(Ok(()), Err)
     }
 
@@ -154,37 +155,38 @@ impl Executor {
         }
     }
 
-    /// Sets aside what does not fit. One warning says so, if the task goes on without any state.
-    async fn keep_misfits(&mut self, misfits: Vec<Misfit>, clean: bool) {
+    /// Sets aside what does not fit, and warns of it: `then` says what the task does without it.
+    async fn keep_misfits(&mut self, mut misfits: Vec<Misfit>, then: &str) {
         let who = Arc::clone(&self.who);
+        // Kapacitor's snapshot is often the checkpoint, too.
+        misfits.dedup_by(|a, b| a.bytes == b.bytes);
         for Misfit { source, bytes, reason } in misfits {
+            let points_seen = Snapshot::peek(&bytes[..]).map_or(String::new(), |h| h.points_seen.to_string());
             let file = self.set_aside(bytes).await;
             if file.is_empty() {
                 continue;
             }
+            let bring_back = match &reason {
+                SnapshotError::Magic | SnapshotError::Damaged(_) => "it can't be".to_owned(),
+                _ => format!(
+                    "disable the task, put back what it fits, `kapacitor-wasm state import {file}`, and enable the task"
+                ),
+            };
             let Who { function, task, node, plugin } = &*who;
             let (from, reason) = (source.name(), reason.to_string());
-            if clean {
-                let bring_back = format!(
-                    "put back what it fits, `kapacitor-wasm state import {file}`, disable and enable the task"
-                );
-                warn!(
-                    function,
-                    task,
-                    node,
-                    plugin,
-                    from,
-                    reason,
-                    file,
-                    bring_back,
-                    "state does not fit and was set aside, the task starts without it"
-                );
-            } else {
-                info!(
-                    function,
-                    task, node, plugin, from, reason, file, "state does not fit and was set aside"
-                );
-            }
+            warn!(
+                function,
+                task,
+                node,
+                plugin,
+                from,
+                reason,
+                points_seen,
+                file,
+                then,
+                bring_back,
+                "state does not fit and was set aside"
+            );
         }
     }
 }

@@ -24,8 +24,8 @@ const AROUND: u64 = 64;
 /// may have an offset.
 const LATE: i128 = 3 * 3600 * 1_000_000_000;
 
-/// And so much earlier: the times of a replay begin with its start, and then it is fast.
-const AHEAD: i128 = 10 * 1_000_000_000;
+/// And so much earlier: the times of a replay begin with its start, and then it is faster than they are.
+const AHEAD: i128 = 2 * 1_000_000_000;
 
 /// So many points tell whether a task's data is of now. One host with a wrong clock does not, nor what was
 /// late once.

@@ -103,8 +103,15 @@ impl Host {
                 warn!(plugin = name, version, "the version that was loaded before goes on");
             }
             (None, loaded) => {
+                let new = loaded.is_ok() && !plugins.contains_key(name);
                 self.insert(name, loaded);
                 self.compare_with_told(name);
+                if new && !self.functions.contains_key(name) {
+                    info!(
+                        plugin = name,
+                        "a generic function can run it now; a function of its own is there when the host starts again"
+                    );
+                }
             }
         }
     }

@@ -39,6 +39,7 @@ fn fails(setup: &Setup, args: &[&str], expected: &str) {
 /// A host whose task `cpu` has seen two points and ended.
 fn host() -> Host {
     let host = Host::with(&["moving_avg"]);
+    fails(&Setup::new(""), &["list"], "is not there: check state-dir in");
     assert!(ok(&host.setup, &["list"]).contains("there are no states"));
     let mut client = start(&host, "cpu");
     assert_eq!((mean(&mut client, 2.0), mean(&mut client, 4.0)), (2.0, 3.0));
@@ -177,6 +178,7 @@ fn snapshots_of_older_hosts_are_shown() {
     let setup = Setup::new("");
     let shown = ok(&setup, &["show", text(&file)]);
     assert!(shown.contains("counter") && shown.contains("0.1.0"), "{shown}");
+    fs::create_dir(path(&setup, "state")).unwrap();
     let refused = "does not say whose state it is: add --task, --node and --function";
     fails(&setup, &["import", text(&file)], refused);
     let of = ["--task", "t", "--node", "counter2", "--function", "counter"];

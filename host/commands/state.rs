@@ -90,8 +90,12 @@ struct Of {
 
 /// Does what the command line says.
 pub fn state(options: &Options) -> Result<ExitCode> {
-    let config = Config::from_file(&options.config)?;
-    let store = Store::open(&config, options.db.as_deref())?;
+    if options.db.is_some() && matches!(options.command, Command::Import { .. } | Command::Drop { .. }) {
+        bail!(
+            "a Kapacitor's database is only read: leave out --db, what is imported or dropped wins over what Kapacitor has"
+        );
+    }
+    let store = Store::open(&options.config, options.db.as_deref())?;
     let out = match &options.command {
         Command::List => show::list(&store)?,
         Command::Show { which } => show::show(&store.find(which)?)?,
@@ -102,7 +106,7 @@ pub fn state(options: &Options) -> Result<ExitCode> {
             created.write_all(&bytes)?;
             format!("{name}: {} bytes written to {}\n", bytes.len(), file.display())
         }
-        Command::Import { file, of } => import(store.checkpoints()?, file, of)?,
+        Command::Import { file, of } => import(&store.checkpoints()?, file, of)?,
         Command::Drop { task, node, function } => {
             let (node, function) = (node.as_deref(), function.as_deref());
             drop_state(&store, task, node, function)?
@@ -115,8 +119,8 @@ pub fn state(options: &Options) -> Result<ExitCode> {
 
 /// Where states are looked for.
 enum Store {
-    /// The state folder.
-    Folder(Checkpoints),
+    /// The state folder, which this configuration file names.
+    Folder(PathBuf),
     /// A Kapacitor's database.
     Database(Vec<Found>),
 }
@@ -131,10 +135,8 @@ struct Found {
 }
 
 impl Store {
-    fn open(config: &Config, database: Option<&Path>) -> Result<Self> {
-        let Some(path) = database else {
-            return Ok(Self::Folder(Checkpoints::new(&config.state_dir, false)));
-        };
+    fn open(config: &Path, database: Option<&Path>) -> Result<Self> {
+        let Some(path) = database else { return Ok(Self::Folder(config.to_owned())) };
         let stored = kapacitor_db::read(path)?;
         let found = stored.into_iter().map(|stored| Found {
             name: format!("{}: {}/{}", path.display(), stored.task, stored.node),
@@ -150,20 +152,24 @@ impl Store {
         Ok(Self::Database(found.collect()))
     }
 
-    fn checkpoints(&self) -> Result<&Checkpoints> {
-        match self {
-            Self::Folder(checkpoints) => Ok(checkpoints),
-            Self::Database(_) => bail!(
-                "a Kapacitor's database is only read: leave out --db, what is imported or dropped wins over what Kapacitor has"
-            ),
-        }
+    /// The checkpoints. The configuration is not read before they are needed: a file is a state by itself.
+    fn checkpoints(&self) -> Result<Checkpoints> {
+        let Self::Folder(config) = self else { bail!("a Kapacitor's database is only read") };
+        let folder = Config::from_file(config)?.state_dir;
+        ensure!(
+            folder.is_dir(),
+            "the state folder {} is not there: check state-dir in {}, or start the host once",
+            folder.display(),
+            config.display()
+        );
+        Ok(Checkpoints::new(&folder, false))
     }
 
     /// All checkpoints, or all that the database holds.
     fn all(&self) -> Result<Vec<Found>> {
         match self {
-            Self::Folder(checkpoints) => {
-                let files = checkpoints.files().context("the checkpoints can't be read")?;
+            Self::Folder(_) => {
+                let files = self.checkpoints()?.files().context("the checkpoints can't be read")?;
                 files.iter().map(|path| read(path)).collect()
             }
             Self::Database(found) => Ok(found
@@ -179,7 +185,7 @@ impl Store {
 
     /// The state that a user means.
     fn find(&self, which: &str) -> Result<Found> {
-        if matches!(self, Self::Folder(_)) && Path::new(which).is_file() {
+        if Path::new(which).is_file() {
             return read(Path::new(which));
         }
         let named = |key: &Key| key.task == which || format!("{}/{}", key.task, key.node) == which;
@@ -200,8 +206,7 @@ impl Store {
 
 /// Reads a snapshot file; what is in it is looked at later.
 fn read(path: &Path) -> Result<Found> {
-    let bytes = fs::read(path)
-        .with_context(|| format!("{} can't be read: run this as the user of the host", path.display()))?;
+    let bytes = fs::read(path).with_context(|| format!("{} can't be read", path.display()))?;
     let header = Snapshot::peek(&bytes[..]).unwrap_or_default();
     Ok(Found { name: path.display().to_string(), key: Key::from(&header), bytes })
 }
@@ -227,7 +232,7 @@ fn import(checkpoints: &Checkpoints, file: &Path, of: &Of) -> Result<String> {
     );
     let aside = checkpoints.impose(&key, &snapshot).context("the checkpoint can't be written")?;
     Ok(format!(
-        "{}task {} node {}: goes on with this state of {} points when it is enabled the next time\n",
+        "{}task {} node {}: goes on with this state of {} points when it is enabled the next time, if it fits then\n",
         say_aside(&key, aside),
         key.task,
         key.node,
@@ -237,15 +242,16 @@ fn import(checkpoints: &Checkpoints, file: &Path, of: &Of) -> Result<String> {
 
 /// Makes a task start clean.
 fn drop_state(store: &Store, task: &str, node: Option<&str>, function: Option<&str>) -> Result<String> {
-    let checkpoints = store.checkpoints()?;
+    let checkpoints = &store.checkpoints()?;
     let mut keys: Vec<Key> = store.all()?.into_iter().map(|found| found.key).collect();
     keys.retain(|key| key.task == task && node.is_none_or(|node| key.node == node));
     if let (true, Some(node), Some(function)) = (keys.is_empty(), node, function) {
         keys.push(Key { task: task.to_owned(), node: node.to_owned(), function: function.to_owned() });
     }
+    let of_node = node.map_or(String::new(), |node| format!(" and node `{node}`"));
     ensure!(
         !keys.is_empty(),
-        "there is no checkpoint of task `{task}`: name its node and function, as the host's log does, with --node and --function"
+        "there is no checkpoint of task `{task}`{of_node}: name its node and function, as the host's log does, with --node and --function"
     );
     let mut out = String::new();
     for key in keys {

@@ -1,5 +1,6 @@
 //! `state list` and `state show`.
 
+use std::cmp::Reverse;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
@@ -16,24 +17,26 @@ pub fn list(store: &Store) -> Result<String> {
     let found = store.all()?;
     let mut out = match found.is_empty() {
         true => "there are no states\n".to_owned(),
-        false => format!("{}\n", table(&found)),
+        false => format!("{}\n", table(&found, false)),
     };
-    if let Store::Folder(checkpoints) = store {
-        let aside = checkpoints.files_aside().context("what was set aside can't be read")?;
-        let aside: Vec<_> = aside.iter().map(|path| read(path)).collect::<Result<_>>()?;
+    if let Store::Folder(_) = store {
+        let aside = store.checkpoints()?.files_aside().context("what was set aside can't be read")?;
+        let mut aside: Vec<_> = aside.iter().map(|path| read(path)).collect::<Result<_>>()?;
         if !aside.is_empty() {
-            out += &format!("\nset aside:\n{}\n", table(&aside));
-            for found in aside {
-                out += &format!(" {}\n", found.name);
-            }
+            // The newest first.
+            aside.sort_by_key(|found| Reverse(Snapshot::peek(&found.bytes[..]).map_or(0, |h| h.taken_at)));
+            out += &format!("\nset aside:\n{}\n", table(&aside, true));
         }
     }
     Ok(out)
 }
 
-fn table(found: &[Found]) -> Table {
-    let mut table = new_table(&["task", "node", "function", "plugin", "points seen", "taken", "bytes"]);
-    for Found { key, bytes, .. } in found {
+/// A row for each state, with its file if that is to be named.
+fn table(found: &[Found], files: bool) -> Table {
+    let mut header = vec!["task", "node", "function", "plugin", "points seen", "taken", "bytes"];
+    header.extend(files.then_some("file"));
+    let mut table = new_table(&header);
+    for Found { key, bytes, name } in found {
         let (plugin, points, taken) = match Snapshot::parse(bytes) {
             Ok(snapshot) if snapshot.is_none() => {
                 ("(dropped)".to_owned(), String::new(), time(snapshot.header.taken_at))
@@ -44,7 +47,9 @@ fn table(found: &[Found]) -> Table {
             Err(e) => (format!("({e})"), String::new(), String::new()),
         };
         let size = Bytes(bytes.len() as u64).to_string();
-        table.add_row([&key.task, &key.node, &key.function, &plugin, &points, &taken, &size]);
+        let mut row = vec![&key.task, &key.node, &key.function, &plugin, &points, &taken, &size];
+        row.extend(files.then_some(name));
+        table.add_row(row);
     }
     table
 }
