@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tracing::{debug, info, warn};
 
-use crate::file::{file_name, make_folder, prepare, put, remove_stale, write_whole};
+use crate::file::{file_name, give_to_owner_of, make_folder, prepare, put, remove_stale, write_whole};
 use crate::guest_log::Who;
 use crate::snapshot::{self, Snapshot, SnapshotHeader};
 
@@ -181,7 +181,9 @@ impl Checkpoints {
 
     /// Held for as long as it takes to look at a checkpoint and replace it, by the host or by an operator.
     fn lock_folder(&self) -> io::Result<File> {
-        let lock = File::create(self.folder.join(".lock"))?;
+        let path = self.folder.join(".lock");
+        let lock = File::create(&path)?;
+        give_to_owner_of(&self.folder, &path)?;
         flock(&lock, FlockOperation::LockExclusive)?;
         Ok(lock)
     }
@@ -195,7 +197,8 @@ impl Checkpoints {
         let hash = hex(&Sha256::digest(bytes)[..4]);
         let name = format!("{}.{}-{hash}.{EXTENSION}", file_name(&key.task), file_name(&key.node));
         let file = write_whole(&self.aside, &name, bytes)?;
-        self.bound_aside()?;
+        // That there is one too many is no reason to say that this one is lost.
+        let _ = self.bound_aside();
         Ok(file)
     }
 
@@ -229,7 +232,7 @@ impl Checkpoints {
         Some(claim)
     }
 
-    /// Whether a session that has not ended yet, or `true` for one that is about to, has the checkpoint.
+    /// Whether the session that has the checkpoint is about to end; `None` if none has it.
     fn holder(&self, key: &Key) -> Option<bool> {
         let claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
         claimed.get(key).map(|ending| ending.load(Relaxed))

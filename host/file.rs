@@ -56,7 +56,7 @@ pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// What root makes for the host, whose user is another one, is to be that user's.
-fn give_to_owner_of(folder: &Path, made: &Path) -> io::Result<()> {
+pub(crate) fn give_to_owner_of(folder: &Path, made: &Path) -> io::Result<()> {
     if !rustix::process::geteuid().is_root() {
         return Ok(());
     }

@@ -186,3 +186,25 @@ fn snapshots_of_older_hosts_are_shown() {
     assert!(ok(&setup, &["list"]).contains("counter2"));
     assert!(std::process::Command::new(BINARY).args(["state", "--help"]).output().unwrap().status.success());
 }
+
+#[test]
+fn what_root_does_belongs_to_the_user_of_the_host() {
+    use std::os::unix::fs::{MetadataExt as _, chown};
+
+    const NOBODY: u32 = 65534;
+    let setup = Setup::new("");
+    let folder = path(&setup, "state");
+    fs::create_dir(&folder).unwrap();
+    if chown(&folder, Some(NOBODY), Some(NOBODY)).is_err() {
+        eprintln!("skipped: only root can give files away");
+        return;
+    }
+    ok(&setup, &["drop", "cpu", "--node", "udf2", "--function", "moving_avg"]);
+    let checkpoints = folder.join("checkpoints");
+    let made: Vec<_> = fs::read_dir(&checkpoints).unwrap().map(|entry| entry.unwrap().path()).collect();
+    // The state, and the lock.
+    assert_eq!(made.len(), 2, "{made:?}");
+    for path in made.iter().chain([&checkpoints]) {
+        assert_eq!(fs::metadata(path).unwrap().uid(), NOBODY, "{}", path.display());
+    }
+}
