@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
@@ -51,7 +51,11 @@ pub struct Key {
 }
 
 impl Key {
-    /// Name of the file, without extension: readable, and another one for each key.
+    /// Name of its file: readable, and another one for each key.
+    fn file_name(&self) -> String {
+        format!("{}.{EXTENSION}", self.file_stem())
+    }
+
     fn file_stem(&self) -> String {
         let mut hash = Sha256::new();
         for part in [&self.task, &self.node, &self.function] {
@@ -105,7 +109,7 @@ impl Checkpoints {
 
     /// Where the checkpoint of `key` is, or would be.
     pub fn path(&self, key: &Key) -> PathBuf {
-        self.folder.join(format!("{}.{EXTENSION}", key.file_stem()))
+        self.folder.join(key.file_name())
     }
 
     /// The files of all checkpoints, sorted.
@@ -138,7 +142,7 @@ impl Checkpoints {
     ///
     /// What the system says.
     fn replace(&self, key: &Key, bytes: &[u8], known: Option<i64>) -> io::Result<bool> {
-        let name = format!("{}.{EXTENSION}", key.file_stem());
+        let name = key.file_name();
         let prepared = prepare(&self.folder, &name, bytes)?;
         let _lock = self.lock_folder()?;
         if self.began(key).is_some_and(|there| Some(there) != known) {
@@ -171,11 +175,7 @@ impl Checkpoints {
         let before = fs::read(self.path(key)).ok();
         let before = before.filter(|bytes| Snapshot::parse(bytes).is_ok_and(|before| !before.is_none()));
         let aside = before.map(|bytes| self.set_aside(key, &bytes)).transpose()?;
-        write_whole(
-            &self.folder,
-            &format!("{}.{EXTENSION}", key.file_stem()),
-            &snapshot.with_header(&header),
-        )?;
+        write_whole(&self.folder, &key.file_name(), &snapshot.with_header(&header))?;
         Ok(aside)
     }
 
@@ -216,7 +216,7 @@ impl Checkpoints {
 
     /// The right to the checkpoint of `key`, if no other session has it. `ending` is set when this one ends.
     fn claim(self: &Arc<Self>, key: &Key, ending: &Ending) -> Option<Claim> {
-        match self.claimed.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()) {
+        match self.claimed().entry(key.clone()) {
             Entry::Occupied(_) => return None,
             Entry::Vacant(entry) => entry.insert(Arc::clone(ending)),
         };
@@ -234,8 +234,11 @@ impl Checkpoints {
 
     /// Whether the session that has the checkpoint is about to end; `None` if none has it.
     fn holder(&self, key: &Key) -> Option<bool> {
-        let claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
-        claimed.get(key).map(|ending| ending.load(Relaxed))
+        self.claimed().get(key).map(|ending| ending.load(Relaxed))
+    }
+
+    fn claimed(&self) -> MutexGuard<'_, HashMap<Key, Ending>> {
+        self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A lock among processes, until the file is closed. `None` if another one has it.
@@ -277,7 +280,7 @@ struct Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.checkpoints.claimed.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        self.checkpoints.claimed().remove(&self.key);
     }
 }
 

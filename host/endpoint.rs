@@ -20,7 +20,7 @@ use tracing::warn;
 use crate::config::Config;
 use crate::host::Host;
 use crate::router::Function;
-use crate::session::{Reader, Session, Writer};
+use crate::session::{self, Reader, Session, Writer};
 use crate::units::Mode;
 
 /// Longest path of a unix socket in bytes, on Linux.
@@ -144,7 +144,7 @@ impl Drop for Socket {
 /// Waits until the host is to stop; for ever, if that is nothing to wait for.
 async fn stop(stopping: Option<&mut watch::Receiver<bool>>) {
     match stopping {
-        Some(stopping) => drop(stopping.wait_for(|stopping| *stopping).await),
+        Some(stopping) => session::stop(stopping).await,
         None => future::pending().await,
     }
 }

@@ -174,7 +174,6 @@ impl Host {
                     self.known.lock().await.insert(name.clone(), stamp);
                 }
                 self.insert(&name, plugin);
-                self.compare_with_told(&name);
                 load(&mut tasks);
             }
             anyhow::Ok(())
@@ -204,6 +203,7 @@ impl Host {
         self.loading.send_modify(|loading| {
             loading.remove(name);
         });
+        self.compare_with_told(name);
     }
 
     /// Waits until none of the plugins `names` is being loaded.
@@ -267,7 +267,6 @@ impl Host {
         if known.insert(name.to_owned(), stamp) != Some(stamp) {
             let loaded = self.load_one(name, &path).await;
             self.insert(name, loaded);
-            self.compare_with_told(name);
         }
     }
 

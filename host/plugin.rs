@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 use wasmtime::{ExternType, InstancePre, Module, ValType};
 
+use crate::checkpoint::hex;
 use crate::compile::{Compiled, Compiler};
 use crate::config::{Edges, is_identifier};
 use crate::engine::Engine;
@@ -212,6 +213,11 @@ impl Plugin {
             pre,
             min_memory,
         })
+    }
+
+    /// Its version as logs show it: how its SHA-256 begins.
+    pub fn version(&self) -> String {
+        hex(&self.sha256[..4])
     }
 
     /// What the plugin takes and gives.

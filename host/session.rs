@@ -464,7 +464,8 @@ fn set_while(condition: bool, time: &mut Option<Instant>, span: Duration) {
     }
 }
 
-async fn stop(stopping: &mut watch::Receiver<bool>) {
+/// Waits until the host is to stop.
+pub(crate) async fn stop(stopping: &mut watch::Receiver<bool>) {
     // The sender is the host's.
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }

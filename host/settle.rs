@@ -12,7 +12,6 @@ use crate::executor::Executor;
 use crate::guest_log::Who;
 use crate::policy::OnMismatch;
 use crate::snapshot::{Snapshot, SnapshotError};
-use crate::state::holds_state;
 
 /// A state that the task may go on with.
 struct Candidate {
@@ -48,14 +47,14 @@ impl Executor {
         let mut checkpoint = kept.and_then(|bytes| take_apart(Source::Checkpoint, bytes, &mut misfits));
         let mut kapacitor =
             given.and_then(|bytes| take_apart(Source::Kapacitor, bytes.to_vec(), &mut misfits));
-        if let Some(dropped) = checkpoint.take_if(|kept| !holds_state(&kept.snapshot.header)) {
+        if let Some(dropped) = checkpoint.take_if(|kept| kept.snapshot.is_none()) {
             let since = dropped.snapshot.header.started_at;
             if kapacitor.as_ref().is_none_or(|given| given.snapshot.header.started_at <= since) {
                 self.say_clean("its state was dropped", "");
                 return Ok(());
             }
         }
-        if kapacitor.take_if(|given| !holds_state(&given.snapshot.header)).is_some() && checkpoint.is_none() {
+        if kapacitor.take_if(|given| given.snapshot.is_none()).is_some() && checkpoint.is_none() {
             self.say_clean("there was none to be saved", "");
         }
         if given.is_none()

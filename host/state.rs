@@ -8,7 +8,7 @@ use crate::guest_log::{GuestLog, Who};
 use crate::journal::{Call, Step};
 use crate::policy::OnTrap;
 use crate::protocol::{RestoreRequest, RestoreResponse, SnapshotResponse};
-use crate::snapshot::{self, Marks, PayloadKind, Snapshot, SnapshotError, Taken};
+use crate::snapshot::{self, Marks, Snapshot, SnapshotError, Taken};
 use crate::task::{Task, start_sandbox};
 use crate::units::Bytes;
 use crate::world;
@@ -266,7 +266,7 @@ impl Task {
             Ok(()) => self.memory_snapshot(),
             Err(e) => Err(SnapshotError::Failed(e)),
         };
-        // It was another one's.
+        // The instance that goes on is the one that was there.
         (self.sandbox, self.guard, self.points_seen, self.journal) = running;
         self.surroundings.world.set_state(world);
         taken
@@ -390,9 +390,4 @@ fn restore_request(snapshot: Vec<u8>, version: u32) -> Vec<u8> {
 
 fn gone() -> SnapshotError {
     SnapshotError::Failed("it is gone".to_owned())
-}
-
-/// Whether a snapshot in this header holds a state.
-pub(crate) fn holds_state(header: &crate::snapshot::SnapshotHeader) -> bool {
-    header.kind != i32::from(PayloadKind::None)
 }

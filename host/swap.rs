@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use tracing::{debug, info, warn};
 
-use crate::checkpoint::hex;
 use crate::executor::Executor;
 use crate::guest_log::Who;
 use crate::inbox::Run;
@@ -64,7 +63,7 @@ impl Executor {
                 next.counts.points_in += run.points;
                 next.succeed(&mut before);
                 let Who { function, task, node, plugin } = &*self.who;
-                let (from, to) = (hex(&before.plugin.sha256[..4]), hex(&new.sha256[..4]));
+                let (from, to) = (before.plugin.version(), new.version());
                 let points_seen = next.points_seen.to_string();
                 info!(
                     function,
@@ -105,7 +104,7 @@ impl Executor {
 
     fn say_stays(&self, new: &Plugin, reason: &str) {
         let Who { function, task, node, plugin } = &*self.who;
-        let version = hex(&new.sha256[..4]);
+        let version = new.version();
         warn!(
             function,
             task, node, plugin, version, reason, "task stays with the version of its plugin that it has"

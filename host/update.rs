@@ -12,7 +12,6 @@ use std::time::{Duration, SystemTime};
 
 use tracing::{info, warn};
 
-use crate::checkpoint::hex;
 use crate::host::Host;
 use crate::plugin::{Plugin, Problem, Refusal};
 
@@ -92,20 +91,18 @@ impl Host {
         match (before, loaded) {
             (Some(before), Ok(new)) if before.sha256 == new.sha256 => {}
             (Some(before), Ok(new)) => {
-                let (from, to) = (hex(&before.sha256[..4]), hex(&new.sha256[..4]));
+                let (from, to) = (before.version(), new.version());
                 let edges = new.edges().to_string();
                 self.insert(name, Ok(new));
                 info!(plugin = name, from, to, edges, "plugin has a new version");
-                self.compare_with_told(name);
             }
             (Some(before), Err(_)) => {
-                let version = hex(&before.sha256[..4]);
+                let version = before.version();
                 warn!(plugin = name, version, "the version that was loaded before goes on");
             }
             (None, loaded) => {
                 let new = loaded.is_ok() && !plugins.contains_key(name);
                 self.insert(name, loaded);
-                self.compare_with_told(name);
                 if new && !self.functions.contains_key(name) {
                     info!(
                         plugin = name,

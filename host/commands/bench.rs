@@ -69,12 +69,7 @@ pub fn bench(options: &Options) -> Result<ExitCode> {
     let rows: [(&str, &Server, PathBuf, Option<Vec<UdfOption>>); 3] = [
         ("raw socket echo", &echo, echo_socket.clone(), None),
         ("mirror", &host, folder.path().join("mirror.sock"), Some(Vec::new())),
-        (
-            "moving_avg",
-            &host,
-            moving_avg.clone(),
-            Some(vec![text("field", "usage_user"), option("size", Value::IntValue(10)), text("as", "mean")]),
-        ),
+        ("moving_avg", &host, moving_avg.clone(), Some(averages_over(10))),
     ];
     let mut table = table(&["", "points/s", "of the echo", "CPU per point"]);
     let mut limit = None;
@@ -96,6 +91,11 @@ pub fn bench(options: &Options) -> Result<ExitCode> {
     println!("{table}");
     println!("{}", snapshots::table(&moving_avg, options.runs)?);
     Ok(ExitCode::SUCCESS)
+}
+
+/// The options of moving_avg.
+fn averages_over(size: i64) -> Vec<UdfOption> {
+    vec![text("field", "usage_user"), option("size", Value::IntValue(size)), text("as", "mean")]
 }
 
 /// The requests of a run.

@@ -126,6 +126,7 @@ enum Store {
 }
 
 /// A state that was found.
+#[derive(Clone)]
 struct Found {
     /// A file, or a task and a node in a database.
     name: String,
@@ -172,14 +173,7 @@ impl Store {
                 let files = self.checkpoints()?.files().context("the checkpoints can't be read")?;
                 files.iter().map(|path| read(path)).collect()
             }
-            Self::Database(found) => Ok(found
-                .iter()
-                .map(|Found { name, key, bytes }| Found {
-                    name: name.clone(),
-                    key: key.clone(),
-                    bytes: bytes.clone(),
-                })
-                .collect()),
+            Self::Database(found) => Ok(found.clone()),
         }
     }
 

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use comfy_table::Table;
-use kapacitor_wasm::client::{Client, option, text};
-use kapacitor_wasm::protocol::option_value::Value;
+use kapacitor_wasm::client::Client;
 use kapacitor_wasm::protocol::{Point, RequestMessage, put_request};
 use kapacitor_wasm::snapshot::Snapshot;
 
+use super::averages_over;
 use crate::commands::check::table as new_table;
 
 /// Values of each group.
@@ -67,9 +67,7 @@ fn id(group: usize) -> String {
 
 fn measure(socket: &Path, groups: usize, runs: usize) -> Result<Measured> {
     let mut client = Client::connect(socket)?;
-    let options =
-        vec![text("field", "usage_user"), option("size", Value::IntValue(VALUES as i64)), text("as", "mean")];
-    let response = client.init("bench", options)?;
+    let response = client.init("bench", averages_over(VALUES as i64))?;
     ensure!(response.success, "{}", response.error);
     let mut sent = 0;
     for i in 0..VALUES {
