@@ -62,8 +62,6 @@ enum Command {
     Demo(commands::demo::Options),
     #[command(hide = true)]
     Compile(commands::compile::Options),
-    /// Measure points per second and CPU per point, beside a raw socket echo.
-    Bench(commands::bench::Options),
 }
 
 /// Where things are; each flag overrides the file.
@@ -136,6 +134,5 @@ pub fn run() -> Result<ExitCode> {
         Command::State(options) => commands::state::state(&options),
         Command::Demo(options) => commands::demo::demo(&options),
         Command::Compile(options) => commands::compile::compile(&options),
-        Command::Bench(options) => commands::bench::bench(&options),
     }
 }

@@ -35,7 +35,15 @@ impl Client {
     ///
     /// What the system says.
     pub fn connect(path: &Path) -> io::Result<Self> {
-        let socket = UnixStream::connect(path)?;
+        Self::over_socket(UnixStream::connect(path)?)
+    }
+
+    /// Talks over a socket that is connected.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn over_socket(socket: UnixStream) -> io::Result<Self> {
         Ok(Self {
             reader: BufReader::with_capacity(256 * 1024, Box::new(socket.try_clone()?)),
             writer: Some(Box::new(socket.try_clone()?)),

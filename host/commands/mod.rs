@@ -1,6 +1,5 @@
 //! One module for each subcommand, or for two that are much alike.
 
-pub mod bench;
 pub mod check;
 pub mod compile;
 pub mod demo;

@@ -5,13 +5,12 @@
 //! `tests/kapacitor-decoder` in the same way.
 
 use std::env;
-use std::io::{self, Write};
 use std::panic::Location;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
-use std::time::SystemTime;
+
+use crate::support::go::{Missing, build, modified, tell};
 
 /// The binary under test.
 pub const HOST: &str = env!("CARGO_BIN_EXE_kapacitor-wasm");
@@ -25,20 +24,6 @@ const DECODER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kapacitor-deco
 /// The Go that Kapacitor's dependencies work with; see `go.mod`.
 const GO: &str = "go1.21.13";
 
-/// What Go says when it can't get at its modules, or is too old for them. Any other failure of a
-/// build is one.
-const UNAVAILABLE: [&str; 9] = [
-    "dial tcp",
-    "no such host",
-    "i/o timeout",
-    "connection refused",
-    "network is unreachable",
-    "TLS handshake timeout",
-    "disabled by GOPROXY=off",
-    "toolchain not available",
-    "go.mod requires go >=",
-];
-
 /// The programs that the tests run against.
 pub struct Binaries {
     /// The daemon.
@@ -47,14 +32,6 @@ pub struct Binaries {
     pub kapacitor: PathBuf,
     /// InfluxDB.
     pub influxd: PathBuf,
-}
-
-/// Why there are no programs to run against.
-enum Missing {
-    /// The machine lacks something: tests may be skipped.
-    Skip(String),
-    /// Something is wrong.
-    Fail(String),
 }
 
 /// The programs, or `None` if this machine can't have them, and the calling test is to be skipped.
@@ -110,7 +87,7 @@ fn find() -> Result<Binaries, Missing> {
             "github.com/influxdata/kapacitor/cmd/kapacitord",
             "github.com/influxdata/kapacitor/cmd/kapacitor",
         ];
-        build("kapacitord", "about two minutes", MODULE, &packages, Some(GO))?;
+        build("kapacitord", "about two minutes", MODULE, &packages, &folder, Some(GO))?;
     }
     Ok(Binaries { kapacitord, kapacitor, influxd })
 }
@@ -119,7 +96,7 @@ fn find_decoder() -> Result<PathBuf, Missing> {
     let decoder = folder().join("kapacitor-decoder");
     let written = ["go.mod", "main.go"].map(|file| modified(&Path::new(DECODER).join(file)));
     if modified(&decoder) <= written.into_iter().max().flatten() {
-        build("Kapacitor's decoder", "about a minute", DECODER, &["."], None)?;
+        build("Kapacitor's decoder", "about a minute", DECODER, &["."], &folder(), None)?;
     }
     Ok(decoder)
 }
@@ -130,51 +107,6 @@ fn folder() -> PathBuf {
     profile.parent().expect("the folder of the profile is in the target folder").join("kapacitor")
 }
 
-/// Builds the programs `packages` of the Go module in the folder `module`.
-fn build(
-    what: &str,
-    time: &str,
-    module: &str,
-    packages: &[&str],
-    toolchain: Option<&str>,
-) -> Result<(), Missing> {
-    match Command::new("go").arg("version").stdout(Stdio::null()).status() {
-        Ok(status) if status.success() => {}
-        Ok(status) => return Err(Missing::Fail(format!("`go version`: {status}"))),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            return Err(Missing::Skip(format!("Go is not installed, and {what} is built with it")));
-        }
-        Err(e) => return Err(Missing::Fail(format!("`go version` can't be run: {e}"))),
-    }
-    tell(&format!("building {what} from its Go module, {time}"));
-    let mut go = Command::new("go");
-    // The slash at the end makes Go take it for a folder.
-    go.args(["build", "-o", &format!("{}/", folder().display())]).args(packages).current_dir(module);
-    if let Some(toolchain) = toolchain {
-        go.env("GOTOOLCHAIN", toolchain);
-    }
-    let output = go.output().map_err(|e| Missing::Fail(format!("go build can't be run: {e}")))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let unavailable = said.lines().find(|line| UNAVAILABLE.iter().any(|sign| line.contains(sign)));
-    Err(match unavailable {
-        Some(line) => Missing::Skip(format!("the Go module of {what} can't be fetched: {line}")),
-        None => Missing::Fail(format!("{what} can't be built: {}:\n{said}", output.status)),
-    })
-}
-
-/// When a file was last written; `None`, which is before all else, if it is not there.
-fn modified(file: &Path) -> Option<SystemTime> {
-    file.metadata().and_then(|metadata| metadata.modified()).ok()
-}
-
 fn on_path(program: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(program)).find(|file| file.is_file())
-}
-
-/// Prints a line on the real stderr, which libtest does not keep to itself as it does `eprintln!`'s.
-fn tell(line: &str) {
-    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }

@@ -12,6 +12,8 @@ use kapacitor_wasm::client::Client;
 use kapacitor_wasm::protocol::{BeginBatch, EndBatch, Point, RequestMessage, ResponseMessage};
 use tempfile::TempDir;
 
+pub mod go;
+
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_kapacitor-wasm");
 

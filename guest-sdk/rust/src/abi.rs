@@ -43,9 +43,16 @@ macro_rules! register {
             }
         }
 
+        /// What the host calls, for a program that runs the plugin natively.
+        #[cfg(not(target_family = "wasm"))]
+        #[doc(hidden)]
+        pub fn kapacitor_udf_calls() -> ::std::boxed::Box<dyn $crate::runtime::Calls> {
+            <$plugin as $crate::testing::Registered>::calls()
+        }
+
         // Natively nothing else may use the plugin, and yet it is no dead code.
-        const _: fn() -> ::std::boxed::Box<dyn $crate::runtime::Calls> =
-            <$plugin as $crate::testing::Registered>::calls;
+        #[cfg(not(target_family = "wasm"))]
+        const _: fn() -> ::std::boxed::Box<dyn $crate::runtime::Calls> = kapacitor_udf_calls;
 
         #[cfg(target_family = "wasm")]
         #[allow(unsafe_code, reason = "exports of the guest interface")]

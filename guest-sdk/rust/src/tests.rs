@@ -108,7 +108,11 @@ impl Batch for Copies {
     }
 }
 
-register!(Copies);
+impl crate::testing::Registered for Copies {
+    fn calls() -> Box<dyn crate::runtime::Calls> {
+        crate::runtime::calls::<Self, _>()
+    }
+}
 
 #[test]
 fn new_points_of_a_batch_stay_in_its_group() {

@@ -1,0 +1,88 @@
+//! One thing at a time: how long an answer takes.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use kapacitor_wasm::client::Client;
+use kapacitor_wasm::protocol::{RequestMessage, put_request};
+
+use crate::Options;
+use crate::input::{averages_over, point};
+use crate::peers::Peers;
+use crate::report::{Goal, Report, Unit, quantile, seconds};
+use crate::server::{Host, Target};
+
+/// Points of a round.
+const POINTS: usize = 10_000;
+
+/// Tasks that are started in a round.
+const INITS: usize = 300;
+
+/// One point there and back, beside the Go agent.
+pub fn round_trip(options: &Options, host: &Host, peers: &Peers, report: &mut Report) -> Result<()> {
+    if !report.wants("round trip") {
+        return Ok(());
+    }
+    let (ours, go) = (host.target("moving_avg"), peers.go_program("moving_avg"));
+    let (mut here, mut there) = (Vec::new(), Vec::new());
+    for _ in 0..options.rounds {
+        here.push(seconds(&round_trips(&ours, options.scaled(POINTS))?));
+        if let Ok(go) = &go {
+            there.push(seconds(&round_trips(go, options.scaled(POINTS))?));
+        }
+    }
+    for (name, share) in [("p50", 0.5), ("p99", 0.99)] {
+        let what = format!("round trip of one point, {name}");
+        let of = |rounds: &[Vec<f64>]| rounds.iter().map(|times| quantile(times, share)).collect::<Vec<_>>();
+        match &go {
+            Ok(_) => {
+                report.compare(&what, Unit::Time, &of(&here), "Go agent", &of(&there), Goal::AtMost(0.5))
+            }
+            Err(reason) => report.absent(&what, "Go agent", reason),
+        }
+    }
+    Ok(())
+}
+
+fn round_trips(target: &Target, points: usize) -> Result<Vec<Duration>> {
+    let mut connection = target.connect(Some(&averages_over(10)))?;
+    let client = &mut connection.client;
+    let frames: Vec<_> = (0..points)
+        .map(|i| {
+            let mut frame = Vec::new();
+            put_request(RequestMessage::Point(point(i, i % 10)), &mut frame);
+            frame
+        })
+        .collect();
+    frames
+        .iter()
+        .map(|frame| {
+            let start = Instant::now();
+            client.send_bytes(frame)?;
+            client.receive()?.context("the connection has ended")?;
+            Ok(start.elapsed())
+        })
+        .collect()
+}
+
+/// From Init to InitResponse.
+pub fn init(options: &Options, host: &Host, report: &mut Report) -> Result<()> {
+    if !report.wants("init") {
+        return Ok(());
+    }
+    let socket = host.socket("moving_avg");
+    let mut rounds = Vec::new();
+    for _ in 0..options.rounds {
+        let mut times = Vec::new();
+        for i in 0..options.scaled(INITS) {
+            let mut client = Client::connect(&socket)?;
+            let start = Instant::now();
+            let response = client.init(&format!("bench-{i}"), averages_over(10))?;
+            times.push(start.elapsed());
+            ensure!(response.success, "{}", response.error);
+        }
+        rounds.push(quantile(&seconds(&times), 0.99));
+    }
+    report.figure("init to its answer, p99", Unit::Time, &rounds, Goal::AtMost(1e-3));
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! `cargo bench`: what a UDF costs here, beside what it costs in Kapacitor's own agents, natively, and
+//! at the least.
+//!
+//! Every figure is taken over real unix sockets, side by side with what it is compared with: both in
+//! turn, a few rounds, and the ratio is the median of the rounds' ratios. So it holds on a machine that
+//! does other things meanwhile, and is about the same on another one. Prints one table and writes one
+//! chart.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+
+use report::Report;
+use server::Host;
+
+mod chart;
+mod guard;
+mod input;
+mod latency;
+mod native;
+mod peers;
+mod report;
+mod server;
+mod sessions;
+mod snapshots;
+mod start;
+mod throughput;
+
+/// The repository.
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// What a UDF costs, beside other ways to run one.
+#[derive(Parser)]
+struct Options {
+    /// Rounds; the medians are shown.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Takes so many times the points and sessions of the full bench. With less than 1 the figures are
+    /// rough.
+    #[arg(long, default_value_t = 1.0)]
+    scale: f64,
+    /// Only measurements whose name contains this.
+    #[arg(long)]
+    only: Option<String>,
+    /// Where the chart goes.
+    #[arg(long, value_name = "FILE", default_value = "target/performance.svg")]
+    chart: PathBuf,
+    /// Given by Cargo.
+    #[arg(long, hide = true)]
+    bench: bool,
+    /// Serves as a peer: `echo`, or the name of a plugin to be run natively; then a socket.
+    #[arg(long, hide = true, num_args = 2)]
+    serve: Vec<PathBuf>,
+}
+
+impl Options {
+    fn scaled(&self, count: usize) -> usize {
+        ((count as f64 * self.scale) as usize).max(1)
+    }
+}
+
+fn main() -> Result<ExitCode> {
+    let options = Options::parse();
+    if let [peer, socket] = &options.serve[..] {
+        return native::serve(&peer.to_string_lossy(), socket).map(|()| ExitCode::SUCCESS);
+    }
+    std::env::set_current_dir(ROOT)?;
+    let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
+    let built = Command::new(cargo).arg("plugins").status().context("cargo can't be run")?;
+    ensure!(built.success(), "the plugins can't be built");
+
+    let mut report = Report::new(options.only.clone());
+    let peers = peers::find();
+    let host = Host::start()?;
+    throughput::moving_avg(&options, &host, &peers, &mut report)?;
+    throughput::mirror(&options, &host, &peers, &mut report)?;
+    throughput::batches(&options, &host, &peers, &mut report)?;
+    latency::round_trip(&options, &host, &peers, &mut report)?;
+    latency::init(&options, &host, &mut report)?;
+    snapshots::snapshots(&options, &host, &peers, &mut report)?;
+    sessions::busy(&options, &host, &mut report)?;
+    drop(host);
+    sessions::idle(&options, &mut report)?;
+    start::second_start(&options, &mut report)?;
+    report.print();
+    report.draw(&options.chart)?;
+    Ok(ExitCode::SUCCESS)
+}

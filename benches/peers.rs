@@ -1,0 +1,126 @@
+//! Kapacitor's own agents, in Go and in Python, as far as this machine can have them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::ROOT;
+use crate::server::Target;
+
+#[path = "../tests/support/go.rs"]
+mod go;
+
+/// Where the agents are, or why they are not there.
+pub struct Peers {
+    /// The folder of the Go programs.
+    go: Result<PathBuf, String>,
+    /// The Python program with what it needs, and Kapacitor's folder.
+    python: Result<(PathBuf, PathBuf), String>,
+}
+
+/// The folder of the Go module.
+const MODULE: &str = "benches/peers";
+
+const EXAMPLES: &str = "github.com/influxdata/kapacitor/udf/agent/examples";
+
+/// Builds the agents, the first time.
+pub fn find() -> Peers {
+    Peers { go: find_go(), python: find_python() }
+}
+
+fn find_go() -> Result<PathBuf, String> {
+    let folder = Path::new(ROOT).join("target/peers");
+    let programs = ["moving_avg", "outliers", "mirror"];
+    let described = go::modified(&Path::new(ROOT).join(MODULE).join("go.mod"));
+    if programs.iter().any(|program| go::modified(&folder.join(program)) <= described) {
+        let packages = programs.map(|program| format!("{EXAMPLES}/{program}"));
+        let packages = packages.each_ref().map(String::as_str);
+        let built = go::build("Kapacitor's Go agent", "about a minute", MODULE, &packages, &folder, None);
+        built.map_err(|missing| match missing {
+            go::Missing::Skip(reason) | go::Missing::Fail(reason) => reason,
+        })?;
+    }
+    Ok(folder)
+}
+
+impl Peers {
+    /// An example in Go that speaks on its stdin and stdout.
+    pub fn go_program(&self, name: &str) -> Result<Target, String> {
+        let program = self.go.clone()?.join(name);
+        Ok(Target::Program(Box::new(move || Command::new(&program))))
+    }
+
+    /// An example in Go that listens at a socket.
+    pub fn go_server(&self, name: &str, folder: &Path) -> Result<Target, String> {
+        let (program, socket) = (self.go.clone()?.join(name), folder.join(format!("go-{name}.sock")));
+        let at = socket.clone();
+        let command = move || {
+            let mut command = Command::new(&program);
+            command.arg("-socket").arg(&at);
+            command
+        };
+        // It may end with its first connection.
+        Ok(Target::Server(Box::new(command), socket))
+    }
+
+    /// An example in Python that speaks on its stdin and stdout.
+    pub fn python_program(&self, name: &str) -> Result<Target, String> {
+        let command = self.python_command(name)?;
+        Ok(Target::Program(Box::new(command)))
+    }
+
+    /// An example in Python that listens at a socket.
+    pub fn python_server(&self, name: &str, folder: &Path) -> Result<Target, String> {
+        let socket = folder.join(format!("python-{name}.sock"));
+        let (script, at) = (self.python_command(name)?, socket.clone());
+        let command = move || {
+            let mut command = script();
+            command.arg(&at);
+            command
+        };
+        Ok(Target::Server(Box::new(command), socket))
+    }
+
+    fn python_command(&self, name: &str) -> Result<impl Fn() -> Command + use<>, String> {
+        let (python, kapacitor) = self.python.clone()?;
+        let agent = kapacitor.join("udf/agent");
+        let script = agent.join("examples").join(name).join(format!("{name}.py"));
+        Ok(move || {
+            let mut command = Command::new(&python);
+            // Nothing is written beside the scripts.
+            command.arg("-B").arg(&script).env("PYTHONPATH", agent.join("py"));
+            // Each of them makes the agent slower.
+            command.env_remove("PYTHONUNBUFFERED").env_remove("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION");
+            command
+        })
+    }
+}
+
+/// Makes a Python environment with what Kapacitor's agent needs, the first time. The agent itself is in the folder
+/// of the Go module.
+fn find_python() -> Result<(PathBuf, PathBuf), String> {
+    let module = ["list", "-m", "-f", "{{.Dir}}", "github.com/influxdata/kapacitor"];
+    let kapacitor = output(Command::new("go").args(module).current_dir(MODULE))?;
+    let folder = Path::new(ROOT).join("target/peers/python");
+    let python = folder.join("bin/python");
+    let import = ["-c", "import google.protobuf"];
+    if output(Command::new(&python).args(import)).is_err() {
+        go::tell("installing what Kapacitor's Python agent needs");
+        output(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+        let install = ["-m", "pip", "install", "--quiet", "--retries", "1", "--timeout", "15", "-r"];
+        let requirements = Path::new(MODULE).join("requirements.txt");
+        output(Command::new(&python).args(install).arg(requirements))?;
+    }
+    Ok((python, PathBuf::from(kapacitor.trim())))
+}
+
+/// What a command prints, or the last line of what it complains about.
+fn output(command: &mut Command) -> Result<String, String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().map_err(|e| format!("{program}: {e}"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let last = said.lines().rfind(|line| !line.trim().is_empty());
+    Err(last.map_or_else(|| format!("{program}: {}", output.status), |line| line.trim().to_owned()))
+}

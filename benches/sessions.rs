@@ -1,0 +1,116 @@
+//! Many sessions at a time.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use kapacitor_wasm::client::Client;
+
+use crate::Options;
+use crate::input::{Input, averages_over};
+use crate::report::{Goal, Report, Unit};
+use crate::server::Host;
+
+/// Sessions that do nothing.
+const IDLE: usize = 10_000;
+
+/// Sessions that do something, and what each of them gets in a second.
+const BUSY: usize = 1000;
+const POINTS: usize = 100;
+
+/// How long a round of them is.
+const SECONDS: usize = 3;
+
+/// Starts a task.
+fn start(host: &Host, task: usize) -> Result<Client> {
+    let mut client = Client::connect(&host.socket("moving_avg"))?;
+    let response = client.init(&format!("bench-{task}"), averages_over(10))?;
+    ensure!(response.success, "{}", response.error);
+    Ok(client)
+}
+
+/// Sends the input and waits for as many answers.
+fn exchange(client: &mut Client, input: &Input) -> Result<()> {
+    client.send_bytes(&input.frames)?;
+    for _ in 0..input.points {
+        client.receive()?.context("the host has closed the connection")?;
+    }
+    Ok(())
+}
+
+/// What a session costs that has had some points and waits for more.
+pub fn idle(options: &Options, report: &mut Report) -> Result<()> {
+    if !report.wants("idle sessions") {
+        return Ok(());
+    }
+    let host = Host::start()?;
+    let input = Input::stream(POINTS);
+    // What the first one brings with it counts for none.
+    let mut clients = vec![start(&host, 0)?];
+    exchange(&mut clients[0], &input)?;
+    let before = host.server.resident()?;
+    let count = options.scaled(IDLE);
+    for task in 0..count {
+        let mut client = start(&host, task + 1)?;
+        exchange(&mut client, &input)?;
+        clients.push(client);
+    }
+    let each = (host.server.resident()? - before) / count as f64;
+    let what = format!("{count} idle sessions, resident memory of each");
+    report.figure(&what, Unit::Bytes, &[each], Goal::AtMost(65_536.0));
+    Ok(())
+}
+
+/// CPU time of many sessions beside one that has as much to do as all of them.
+pub fn busy(options: &Options, host: &Host, report: &mut Report) -> Result<()> {
+    if !report.wants("busy sessions") {
+        return Ok(());
+    }
+    let count = options.scaled(BUSY);
+    let mut many = (0..count).map(|task| start(host, task)).collect::<Result<Vec<_>>>()?;
+    let mut one = vec![start(host, count)?];
+    let bursts = Input::stream(POINTS);
+    let single = Input::stream(1);
+    let all_at_once = Input::stream(count);
+    let (mut cpu, mut cpu_of_one) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+    for _ in 0..options.rounds {
+        // Each session has its points in one burst a second, one after the other.
+        let each = Duration::from_secs(1) / count as u32;
+        cpu[0].push(cores(host, &mut many, &bursts, each)?);
+        cpu_of_one[0].push(cores(host, &mut one, &bursts, each)?);
+        // All sessions have one point each at the same time, a hundred times a second.
+        let tick = Duration::from_secs(1) / POINTS as u32;
+        cpu[1].push(cores(host, &mut many, &single, tick / count as u32)?);
+        cpu_of_one[1].push(cores(host, &mut one, &all_at_once, tick)?);
+    }
+    let shapes = [("a burst a second", Goal::AtMost(1.5)), ("100 times one point", Goal::None)];
+    for (i, (shape, goal)) in shapes.into_iter().enumerate() {
+        report.compare(
+            &format!("{count} sessions, {POINTS} points/s each: {shape}"),
+            Unit::Cores,
+            &cpu[i],
+            "one session with all of it",
+            &cpu_of_one[i],
+            goal,
+        );
+    }
+    Ok(())
+}
+
+/// CPU seconds for each second while the sessions have the input in turn, one after each `interval`.
+fn cores(host: &Host, clients: &mut [Client], input: &Input, interval: Duration) -> Result<f64> {
+    let before = host.server.cpu()?;
+    let start = Instant::now();
+    let rounds = SECONDS as u32 * (Duration::from_secs(1).as_nanos() / interval.as_nanos()) as u32;
+    for i in 0..rounds {
+        let due = interval * i;
+        if let Some(wait) = due.checked_sub(start.elapsed()).filter(|wait| *wait > Duration::from_micros(500))
+        {
+            thread::sleep(wait);
+        }
+        let count = clients.len();
+        exchange(&mut clients[i as usize % count], input)?;
+    }
+    let cpu = host.server.cpu()?.saturating_sub(before);
+    Ok(cpu.as_secs_f64() / start.elapsed().as_secs_f64())
+}
