@@ -25,7 +25,7 @@ use crate::protocol::EdgeType;
 use crate::units::Bytes;
 use crate::wire::{self, Fields, LEN, VARINT};
 
-use fields::{Seen, begin, end, error, field_of_any_form, key_of, not_finite, short_field};
+use fields::{begin, end, error, key_of, not_finite, point_of_any_form, short_point};
 
 mod fields;
 
@@ -201,7 +201,10 @@ impl Guard {
             return Err(Problem::AfterError);
         }
         let (start, end) = frame_at(frames, *pos).ok_or(Problem::Frame)?;
-        let message = self.message(&frames[start..end])?;
+        let message = match short_message(frames, start, end) {
+            Some(message) => message,
+            None => self.message(&frames[start..end])?,
+        };
         let batches = self.rules.provides == EdgeType::Batch || self.rules.loose;
         match message {
             Message::Point(point) => {
@@ -317,19 +320,7 @@ impl Guard {
     }
 
     fn point(&mut self, message: &[u8]) -> Result<PointVerdict, Problem> {
-        let mut seen = Seen::default();
-        let mut rest = message;
-        let mut entries = 0;
-        while !rest.is_empty() {
-            entries += 1;
-            if entries > MAX_ENTRIES {
-                return Err(Problem::TooManyEntries);
-            }
-            rest = match short_field(rest, &mut seen) {
-                Some(after) => after,
-                None => field_of_any_form(rest, &mut seen)?,
-            };
-        }
+        let seen = point_of_any_form(message)?;
         let [a, b, c, d] = seen.sets;
         if (a & (b | c | d)) | (b & (c | d)) | (c & d) != 0 {
             self.one_type_each(message)?;
@@ -448,6 +439,19 @@ fn put_frame(number: u32, body: &[u8], out: &mut Vec<u8>) {
     message.extend_from_slice(body);
     wire::put_varint(message.len() as u64, out);
     out.extend_from_slice(&message);
+}
+
+/// A response that is a point that may go as it is, and is written as nearly all are; `None` says nothing about it.
+#[inline(always)]
+fn short_message<'a>(frames: &[u8], start: usize, end: usize) -> Option<Message<'a>> {
+    let [0x8a, 0x01, length @ ..] = frames.get(start..end)? else { return None };
+    let (length, header) = wire::varint(length).ok()?;
+    let point = start + 2 + header;
+    if length != (end - point) as u64 {
+        return None;
+    }
+    let [a, b, c, d] = short_point(frames, point, end)?.sets;
+    ((a & (b | c | d)) | (b & (c | d)) | (c & d) == 0).then_some(Message::Point(PointVerdict::Whole))
 }
 
 /// Where the message of the frame at `pos` begins and ends; `None` if there is no whole frame.

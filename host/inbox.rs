@@ -197,7 +197,7 @@ impl Inbox {
                 self.sorted += frame.end;
             }
             read += frame.end;
-            if !self.in_batch {
+            if !self.in_batch && !self.held.is_empty() {
                 self.release_held();
             }
         };

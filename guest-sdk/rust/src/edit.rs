@@ -81,11 +81,17 @@ impl<'a> Edited<'a> {
             && !(0..self.edits.len()).any(|index| self.is_void(index))
             && self.edits.iter().all(|edit| match edit {
                 Edit::Field(key, Some(value)) => {
-                    let map = map_of(value);
-                    Fields(self.base.fields).all(|field| {
+                    let (map, mut pos) = (map_of(value), 0);
+                    // Entries of the same map are as good as skipped.
+                    while let Some((tag, _, end)) = wire::short_field(self.base.fields, pos)
+                        && u32::from(tag >> 3) == map
+                    {
+                        pos = end;
+                    }
+                    Fields(&self.base.fields[pos..]).all(|field| {
                         field.number == map
                             || !is_map_of_fields(field.number)
-                            || wire::entry(field.bytes).0 != key.as_bytes()
+                            || !wire::same(wire::entry(field.bytes).0, key.as_bytes())
                     })
                 }
                 _ => true,
@@ -202,12 +208,22 @@ fn entry_len(key: &str, value: &Value<'_>) -> usize {
 /// Appends a field of a point.
 #[inline]
 pub(crate) fn put_field(key: &str, value: Value<'_>, out: &mut Vec<u8>) {
+    // Nearly all: a number under a short key.
+    if let (Value::Double(value), ..0x60) = (value, key.len()) {
+        let head = [(DOUBLES << 3 | LEN) as u8, key.len() as u8 + 11, (1 << 3 | LEN) as u8, key.len() as u8];
+        out.extend_from_slice(&head);
+        out.extend_from_slice(key.as_bytes());
+        let mut tail = [(2 << 3 | FIXED64) as u8; 9];
+        tail[1..].copy_from_slice(&value.to_le_bytes());
+        out.extend_from_slice(&tail);
+        return;
+    }
     let mut head = [0; 12];
     head[0] = (map_of(&value) << 3 | LEN) as u8;
     let end = wire::set_varint(entry_len(key, &value) as u64, &mut head, 1);
     head[end] = (1 << 3 | LEN) as u8;
     let end = wire::set_varint(key.len() as u64, &mut head, end + 1);
-    out.extend_from_slice(&head[..end]);
+    wire::put_head(head, end, out);
     out.extend_from_slice(key.as_bytes());
     match value {
         Value::Double(value) => {

@@ -1,6 +1,9 @@
 //! Where a plugin's results go.
 
 use std::collections::BTreeMap;
+use std::mem;
+use std::ops::Range;
+use std::rc::Rc;
 
 use crate::edit::put_field;
 use crate::error::{Error, Result};
@@ -22,7 +25,20 @@ pub enum Edge {
 #[derive(Debug)]
 pub struct Output {
     provides: Edge,
+    /// What was sent, but for what is in `passed`.
     frames: Vec<u8>,
+    /// What was sent last: frames of the input that lie side by side, as they came. They are copied when
+    /// something else follows, and not at all if nothing does.
+    passed: Range<usize>,
+    /// The input, while a run is under way.
+    input: Option<Rc<Vec<u8>>>,
+}
+
+/// How much was sent, to come back to.
+#[derive(Clone)]
+pub(crate) struct Mark {
+    frames: usize,
+    passed: Range<usize>,
 }
 
 /// What can be sent: a point as it came, with changes, or new.
@@ -31,11 +47,21 @@ pub trait Emit {
     /// has from its batch.
     #[doc(hidden)]
     fn emit(&self, provides_stream: bool, out: &mut Vec<u8>);
+
+    /// The frame of a point of a stream that goes on as it came.
+    #[doc(hidden)]
+    fn unchanged(&self) -> Option<&[u8]> {
+        None
+    }
 }
 
 impl<T: Emit + ?Sized> Emit for &T {
     fn emit(&self, provides_stream: bool, out: &mut Vec<u8>) {
         (**self).emit(provides_stream, out);
+    }
+
+    fn unchanged(&self) -> Option<&[u8]> {
+        (**self).unchanged()
     }
 }
 
@@ -50,35 +76,88 @@ impl Emit for Point<'_> {
                 out.extend_from_slice(self.bytes);
                 out.extend_from_slice(&context);
             }
-            _ => wire::put_frame(17, self.bytes, out),
+            _ => match self.frame {
+                Some(frame) => out.extend_from_slice(frame),
+                None => wire::put_frame(17, self.bytes, out),
+            },
         }
+    }
+
+    #[inline]
+    fn unchanged(&self) -> Option<&[u8]> {
+        if self.batch.is_none() { self.frame } else { None }
     }
 }
 
 impl Output {
     pub(crate) fn new(provides: Edge) -> Self {
-        Self { provides, frames: Vec::new() }
+        Self { provides, frames: Vec::new(), passed: 0..0, input: None }
+    }
+
+    /// A run begins.
+    pub(crate) fn begin(&mut self, input: &Rc<Vec<u8>>) {
+        self.input = Some(Rc::clone(input));
+    }
+
+    /// It has ended. If it `failed`, there is more to come.
+    pub(crate) fn end(&mut self, failed: bool) {
+        if failed || !self.frames.is_empty() {
+            self.flush();
+        }
+        self.input = None;
+    }
+
+    /// Copies what was passed.
+    #[inline]
+    fn flush(&mut self) {
+        if self.passed.is_empty() {
+            return;
+        }
+        let passed = mem::replace(&mut self.passed, 0..0);
+        if let Some(passed) = self.input.as_ref().and_then(|input| input.get(passed)) {
+            self.frames.extend_from_slice(passed);
+        }
+    }
+
+    /// Sends a frame as it came; false if it is not one of the input.
+    #[inline]
+    fn pass(&mut self, frame: &[u8]) -> bool {
+        let Some(input) = &self.input else { return false };
+        let start = frame.as_ptr().addr().wrapping_sub(input.as_ptr().addr());
+        if input.len().checked_sub(start).is_none_or(|room| room < frame.len()) {
+            return false;
+        }
+        if self.passed.end != start || self.passed.is_empty() {
+            self.flush();
+            self.passed.start = start;
+        }
+        self.passed.end = start + frame.len();
+        true
     }
 
     pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.frames
     }
 
-    pub(crate) fn frames(&self) -> &[u8] {
-        &self.frames
+    /// What was sent for this input.
+    pub(crate) fn frames<'a>(&'a self, input: &'a [u8]) -> &'a [u8] {
+        if self.passed.is_empty() { &self.frames } else { &input[self.passed.clone()] }
     }
 
     pub(crate) fn clear(&mut self) {
         self.frames.clear();
+        self.passed = 0..0;
     }
 
-    /// The length so far, to come back to with [`Output::rewind`].
-    pub(crate) fn mark(&self) -> usize {
-        self.frames.len()
+    /// What was sent so far, to come back to with [`Output::rewind`].
+    #[inline]
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { frames: self.frames.len(), passed: self.passed.clone() }
     }
 
-    pub(crate) fn rewind(&mut self, mark: usize) {
-        self.frames.truncate(mark);
+    pub(crate) fn rewind(&mut self, mark: Mark) {
+        self.frames.truncate(mark.frames);
+        self.passed = mark.passed;
     }
 
     pub(crate) fn put_error(&mut self, error: &Error) {
@@ -97,7 +176,10 @@ impl Output {
         if self.provides != Edge::Stream {
             return Err(Error::new("the plugin provides batches: send points with `out.batch(…)`"));
         }
-        point.emit(true, &mut self.frames);
+        if !point.unchanged().is_some_and(|frame| self.pass(frame)) {
+            self.flush();
+            point.emit(true, &mut self.frames);
+        }
         Ok(())
     }
 
@@ -121,6 +203,7 @@ impl Output {
         if self.provides != Edge::Batch {
             return Err(Error::new("the plugin provides a stream: send points with `out.send(…)`"));
         }
+        self.flush();
         let (begin, end) = like.begin_and_end();
         wire::put_frame(16, &begin, &mut self.frames);
         Ok(OpenBatch { frames: &mut self.frames, end })

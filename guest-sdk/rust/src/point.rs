@@ -25,6 +25,9 @@ pub(crate) mod number {
 
 use number::*;
 
+/// The tag of the time.
+const TIME_TAG: u8 = (TIME << 3) as u8;
+
 /// The value of a field, of one of InfluxDB's four types.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
@@ -94,7 +97,10 @@ impl<'a> From<&'a String> for Value<'a> {
 #[derive(Clone, Copy)]
 pub struct Point<'a> {
     pub(crate) bytes: &'a [u8],
-    pub(crate) group: &'a [u8],
+    /// The frame as it came, if there is nothing but the point in it.
+    pub(crate) frame: Option<&'a [u8]>,
+    /// The group, if it has been looked for.
+    pub(crate) group: Option<&'a [u8]>,
     /// The end of `bytes`, from the first entry of the maps of fields on.
     pub(crate) fields: &'a [u8],
     /// The batch of a point that has one: it knows the name, which the point does not.
@@ -105,10 +111,29 @@ impl<'a> Point<'a> {
     /// A point from the bytes of Kapacitor's message.
     #[inline]
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, frame: None, group: None, fields: bytes, batch: None }
+    }
+
+    /// A point from the bytes of Kapacitor's message, of which one wants to know the group.
+    #[inline]
+    pub(crate) fn with_group(bytes: &'a [u8]) -> Self {
         // Kapacitor writes fields in the order of their numbers. Nothing depends on it, but that the
         // look for a field need not begin at the front.
         let mut group = None;
-        let mut fields = Fields(bytes);
+        let mut pos = match bytes {
+            [TIME_TAG, time @ ..] => wire::varint_span(time).map_or(0, |length| 1 + length),
+            _ => 0,
+        };
+        while let Some((tag, start, end)) = wire::short_field(bytes, pos)
+            && !is_map_of_fields(u32::from(tag >> 3))
+        {
+            if u32::from(tag >> 3) == GROUP {
+                group = Some(&bytes[start..end]);
+            }
+            pos = end;
+        }
+        // What is left is the fields, or something of another form.
+        let mut fields = Fields(&bytes[pos..]);
         loop {
             let rest = fields.0;
             match fields.next() {
@@ -117,7 +142,7 @@ impl<'a> Point<'a> {
                 _ => {
                     let late = || Fields(rest).find(|field| field.number == GROUP).map(|field| field.bytes);
                     let group = group.or_else(late).unwrap_or(b"");
-                    return Self { bytes, group, fields: rest, batch: None };
+                    return Self { group: Some(group), fields: rest, ..Self::new(bytes) };
                 }
             }
         }
@@ -164,12 +189,12 @@ impl<'a> Point<'a> {
     /// The group: an opaque key, the same for all points of a group. Empty if there is one group
     /// only.
     pub fn group(&self) -> &'a str {
-        text(self.group)
+        text(self.group_bytes())
     }
 
     #[inline]
     pub(crate) fn group_bytes(&self) -> &'a [u8] {
-        self.group
+        self.group.or_else(|| self.find(GROUP)).unwrap_or(b"")
     }
 
     /// The tags that the stream is grouped by; none in a batch, see [`Points::tags`].
@@ -210,12 +235,21 @@ impl<'a> Point<'a> {
     /// field can be absent from any point.
     #[inline]
     pub fn field(&self, key: &str) -> Option<Value<'a>> {
-        Fields(self.fields).find_map(|field| {
-            if !is_map_of_fields(field.number) {
-                return None;
+        let mut pos = 0;
+        while let Some((tag, start, end)) = wire::short_field(self.fields, pos) {
+            let number = u32::from(tag >> 3);
+            if is_map_of_fields(number) {
+                let (name, value) = wire::entry(&self.fields[start..end]);
+                if wire::same(name, key.as_bytes()) {
+                    return Some(value_of(number, value));
+                }
             }
+            pos = end;
+        }
+        Fields(&self.fields[pos..]).find_map(|field| {
             let (name, value) = wire::entry(field.bytes);
-            (name == key.as_bytes()).then(|| value_of(field.number, value))
+            (is_map_of_fields(field.number) && wire::same(name, key.as_bytes()))
+                .then(|| value_of(field.number, value))
         })
     }
 

@@ -128,10 +128,11 @@ impl<'a> Iterator for Iter<'a> {
     type Item = Point<'a>;
 
     fn next(&mut self) -> Option<Point<'a>> {
-        let (message, rest) = wire::split_frame(self.frames)?;
+        let (frame, message, rest) = wire::split_frame(self.frames)?;
         self.frames = rest;
-        let bytes = Fields(message).find(|field| field.number == 17)?.bytes;
-        Some(Point { batch: Some(self.batch), ..Point::new(bytes) })
+        // The frames are those of points, as they came or were written for them.
+        let (_, bytes) = wire::only_field(message)?;
+        Some(Point { batch: Some(self.batch), frame: Some(frame), ..Point::new(bytes) })
     }
 }
 

@@ -3,6 +3,7 @@
 //! The same code serves the exports of a `.wasm` file and the test harness.
 
 use std::marker::PhantomData;
+use std::rc::Rc;
 
 use crate::error::{Error, Result};
 use crate::groups::Groups;
@@ -51,7 +52,8 @@ pub trait Plugin<Kind>: Options + 'static {
     ///
     /// The options do not go together.
     fn check_options(&self) -> Result<()>;
-    /// One message of a run: its field number in a Request, and its bytes.
+    /// One message of a run: its field number in a Request, its bytes, and its frame if there is nothing else
+    /// in it.
     ///
     /// # Errors
     ///
@@ -60,6 +62,7 @@ pub trait Plugin<Kind>: Options + 'static {
         &self,
         number: u32,
         message: &[u8],
+        frame: Option<&[u8]>,
         state: &mut State<Self::Group>,
         out: &mut Output,
     ) -> Result<()>;
@@ -118,15 +121,22 @@ impl<T: Stream> Plugin<OfPoints> for T {
         &self,
         number: u32,
         message: &[u8],
+        frame: Option<&[u8]>,
         state: &mut State<T::Group>,
         out: &mut Output,
     ) -> Result<()> {
         if number != POINT {
             return Err(Error::new("Kapacitor sent a batch to a plugin that wants a stream"));
         }
-        let point = Point::new(message);
-        let group = point.group_bytes();
-        self.point(state.groups.of(group), point, out).map_err(|e| in_group(e, group))
+        // Known when compiled: a plugin without state pays for no look at the group.
+        let (point, id) = if size_of::<T::Group>() == 0 {
+            (Point::new(message), &[][..])
+        } else {
+            let point = Point::with_group(message);
+            (point, point.group_bytes())
+        };
+        let point = Point { frame, ..point };
+        self.point(state.groups.of(id), point, out).map_err(|e| in_group(e, point.group_bytes()))
     }
 
     fn finish_all(&self, groups: &mut Groups<T::Group>, out: &mut Output) -> Result<()> {
@@ -147,6 +157,7 @@ impl<T: Batch> Plugin<OfBatches> for T {
         &self,
         number: u32,
         message: &[u8],
+        frame: Option<&[u8]>,
         state: &mut State<T::Group>,
         out: &mut Output,
     ) -> Result<()> {
@@ -164,7 +175,10 @@ impl<T: Batch> Plugin<OfBatches> for T {
                         "Kapacitor sent a point outside of a batch to a plugin that wants batches",
                     ));
                 }
-                wire::put_frame(POINT, message, &mut state.frames);
+                match frame {
+                    Some(frame) => state.frames.extend_from_slice(frame),
+                    None => wire::put_frame(POINT, message, &mut state.frames),
+                }
                 state.count += 1;
                 Ok(())
             }
@@ -199,7 +213,8 @@ fn in_group(error: Error, group: &[u8]) -> Error {
 struct Runtime<T: Plugin<K>, K> {
     plugin: Option<T>,
     state: State<T::Group>,
-    input: Vec<u8>,
+    /// Shared with `out` while a run is under way.
+    input: Rc<Vec<u8>>,
     out: Output,
     /// The result of a call that does not return frames.
     answer: Vec<u8>,
@@ -231,7 +246,7 @@ impl<T: Plugin<K>, K> Runtime<T, K> {
         Self {
             plugin: None,
             state: State::default(),
-            input: Vec::new(),
+            input: Rc::default(),
             out: Output::new(T::PROVIDES),
             answer: Vec::new(),
             answered: false,
@@ -269,31 +284,59 @@ impl<T: Plugin<K>, K> Runtime<T, K> {
             wipe(out.buffer());
             out.buffer().reserve(length + length / 2);
         }
-        let mut rest = &input[..length];
-        while !rest.is_empty() {
-            let (message, after) = wire::split_frame(rest).ok_or_else(|| Error::new("a frame is cut off"))?;
-            rest = after;
-            for field in Fields(message) {
-                if !matches!(field.number, BEGIN..=END) {
-                    continue;
-                }
-                let mark = out.mark();
-                match plugin.message(field.number, field.bytes, state, out) {
-                    Ok(()) => {}
-                    Err(e) if e.is_skip() => {
-                        out.rewind(mark);
-                        state.skipped += 1;
-                        report_skipped(state.skipped, &e);
-                    }
-                    Err(e) => {
-                        // No half of what one point or batch leads to.
-                        out.rewind(mark);
-                        return Err(e);
-                    }
+        let input = Rc::clone(input);
+        out.begin(&input);
+        let result = run(plugin, &input[..length], state, out);
+        out.end(result.is_err());
+        result
+    }
+}
+
+/// Gives the plugin one message after the other.
+fn run<T: Plugin<K>, K>(
+    plugin: &T,
+    mut rest: &[u8],
+    state: &mut State<T::Group>,
+    out: &mut Output,
+) -> Result<()> {
+    while !rest.is_empty() {
+        let (frame, message, after) =
+            wire::split_frame(rest).ok_or_else(|| Error::new("a frame is cut off"))?;
+        rest = after;
+        match wire::only_field(message) {
+            Some((number @ BEGIN..=END, bytes)) => step(plugin, number, bytes, Some(frame), state, out)?,
+            _ => {
+                for field in Fields(message).filter(|field| matches!(field.number, BEGIN..=END)) {
+                    step(plugin, field.number, field.bytes, None, state, out)?;
                 }
             }
         }
-        Ok(())
+    }
+    Ok(())
+}
+
+/// Gives the plugin one message. Of one that fails nothing is sent.
+#[inline(always)]
+fn step<T: Plugin<K>, K>(
+    plugin: &T,
+    number: u32,
+    message: &[u8],
+    frame: Option<&[u8]>,
+    state: &mut State<T::Group>,
+    out: &mut Output,
+) -> Result<()> {
+    let mark = out.mark();
+    match plugin.message(number, message, frame, state, out) {
+        Ok(()) => Ok(()),
+        Err(e) => {
+            out.rewind(mark);
+            if !e.is_skip() {
+                return Err(e);
+            }
+            state.skipped += 1;
+            report_skipped(state.skipped, &e);
+            Ok(())
+        }
     }
 }
 
@@ -319,16 +362,18 @@ impl<T: Plugin<K>, K> Calls for Runtime<T, K> {
     fn input(&mut self, length: usize) -> &mut [u8] {
         if length == 0 {
             // A snapshot would hold what is in them.
-            [&mut self.input, &mut self.answer].into_iter().for_each(wipe);
+            [Rc::make_mut(&mut self.input), &mut self.answer].into_iter().for_each(wipe);
             wipe(self.out.buffer());
             if self.state.begin.is_none() {
                 wipe(&mut self.state.frames);
             }
         } else if self.input.len() < length {
-            wipe(&mut self.input);
-            self.input.resize(length, 0);
+            let input = Rc::make_mut(&mut self.input);
+            wipe(input);
+            input.resize(length, 0);
         }
-        &mut self.input
+        // Nobody shares it between two calls.
+        Rc::<Vec<u8>>::make_mut(&mut self.input)
     }
 
     fn info(&mut self) {
@@ -367,7 +412,7 @@ impl<T: Plugin<K>, K> Calls for Runtime<T, K> {
             return;
         };
         if let Err(e) = plugin.finish_all(&mut state.groups, out) {
-            out.rewind(0);
+            out.clear();
             out.put_error(&e);
         }
     }
@@ -404,6 +449,6 @@ impl<T: Plugin<K>, K> Calls for Runtime<T, K> {
     }
 
     fn result(&self) -> &[u8] {
-        if self.answered { &self.answer } else { self.out.frames() }
+        if self.answered { &self.answer } else { self.out.frames(&self.input) }
     }
 }

@@ -222,7 +222,7 @@ impl<T: Registered> Harness<T> {
         let mut points: Vec<NewPoint> = Vec::new();
         let mut current: Option<NewBatch> = None;
         let mut rest = self.calls.result();
-        while let Some((message, after)) = wire::split_frame(rest) {
+        while let Some((_, message, after)) = wire::split_frame(rest) {
             rest = after;
             let Some(field) = Fields(message).next() else {
                 continue;

@@ -1,0 +1,169 @@
+//! `cargo bench --bench instructions`: how many instructions a point takes, part by part.
+//!
+//! Instructions, unlike seconds, are the same from run to run. They are counted by callgrind, once for some
+//! points and once for twice as many: the difference is without what comes once. `budget.toml` says how many
+//! there may be; more end the command with an error, and so do much fewer, so that what was gained is not
+//! lost again without a word.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Parser;
+use kapacitor_wasm::compile::Compiler;
+use kapacitor_wasm::engine::Engine;
+use kapacitor_wasm::guard::Guard;
+use kapacitor_wasm::guest_log::Who;
+use kapacitor_wasm::inbox::{Inbox, Item, Room};
+use kapacitor_wasm::limits::{HostLimits, Limits};
+use kapacitor_wasm::plugin::Plugin;
+use kapacitor_wasm::policy::{OnFull, Policy};
+use kapacitor_wasm::protocol::{EdgeType, InitRequest};
+use kapacitor_wasm::sandbox::{Sandbox, Surroundings};
+use kapacitor_wasm::units::Bytes;
+use prost::Message;
+use serde::Deserialize;
+
+#[allow(dead_code, reason = "the other bench has batches, too")]
+#[path = "../input.rs"]
+mod input;
+
+use input::{Input, averages_over};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Points of one call, and calls of a count. There are twice as many in the second one.
+const POINTS: usize = 1000;
+const CALLS: usize = 10;
+
+/// How far a count may be from the budget. Another processor has other instructions to copy memory with.
+const TOLERANCE: f64 = 0.15;
+
+/// Instructions for each point, part by part.
+#[derive(Parser)]
+struct Options {
+    /// Runs this part so many times, to be counted.
+    #[arg(long, hide = true, num_args = 2)]
+    part: Vec<String>,
+    /// Where machine code is kept.
+    #[arg(long, hide = true)]
+    code: Option<PathBuf>,
+    /// Given by Cargo.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// What may be used.
+#[derive(Deserialize)]
+struct Budget {
+    instructions_per_point: BTreeMap<String, f64>,
+}
+
+fn main() -> Result<ExitCode> {
+    let options = Options::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    if let ([part, calls], Some(code)) = (&options.part[..], &options.code) {
+        runtime.block_on(run(part, calls.parse()?, code))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let budget = std::fs::read_to_string(Path::new(ROOT).join("benches/instructions/budget.toml"))?;
+    let budget: Budget = toml::from_str(&budget).context("budget.toml")?;
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        println!("skipped: valgrind, which counts instructions, is not installed");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let folder = tempfile::tempdir()?;
+    let mut kept = true;
+    for (part, budget) in budget.instructions_per_point {
+        // The first time for the machine code alone, which valgrind would take minutes to make.
+        runtime.block_on(run(&part, 1, folder.path()))?;
+        let [once, twice] = [CALLS, 2 * CALLS].map(|calls| count(&part, calls, folder.path()));
+        let found = (twice? - once?) as f64 / (CALLS * POINTS) as f64;
+        let verdict = match found / budget {
+            ratio if ratio > 1.0 + TOLERANCE => "too many",
+            ratio if ratio < 1.0 - TOLERANCE => "fewer: lower the budget",
+            _ => "kept",
+        };
+        kept &= verdict == "kept";
+        println!("{part:<20} {found:>8.0} instructions for each point, budget {budget:>6.0}: {verdict}");
+    }
+    Ok(if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// All instructions of a process that does `part` so many times.
+fn count(part: &str, calls: usize, code: &Path) -> Result<u64> {
+    let counted = code.join("callgrind.out");
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--error-exitcode=9"])
+        .arg(format!("--callgrind-out-file={}", counted.display()))
+        .arg(std::env::current_exe()?)
+        .args(["--part", part, &calls.to_string(), "--code"])
+        .arg(code)
+        .output()?;
+    ensure!(output.status.success(), "{part}: {}", String::from_utf8_lossy(&output.stderr));
+    let counted = std::fs::read_to_string(counted)?;
+    let total = counted.lines().find_map(|line| line.strip_prefix("totals: "));
+    Ok(total.context("callgrind has counted nothing")?.trim().parse()?)
+}
+
+async fn run(part: &str, calls: usize, code: &Path) -> Result<()> {
+    let input = Input::stream(POINTS);
+    match part {
+        "framing" => framing(&input, calls),
+        "guard" => {
+            let mut plugin = start("moving_avg", code).await?;
+            let output = plugin.process(&input.frames).await?.to_vec();
+            let mut guard = Guard::new(EdgeType::Stream, &Limits::default(), &Policy::default());
+            let mut out = Vec::new();
+            for _ in 0..calls {
+                out.clear();
+                guard.pass(&output, &mut out)?;
+            }
+            Ok(())
+        }
+        _ => {
+            let name = part.strip_prefix("guest-").context("there is no such part")?;
+            let mut plugin = start(name, code).await?;
+            for _ in 0..calls {
+                let output = plugin.process(&input.frames).await?;
+                ensure!(output.len() >= input.frames.len(), "points are missing");
+            }
+            Ok(())
+        }
+    }
+}
+
+/// From bytes as they are read to runs.
+fn framing(input: &Input, calls: usize) -> Result<()> {
+    let queue = Bytes::mib(16);
+    let mut inbox = Inbox::new(Room { message: queue, queue, on_full: OnFull::Block });
+    for _ in 0..calls {
+        inbox.space().extend_from_slice(&input.frames);
+        inbox.sort(|_| {})?;
+        match inbox.take() {
+            Some(Item::Run(run)) => ensure!(run.points == POINTS as u64, "points are missing"),
+            other => bail!("{other:?} instead of a run"),
+        }
+    }
+    Ok(())
+}
+
+/// A sandbox of one of the repository's plugins.
+async fn start(name: &str, code: &Path) -> Result<Sandbox> {
+    let limits = Limits::default();
+    let engine = Arc::new(Engine::new(limits.stack, Some(code))?);
+    let compiler = Compiler {
+        program: None,
+        limits: HostLimits::default(),
+        stack: limits.stack,
+        folder: code.to_owned(),
+    };
+    let file = Path::new(ROOT).join("plugins").join(format!("{name}.wasm"));
+    let plugin = Plugin::admit(&engine, &file, &limits, &compiler).await?;
+    let mut sandbox = plugin.start(&Surroundings::alone(Who::default(), limits)).await?;
+    let options = if name == "moving_avg" { averages_over(10) } else { Vec::new() };
+    sandbox.init(&InitRequest { options, ..InitRequest::default() }.encode_to_vec()).await?;
+    Ok(sandbox)
+}
