@@ -14,9 +14,10 @@ use crate::policy::OnFull;
 use crate::protocol::RequestMessage;
 use crate::units;
 
-/// Room made for each read. Kapacitor writes each message with two small writes, so one read
-/// collects many.
-const READ: usize = 64 * 1024;
+/// Room made for a read, least and most. Kapacitor writes each message with two small writes, so one read
+/// collects many; what fills the room gets more of it the next time.
+const LEAST_READ: usize = 2 * 1024;
+const MOST_READ: usize = 128 * 1024;
 
 /// What a part counts for beside its bytes.
 const PART: usize = 128;
@@ -26,7 +27,7 @@ const KEEP: usize = 1024 * 1024;
 
 /// A run ends after the frame that reaches this length, so that the call deadline bounds a known
 /// amount of work and the guest's input buffer stays small.
-const MAX_RUN: usize = 256 * 1024;
+const MAX_RUN: usize = 128 * 1024;
 
 /// What was waiting first.
 #[derive(Debug)]
@@ -73,6 +74,9 @@ pub struct Inbox {
     /// The runs' bytes, and then what was not yet sorted.
     bytes: BytesMut,
     parts: VecDeque<Part>,
+    /// Room made for the next read, and what the last one was offered, behind so many bytes.
+    room: usize,
+    offered: (usize, usize),
     /// How many bytes are in runs.
     sorted: usize,
     /// How many requests are in `parts`, and their bytes.
@@ -114,6 +118,8 @@ impl Inbox {
         Self {
             bytes: BytesMut::new(),
             parts: VecDeque::new(),
+            room: LEAST_READ,
+            offered: (0, 0),
             sorted: 0,
             waiting_requests: 0,
             requests: 0,
@@ -160,10 +166,36 @@ impl Inbox {
 
     /// Where to read to; never empty.
     pub fn space(&mut self) -> &mut BytesMut {
-        if self.bytes.capacity() - self.bytes.len() < READ / 4 {
-            self.bytes.reserve(READ);
+        if self.bytes.capacity() - self.bytes.len() < self.room / 4 {
+            self.bytes.reserve(self.room);
         }
+        self.offered = (self.bytes.len(), self.bytes.capacity());
         &mut self.bytes
+    }
+
+    /// Makes more room where a read has filled it, and less where it has left nearly all.
+    fn fit_room(&mut self) {
+        let (before, offered) = self.offered;
+        let read = self.bytes.len().saturating_sub(before);
+        if self.bytes.len() >= offered {
+            self.room = (self.room * 4).min(MOST_READ);
+        } else if read < self.room / 16 {
+            self.room = (self.room / 2).max(LEAST_READ);
+        }
+    }
+
+    /// Memory for bytes that are not there.
+    pub fn capacity(&self) -> usize {
+        if self.bytes.is_empty() { self.bytes.capacity() } else { 0 }
+    }
+
+    /// Gives memory back that nothing is in.
+    pub fn shrink(&mut self) {
+        if self.bytes.is_empty() {
+            self.bytes = BytesMut::new();
+        }
+        self.parts.shrink_to_fit();
+        self.room = LEAST_READ;
     }
 
     /// Whether the bytes end inside a frame.
@@ -177,6 +209,7 @@ impl Inbox {
     ///
     /// When what was read is no frame of Kapacitor's. What came before it can still be taken.
     pub fn sort(&mut self, mut keepalive: impl FnMut(i64)) -> Result<(), FrameError> {
+        self.fit_room();
         // Frames that are not part of a run are taken out, and what follows them moves up.
         let mut read = self.sorted;
         let result = loop {

@@ -49,6 +49,12 @@ const FIRST_HEARTBEAT: Duration = Duration::from_millis(200);
 /// How often at most.
 const FASTEST_HEARTBEAT: Duration = Duration::from_millis(5);
 
+/// A session without work for so long gives its buffers back.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Buffers that are not worth giving back.
+const SMALL: usize = 8 * 1024;
+
 /// How long the host reads on after it has said all, so that Kapacitor gets to read it.
 const LINGER: Duration = Duration::from_millis(250);
 
@@ -189,6 +195,7 @@ impl Session {
     async fn serve(&mut self) -> io::Result<()> {
         let mut snapshot_due = None;
         let mut heartbeat = None;
+        let mut idle = None;
         loop {
             self.start_job();
             let unsent = self.outbox.len() - self.sent;
@@ -217,6 +224,8 @@ impl Session {
             set_while(self.inbox.holds_snapshot(), &mut snapshot_due, self.snapshot_deadline);
             let keeping = self.dirty && open && !self.checkpoint_interval.is_zero();
             set_while(keeping, &mut self.checkpoint_due, self.checkpoint_interval);
+            let at_rest = open && unsent == 0 && self.job.is_none() && self.inbox.is_empty();
+            set_while(at_rest && self.has_buffers(), &mut idle, IDLE);
             // While there is work, it comes before the next piece of it.
             let checkpoint_due =
                 self.checkpoint_due.filter(|_| self.job.is_none() && self.executor.is_some());
@@ -240,6 +249,7 @@ impl Session {
                     self.give_up();
                     return Ok(());
                 }
+                () = until(idle), if idle.is_some() => self.shrink(),
                 () = until(snapshot_due), if snapshot_due.is_some() => self.inbox.hurry_snapshots(),
                 () = until(checkpoint_due), if checkpoint_due.is_some() => self.start_checkpoint(),
                 () = stop(stopping), if open => self.end(true),
@@ -249,6 +259,19 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Whether there are buffers to be given back.
+    fn has_buffers(&self) -> bool {
+        self.outbox.capacity() + self.spare.capacity() + self.inbox.capacity() > SMALL
+    }
+
+    /// Gives the buffers back.
+    fn shrink(&mut self) {
+        self.outbox = Vec::new();
+        self.spare = Vec::new();
+        self.sent = 0;
+        self.inbox.shrink();
     }
 
     /// Begins the next piece of work, if there is one and nothing hinders it.

@@ -35,8 +35,8 @@ use input::{Input, averages_over};
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Points of one call, and calls of a count. There are twice as many in the second one.
-const POINTS: usize = 1000;
-const CALLS: usize = 10;
+const POINTS: usize = 500;
+const CALLS: usize = 20;
 
 /// How far a count may be from the budget. Another processor has other instructions to copy memory with.
 const TOLERANCE: f64 = 0.15;
