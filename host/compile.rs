@@ -15,11 +15,13 @@ use std::sync::Arc;
 use std::thread;
 
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use wasmtime::Module;
 
+use crate::checkpoint::hex;
 use crate::engine::Engine;
 use crate::limits::HostLimits;
 use crate::plugin::{Problem, invalid, one_line};
@@ -70,7 +72,11 @@ impl CodeFolder {
 
 /// Makes a folder that nobody else can write to, if it is not there.
 fn make_own(folder: &Path) -> Result<(), String> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|e| e.to_string())
+    make_folder(folder).map_err(|e| e.to_string())
+}
+
+fn make_folder(folder: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 /// Whether nobody else can write to a folder.
@@ -105,7 +111,10 @@ impl Compiler {
         // What is plainly wrong needs no process.
         check_header(&bytes)?;
         let deadline = self.limits.compile_deadline;
-        if let Some(program) = &self.program {
+        // Nor does a file that one has compiled within these limits before.
+        let mark = self.mark(&bytes);
+        let known = mark.exists();
+        if let Some(program) = self.program.as_ref().filter(|_| !known) {
             let apart = self.compile_apart(program, &bytes);
             match tokio::time::timeout(deadline.0, apart).await {
                 Ok(result) => result?,
@@ -117,14 +126,30 @@ impl Compiler {
         let engine = Arc::clone(engine);
         thread::Builder::new()
             .name("compile".to_owned())
-            .spawn(move || drop(done.send(compile(&engine, &bytes))))
+            .spawn(move || drop(done.send(if known { compile_known } else { compile }(&engine, &bytes))))
             .map_err(Problem::Read)?;
         match tokio::time::timeout(deadline.0, compiled).await {
-            Ok(Ok(compiled)) => compiled,
+            Ok(Ok(compiled)) => {
+                if compiled.is_ok() && !known && self.program.is_some() {
+                    // Without it the next start takes a little longer.
+                    let _ = mark.parent().map_or(Ok(()), make_folder).and_then(|()| fs::write(&mark, ""));
+                }
+                compiled
+            }
             // The thread panicked; its message is on stderr.
             Ok(Err(_)) => Err(Problem::Invalid("the compiler failed on it".to_owned())),
             Err(_) => Err(Problem::Compile(deadline)),
         }
+    }
+
+    /// The file whose existence says that `bytes` have been compiled within these limits by this version of the
+    /// host. It lies beside the machine code, so it is trusted as much.
+    fn mark(&self, bytes: &[u8]) -> PathBuf {
+        let HostLimits { compile_deadline, compile_memory, .. } = self.limits;
+        let mut key = Sha256::new();
+        key.update(format!("{} {} {compile_deadline} {compile_memory} ", env!("CARGO_PKG_VERSION"), self.stack));
+        key.update(bytes);
+        self.folder.join("within-limits").join(hex(&key.finalize()))
     }
 
     async fn compile_apart(&self, program: &Path, bytes: &[u8]) -> Result<(), Problem> {
@@ -196,6 +221,11 @@ fn check_header(bytes: &[u8]) -> Result<(), Problem> {
 /// Compiles `bytes` in this process, or finds their machine code in the engine's folder.
 pub(crate) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Compiled, Problem> {
     Module::validate(&engine.wasmtime, bytes).map_err(invalid)?;
+    compile_known(engine, bytes)
+}
+
+/// The same for bytes that are known to be valid.
+fn compile_known(engine: &Engine, bytes: &[u8]) -> Result<Compiled, Problem> {
     // Globals that a snapshot needs are made visible. A module for which that is not enough runs as
     // it is, without snapshots.
     let (instrumented, captured) = match wasmtime_wizer::Wizer::new().instrument(bytes) {
