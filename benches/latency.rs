@@ -10,7 +10,8 @@ use crate::Options;
 use crate::input::{averages_over, point};
 use crate::peers::Peers;
 use crate::report::{Goal, Report, Unit, quantile, seconds};
-use crate::server::{Host, Target};
+use crate::server::{Host, Target, folder};
+use crate::throughput::own;
 
 /// Points of a round.
 const POINTS: usize = 10_000;
@@ -24,11 +25,14 @@ pub fn round_trip(options: &Options, host: &Host, peers: &Peers, report: &mut Re
         return Ok(());
     }
     let (ours, go) = (host.target("moving_avg"), peers.go_program("moving_avg"));
-    let (mut here, mut there) = (Vec::new(), Vec::new());
+    let folder = folder()?;
+    let echo = own("echo", folder.path())?;
+    let (mut here, mut there, mut least) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..options.rounds {
-        here.push(seconds(&round_trips(&ours, options.scaled(POINTS))?));
+        here.push(seconds(&round_trips(&ours, options.scaled(POINTS), true)?));
+        least.push(seconds(&round_trips(&echo, options.scaled(POINTS), false)?));
         if let Ok(go) = &go {
-            there.push(seconds(&round_trips(go, options.scaled(POINTS))?));
+            there.push(seconds(&round_trips(go, options.scaled(POINTS), true)?));
         }
     }
     for (name, share) in [("p50", 0.5), ("p99", 0.99)] {
@@ -40,13 +44,16 @@ pub fn round_trip(options: &Options, host: &Host, peers: &Peers, report: &mut Re
             }
             Err(reason) => report.absent(&what, "Go agent", reason),
         }
+        report.compare(&what, Unit::Time, &of(&here), "raw socket echo", &of(&least), Goal::None);
     }
     Ok(())
 }
 
-fn round_trips(target: &Target, points: usize) -> Result<Vec<Duration>> {
-    let mut connection = target.connect(Some(&averages_over(10)))?;
+fn round_trips(target: &Target, points: usize, init: bool) -> Result<Vec<Duration>> {
+    let averages = averages_over(10);
+    let mut connection = target.connect(init.then_some(&averages[..]))?;
     let client = &mut connection.client;
+    // What the echo sends back reads as a response: both have a point in field 17.
     let frames: Vec<_> = (0..points)
         .map(|i| {
             let mut frame = Vec::new();

@@ -196,7 +196,7 @@ impl<'a> Contest<'a> {
 }
 
 /// This program as a peer.
-fn own(peer: &str, folder: &Path) -> Result<Target> {
+pub fn own(peer: &str, folder: &Path) -> Result<Target> {
     let socket = folder.join(format!("{peer}.sock"));
     let mut command = Command::new(std::env::current_exe()?);
     Target::listening(command.arg("--serve").arg(peer).arg(&socket), socket)
