@@ -72,19 +72,24 @@ fn main() -> Result<ExitCode> {
     ensure!(built.success(), "the plugins can't be built");
 
     let mut report = Report::new(options.only.clone());
-    let peers = peers::find();
-    let host = Host::start()?;
-    throughput::moving_avg(&options, &host, &peers, &mut report)?;
-    throughput::mirror(&options, &host, &peers, &mut report)?;
-    throughput::batches(&options, &host, &peers, &mut report)?;
-    latency::round_trip(&options, &host, &peers, &mut report)?;
-    latency::init(&options, &host, &mut report)?;
-    snapshots::snapshots(&options, &host, &peers, &mut report)?;
-    sessions::busy(&options, &host, &mut report)?;
-    drop(host);
-    sessions::idle(&options, &mut report)?;
-    start::second_start(&options, &mut report)?;
+    let measured = measure(&options, &mut report);
     report.print();
     report.draw(&options.chart)?;
-    Ok(ExitCode::SUCCESS)
+    measured.map(|()| ExitCode::SUCCESS)
+}
+
+fn measure(options: &Options, report: &mut Report) -> Result<()> {
+    let peers = peers::find();
+    let host = Host::start()?;
+    throughput::moving_avg(options, &host, &peers, report)?;
+    throughput::mirror(options, &host, &peers, report)?;
+    throughput::batches(options, &host, &peers, report)?;
+    latency::round_trip(options, &host, &peers, report)?;
+    latency::init(options, &host, report)?;
+    snapshots::snapshots(options, &host, &peers, report)?;
+    sessions::busy(options, &host, report)?;
+    drop(host);
+    sessions::idle(options, report)?;
+    start::second_start(options, report)?;
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! Many sessions at a time.
 
+use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,9 +28,19 @@ const SECONDS: usize = 3;
 /// Starts a task.
 fn start(host: &Host, task: usize) -> Result<Client> {
     let mut client = Client::connect(&host.socket("moving_avg"))?;
+    init(&mut client, task)?;
+    Ok(client)
+}
+
+fn init(client: &mut Client, task: usize) -> Result<()> {
     let response = client.init(&format!("bench-{task}"), averages_over(10))?;
     ensure!(response.success, "{}", response.error);
-    Ok(client)
+    Ok(())
+}
+
+/// A client for a moment: it has several file descriptors, and the socket one.
+fn client_of(socket: &UnixStream) -> Result<Client> {
+    Ok(Client::over_socket(socket.try_clone()?)?)
 }
 
 /// Sends the input and waits for as many answers.
@@ -53,11 +64,15 @@ pub fn idle(options: &Options, report: &mut Report) -> Result<()> {
     exchange(&mut first, &input)?;
     let before = host.server.resident()?;
     let count = options.scaled(IDLE);
-    let mut clients = (0..count).map(|task| start(&host, task + 1)).collect::<Result<Vec<_>>>()?;
+    let sockets = (0..count).map(|_| UnixStream::connect(host.socket("moving_avg")));
+    let sockets = sockets.collect::<Result<Vec<_>, _>>()?;
+    for (task, socket) in sockets.iter().enumerate() {
+        init(&mut client_of(socket)?, task + 1)?;
+    }
     let each = |host: &Host| anyhow::Ok((host.server.resident()? - before) / count as f64);
     let what = |when| format!("{count} idle sessions {when}, resident memory of each");
     report.figure(&what("with a sandbox each"), Unit::Bytes, &[each(&host)?], Goal::AtMost(65_536.0));
-    clients.iter_mut().try_for_each(|client| exchange(client, &input))?;
+    sockets.iter().try_for_each(|socket| exchange(&mut client_of(socket)?, &input))?;
     // Idle for long enough to have given up what was needed for that.
     thread::sleep(REST);
     report.figure(&what("that had 100 points"), Unit::Bytes, &[each(&host)?], Goal::None);

@@ -147,7 +147,11 @@ impl Compiler {
     fn mark(&self, bytes: &[u8]) -> PathBuf {
         let HostLimits { compile_deadline, compile_memory, .. } = self.limits;
         let mut key = Sha256::new();
-        key.update(format!("{} {} {compile_deadline} {compile_memory} ", env!("CARGO_PKG_VERSION"), self.stack));
+        key.update(format!(
+            "{} {} {compile_deadline} {compile_memory} ",
+            env!("CARGO_PKG_VERSION"),
+            self.stack
+        ));
         key.update(bytes);
         self.folder.join("within-limits").join(hex(&key.finalize()))
     }

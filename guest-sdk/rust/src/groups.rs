@@ -42,7 +42,8 @@ impl<G> Groups<G> {
 
     /// The groups by id, sorted.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &G)> {
-        let mut groups: Vec<_> = self.table.iter().map(|(id, group)| (crate::point::text(id), group)).collect();
+        let mut groups: Vec<_> =
+            self.table.iter().map(|(id, group)| (crate::point::text(id), group)).collect();
         groups.sort_unstable_by_key(|(id, _)| *id);
         groups.into_iter()
     }

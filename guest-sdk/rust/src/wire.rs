@@ -68,7 +68,8 @@ pub fn only_field(message: &[u8]) -> Option<(u32, &[u8])> {
     let [tag @ 0x80..=0xff, 0x01, rest @ ..] = message else { return None };
     let (length, header) = varint(rest)?;
     let contents = &rest[header..];
-    (u32::from(*tag) & 7 == LEN && contents.len() as u64 == length).then_some((u32::from(*tag >> 3), contents))
+    (u32::from(*tag) & 7 == LEN && contents.len() as u64 == length)
+        .then_some((u32::from(*tag >> 3), contents))
 }
 
 /// The fields of one message, in the order in which they stand.
