@@ -329,6 +329,23 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn ascii_point()(
+        time in 0..i64::MAX,
+        name in "[ -~]{0,20}",
+        dimensions in proptest::collection::vec("[ -~]{0,20}", 0..3),
+        by_name: bool,
+        tags in proptest::collection::btree_map("[ -~]{0,20}", "[ -~]{0,20}", 0..4),
+        fields_double in proptest::collection::btree_map("[ -~]{1,20}", proptest::num::f64::NORMAL, 0..4),
+        fields_int in proptest::collection::btree_map("[ -~]{1,20}", any::<i64>(), 0..4),
+    ) -> Point {
+        // What is empty is not written, and short entries are written with both halves.
+        let tags = tags.into_iter().filter(|(key, value)| !key.is_empty() && !value.is_empty()).collect();
+        let fields_double = fields_double.into_iter().filter(|(_, value)| *value != 0.0).collect();
+        Point { time, name, dimensions, by_name, tags, fields_double, fields_int, ..Point::default() }
+    }
+}
+
 fn has_two_types(point: &Point) -> bool {
     let mut types: BTreeMap<&str, usize> = BTreeMap::new();
     let names = point
@@ -352,6 +369,34 @@ proptest! {
         prop_assert_eq!(result.is_err(), has_two_types(&point));
         if result.is_ok() {
             prop_assert_eq!(out, input);
+        }
+    }
+
+    /// What passes the short check passes the one for any form, and what is written as nearly all points are
+    /// needs no other.
+    #[test]
+    fn the_short_check_is_no_laxer_than_the_whole_one(
+        point in ascii_point(),
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+    ) {
+        let mut input = frames([ResponseMessage::Point(point.clone())]);
+        let length = input.len();
+        for (index, byte) in &changes {
+            let index = index.index(length);
+            input[index] = *byte;
+        }
+        // More comes behind it, as in a run.
+        input.extend([0xff; 32]);
+        let Some((start, end)) = frame_at(&input, 0) else { return Ok(()) };
+        let short = short_message(&input, start, end).is_some();
+        if short {
+            let body = Fields::new(&input[start..end]).next().unwrap().unwrap().value;
+            let seen = point_of_any_form(body);
+            prop_assert!(seen.is_ok_and(|seen| !seen.not_finite && seen.sets != [0; 4]));
+            prop_assert!(guard(EdgeType::Stream).one_type_each(body).is_ok());
+        }
+        if changes.is_empty() && !point.fields_double.is_empty() && point.fields_int.is_empty() {
+            prop_assert!(short);
         }
     }
 

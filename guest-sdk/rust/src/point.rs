@@ -101,7 +101,7 @@ pub struct Point<'a> {
     pub(crate) frame: Option<&'a [u8]>,
     /// The group, if it has been looked for.
     pub(crate) group: Option<&'a [u8]>,
-    /// The end of `bytes`, from the first entry of the maps of fields on.
+    /// The end of `bytes`, in which all entries of the maps of fields are.
     pub(crate) fields: &'a [u8],
     /// The batch of a point that has one: it knows the name, which the point does not.
     pub(crate) batch: Option<&'a Points<'a>>,
@@ -111,7 +111,7 @@ impl<'a> Point<'a> {
     /// A point from the bytes of Kapacitor's message.
     #[inline]
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, frame: None, group: None, fields: bytes, batch: None }
+        Self { bytes, frame: None, group: None, fields: &bytes[behind_time(bytes)..], batch: None }
     }
 
     /// A point from the bytes of Kapacitor's message, of which one wants to know the group.
@@ -120,10 +120,7 @@ impl<'a> Point<'a> {
         // Kapacitor writes fields in the order of their numbers. Nothing depends on it, but that the
         // look for a field need not begin at the front.
         let mut group = None;
-        let mut pos = match bytes {
-            [TIME_TAG, time @ ..] => wire::varint_span(time).map_or(0, |length| 1 + length),
-            _ => 0,
-        };
+        let mut pos = behind_time(bytes);
         while let Some((tag, start, end)) = wire::short_field(bytes, pos)
             && !is_map_of_fields(u32::from(tag >> 3))
         {
@@ -318,6 +315,15 @@ impl fmt::Debug for Point<'_> {
             .field("tags", &self.tags().collect::<Vec<_>>())
             .field("fields", &self.fields().collect::<Vec<_>>())
             .finish_non_exhaustive()
+    }
+}
+
+/// Where the time ends, if it comes first, as it does from Kapacitor.
+#[inline(always)]
+fn behind_time(bytes: &[u8]) -> usize {
+    match bytes {
+        [TIME_TAG, time @ ..] => wire::varint_span(time).map_or(0, |length| 1 + length),
+        _ => 0,
     }
 }
 

@@ -151,6 +151,59 @@ fn nothing_is_left_of_a_batch_that_failed() {
     assert_eq!(calls.result(), expected);
 }
 
+#[derive(Options)]
+struct Picky;
+
+impl Stream for Picky {
+    type Group = ();
+
+    fn point(&self, _: &mut (), point: Point<'_>, out: &mut Output) -> Result<()> {
+        match point.field("x") {
+            Some(Value::Int(2)) => out.send(point.with("y", 1)),
+            Some(Value::Int(3)) => Err(Error::new("three")),
+            Some(Value::Int(4)) => {
+                out.send(point)?;
+                Err(Error::skip("four"))
+            }
+            _ => out.send(point),
+        }
+    }
+}
+
+#[test]
+fn points_that_go_on_as_they_came_keep_their_place() {
+    let frames = |numbers: &[i64]| {
+        let mut frames = Vec::new();
+        for number in numbers {
+            // Long enough for lengths of two bytes, as those of nearly all points are.
+            let long = "x".repeat(200);
+            let point = NewPoint::new("cpu").field("x", *number).field("z", &long);
+            point.emit(true, &mut frames);
+        }
+        frames
+    };
+    let mut calls = crate::runtime::calls::<Picky, _>();
+    calls.init(0);
+    let mut process = |numbers: &[i64]| {
+        let input = frames(numbers);
+        calls.input(input.len())[..input.len()].copy_from_slice(&input);
+        calls.process(input.len());
+        calls.result().to_vec()
+    };
+    assert_eq!(process(&[0, 1]), frames(&[0, 1]));
+    // A gap, and what was sent before a point was skipped.
+    assert_eq!(process(&[0, 4, 1, 4]), frames(&[0, 1]));
+    assert_eq!(process(&[4]), []);
+    let edited = process(&[0, 2, 1, 4, 5]);
+    assert!(edited.starts_with(&frames(&[0])) && edited.ends_with(&frames(&[1, 5])));
+    assert!(edited.len() > frames(&[0, 2, 1, 5]).len());
+    let failed = process(&[0, 1, 3]);
+    let (mut error, mut last) = (Vec::new(), Vec::new());
+    crate::wire::put_text(1, "three", &mut error);
+    crate::wire::put_frame(6, &error, &mut last);
+    assert_eq!(failed, [frames(&[0, 1]), last].concat());
+}
+
 mod no_names_needed {
     //! `register!` and `derive(Options)` rely on no name that a plugin may have taken.
     #![allow(dead_code, non_camel_case_types, clippy::upper_case_acronyms)]
