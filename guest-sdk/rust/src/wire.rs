@@ -14,9 +14,9 @@ pub const LEN: u32 = 2;
 #[inline]
 pub fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
     match bytes {
-        [first, ..] if *first < 0x80 => return Some((u64::from(*first), 1)),
+        [first, ..] if *first < 0x80 => Some((u64::from(*first), 1)),
         [first, second, ..] if *second < 0x80 => {
-            return Some((u64::from(*first & 0x7f) | u64::from(*second) << 7, 2));
+            Some((u64::from(*first & 0x7f) | u64::from(*second) << 7, 2))
         }
         _ => long_varint(bytes),
     }
