@@ -44,9 +44,9 @@ struct Options {
     /// Only measurements whose name contains this.
     #[arg(long)]
     only: Option<String>,
-    /// Where the chart goes.
-    #[arg(long, value_name = "FILE", default_value = "target/performance.svg")]
-    chart: PathBuf,
+    /// Where the chart goes, `performance.svg` beside what Cargo builds if absent.
+    #[arg(long, value_name = "FILE")]
+    chart: Option<PathBuf>,
     /// Given by Cargo.
     #[arg(long, hide = true)]
     bench: bool,
@@ -74,7 +74,7 @@ fn main() -> Result<ExitCode> {
     let mut report = Report::new(options.only.clone());
     let measured = measure(&options, &mut report);
     report.print();
-    report.draw(&options.chart)?;
+    report.draw(&options.chart.unwrap_or_else(|| server::target().join("performance.svg")))?;
     measured.map(|()| ExitCode::SUCCESS)
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::ROOT;
-use crate::server::Target;
+use crate::server::{Target, target};
 
 #[path = "../tests/support/go.rs"]
 mod go;
@@ -28,7 +28,7 @@ pub fn find() -> Peers {
 }
 
 fn find_go() -> Result<PathBuf, String> {
-    let folder = Path::new(ROOT).join("target/peers");
+    let folder = target().join("peers");
     let programs = ["moving_avg", "outliers", "mirror"];
     let described = go::modified(&Path::new(ROOT).join(MODULE).join("go.mod"));
     if programs.iter().any(|program| go::modified(&folder.join(program)) <= described) {
@@ -100,7 +100,7 @@ impl Peers {
 fn find_python() -> Result<(PathBuf, PathBuf), String> {
     let module = ["list", "-m", "-f", "{{.Dir}}", "github.com/influxdata/kapacitor"];
     let kapacitor = output(Command::new("go").args(module).current_dir(MODULE))?;
-    let folder = Path::new(ROOT).join("target/peers/python");
+    let folder = target().join("peers/python");
     let python = folder.join("bin/python");
     let import = ["-c", "import google.protobuf"];
     if output(Command::new(&python).args(import)).is_err() {

@@ -28,7 +28,7 @@ pub fn second_start(options: &Options, report: &mut Report) -> Result<()> {
         given.join("moving_avg.wasm"),
         given.join("outliers.wasm"),
         given.join("mirror.wasm"),
-        guest("hand_written")?,
+        guest("hand_written"),
     ];
     let names: Vec<_> = (0..PLUGINS).map(|i| format!("plugin_{i}")).collect();
     for (i, name) in names.iter().enumerate() {

@@ -235,6 +235,9 @@ fn a_plugin_that_takes_for_ever_to_compile_keeps_nothing_from_working() {
     assert!(!response.success);
     // Lines are written in order, but later than what they tell of.
     host.wait_for_logs(&["task can't start", "function=bomb"], 2);
+    // What exceeds the limits has no mark.
+    let marks = host.setup.folder.path().join("state/compiled/within-limits");
+    assert_eq!(fs::read_dir(marks).unwrap().count(), 1);
     assert_eq!(host.count_logs(&["plugin refused", "plugin=bomb"]), 1);
 }
 
@@ -252,6 +255,8 @@ fn machine_code_is_kept_for_the_next_start_and_nobody_else_may_write_it() {
     };
     let kept = files(&compiled);
     assert!(kept > 0);
+    // And the mark that lets the next start do without a process that compiles.
+    assert_eq!(fs::read_dir(compiled.join("within-limits")).unwrap().count(), 1);
     host.start_again();
     assert_eq!(files(&compiled), kept);
 
