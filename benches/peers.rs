@@ -99,7 +99,8 @@ impl Peers {
 /// of the Go module.
 fn find_python() -> Result<(PathBuf, PathBuf), String> {
     let module = ["list", "-m", "-f", "{{.Dir}}", "github.com/influxdata/kapacitor"];
-    let kapacitor = output(Command::new("go").args(module).current_dir(MODULE))?;
+    let kapacitor = output(Command::new("go").args(module).current_dir(MODULE))
+        .map_err(|e| format!("Kapacitor's Python agent comes with its Go module, which can't be had: {e}"))?;
     let folder = target().join("peers/python");
     let python = folder.join("bin/python");
     let import = ["-c", "import google.protobuf"];
