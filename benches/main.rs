@@ -47,6 +47,9 @@ struct Options {
     /// Where the chart goes, `performance.svg` beside what Cargo builds if absent.
     #[arg(long, value_name = "FILE")]
     chart: Option<PathBuf>,
+    /// Leaves Kapacitor's own agents out.
+    #[arg(long)]
+    without_agents: bool,
     /// Given by Cargo.
     #[arg(long, hide = true)]
     bench: bool,
@@ -79,7 +82,7 @@ fn main() -> Result<ExitCode> {
 }
 
 fn measure(options: &Options, report: &mut Report) -> Result<()> {
-    let peers = peers::find();
+    let peers = if options.without_agents { peers::none() } else { peers::find() };
     let host = Host::start()?;
     throughput::moving_avg(options, &host, &peers, report)?;
     throughput::mirror(options, &host, &peers, report)?;
