@@ -2,15 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use kapacitor_wasm::client::Client;
 use kapacitor_wasm::protocol::{RequestMessage, put_request};
 
 use crate::Options;
 use crate::input::{averages_over, point};
-use crate::peers::Peers;
+use crate::peers::{GO, Peers};
 use crate::report::{Goal, Report, Unit, quantile, seconds};
 use crate::server::{Host, Target, folder};
+use crate::sessions;
 use crate::throughput::own;
 
 /// Points of a round.
@@ -38,12 +39,9 @@ pub fn round_trip(options: &Options, host: &Host, peers: &Peers, report: &mut Re
     for (name, share) in [("p50", 0.5), ("p99", 0.99)] {
         let what = format!("round trip of one point, {name}");
         let of = |rounds: &[Vec<f64>]| rounds.iter().map(|times| quantile(times, share)).collect::<Vec<_>>();
-        match &go {
-            Ok(_) => {
-                report.compare(&what, Unit::Time, &of(&here), "Go agent", &of(&there), Goal::AtMost(0.5))
-            }
-            Err(reason) => report.absent(&what, "Go agent", reason),
-        }
+        let theirs = of(&there);
+        let theirs = go.as_ref().map(|_| &theirs[..]).map_err(String::as_str);
+        report.compare_with(&what, Unit::Time, &of(&here), GO, theirs, Goal::AtMost(0.5));
         report.compare(&what, Unit::Time, &of(&here), "raw socket echo", &of(&least), Goal::None);
     }
     Ok(())
@@ -84,9 +82,8 @@ pub fn init(options: &Options, host: &Host, report: &mut Report) -> Result<()> {
         for i in 0..options.scaled(INITS) {
             let mut client = Client::connect(&socket)?;
             let start = Instant::now();
-            let response = client.init(&format!("bench-{i}"), averages_over(10))?;
+            sessions::init(&mut client, i)?;
             times.push(start.elapsed());
-            ensure!(response.success, "{}", response.error);
         }
         rounds.push(quantile(&seconds(&times), 0.99));
     }

@@ -17,6 +17,9 @@ pub struct Peers {
     python: Result<(PathBuf, PathBuf), String>,
 }
 
+/// What rows call Kapacitor's agent in Go.
+pub const GO: &str = "Go agent";
+
 /// The folder of the Go module.
 const MODULE: &str = "benches/peers";
 

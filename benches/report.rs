@@ -94,8 +94,23 @@ impl Report {
         self.table.add_row([what, &unit.show(figure), "", "", "", &wanted, &met]);
     }
 
-    /// A peer that is not there.
-    pub fn absent(&mut self, what: &str, peer: &str, reason: &str) {
+    /// The same with a peer that may not be there, which the row then says, with the reason.
+    pub fn compare_with(
+        &mut self,
+        what: &str,
+        unit: Unit,
+        ours: &[f64],
+        peer: &str,
+        theirs: Result<&[f64], &str>,
+        goal: Goal,
+    ) {
+        match theirs {
+            Ok(theirs) => self.compare(what, unit, ours, peer, theirs, goal),
+            Err(reason) => self.absent(what, peer, reason),
+        }
+    }
+
+    fn absent(&mut self, what: &str, peer: &str, reason: &str) {
         self.table.add_row([what, "", peer, &format!("not there: {reason}"), "", "", ""]);
     }
 
@@ -133,7 +148,7 @@ impl Goal {
     }
 }
 
-/// Of less than a twentieth the inverse tells more.
+/// Of less than a tenth the inverse tells more.
 fn ratio_text(ratio: f64) -> String {
     match ratio {
         0.1.. => format!("{ratio:.2}"),

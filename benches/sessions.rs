@@ -32,7 +32,8 @@ fn start(host: &Host, task: usize) -> Result<Client> {
     Ok(client)
 }
 
-fn init(client: &mut Client, task: usize) -> Result<()> {
+/// Init and its answer.
+pub fn init(client: &mut Client, task: usize) -> Result<()> {
     let response = client.init(&format!("bench-{task}"), averages_over(10))?;
     ensure!(response.success, "{}", response.error);
     Ok(())
@@ -46,10 +47,15 @@ fn client_of(socket: &UnixStream) -> Result<Client> {
 /// Sends the input and waits for as many answers.
 fn exchange(client: &mut Client, input: &Input) -> Result<()> {
     client.send_bytes(&input.frames)?;
-    for _ in 0..input.points {
-        client.receive()?.context("the host has closed the connection")?;
-    }
-    Ok(())
+    receive(client, input.points)
+}
+
+/// Reads so many answers.
+pub fn receive(client: &mut Client, answers: usize) -> Result<()> {
+    (0..answers).try_for_each(|_| {
+        client.receive()?.context("the connection has ended")?;
+        Ok(())
+    })
 }
 
 /// What a session costs that has had some points and waits for more.

@@ -2,15 +2,15 @@
 
 use std::time::Instant;
 
-use anyhow::{Context, Result};
-use kapacitor_wasm::client::Client;
+use anyhow::Result;
 use kapacitor_wasm::protocol::{Point, RequestMessage, put_request};
 
 use crate::Options;
 use crate::input::averages_over;
-use crate::peers::Peers;
+use crate::peers::{GO, Peers};
 use crate::report::{Goal, Report, Unit, median};
 use crate::server::{Host, Target};
+use crate::sessions::receive;
 
 /// Values of each group.
 const VALUES: usize = 10;
@@ -41,10 +41,8 @@ pub fn snapshots(options: &Options, host: &Host, peers: &Peers, report: &mut Rep
             ("bytes", Unit::Bytes, &here.bytes, &there.bytes, smaller),
         ];
         for (name, unit, here, there, goal) in rows {
-            match &go {
-                Ok(_) => report.compare(&format!("{what}, {name}"), unit, here, "Go agent", there, goal),
-                Err(reason) => report.absent(&format!("{what}, {name}"), "Go agent", reason),
-            }
+            let theirs = go.as_ref().map(|_| &there[..]).map_err(String::as_str);
+            report.compare_with(&format!("{what}, {name}"), unit, here, GO, theirs, goal);
         }
     }
     Ok(())
@@ -85,13 +83,6 @@ impl Figures {
         self.bytes.push(bytes as f64);
         Ok(())
     }
-}
-
-fn receive(client: &mut Client, answers: usize) -> Result<()> {
-    (0..answers).try_for_each(|_| {
-        client.receive()?.context("the connection has ended")?;
-        Ok(())
-    })
 }
 
 /// A point of a group; what is measured does not repeat soon.

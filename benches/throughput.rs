@@ -14,7 +14,7 @@ use kapacitor_wasm::wire;
 use crate::Options;
 use crate::guard;
 use crate::input::{Answers, Input, averages_over, outliers};
-use crate::peers::Peers;
+use crate::peers::{GO, Peers};
 use crate::report::{Goal, Report, Unit};
 use crate::server::{Host, Target, folder};
 
@@ -25,7 +25,6 @@ const FEW: usize = 100_000;
 /// Points of a batch.
 const BATCH: usize = 1000;
 
-const GO: &str = "Go agent";
 const PYTHON: &str = "Python agent";
 const NATIVE: &str = "native, no guard";
 const HAND_WRITTEN: &str = "hand-written plugin";
@@ -161,29 +160,29 @@ impl<'a> Contest<'a> {
 
     /// A row with our points/s and another one's.
     fn beside(&self, report: &mut Report, name: &str, goal: Goal) {
-        let Runner { target, figures, .. } = self.runner(name);
-        let what = format!("{}, points/s", self.what);
-        match target {
-            Ok(_) => report.compare(
-                &what,
-                Unit::PointsPerSecond,
-                &self.ours().points_per_second,
-                name,
-                &figures.points_per_second,
-                goal,
-            ),
-            Err(reason) => report.absent(&what, name, reason),
-        }
+        let rate = |figures: &Figures| figures.points_per_second.clone();
+        self.row(report, "points/s", Unit::PointsPerSecond, rate, name, goal);
     }
 
     /// A row with our CPU time and another one's.
     fn cpu_beside(&self, report: &mut Report, name: &str, goal: Goal) {
+        self.row(report, "CPU for each point", Unit::Time, |figures| figures.cpu.clone(), name, goal);
+    }
+
+    fn row(
+        &self,
+        report: &mut Report,
+        of_what: &str,
+        unit: Unit,
+        of: impl Fn(&Figures) -> Vec<f64>,
+        name: &str,
+        goal: Goal,
+    ) {
         let Runner { target, figures, .. } = self.runner(name);
-        let what = format!("{}, CPU for each point", self.what);
-        match target {
-            Ok(_) => report.compare(&what, Unit::Time, &self.ours().cpu, name, &figures.cpu, goal),
-            Err(reason) => report.absent(&what, name, reason),
-        }
+        let theirs = of(figures);
+        let theirs = target.as_ref().map(|_| &theirs[..]).map_err(String::as_str);
+        let what = format!("{}, {of_what}", self.what);
+        report.compare_with(&what, unit, &of(self.ours()), name, theirs, goal);
     }
 
     fn draw(&self, report: &mut Report) {

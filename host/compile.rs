@@ -72,10 +72,10 @@ impl CodeFolder {
 
 /// Makes a folder that nobody else can write to, if it is not there.
 fn make_own(folder: &Path) -> Result<(), String> {
-    make_folder(folder).map_err(|e| e.to_string())
+    make_private_folder(folder).map_err(|e| e.to_string())
 }
 
-fn make_folder(folder: &Path) -> io::Result<()> {
+fn make_private_folder(folder: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
@@ -102,17 +102,22 @@ pub struct Compiler {
 }
 
 impl Compiler {
-    /// Compiles `bytes`.
+    /// Compiles `bytes`, whose hash is `sha256`.
     ///
     /// # Errors
     ///
     /// When they are no module, or one that exceeds the limits.
-    pub(crate) async fn compile(&self, engine: &Arc<Engine>, bytes: Vec<u8>) -> Result<Compiled, Problem> {
+    pub(crate) async fn compile(
+        &self,
+        engine: &Arc<Engine>,
+        bytes: Vec<u8>,
+        sha256: &[u8; 32],
+    ) -> Result<Compiled, Problem> {
         // What is plainly wrong needs no process.
         check_header(&bytes)?;
         let deadline = self.limits.compile_deadline;
         // Nor does a file that one has compiled within these limits before.
-        let mark = self.mark(&bytes);
+        let mark = self.mark(sha256);
         let known = mark.exists();
         if let Some(program) = self.program.as_ref().filter(|_| !known) {
             let apart = self.compile_apart(program, &bytes);
@@ -132,7 +137,8 @@ impl Compiler {
             Ok(Ok(compiled)) => {
                 if compiled.is_ok() && !known && self.program.is_some() {
                     // Without it the next start takes a little longer.
-                    let _ = mark.parent().map_or(Ok(()), make_folder).and_then(|()| fs::write(&mark, ""));
+                    let _ =
+                        mark.parent().map_or(Ok(()), make_private_folder).and_then(|()| fs::write(&mark, ""));
                 }
                 compiled
             }
@@ -142,9 +148,9 @@ impl Compiler {
         }
     }
 
-    /// The file whose existence says that `bytes` have been compiled within these limits by this version of the
-    /// host. It lies beside the machine code, so it is trusted as much.
-    fn mark(&self, bytes: &[u8]) -> PathBuf {
+    /// The file whose existence says that bytes with this hash have been compiled within these limits by this
+    /// version of the host. It lies beside the machine code, so it is trusted as much.
+    fn mark(&self, sha256: &[u8; 32]) -> PathBuf {
         let HostLimits { compile_deadline, compile_memory, .. } = self.limits;
         let mut key = Sha256::new();
         key.update(format!(
@@ -152,7 +158,7 @@ impl Compiler {
             env!("CARGO_PKG_VERSION"),
             self.stack
         ));
-        key.update(bytes);
+        key.update(sha256);
         self.folder.join("within-limits").join(hex(&key.finalize()))
     }
 

@@ -321,11 +321,10 @@ impl Guard {
 
     fn point(&mut self, message: &[u8]) -> Result<PointVerdict, Problem> {
         let seen = point_of_any_form(message)?;
-        let [a, b, c, d] = seen.sets;
-        if (a & (b | c | d)) | (b & (c | d)) | (c & d) != 0 {
+        if seen.may_have_two_types() {
             self.one_type_each(message)?;
         }
-        if seen.not_finite || a | b | c | d == 0 { self.unwanted(message) } else { Ok(PointVerdict::Whole) }
+        if seen.not_finite || seen.sets == [0; 4] { self.unwanted(message) } else { Ok(PointVerdict::Whole) }
     }
 
     /// What becomes of a point that may hold numbers which are not finite, or no field.
@@ -450,8 +449,8 @@ fn short_message<'a>(frames: &[u8], start: usize, end: usize) -> Option<Message<
     if length != (end - point) as u64 {
         return None;
     }
-    let [a, b, c, d] = short_point(frames, point, end)?.sets;
-    ((a & (b | c | d)) | (b & (c | d)) | (c & d) == 0).then_some(Message::Point(PointVerdict::Whole))
+    let seen = short_point(frames, point, end)?;
+    (!seen.may_have_two_types()).then_some(Message::Point(PointVerdict::Whole))
 }
 
 /// Where the message of the frame at `pos` begins and ends; `None` if there is no whole frame.

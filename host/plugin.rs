@@ -187,8 +187,8 @@ impl Plugin {
         limits: &Limits,
         compiler: &Compiler,
     ) -> Result<Self, Problem> {
-        let sha256 = Sha256::digest(&bytes).into();
-        let Compiled { module, captured } = compiler.compile(engine, bytes).await?;
+        let sha256: [u8; 32] = Sha256::digest(&bytes).into();
+        let Compiled { module, captured } = compiler.compile(engine, bytes, &sha256).await?;
         let min_memory = check_interface(&module)?;
         if min_memory > limits.memory {
             return Err(Problem::Memory { needs: min_memory, limit: limits.memory });

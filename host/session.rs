@@ -270,7 +270,6 @@ impl Session {
     fn shrink(&mut self) {
         self.outbox = Vec::new();
         self.spare = Vec::new();
-        self.sent = 0;
         self.inbox.shrink();
     }
 

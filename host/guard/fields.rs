@@ -15,6 +15,14 @@ pub(super) struct Seen {
     pub(super) not_finite: bool,
 }
 
+impl Seen {
+    /// Whether a name may have two types: then the names have to be looked at.
+    pub(super) fn may_have_two_types(&self) -> bool {
+        let [a, b, c, d] = self.sets;
+        (a & (b | c | d)) | (b & (c | d)) | (c & d) != 0
+    }
+}
+
 pub(super) fn begin(message: &[u8]) -> Result<(), Problem> {
     let mut fields = Fields::new(message);
     while let Some(field) = fields.next().map_err(|_| Problem::Malformed("begin"))? {
