@@ -2,20 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use kapacitor_guest::buffer::Buffer;
 use kapacitor_guest::{Emit, NewPoint, OwnedValue, Point};
 use kapacitor_wasm::protocol::{self, Response, ResponseMessage};
+use kapacitor_wasm::wire::Fields;
 use proptest::prelude::*;
 use prost::Message;
 
 prop_compose! {
     fn any_point()(
         time: i64,
-        names in [".{0,200}", ".{0,5}", ".{0,5}", ".{0,9}"],
+        names in [".{0,200}", ".{0,5}", ".{0,5}", ".{0,150}"],
         dimensions in proptest::collection::vec(".{0,4}", 0..3),
         by_name: bool,
         tags in proptest::collection::btree_map("[a-c]{0,2}", ".{0,8}", 0..4),
         // Each name once, as Kapacitor does.
-        fields in proptest::collection::btree_map("[a-d]{0,2}", any_value(), 0..6),
+        fields in proptest::collection::btree_map("[a-d]{0,2}|[a-b]{7,18}|a{115,118}", any_value(), 0..6),
     ) -> protocol::Point {
         let [name, database, retention_policy, group] = names;
         let mut point = protocol::Point {
@@ -70,7 +72,7 @@ fn number_of_fields(point: &protocol::Point) -> usize {
 
 /// What Kapacitor decodes of something that is sent.
 fn sent(point: impl Emit) -> protocol::Point {
-    let mut frame = Vec::new();
+    let mut frame = Buffer::new();
     point.emit(true, &mut frame);
     let response = Response::decode_length_delimited(&frame[..]).unwrap();
     match response.message {
@@ -83,22 +85,25 @@ proptest! {
     #[test]
     fn points_are_read_as_prost_reads_them(theirs in any_point()) {
         let bytes = theirs.encode_to_vec();
-        let ours = Point::from_message(&bytes);
-        prop_assert_eq!(NewPoint::from(ours), owned(&theirs));
-        for (key, value) in &owned(&theirs).fields {
-            prop_assert_eq!(ours.field(key), Some(value.as_value()));
-            prop_assert_eq!(ours.number(key).ok(), value.as_value().as_number());
+        for ours in Point::from_message(&bytes) {
+            prop_assert_eq!(NewPoint::from(ours), owned(&theirs));
+            for (key, value) in &owned(&theirs).fields {
+                prop_assert_eq!(ours.field(key), Some(value.as_value()));
+                prop_assert_eq!(ours.number(key).ok(), value.as_value().as_number());
+            }
+            for (key, value) in &theirs.tags {
+                prop_assert_eq!(ours.tag(key), Some(value.as_str()));
+            }
+            prop_assert_eq!(ours.field("never"), None);
         }
-        for (key, value) in &theirs.tags {
-            prop_assert_eq!(ours.tag(key), Some(value.as_str()));
-        }
-        prop_assert_eq!(ours.field("never"), None);
     }
 
     #[test]
     fn what_is_sent_is_what_was_there(theirs in any_point()) {
         let bytes = theirs.encode_to_vec();
-        prop_assert_eq!(&sent(Point::from_message(&bytes)), &theirs);
+        for ours in Point::from_message(&bytes) {
+            prop_assert_eq!(&sent(ours), &theirs);
+        }
         prop_assert_eq!(&sent(owned(&theirs)), &theirs);
     }
 
@@ -106,13 +111,16 @@ proptest! {
     #[test]
     fn edits_do_what_they_say_and_nothing_else(
         theirs in any_point(),
-        fields in proptest::collection::vec(("[a-d]{0,2}", proptest::option::of(any_value())), 0..4),
+        fields in proptest::collection::vec(
+            ("[a-d]{0,2}|[a-b]{7,18}|a{115,118}", proptest::option::of(any_value())), 0..4,
+        ),
         tags in proptest::collection::vec(("[a-c]{0,2}", proptest::option::of(".{0,8}")), 0..2),
         time in proptest::option::of(any::<i64>()),
         name in proptest::option::of(".{0,8}"),
+        way in 0..2usize,
     ) {
         let bytes = theirs.encode_to_vec();
-        let mut edited = Point::from_message(&bytes).edit();
+        let mut edited = Point::from_message(&bytes)[way].edit();
         let mut expected = owned(&theirs);
         for (key, value) in &fields {
             edited = match value {
@@ -151,16 +159,65 @@ proptest! {
         prop_assert_eq!(owned(&sent), expected);
     }
 
+    /// The order of a message's fields says nothing, nor that of an entry's halves.
+    #[test]
+    fn points_are_read_in_any_order(
+        theirs in any_point(),
+        order in proptest::collection::vec(any::<prop::sample::Index>(), 0..6),
+        value_first: bool,
+    ) {
+        let mut fields = fields_of(&theirs.encode_to_vec());
+        let moves = if fields.is_empty() { &[] } else { &order[..] };
+        for index in moves {
+            let field = fields.remove(index.index(fields.len()));
+            fields.push(field);
+        }
+        if value_first {
+            fields.iter_mut().for_each(turn_round);
+        }
+        let bytes: Vec<u8> = fields.into_iter().flat_map(|(_, field)| field).collect();
+        for ours in Point::from_message(&bytes) {
+            prop_assert_eq!(NewPoint::from(ours), owned(&protocol::Point::decode(&bytes[..]).unwrap()));
+            for (key, value) in &owned(&theirs).fields {
+                prop_assert_eq!(ours.field(key), Some(value.as_value()));
+                prop_assert_eq!(ours.number(key).ok(), value.as_value().as_number());
+                let sent = sent(ours.with(key, 0.5));
+                prop_assert_eq!(number_of_fields(&sent), number_of_fields(&theirs), "a field has two types");
+                prop_assert_eq!(sent.fields_double.get(key), Some(&0.5));
+            }
+        }
+    }
+
     #[test]
     fn any_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
-        let point = Point::from_message(&bytes);
-        let _ = format!("{point:?} {:?}", point.number("x"));
-        let _ = sent_bytes(point.with("x", 1.0));
+        for point in Point::from_message(&bytes) {
+            let _ = format!("{point:?} {:?}", point.number("x"));
+            let _ = sent_bytes(point.with("x", 1.0));
+        }
     }
 }
 
-fn sent_bytes(point: impl Emit) -> Vec<u8> {
-    let mut frame = Vec::new();
+/// The fields of a message, each with its number.
+fn fields_of(message: &[u8]) -> Vec<(u32, Vec<u8>)> {
+    let (mut fields, mut all) = (Fields::new(message), Vec::new());
+    while let Some(field) = fields.next().unwrap() {
+        all.push((field.number, message[field.span.0..field.span.1].to_vec()));
+    }
+    all
+}
+
+/// Lets the value of an entry of a map come before its key.
+fn turn_round((number, field): &mut (u32, Vec<u8>)) {
+    if matches!(number, 7..=10 | 12) {
+        let entry = Fields::new(field).next().unwrap().unwrap().value.to_vec();
+        let halves: Vec<_> = fields_of(&entry).into_iter().rev().map(|(_, half)| half).collect();
+        field.truncate(field.len() - entry.len());
+        field.extend(halves.concat());
+    }
+}
+
+fn sent_bytes(point: impl Emit) -> Buffer {
+    let mut frame = Buffer::new();
     point.emit(true, &mut frame);
     frame
 }

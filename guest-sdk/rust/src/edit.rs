@@ -2,9 +2,10 @@
 
 use smallvec::SmallVec;
 
+use crate::buffer::Buffer;
 use crate::output::Emit;
 use crate::point::number::*;
-use crate::point::{Point, Value, is_map_of_fields};
+use crate::point::{DOUBLES_TAG, Point, Value, is_map_of_fields};
 use crate::wire::{self, FIXED64, Fields, LEN, VARINT};
 
 /// A point with changes, made by [`Point::with`] and its siblings.
@@ -80,20 +81,7 @@ impl<'a> Edited<'a> {
         self.only_sets
             && !(0..self.edits.len()).any(|index| self.is_void(index))
             && self.edits.iter().all(|edit| match edit {
-                Edit::Field(key, Some(value)) => {
-                    let (map, mut pos) = (map_of(value), 0);
-                    // Entries of the same map are as good as skipped.
-                    while let Some((tag, _, end)) = wire::short_field(self.base.fields, pos)
-                        && u32::from(tag >> 3) == map
-                    {
-                        pos = end;
-                    }
-                    Fields(&self.base.fields[pos..]).all(|field| {
-                        field.number == map
-                            || !is_map_of_fields(field.number)
-                            || !wire::same(wire::entry(field.bytes).0, key.as_bytes())
-                    })
-                }
+                Edit::Field(key, Some(value)) => has_no_other_type(self.base.fields, key, map_of(value)),
                 _ => true,
             })
     }
@@ -120,11 +108,11 @@ impl<'a> Edited<'a> {
     }
 
     /// The whole point, edits and all.
-    fn rewritten(&self) -> Vec<u8> {
-        let mut point = Vec::with_capacity(self.base.bytes.len() + 64);
+    fn rewritten(&self) -> Buffer {
+        let mut point = Buffer::with_room(self.base.bytes.len() + 64);
         for field in Fields(self.base.bytes) {
             if !self.drops(field.number, field.bytes) {
-                point.extend_from_slice(field.whole);
+                point.append(field.whole);
             }
         }
         for (index, edit) in self.edits.iter().enumerate() {
@@ -148,15 +136,34 @@ impl<'a> Edited<'a> {
 }
 
 impl Emit for Edited<'_> {
-    fn emit(&self, provides_stream: bool, out: &mut Vec<u8>) {
-        let mut context = Vec::new();
+    #[inline(never)]
+    fn emit(&self, provides_stream: bool, out: &mut Buffer) {
+        // Nearly all: one number more.
+        if let [Edit::Field(key, Some(Value::Double(value)))] = self.edits[..]
+            && self.base.batch.is_none()
+            && key.len() < LONG_KEY
+            && may_have_double(self.base.fields, key)
+        {
+            wire::begin_frame(17, self.base.bytes.len() + 2 + double_entry_len(key), out);
+            out.append(self.base.bytes);
+            put_double(key, value, out);
+        } else {
+            self.emit_any(provides_stream, out);
+        }
+    }
+}
+
+impl Edited<'_> {
+    #[inline(never)]
+    fn emit_any(&self, provides_stream: bool, out: &mut Buffer) {
+        let mut context = Buffer::new();
         if provides_stream && let Some(batch) = self.base.batch {
             batch.put_stream_context(!self.renames(), &mut context);
         }
         if self.can_append() {
             let length: usize = self.edits.iter().map(Edit::appended_len).sum();
             wire::begin_frame(17, self.base.bytes.len() + length + context.len(), out);
-            out.extend_from_slice(self.base.bytes);
+            out.append(self.base.bytes);
             for edit in &self.edits {
                 if let Edit::Field(key, Some(value)) = *edit {
                     put_field(key, value, out);
@@ -165,10 +172,26 @@ impl Emit for Edited<'_> {
         } else {
             let point = self.rewritten();
             wire::begin_frame(17, point.len() + context.len(), out);
-            out.extend_from_slice(&point);
+            out.append(&point);
         }
-        out.extend_from_slice(&context);
+        out.append(&context);
     }
+}
+
+/// Whether there is nothing under `key` but doubles.
+#[inline(always)]
+fn may_have_double(mut fields: &[u8], key: &str) -> bool {
+    while let Some((DOUBLES_TAG, _, after)) = wire::short_field(fields) {
+        fields = after;
+    }
+    fields.is_empty() || has_no_other_type(fields, key, DOUBLES)
+}
+
+/// Whether there is nothing under `key` in other maps than `map`.
+#[inline(never)]
+fn has_no_other_type(fields: &[u8], key: &str, map: u32) -> bool {
+    !Fields(fields)
+        .any(|field| field.number != map && is_map_of_fields(field.number) && wire::has_key(field.bytes, key))
 }
 
 impl Edit<'_> {
@@ -205,31 +228,37 @@ fn entry_len(key: &str, value: &Value<'_>) -> usize {
         }
 }
 
+/// From this length on the length of an entry with a double takes more than one byte.
+const LONG_KEY: usize = 0x80 - 11;
+
+/// Length of the entry of a double under a key that is not long.
+fn double_entry_len(key: &str) -> usize {
+    key.len() + 11
+}
+
+/// Appends a double under a key that is not long.
+#[inline(always)]
+fn put_double(key: &str, value: f64, out: &mut Buffer) {
+    let head = [DOUBLES_TAG, double_entry_len(key) as u8, (1 << 3 | LEN) as u8, key.len() as u8];
+    out.put(head);
+    wire::put_short(key.as_bytes(), out);
+    let mut tail = [(2 << 3 | FIXED64) as u8; 9];
+    tail[1..].copy_from_slice(&value.to_le_bytes());
+    out.put(tail);
+}
+
 /// Appends a field of a point.
-#[inline]
-pub(crate) fn put_field(key: &str, value: Value<'_>, out: &mut Vec<u8>) {
-    // Nearly all: a number under a short key.
-    if let (Value::Double(value), ..0x60) = (value, key.len()) {
-        let head = [(DOUBLES << 3 | LEN) as u8, key.len() as u8 + 11, (1 << 3 | LEN) as u8, key.len() as u8];
-        out.extend_from_slice(&head);
-        out.extend_from_slice(key.as_bytes());
-        let mut tail = [(2 << 3 | FIXED64) as u8; 9];
-        tail[1..].copy_from_slice(&value.to_le_bytes());
-        out.extend_from_slice(&tail);
-        return;
+pub(crate) fn put_field(key: &str, value: Value<'_>, out: &mut Buffer) {
+    if let (Value::Double(value), ..LONG_KEY) = (value, key.len()) {
+        return put_double(key, value, out);
     }
-    let mut head = [0; 12];
-    head[0] = (map_of(&value) << 3 | LEN) as u8;
-    let end = wire::set_varint(entry_len(key, &value) as u64, &mut head, 1);
-    head[end] = (1 << 3 | LEN) as u8;
-    let end = wire::set_varint(key.len() as u64, &mut head, end + 1);
-    wire::put_head(head, end, out);
-    out.extend_from_slice(key.as_bytes());
+    wire::put_tag(map_of(&value), LEN, out);
+    wire::put_varint(entry_len(key, &value) as u64, out);
+    wire::put_bytes(1, key.as_bytes(), out);
     match value {
         Value::Double(value) => {
-            let mut bytes = [(2 << 3 | FIXED64) as u8; 9];
-            bytes[1..].copy_from_slice(&value.to_le_bytes());
-            out.extend_from_slice(&bytes);
+            wire::put_tag(2, FIXED64, out);
+            out.put(value.to_le_bytes());
         }
         Value::Int(value) => {
             wire::put_tag(2, VARINT, out);
@@ -238,7 +267,7 @@ pub(crate) fn put_field(key: &str, value: Value<'_>, out: &mut Vec<u8>) {
         Value::String(value) => wire::put_bytes(2, value.as_bytes(), out),
         Value::Bool(value) => {
             wire::put_tag(2, VARINT, out);
-            out.push(u8::from(value));
+            out.put([u8::from(value)]);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The state of the groups of a task.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
@@ -26,7 +26,10 @@ impl<G> Default for Groups<G> {
 /// The same in each sandbox, so that the same input has the same state.
 #[inline(always)]
 fn hash(id: &[u8]) -> u64 {
-    FixedState::default().hash_one(id)
+    let mut hasher = FixedState::default().build_hasher();
+    // Alone, so without a prefix for its length.
+    hasher.write(id);
+    hasher.finish()
 }
 
 impl<G> Groups<G> {
@@ -84,7 +87,7 @@ impl<G> Groups<G> {
 
 impl<G: Default> Groups<G> {
     /// The state of a group, made now if it is new.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn of(&mut self, id: &[u8]) -> &mut G {
         // Known when compiled: a plugin without state pays for no look-up.
         let id = if size_of::<G>() == 0 { &[] } else { id };

@@ -39,6 +39,8 @@ extern crate self as kapacitor_guest;
 mod error;
 mod udf;
 
+#[doc(hidden)]
+pub mod buffer;
 mod edit;
 mod groups;
 mod output;

@@ -3,6 +3,7 @@
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
+use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::wire::{self, Fields};
 
@@ -61,10 +62,10 @@ impl Described {
     }
 
     /// Appends them as fields 3 of an InfoResponse.
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+    pub(crate) fn encode(&self, out: &mut Buffer) {
         for (name, types) in &self.options {
             let types: Vec<u8> = types.iter().map(|ty| *ty as u8).collect();
-            let (mut info, mut entry) = (Vec::new(), Vec::new());
+            let (mut info, mut entry) = (Buffer::new(), Buffer::new());
             if !types.is_empty() {
                 wire::put_bytes(1, &types, &mut info);
             }

@@ -5,6 +5,7 @@ use std::mem;
 use std::ops::Range;
 use std::rc::Rc;
 
+use crate::buffer::Buffer;
 use crate::edit::put_field;
 use crate::error::{Error, Result};
 use crate::point::number::*;
@@ -26,7 +27,7 @@ pub enum Edge {
 pub struct Output {
     provides: Edge,
     /// What was sent, but for what is in `passed`.
-    frames: Vec<u8>,
+    frames: Buffer,
     /// What was sent last: frames of the input that lie side by side, as they came. They are copied when
     /// something else follows, and not at all if nothing does.
     passed: Range<usize>,
@@ -46,7 +47,7 @@ pub trait Emit {
     /// Appends one frame with the point. In a stream a point of a batch is completed with what it
     /// has from its batch.
     #[doc(hidden)]
-    fn emit(&self, provides_stream: bool, out: &mut Vec<u8>);
+    fn emit(&self, provides_stream: bool, out: &mut Buffer);
 
     /// The frame of a point of a stream that goes on as it came.
     #[doc(hidden)]
@@ -56,7 +57,7 @@ pub trait Emit {
 }
 
 impl<T: Emit + ?Sized> Emit for &T {
-    fn emit(&self, provides_stream: bool, out: &mut Vec<u8>) {
+    fn emit(&self, provides_stream: bool, out: &mut Buffer) {
         (**self).emit(provides_stream, out);
     }
 
@@ -67,17 +68,17 @@ impl<T: Emit + ?Sized> Emit for &T {
 
 impl Emit for Point<'_> {
     #[inline]
-    fn emit(&self, provides_stream: bool, out: &mut Vec<u8>) {
+    fn emit(&self, provides_stream: bool, out: &mut Buffer) {
         match self.batch {
             Some(batch) if provides_stream => {
-                let mut context = Vec::new();
+                let mut context = Buffer::new();
                 batch.put_stream_context(true, &mut context);
                 wire::begin_frame(17, self.bytes.len() + context.len(), out);
-                out.extend_from_slice(self.bytes);
-                out.extend_from_slice(&context);
+                out.append(self.bytes);
+                out.append(&context);
             }
             _ => match self.frame {
-                Some(frame) => out.extend_from_slice(frame),
+                Some(frame) => out.append(frame),
                 None => wire::put_frame(17, self.bytes, out),
             },
         }
@@ -91,7 +92,7 @@ impl Emit for Point<'_> {
 
 impl Output {
     pub(crate) fn new(provides: Edge) -> Self {
-        Self { provides, frames: Vec::new(), passed: 0..0, input: None }
+        Self { provides, frames: Buffer::new(), passed: 0..0, input: None }
     }
 
     /// A run begins.
@@ -115,7 +116,7 @@ impl Output {
         }
         let passed = mem::replace(&mut self.passed, 0..0);
         if let Some(passed) = self.input.as_ref().and_then(|input| input.get(passed)) {
-            self.frames.extend_from_slice(passed);
+            self.frames.append(passed);
         }
     }
 
@@ -135,7 +136,7 @@ impl Output {
         true
     }
 
-    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+    pub(crate) fn buffer(&mut self) -> &mut Buffer {
         &mut self.frames
     }
 
@@ -161,7 +162,7 @@ impl Output {
     }
 
     pub(crate) fn put_error(&mut self, error: &Error) {
-        let mut message = Vec::new();
+        let mut message = Buffer::new();
         wire::put_text(1, &error.to_string(), &mut message);
         wire::put_frame(6, &message, &mut self.frames);
     }
@@ -213,8 +214,8 @@ impl Output {
 /// A batch on its way out. It ends when it goes out of scope.
 #[derive(Debug)]
 pub struct OpenBatch<'a> {
-    frames: &'a mut Vec<u8>,
-    end: Vec<u8>,
+    frames: &'a mut Buffer,
+    end: Buffer,
 }
 
 impl OpenBatch<'_> {
@@ -235,12 +236,12 @@ impl Drop for OpenBatch<'_> {
 pub trait BatchLike {
     /// The messages that begin and end it.
     #[doc(hidden)]
-    fn begin_and_end(&self) -> (Vec<u8>, Vec<u8>);
+    fn begin_and_end(&self) -> (Buffer, Buffer);
 }
 
 impl BatchLike for &Points<'_> {
-    fn begin_and_end(&self) -> (Vec<u8>, Vec<u8>) {
-        (self.begin.to_vec(), self.end.to_vec())
+    fn begin_and_end(&self) -> (Buffer, Buffer) {
+        (self.begin.into(), self.end.into())
     }
 }
 
@@ -277,8 +278,8 @@ impl NewBatch {
 }
 
 impl BatchLike for &NewBatch {
-    fn begin_and_end(&self) -> (Vec<u8>, Vec<u8>) {
-        let (mut begin, mut end) = (Vec::new(), Vec::new());
+    fn begin_and_end(&self) -> (Buffer, Buffer) {
+        let (mut begin, mut end) = (Buffer::new(), Buffer::new());
         wire::put_text(1, &self.name, &mut begin);
         wire::put_text(1, &self.name, &mut end);
         wire::put_int(3, self.tmax, &mut end);
@@ -402,8 +403,8 @@ impl NewPoint {
         self
     }
 
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+    pub(crate) fn encode(&self) -> Buffer {
+        let mut out = Buffer::new();
         wire::put_int(TIME, self.time, &mut out);
         wire::put_text(NAME, &self.name, &mut out);
         wire::put_text(DATABASE, &self.database, &mut out);
@@ -458,7 +459,7 @@ impl From<Point<'_>> for NewPoint {
 }
 
 impl Emit for NewPoint {
-    fn emit(&self, _: bool, out: &mut Vec<u8>) {
+    fn emit(&self, _: bool, out: &mut Buffer) {
         wire::put_frame(17, &self.encode(), out);
     }
 }

@@ -28,6 +28,13 @@ use number::*;
 /// The tag of the time.
 const TIME_TAG: u8 = (TIME << 3) as u8;
 
+/// The tag of the group.
+const GROUP_TAG: u8 = (GROUP << 3 | wire::LEN) as u8;
+const BEHIND_GROUP: u8 = GROUP_TAG + 1;
+
+/// The tag of the first of the maps of fields.
+pub(crate) const DOUBLES_TAG: u8 = (DOUBLES << 3 | wire::LEN) as u8;
+
 /// The value of a field, of one of InfluxDB's four types.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
@@ -115,22 +122,33 @@ impl<'a> Point<'a> {
     }
 
     /// A point from the bytes of Kapacitor's message, of which one wants to know the group.
-    #[inline]
+    ///
+    /// Not inline, as other loops over a point: what goes through a loop is then in registers.
+    #[inline(never)]
     pub(crate) fn with_group(bytes: &'a [u8]) -> Self {
         // Kapacitor writes fields in the order of their numbers. Nothing depends on it, but that the
         // look for a field need not begin at the front.
-        let mut group = None;
-        let mut pos = behind_time(bytes);
-        while let Some((tag, start, end)) = wire::short_field(bytes, pos)
-            && !is_map_of_fields(u32::from(tag >> 3))
-        {
-            if u32::from(tag >> 3) == GROUP {
-                group = Some(&bytes[start..end]);
-            }
-            pos = end;
+        let mut rest = &bytes[behind_time(bytes)..];
+        while let Some((..GROUP_TAG, _, after)) = wire::short_field(rest) {
+            rest = after;
         }
-        // What is left is the fields, or something of another form.
-        let mut fields = Fields(&bytes[pos..]);
+        let Some((GROUP_TAG, group, after)) = wire::short_field(rest) else {
+            return Self::with_late_group(bytes, None, rest);
+        };
+        rest = after;
+        while let Some((BEHIND_GROUP..DOUBLES_TAG, _, after)) = wire::short_field(rest) {
+            rest = after;
+        }
+        match rest.first() {
+            None | Some(DOUBLES_TAG..) => Self { group: Some(group), fields: rest, ..Self::new(bytes) },
+            _ => Self::with_late_group(bytes, Some(group), rest),
+        }
+    }
+
+    /// The same where `rest` begins with something of another form, or the group comes late.
+    #[cold]
+    fn with_late_group(bytes: &'a [u8], mut group: Option<&'a [u8]>, rest: &'a [u8]) -> Self {
+        let mut fields = Fields(rest);
         loop {
             let rest = fields.0;
             match fields.next() {
@@ -145,10 +163,10 @@ impl<'a> Point<'a> {
         }
     }
 
-    /// A point from the bytes of Kapacitor's message, for tests of the codec.
+    /// A point from the bytes of Kapacitor's message, in both ways, for tests of the codec.
     #[doc(hidden)]
-    pub fn from_message(bytes: &'a [u8]) -> Self {
-        Self::new(bytes)
+    pub fn from_message(bytes: &'a [u8]) -> [Self; 2] {
+        [Self::new(bytes), Self::with_group(bytes)]
     }
 
     #[inline]
@@ -230,24 +248,10 @@ impl<'a> Point<'a> {
 
     /// The value of a field; `None` if the point does not have it. InfluxDB's nulls come so: any
     /// field can be absent from any point.
-    #[inline]
+    #[inline(never)]
     pub fn field(&self, key: &str) -> Option<Value<'a>> {
-        let mut pos = 0;
-        while let Some((tag, start, end)) = wire::short_field(self.fields, pos) {
-            let number = u32::from(tag >> 3);
-            if is_map_of_fields(number) {
-                let (name, value) = wire::entry(&self.fields[start..end]);
-                if wire::same(name, key.as_bytes()) {
-                    return Some(value_of(number, value));
-                }
-            }
-            pos = end;
-        }
-        Fields(&self.fields[pos..]).find_map(|field| {
-            let (name, value) = wire::entry(field.bytes);
-            (is_map_of_fields(field.number) && wire::same(name, key.as_bytes()))
-                .then(|| value_of(field.number, value))
-        })
+        let (number, entry) = find_entry(self.fields, key)?;
+        Some(value_of(number, wire::entry(entry).1))
     }
 
     /// The value of a field that is a number.
@@ -259,13 +263,14 @@ impl<'a> Point<'a> {
     ///
     /// When the point does not have the field, or it is not a number. Returned from a plugin with
     /// `?`, the error skips the point.
+    #[inline(never)]
     pub fn number(&self, key: &str) -> Result<f64> {
-        match self.field(key) {
-            Some(Value::Double(value)) => Ok(value),
-            Some(value) => value.as_number().ok_or_else(|| {
-                Error::skip(format!("field `{key}` is a {}, not a number", value.type_name()))
-            }),
-            None => Err(self.missing(key)),
+        let Some((number, entry)) = find_entry(self.fields, key) else {
+            return Err(self.missing(key));
+        };
+        match wire::short_double(entry, key) {
+            Some(value) if number == DOUBLES => Ok(value),
+            _ => number_of_any_form(key, value_of(number, wire::entry(entry).1)),
         }
     }
 
@@ -335,7 +340,9 @@ pub(crate) fn text(bytes: &[u8]) -> &str {
 /// Whether this is one of the four maps of fields.
 #[inline(always)]
 pub(crate) fn is_map_of_fields(number: u32) -> bool {
-    matches!(number, DOUBLES | INTS | STRINGS | BOOLS)
+    // A set, rather than a jump for each number.
+    const MAPS: u32 = 1 << DOUBLES | 1 << INTS | 1 << STRINGS | 1 << BOOLS;
+    number < 32 && MAPS >> number & 1 != 0
 }
 
 /// Key and value of the entry of a map of fields; `None` for other fields of the message.
@@ -344,6 +351,30 @@ fn entry_of(number: u32, entry: &[u8]) -> Option<(&[u8], Value<'_>)> {
     is_map_of_fields(number).then(|| (key, value_of(number, value)))
 }
 
+#[inline(never)]
+fn number_of_any_form(key: &str, value: Value<'_>) -> Result<f64> {
+    value
+        .as_number()
+        .ok_or_else(|| Error::skip(format!("field `{key}` is a {}, not a number", value.type_name())))
+}
+
+/// The first entry with this key in the maps of fields: the map's number, and the entry.
+#[inline(always)]
+fn find_entry<'a>(fields: &'a [u8], key: &str) -> Option<(u32, &'a [u8])> {
+    let mut rest = fields;
+    while let Some((tag, entry, after)) = wire::short_field(rest) {
+        let number = u32::from(tag >> 3);
+        if wire::has_key(entry, key) && is_map_of_fields(number) {
+            return Some((number, entry));
+        }
+        rest = after;
+    }
+    Fields(rest)
+        .find(|field| is_map_of_fields(field.number) && wire::has_key(field.bytes, key))
+        .map(|field| (field.number, field.bytes))
+}
+
+#[inline]
 fn value_of(number: u32, value: &[u8]) -> Value<'_> {
     let int = || wire::varint(value).map_or(0, |(value, _)| value);
     match number {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::buffer::Buffer;
 use crate::point::{Point, text};
 use crate::wire::{self, Fields};
 
@@ -86,7 +87,7 @@ impl<'a> Points<'a> {
 
     /// Appends to a point what it lacks outside of its batch, so that Kapacitor puts it into the
     /// group of the batch: measurement, dimensions, byName.
-    pub(crate) fn put_stream_context(&self, with_name: bool, out: &mut Vec<u8>) {
+    pub(crate) fn put_stream_context(&self, with_name: bool, out: &mut Buffer) {
         if with_name {
             wire::put_text(2, self.name(), out);
         }

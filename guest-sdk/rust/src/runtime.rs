@@ -5,6 +5,7 @@
 use std::marker::PhantomData;
 use std::rc::Rc;
 
+use crate::buffer::{Buffer, wipe};
 use crate::error::{Error, Result};
 use crate::groups::Groups;
 use crate::log;
@@ -88,14 +89,14 @@ pub struct State<G> {
     groups: Groups<G>,
     /// The batch that is open: its Begin, and the frames of its points.
     begin: Option<Vec<u8>>,
-    frames: Vec<u8>,
+    frames: Buffer,
     count: usize,
     skipped: u64,
 }
 
 impl<G> Default for State<G> {
     fn default() -> Self {
-        Self { groups: Groups::default(), begin: None, frames: Vec::new(), count: 0, skipped: 0 }
+        Self { groups: Groups::default(), begin: None, frames: Buffer::new(), count: 0, skipped: 0 }
     }
 }
 
@@ -176,7 +177,7 @@ impl<T: Batch> Plugin<OfBatches> for T {
                     ));
                 }
                 match frame {
-                    Some(frame) => state.frames.extend_from_slice(frame),
+                    Some(frame) => state.frames.append(frame),
                     None => wire::put_frame(POINT, message, &mut state.frames),
                 }
                 state.count += 1;
@@ -217,7 +218,7 @@ struct Runtime<T: Plugin<K>, K> {
     input: Rc<Vec<u8>>,
     out: Output,
     /// The result of a call that does not return frames.
-    answer: Vec<u8>,
+    answer: Buffer,
     answered: bool,
     own_format: Option<OwnFormat<T, T::Group>>,
     kind: PhantomData<K>,
@@ -248,14 +249,14 @@ impl<T: Plugin<K>, K> Runtime<T, K> {
             state: State::default(),
             input: Rc::default(),
             out: Output::new(T::PROVIDES),
-            answer: Vec::new(),
+            answer: Buffer::new(),
             answered: false,
             own_format,
             kind: PhantomData,
         }
     }
 
-    fn answer(&mut self) -> &mut Vec<u8> {
+    fn answer(&mut self) -> &mut Buffer {
         self.answered = true;
         self.answer.clear();
         &mut self.answer
@@ -279,10 +280,10 @@ impl<T: Plugin<K>, K> Runtime<T, K> {
     fn run(&mut self, length: usize) -> Result<()> {
         let Self { plugin, state, input, out, .. } = self;
         let plugin = plugin.as_ref().ok_or_else(|| Error::new("process before init"))?;
-        if out.buffer().capacity() < length {
+        if out.buffer().room() < length {
             // A buffer that grows leaves copies of what was in it all over the memory.
-            wipe(out.buffer());
-            out.buffer().reserve(length + length / 2);
+            out.buffer().wipe();
+            *out.buffer() = Buffer::with_room(length + length / 2);
         }
         let input = Rc::clone(input);
         out.begin(&input);
@@ -340,15 +341,6 @@ fn step<T: Plugin<K>, K>(
     }
 }
 
-/// Gives up a buffer, and leaves nothing in memory of what was in it.
-fn wipe(buffer: &mut Vec<u8>) {
-    buffer.clear();
-    buffer.resize(buffer.capacity(), 0);
-    // Otherwise the compiler sees that nobody reads what is freed.
-    std::hint::black_box(&mut buffer[..]);
-    *buffer = Vec::new();
-}
-
 /// Logs the first skip, the tenth, the hundredth, and so on: a field name that never matches shows,
 /// and does not fill the log.
 #[cold]
@@ -362,10 +354,11 @@ impl<T: Plugin<K>, K> Calls for Runtime<T, K> {
     fn input(&mut self, length: usize) -> &mut [u8] {
         if length == 0 {
             // A snapshot would hold what is in them.
-            [Rc::make_mut(&mut self.input), &mut self.answer].into_iter().for_each(wipe);
-            wipe(self.out.buffer());
+            wipe(Rc::make_mut(&mut self.input));
+            self.answer.wipe();
+            self.out.buffer().wipe();
             if self.state.begin.is_none() {
-                wipe(&mut self.state.frames);
+                self.state.frames.wipe();
             }
         } else if self.input.len() < length {
             let input = Rc::make_mut(&mut self.input);

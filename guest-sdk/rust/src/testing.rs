@@ -35,6 +35,7 @@
 use std::marker::PhantomData;
 use std::time::Duration;
 
+use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::output::{NewBatch, NewPoint};
 use crate::point::Point;
@@ -59,7 +60,7 @@ pub struct Harness<T> {
 #[derive(Clone, Debug)]
 pub struct OptionText {
     /// The fields of an OptionValue; `None` for a flag.
-    value: Option<Vec<u8>>,
+    value: Option<Buffer>,
 }
 
 /// The value of an option that has none: `.verbose()`.
@@ -71,7 +72,7 @@ macro_rules! option_from {
     ($($ty:ty, $name:ident, $out:ident => $type:literal, $encode:expr;)*) => {$(
         impl From<$ty> for OptionText {
             fn from($name: $ty) -> Self {
-                let mut value = Vec::new();
+                let mut value = Buffer::new();
                 wire::put_int(1, $type, &mut value);
                 let $out = &mut value;
                 $encode;
@@ -84,7 +85,7 @@ macro_rules! option_from {
 option_from! {
     bool, v, out => 0, { wire::put_tag(2, VARINT, out); wire::put_varint(u64::from(v), out) };
     i64, v, out => 1, { wire::put_tag(3, VARINT, out); wire::put_varint(v as u64, out) };
-    f64, v, out => 2, { wire::put_tag(4, FIXED64, out); out.extend_from_slice(&v.to_le_bytes()) };
+    f64, v, out => 2, { wire::put_tag(4, FIXED64, out); out.put(v.to_le_bytes()) };
     &str, v, out => 3, wire::put_bytes(5, v.as_bytes(), out);
     Duration, v, out => 4, { wire::put_tag(6, VARINT, out); wire::put_varint(v.as_nanos() as u64, out) };
 }
@@ -107,9 +108,9 @@ impl<T: Registered> Harness<T> {
     ///
     /// What the plugin says of the options.
     pub fn start(options: impl IntoIterator<Item = (&'static str, OptionText)>) -> Result<Self> {
-        let mut request = Vec::new();
+        let mut request = Buffer::new();
         for (name, text) in options {
-            let mut option = Vec::new();
+            let mut option = Buffer::new();
             wire::put_text(1, name, &mut option);
             if let Some(value) = &text.value {
                 wire::put_bytes(2, value, &mut option);
@@ -128,7 +129,7 @@ impl<T: Registered> Harness<T> {
     ///
     /// The error that ends the task.
     pub fn point(&mut self, point: &NewPoint) -> Result<Vec<NewPoint>> {
-        let mut frames = Vec::new();
+        let mut frames = Buffer::new();
         wire::put_frame(17, &point.encode(), &mut frames);
         self.process(&frames).map(|batches| batches.into_iter().flat_map(|batch| batch.1).collect())
     }
@@ -144,7 +145,7 @@ impl<T: Registered> Harness<T> {
         let (mut begin, end) = batch.begin_and_end();
         let group: Vec<String> = batch.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
         wire::put_text(2, &group.join(","), &mut begin);
-        let mut frames = Vec::new();
+        let mut frames = Buffer::new();
         wire::put_frame(16, &begin, &mut frames);
         for point in points {
             wire::put_frame(17, &point.encode(), &mut frames);
@@ -186,7 +187,7 @@ impl<T: Registered> Harness<T> {
     ///
     /// What the plugin says of it.
     pub fn restore_version(&mut self, version: u32, snapshot: &[u8]) -> Result<()> {
-        let mut request = Vec::new();
+        let mut request = Buffer::new();
         wire::put_bytes(1, snapshot, &mut request);
         wire::put_int(STATE_VERSION, version.into(), &mut request);
         self.put(&request);

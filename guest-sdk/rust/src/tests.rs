@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::buffer::Buffer;
 use crate::output::Emit;
 use crate::prelude::*;
 use crate::testing::{Harness, flag, point};
@@ -136,7 +137,7 @@ fn new_points_of_a_batch_stay_in_its_group() {
 #[test]
 fn nothing_is_left_of_a_batch_that_failed() {
     use crate::testing::Registered;
-    let mut frames = Vec::new();
+    let mut frames = Buffer::new();
     crate::wire::put_frame(16, &[], &mut frames);
     NewPoint::default().field("x", 1).emit(false, &mut frames);
     NewPoint::default().field("y", 1).emit(false, &mut frames);
@@ -145,10 +146,10 @@ fn nothing_is_left_of_a_batch_that_failed() {
     calls.init(0);
     calls.input(frames.len())[..frames.len()].copy_from_slice(&frames);
     calls.process(frames.len());
-    let (mut error, mut expected) = (Vec::new(), Vec::new());
+    let (mut error, mut expected) = (Buffer::new(), Buffer::new());
     crate::wire::put_text(1, "no number", &mut error);
     crate::wire::put_frame(6, &error, &mut expected);
-    assert_eq!(calls.result(), expected);
+    assert_eq!(calls.result(), &expected[..]);
 }
 
 #[derive(Options)]
@@ -173,14 +174,14 @@ impl Stream for Picky {
 #[test]
 fn points_that_go_on_as_they_came_keep_their_place() {
     let frames = |numbers: &[i64]| {
-        let mut frames = Vec::new();
+        let mut frames = Buffer::new();
         for number in numbers {
             // Long enough for lengths of two bytes, as those of nearly all points are.
             let long = "x".repeat(200);
             let point = NewPoint::new("cpu").field("x", *number).field("z", &long);
             point.emit(true, &mut frames);
         }
-        frames
+        frames.to_vec()
     };
     let mut calls = crate::runtime::calls::<Picky, _>();
     calls.init(0);
@@ -198,10 +199,10 @@ fn points_that_go_on_as_they_came_keep_their_place() {
     assert!(edited.starts_with(&frames(&[0])) && edited.ends_with(&frames(&[1, 5])));
     assert!(edited.len() > frames(&[0, 2, 1, 5]).len());
     let failed = process(&[0, 1, 3]);
-    let (mut error, mut last) = (Vec::new(), Vec::new());
+    let (mut error, mut last) = (Buffer::new(), Buffer::new());
     crate::wire::put_text(1, "three", &mut error);
     crate::wire::put_frame(6, &error, &mut last);
-    assert_eq!(failed, [frames(&[0, 1]), last].concat());
+    assert_eq!(failed, [&frames(&[0, 1]), &last[..]].concat());
 }
 
 mod no_names_needed {

@@ -1,7 +1,9 @@
 //! The protobuf wire format, as far as Kapacitor's messages need it.
 //!
 //! Reading borrows, never allocates and never panics: what is malformed ends the iteration, and the
-//! host has checked the frames before. Writing appends to a `Vec`.
+//! host has checked the frames before. Writing appends to a [`Buffer`].
+
+use crate::buffer::Buffer;
 
 /// Wire type of a varint.
 pub const VARINT: u32 = 0;
@@ -101,22 +103,20 @@ impl<'a> Iterator for Fields<'a> {
     #[inline(always)]
     fn next(&mut self) -> Option<Field<'a>> {
         let all = self.0;
-        // Nearly all there is: tag and length of one byte each.
-        if let [tag @ ..0x80, length @ ..0x80, rest @ ..] = all
-            && u32::from(*tag) & 7 == LEN
-            && let Some((bytes, after)) = rest.split_at_checked(usize::from(*length))
-        {
+        if let Some((tag, bytes, after)) = short_field(all) {
             self.0 = after;
-            let whole = &all[..2 + bytes.len()];
-            return Some(Field { number: u32::from(*tag >> 3), bytes, whole });
+            return Some(Field { number: u32::from(tag >> 3), bytes, whole: &all[..2 + bytes.len()] });
         }
-        // And the time, with a tag of one byte.
+        // The time, with a tag of one byte.
         if let [tag @ ..0x80, rest @ ..] = all
             && u32::from(*tag) & 7 == VARINT
         {
             let (bytes, after) = rest.split_at_checked(varint_span(rest)?)?;
             self.0 = after;
             return Some(Field { number: u32::from(*tag >> 3), bytes, whole: &all[..1 + bytes.len()] });
+        }
+        if all.is_empty() {
+            return None;
         }
         self.next_of_any_form()
     }
@@ -145,13 +145,18 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Skips a field at `pos` that has a tag and a length of one byte each, as nearly all have: returns its tag and
-/// where its contents begin and end. `None` says nothing about the field.
+/// Cuts the first field off `fields` if it has a tag and a length of one byte each, as nearly all have: its tag,
+/// its contents, and what follows. `None` says nothing about the field.
 #[inline(always)]
-pub fn short_field(bytes: &[u8], pos: usize) -> Option<(u8, usize, usize)> {
-    let [tag @ ..0x80, length @ ..0x80, ..] = *bytes.get(pos..)? else { return None };
-    let (start, end) = (pos + 2, pos + 2 + usize::from(length));
-    (u32::from(tag) & 7 == LEN && end <= bytes.len()).then_some((tag, start, end))
+pub fn short_field(fields: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    /// The wire type, and the bits that say that there are more bytes.
+    const FORM: u16 = 0x8087;
+    let head = u16::from_le_bytes(*fields.first_chunk()?);
+    if head & FORM != LEN as u16 {
+        return None;
+    }
+    let (contents, after) = fields[2..].split_at_checked(usize::from(head >> 8))?;
+    Some((head as u8, contents, after))
 }
 
 /// Whether two names are the same. Inline and by words: a call to compare a few bytes costs more than they do.
@@ -175,18 +180,24 @@ pub fn same(a: &[u8], b: &[u8]) -> bool {
 #[inline(always)]
 pub fn entry(bytes: &[u8]) -> (&[u8], &[u8]) {
     // As Kapacitor writes it: a short key, then the value.
-    if let [0x0a, length, rest @ ..] = bytes
-        && *length < 0x80
+    if let [KEY, length @ ..0x80, rest @ ..] = bytes
         && let Some((key, value)) = rest.split_at_checked(usize::from(*length))
     {
         match value {
-            [0x11, value @ ..] if value.len() == 8 => return (key, value),
-            [0x10, value @ ..] if value.len() == 1 => return (key, value),
+            [DOUBLE, value @ ..] if value.len() == 8 => return (key, value),
+            [0x12, length @ ..0x80, value @ ..] if value.len() == usize::from(*length) => {
+                return (key, value);
+            }
+            [0x10, value @ ..] if varint_span(value) == Some(value.len()) => return (key, value),
             _ => {}
         }
     }
     entry_of_any_form(bytes)
 }
+
+/// The tags of an entry's key, and of a value that is a double.
+const KEY: u8 = (1 << 3 | LEN) as u8;
+const DOUBLE: u8 = (2 << 3 | FIXED64) as u8;
 
 #[inline(never)]
 fn entry_of_any_form(bytes: &[u8]) -> (&[u8], &[u8]) {
@@ -199,6 +210,26 @@ fn entry_of_any_form(bytes: &[u8]) -> (&[u8], &[u8]) {
         }
     }
     (key, value)
+}
+
+/// Whether an entry has this key. Only the key is looked at where it comes first.
+#[inline(always)]
+pub fn has_key(entry: &[u8], key: &str) -> bool {
+    match entry {
+        [KEY, length @ ..0x80, rest @ ..] => {
+            usize::from(*length) == key.len()
+                && rest.get(..key.len()).is_some_and(|found| same(found, key.as_bytes()))
+        }
+        _ => entry_of_any_form(entry).0 == key.as_bytes(),
+    }
+}
+
+/// The double in an entry with this key, if it is written as nearly all are.
+#[inline(always)]
+pub fn short_double(entry: &[u8], key: &str) -> Option<f64> {
+    let (value, head) = (entry.last_chunk::<9>()?, entry.first());
+    let [DOUBLE, value @ ..] = *value else { return None };
+    (head == Some(&KEY) && entry.len() == key.len() + 11).then(|| f64::from_le_bytes(value))
 }
 
 /// Reads eight bytes as a double; none are 0.
@@ -216,37 +247,37 @@ pub fn varint_len(value: u64) -> usize {
 
 /// Appends a varint.
 #[inline]
-pub fn put_varint(mut value: u64, out: &mut Vec<u8>) {
+pub fn put_varint(mut value: u64, out: &mut Buffer) {
     while value >= 0x80 {
-        out.push(value as u8 | 0x80);
+        out.put([value as u8 | 0x80]);
         value >>= 7;
     }
-    out.push(value as u8);
+    out.put([value as u8]);
 }
 
 /// Appends the tag of a field.
 #[inline]
-pub fn put_tag(number: u32, wire_type: u32, out: &mut Vec<u8>) {
+pub fn put_tag(number: u32, wire_type: u32, out: &mut Buffer) {
     put_varint(u64::from(number << 3 | wire_type), out);
 }
 
 /// Appends a string or message field.
 #[inline]
-pub fn put_bytes(number: u32, bytes: &[u8], out: &mut Vec<u8>) {
+pub fn put_bytes(number: u32, bytes: &[u8], out: &mut Buffer) {
     put_tag(number, LEN, out);
     put_varint(bytes.len() as u64, out);
-    out.extend_from_slice(bytes);
+    out.append(bytes);
 }
 
 /// Appends a string field unless it is empty, which is the default.
-pub fn put_text(number: u32, text: &str, out: &mut Vec<u8>) {
+pub fn put_text(number: u32, text: &str, out: &mut Buffer) {
     if !text.is_empty() {
         put_bytes(number, text.as_bytes(), out);
     }
 }
 
 /// Appends an integer field unless it is zero.
-pub fn put_int(number: u32, value: i64, out: &mut Vec<u8>) {
+pub fn put_int(number: u32, value: i64, out: &mut Buffer) {
     if value != 0 {
         put_tag(number, VARINT, out);
         put_varint(value as u64, out);
@@ -254,7 +285,7 @@ pub fn put_int(number: u32, value: i64, out: &mut Vec<u8>) {
 }
 
 /// Appends an entry of a map of strings.
-pub fn put_text_entry(number: u32, key: &str, value: &str, out: &mut Vec<u8>) {
+pub fn put_text_entry(number: u32, key: &str, value: &str, out: &mut Buffer) {
     let field = |text: &str| 1 + varint_len(text.len() as u64) + text.len();
     put_tag(number, LEN, out);
     put_varint((field(key) + field(value)) as u64, out);
@@ -264,50 +295,59 @@ pub fn put_text_entry(number: u32, key: &str, value: &str, out: &mut Vec<u8>) {
 
 /// Appends a frame: one message whose only field is `number` with these bytes.
 #[inline]
-pub fn put_frame(number: u32, message: &[u8], out: &mut Vec<u8>) {
+pub fn put_frame(number: u32, message: &[u8], out: &mut Buffer) {
     begin_frame(number, message.len(), out);
-    out.extend_from_slice(message);
+    out.append(message);
 }
 
 /// Appends the beginning of a frame whose message will have `length` bytes.
-#[inline]
-pub fn begin_frame(number: u32, length: usize, out: &mut Vec<u8>) {
+#[inline(always)]
+pub fn begin_frame(number: u32, length: usize, out: &mut Buffer) {
     let tag = number << 3 | LEN;
     // Nearly all: two bytes for the tag, and for each of the lengths.
     if (0x80..0x4000 - 4).contains(&length) && (16..32).contains(&number) {
         let two = |value: usize| (value as u8 | 0x80, (value >> 7) as u8);
         let ((body, body_high), (inner, inner_high)) = (two(length + 4), two(length));
-        out.extend_from_slice(&[body, body_high, tag as u8 | 0x80, 0x01, inner, inner_high]);
-        return;
+        out.put([body, body_high, tag as u8 | 0x80, 0x01, inner, inner_high]);
+    } else {
+        begin_frame_of_any_form(tag, length, out);
     }
-    // One append for the three varints: the tag of a Response takes one or two bytes, and no message
-    // in 32 bits of memory has a length of more than five.
-    let mut head = [0; 12];
-    let mut end = 0;
+}
+
+#[inline(never)]
+fn begin_frame_of_any_form(tag: u32, length: usize, out: &mut Buffer) {
     let body = varint_len(u64::from(tag)) + varint_len(length as u64) + length;
     for value in [body as u64, u64::from(tag), length as u64] {
-        end = set_varint(value, &mut head, end);
+        put_varint(value, out);
     }
-    put_head(head, end, out);
 }
 
-/// Appends the first `length` of twelve bytes. All twelve are stored and the rest is taken back, since to copy
-/// a length that is known to the compiler needs no call.
+/// Appends bytes that are few. A call to copy them would cost more than they do, so words are stored, the second
+/// of which may overlap the first.
 #[inline(always)]
-pub fn put_head(head: [u8; 12], length: usize, out: &mut Vec<u8>) {
-    let start = out.len();
-    out.extend_from_slice(&head);
-    out.truncate(start + length);
-}
-
-/// Writes a varint to `bytes` from `at` on, and returns where it ends.
-#[inline(always)]
-pub fn set_varint(mut value: u64, bytes: &mut [u8; 12], mut at: usize) -> usize {
-    while value >= 0x80 && at < bytes.len() - 1 {
-        bytes[at] = value as u8 | 0x80;
-        value >>= 7;
-        at += 1;
+pub fn put_short(bytes: &[u8], out: &mut Buffer) {
+    let end = out.len() + bytes.len();
+    match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (Some(first), Some(last)) if bytes.len() <= 16 => {
+            out.put(*first);
+            out.truncate(end - 8);
+            return out.put(*last);
+        }
+        (Some(_), _) => return out.append(bytes),
+        _ => {}
     }
-    bytes[at] = value as u8;
-    at + 1
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        out.put(*first);
+        out.truncate(end - 4);
+        return out.put(*last);
+    }
+    if let [first, rest @ ..] = bytes {
+        out.put([*first]);
+        if let [second, rest @ ..] = rest {
+            out.put([*second]);
+            if let [third, ..] = rest {
+                out.put([*third]);
+            }
+        }
+    }
 }
