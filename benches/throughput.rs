@@ -249,6 +249,8 @@ pub fn mirror(options: &Options, host: &Host, peers: &Peers, report: &mut Report
     contest.enter(ECHO, Ok(own("echo", folder.path())?), None, &many);
     (0..options.rounds).try_for_each(|_| contest.round())?;
     contest.beside(report, ECHO, Goal::AtLeast(0.5));
+    contest.cpu_beside(report, ECHO, Goal::None);
+    contest.cpu_beside(report, NATIVE, Goal::None);
     contest.beside(report, NATIVE, Goal::None);
     contest.beside(report, GO, Goal::None);
     contest.beside(report, PYTHON, Goal::None);

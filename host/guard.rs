@@ -25,9 +25,11 @@ use crate::protocol::EdgeType;
 use crate::units::Bytes;
 use crate::wire::{self, Fields, LEN, VARINT};
 
-use fields::{begin, end, error, key_of, not_finite, point_of_any_form, short_point};
+use fields::{begin, end, error, key_of, not_finite, point_of_any_form};
+use short::point_at;
 
 mod fields;
+mod short;
 
 /// Most tags and fields of one point. Kapacitor keeps them in maps, which take many times the bytes
 /// of the message.
@@ -180,6 +182,10 @@ impl Guard {
         let (mut pending, mut pos) = (0, 0);
         let mut result = Ok(());
         while pos < frames.len() && result.is_ok() {
+            *response += self.pass_short_points(frames, pending, &mut pos, passed);
+            if pos == frames.len() {
+                break;
+            }
             *response += 1;
             result = self.step(frames, &mut pending, &mut pos, out, passed);
         }
@@ -187,8 +193,44 @@ impl Guard {
         result
     }
 
-    /// Checks the response at `pos` and goes on to the next one. Stays there if it must not go.
+    /// Goes over points that may go as they are, which is nearly all there is. Stays at the first response that has to
+    /// be looked at more closely, and returns how many came before it.
     #[inline]
+    fn pass_short_points(
+        &mut self,
+        frames: &[u8],
+        pending: usize,
+        pos: &mut usize,
+        passed: &mut Passed,
+    ) -> usize {
+        let Rules { provides, loose, max_batch, max_points, .. } = self.rules;
+        let mut most = max_points.saturating_sub(passed.points + passed.dropped_points);
+        let mut last_end = usize::MAX;
+        match &self.open {
+            _ if passed.error.is_some() => return 0,
+            Some(batch) => {
+                most = most.min((max_batch.0 / POINT_COST).saturating_sub(batch.count));
+                last_end = max_batch.as_usize().saturating_add(pending).saturating_sub(batch.points.len());
+            }
+            None if provides == EdgeType::Batch && !loose => return 0,
+            None => {}
+        }
+        let mut points = 0;
+        while points < most
+            && let Some(end) = point_at(frames, *pos)
+            && end <= last_end
+        {
+            points += 1;
+            *pos = end;
+        }
+        passed.points += points;
+        if let Some(batch) = &mut self.open {
+            batch.count += points;
+        }
+        points as usize
+    }
+
+    /// Checks the response at `pos` and goes on to the next one. Stays there if it must not go.
     fn step(
         &mut self,
         frames: &[u8],
@@ -201,10 +243,7 @@ impl Guard {
             return Err(Problem::AfterError);
         }
         let (start, end) = frame_at(frames, *pos).ok_or(Problem::Frame)?;
-        let message = match short_message(frames, start, end) {
-            Some(message) => message,
-            None => self.message(&frames[start..end])?,
-        };
+        let message = self.message(&frames[start..end])?;
         let batches = self.rules.provides == EdgeType::Batch || self.rules.loose;
         match message {
             Message::Point(point) => {
@@ -282,7 +321,6 @@ impl Guard {
     }
 
     /// Checks one response by itself.
-    #[inline]
     fn message<'a>(&mut self, bytes: &'a [u8]) -> Result<Message<'a>, Problem> {
         let mut fields = Fields::new(bytes);
         let field = fields.next().map_err(|_| Problem::Malformed("response"))?.ok_or(Problem::Empty)?;
@@ -440,21 +478,7 @@ fn put_frame(number: u32, body: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&message);
 }
 
-/// A response that is a point that may go as it is, and is written as nearly all are; `None` says nothing about it.
-#[inline(always)]
-fn short_message<'a>(frames: &[u8], start: usize, end: usize) -> Option<Message<'a>> {
-    let [0x8a, 0x01, length @ ..] = frames.get(start..end)? else { return None };
-    let (length, header) = wire::varint(length).ok()?;
-    let point = start + 2 + header;
-    if length != (end - point) as u64 {
-        return None;
-    }
-    let seen = short_point(frames, point, end)?;
-    (!seen.may_have_two_types()).then_some(Message::Point(PointVerdict::Whole))
-}
-
 /// Where the message of the frame at `pos` begins and ends; `None` if there is no whole frame.
-#[inline(always)]
 fn frame_at(frames: &[u8], pos: usize) -> Option<(usize, usize)> {
     let (length, header) = wire::varint(&frames[pos..]).ok()?;
     let start = pos + header;

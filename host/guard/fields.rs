@@ -103,122 +103,7 @@ fn is_ascii(bytes: &[u8]) -> bool {
 }
 
 /// Tags of the maps of fields: doubles, ints, strings, bools.
-const TYPES: [u8; 4] = [0x42, 0x4a, 0x52, 0x62];
-
-/// Checks the point from `pos` to `end` of `frames` if it is written as nearly all are: tags and lengths of one
-/// byte, ASCII, finite numbers, fields. `None` says nothing about the point.
-///
-/// The same rules as in [`point_of_any_form`], in the form that most of the guard's time goes to. What is wrong
-/// with a text or a number is looked at once, at the end: a branch for each of them would be mispredicted as
-/// often as their lengths change. Text is read in pieces of sixteen bytes, whatever comes behind it.
-#[inline(always)]
-pub(super) fn short_point(frames: &[u8], from: usize, end: usize) -> Option<Seen> {
-    let (mut pos, mut wrong, mut not_finite, mut types) = (from, 0, false, 0u32);
-    while pos < end {
-        let &[tag, length] = frames.get(pos..pos + 2)?.as_array()?;
-        let (start, length) = (pos + 2, usize::from(length));
-        pos = match tag {
-            // time
-            0x08 => pos + 1 + varint_length(frames.get(pos + 1..pos + 10)?.as_array()?)?,
-            // byName
-            0x58 if length < 0x80 => start,
-            // name, database, retentionPolicy, group, dimensions
-            0x12 | 0x1a | 0x22 | 0x2a | 0x32 if length < 0x80 => {
-                wrong |= not_ascii(frames, start, length)?;
-                start + length
-            }
-            // Entries of tags and fields.
-            0x3a | 0x42 | 0x4a | 0x52 | 0x62 if length < 0x80 => {
-                let after = start + length;
-                let &[key_tag, key_length] = frames.get(start..start + 2)?.as_array()?;
-                let value = start + 2 + usize::from(key_length);
-                wrong |= u64::from(key_tag ^ 0x0a) | not_ascii(frames, start + 2, usize::from(key_length))?;
-                types |= 1 << (tag >> 3);
-                if tag == 0x42 {
-                    let &[value_tag, ref number @ ..] = frames.get(value..value + 9)?.as_array::<9>()?;
-                    not_finite |= !f64::from_le_bytes(*number.as_array()?).is_finite();
-                    wrong |= u64::from(value_tag ^ 0x11) | (value + 9).abs_diff(after) as u64;
-                } else if tag == 0x4a || tag == 0x62 {
-                    let &[value_tag, ref number @ ..] = frames.get(value..value + 10)?.as_array::<10>()?;
-                    let value_end = value + 1 + varint_length(number)?;
-                    wrong |= u64::from(value_tag ^ 0x10) | value_end.abs_diff(after) as u64;
-                } else {
-                    let &[value_tag, byte] = frames.get(value..value + 2)?.as_array()?;
-                    let (text, length) = (value + 2, usize::from(byte));
-                    wrong |= not_ascii(frames, text, length)?;
-                    wrong |= u64::from(value_tag ^ 0x12) | (text + length).abs_diff(after) as u64;
-                    wrong |= u64::from(byte & 0x80);
-                }
-                wrong |= u64::from(key_length & 0x80);
-                after
-            }
-            _ => return None,
-        };
-    }
-    // Tags are no fields.
-    types &= !(1 << 7);
-    if wrong != 0 || not_finite || pos != end || types == 0 || end - from > MAX_ENTRIES {
-        return None;
-    }
-    let mut seen = Seen::default();
-    if types.count_ones() == 1 {
-        // No name can have two types.
-        seen.sets[0] = 1;
-    } else {
-        sets_of(frames.get(from..end)?, &mut seen);
-    }
-    Some(seen)
-}
-
-/// The sets of the field names of a point that was checked by [`short_point`].
-fn sets_of(mut point: &[u8], seen: &mut Seen) {
-    while let [tag, rest @ ..] = point {
-        if tag & 7 == VARINT {
-            let length = rest.iter().position(|byte| *byte < 0x80).map_or(rest.len(), |last| last + 1);
-            point = &rest[length..];
-            continue;
-        }
-        let Some((length, rest)) = rest.split_first() else { return };
-        let Some((entry, after)) = rest.split_at_checked(usize::from(*length)) else { return };
-        if let (Some(of), [_, length, key @ ..]) = (TYPES.iter().position(|of| of == tag), entry) {
-            seen.sets[of] |= one_of_64(key.get(..usize::from(*length)).unwrap_or(key));
-        }
-        point = after;
-    }
-}
-
-/// Zero if so many bytes from `start` on are there and ASCII.
-#[inline(always)]
-fn not_ascii(bytes: &[u8], start: usize, length: usize) -> Option<u64> {
-    /// The high bits of the first bytes of sixteen.
-    const HIGH: [[u64; 2]; 17] = {
-        let mut masks = [[0; 2]; 17];
-        let mut i = 0;
-        while i < 16 {
-            masks[i + 1] = masks[i];
-            masks[i + 1][i / 8] |= 0x80 << (8 * (i % 8));
-            i += 1;
-        }
-        masks
-    };
-    match (bytes.get(start..start + 16), HIGH.get(length)) {
-        (Some(text), Some([low, high])) => {
-            let (words, _) = text.as_chunks::<8>();
-            Some(u64::from_le_bytes(words[0]) & low | u64::from_le_bytes(words[1]) & high)
-        }
-        _ => Some(u64::from(!bytes.get(start..start + length)?.is_ascii())),
-    }
-}
-
-/// The length of the varint at the start of `bytes`, if it has no more.
-#[inline(always)]
-fn varint_length(bytes: &[u8; 9]) -> Option<usize> {
-    let ends = !u64::from_le_bytes(*bytes.first_chunk()?) & 0x8080_8080_8080_8080;
-    match ends {
-        0 => (bytes[8] < 0x80).then_some(9),
-        _ => Some(ends.trailing_zeros() as usize / 8 + 1),
-    }
-}
+pub(super) const TYPES: [u8; 4] = [0x42, 0x4a, 0x52, 0x62];
 
 /// Checks a point.
 #[inline(never)]
@@ -324,7 +209,7 @@ fn entry(field: WireField<'_>, name: &'static str, wire_type: u8) -> Result<u64,
 
 /// A set of one of 64 values, chosen by `name`.
 #[inline]
-fn one_of_64(name: &[u8]) -> u64 {
+pub(super) fn one_of_64(name: &[u8]) -> u64 {
     let (Some(first), Some(last)) = (name.first(), name.last()) else {
         return 1;
     };
