@@ -12,8 +12,10 @@ use crate::units::Bytes;
 /// Least piece of memory that differs or does not, in bytes.
 const PAGE: usize = 4096;
 
+type Page = [u8; PAGE];
+
 /// What a page without anything looks like.
-const ZEROS: [u8; PAGE] = [0; PAGE];
+static EMPTY: Page = [0; PAGE];
 
 /// The state of a sandbox between two calls.
 #[derive(Debug)]
@@ -63,8 +65,9 @@ pub fn runs(payload: &[u8]) -> impl Iterator<Item = Result<(usize, &[u8]), Snaps
 /// The state of a freshly made instance, which snapshots are differences to.
 #[derive(Debug)]
 pub struct Image {
-    /// Linear memory up to its last byte that is not zero.
-    memory: Vec<u8>,
+    /// The pages of the linear memory up to the last one that is not empty; `None` for empty ones, such as those
+    /// of the stack.
+    pages: Vec<Option<Box<Page>>>,
     /// Names under which the mutable globals are exported, in the order of the module.
     globals: Vec<String>,
 }
@@ -72,10 +75,12 @@ pub struct Image {
 impl Image {
     /// The image of a plugin, from an instance that has run `_initialize` at most.
     pub(crate) fn of(sandbox: &mut Sandbox, module: &Module) -> Self {
-        let memory = sandbox.memory();
-        let end = memory.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        // Memory has a whole number of pages.
+        let pages = sandbox.memory().as_chunks().0.iter();
+        let mut pages: Vec<_> = pages.map(|page| (*page != EMPTY).then(|| Box::new(*page))).collect();
+        pages.truncate(pages.iter().rposition(Option::is_some).map_or(0, |last| last + 1));
         Self {
-            memory: memory[..end].to_vec(),
+            pages,
             // The names that instrumenting gives, in the order of the module.
             globals: module
                 .exports()
@@ -88,30 +93,25 @@ impl Image {
         }
     }
 
-    /// A page of the image; shorter where only zeros follow.
-    fn page(&self, index: usize) -> &[u8] {
-        let start = (index * PAGE).min(self.memory.len());
-        &self.memory[start..(start + PAGE).min(self.memory.len())]
+    fn page(&self, index: usize) -> &Page {
+        self.pages.get(index).and_then(Option::as_deref).unwrap_or(&EMPTY)
     }
 
-    fn is_page(&self, index: usize, page: &[u8]) -> bool {
-        let image = self.page(index);
-        page[..image.len()] == *image && page[image.len()..] == ZEROS[image.len()..]
-    }
-
-    /// The state of `sandbox`, an instance of the image's plugin.
+    /// The state of `sandbox`, an instance of the image's plugin. An earlier one that is of no use any more gives its
+    /// room.
     ///
     /// # Errors
     ///
     /// When a global has a value that can't be stored.
-    pub fn capture(&self, sandbox: &mut Sandbox) -> Result<State, SnapshotError> {
+    pub fn capture(&self, sandbox: &mut Sandbox, room: Option<State>) -> Result<State, SnapshotError> {
         let globals = self.save_globals(sandbox)?;
         let memory = sandbox.memory();
-        let mut pages = Vec::new();
+        let mut pages = room.map_or_else(Vec::new, |state| state.pages);
+        pages.clear();
         // Where the run's number of pages stands, and its last page.
         let mut run: Option<(usize, usize)> = None;
-        for (index, page) in memory.chunks(PAGE).enumerate() {
-            if self.is_page(index, page) {
+        for (index, page) in memory.as_chunks().0.iter().enumerate() {
+            if page == self.page(index) {
                 continue;
             }
             match &mut run {
@@ -144,11 +144,11 @@ impl Image {
             .await
             .ok_or(SnapshotError::Damaged("its memory has an impossible size"))?;
         // An instance need not begin like the one that the image was taken of.
-        for (index, page) in memory.chunks_mut(PAGE).enumerate() {
-            if !self.is_page(index, page) {
-                let image = self.page(index);
-                page[..image.len()].copy_from_slice(image);
-                page[image.len()..].fill(0);
+        for (index, page) in memory.as_chunks_mut().0.iter_mut().enumerate() {
+            let image = self.page(index);
+            // Writing to a page would make it the instance's own.
+            if page != image {
+                *page = *image;
             }
         }
         for run in runs(&state.pages) {
@@ -165,7 +165,7 @@ impl Image {
     ///
     /// As [`Image::capture`].
     pub fn save(&self, sandbox: &mut Sandbox, taken: &Taken<'_>) -> Result<Vec<u8>, SnapshotError> {
-        let State { memory_bytes, globals, pages } = self.capture(sandbox)?;
+        let State { memory_bytes, globals, pages } = self.capture(sandbox, None)?;
         let header =
             SnapshotHeader { memory_bytes, globals, ..taken.header(PayloadKind::Memory, pages.len()) };
         Ok(Snapshot::pack(&header, &pages))

@@ -75,7 +75,9 @@ impl Task {
         let (Ok(image), Some(sandbox)) = (&self.plugin.image, &mut self.sandbox) else {
             return false;
         };
-        let Ok(state) = image.capture(sandbox) else {
+        // Where the state was saved once it can be saved again: what can't be is known from the globals' types.
+        let before = self.base.saved.take().map(|saved| saved.state);
+        let Ok(state) = image.capture(sandbox, before) else {
             return false;
         };
         let saved =

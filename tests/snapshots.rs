@@ -394,7 +394,7 @@ fn snapshots_of_older_hosts_are_given_back() {
         for sandbox in [&mut uninterrupted, &mut restored] {
             sandbox.process(&[0]).await.unwrap();
         }
-        let [a, b] = [image.capture(&mut uninterrupted).unwrap(), image.capture(&mut restored).unwrap()];
+        let [a, b] = [&mut uninterrupted, &mut restored].map(|sandbox| image.capture(sandbox, None).unwrap());
         assert_eq!(format!("{a:?}"), format!("{b:?}"));
     });
 }
