@@ -32,32 +32,34 @@ impl Buffer {
         self.room.len()
     }
 
+    /// Appends so many bytes, to be written by the caller: until then they are any.
+    #[inline(always)]
+    pub fn more(&mut self, length: usize) -> &mut [u8] {
+        if self.room.len() - self.length < length {
+            self.grow(length);
+        }
+        let start = self.length;
+        self.length += length;
+        &mut self.room[start..start + length]
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, length: usize) {
+        let least = self.length + length;
+        self.room.resize(least.max(2 * self.room.len()).max(LEAST), 0);
+    }
+
     /// Appends bytes whose number is known when this is compiled.
     #[inline(always)]
     pub fn put<const N: usize>(&mut self, bytes: [u8; N]) {
-        let room = self.room.get_mut(self.length..).and_then(<[u8]>::first_chunk_mut);
-        match room {
-            Some(room) => *room = bytes,
-            None => return self.grow_and_append(&bytes),
-        }
-        self.length += N;
+        self.more(N).copy_from_slice(&bytes);
     }
 
     /// Appends bytes.
     #[inline]
     pub fn append(&mut self, bytes: &[u8]) {
-        match self.room.get_mut(self.length..).and_then(|room| room.get_mut(..bytes.len())) {
-            Some(room) => room.copy_from_slice(bytes),
-            None => return self.grow_and_append(bytes),
-        }
-        self.length += bytes.len();
-    }
-
-    #[cold]
-    fn grow_and_append(&mut self, bytes: &[u8]) {
-        let least = self.length + bytes.len();
-        self.room.resize(least.max(2 * self.room.len()).max(LEAST), 0);
-        self.append(bytes);
+        self.more(bytes.len()).copy_from_slice(bytes);
     }
 
     /// Forgets what is behind the first `length` bytes.

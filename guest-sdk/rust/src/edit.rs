@@ -144,9 +144,11 @@ impl Emit for Edited<'_> {
             && key.len() < LONG_KEY
             && may_have_double(self.base.fields, key)
         {
-            wire::begin_frame(17, self.base.bytes.len() + 2 + double_entry_len(key), out);
-            out.append(self.base.bytes);
-            put_double(key, value, out);
+            let base = self.base.bytes;
+            let length = base.len() + 2 + double_entry_len(key);
+            let (point, entry) = wire::frame_of(17, length, out).split_at_mut(base.len());
+            point.copy_from_slice(base);
+            set_double(key, value, entry);
         } else {
             self.emit_any(provides_stream, out);
         }
@@ -160,21 +162,19 @@ impl Edited<'_> {
         if provides_stream && let Some(batch) = self.base.batch {
             batch.put_stream_context(!self.renames(), &mut context);
         }
-        if self.can_append() {
-            let length: usize = self.edits.iter().map(Edit::appended_len).sum();
-            wire::begin_frame(17, self.base.bytes.len() + length + context.len(), out);
-            out.append(self.base.bytes);
+        let mut point = if self.can_append() {
+            let mut point = Buffer::from(self.base.bytes);
             for edit in &self.edits {
                 if let Edit::Field(key, Some(value)) = *edit {
-                    put_field(key, value, out);
+                    put_field(key, value, &mut point);
                 }
             }
+            point
         } else {
-            let point = self.rewritten();
-            wire::begin_frame(17, point.len() + context.len(), out);
-            out.append(&point);
-        }
-        out.append(&context);
+            self.rewritten()
+        };
+        point.append(&context);
+        wire::put_frame(17, &point, out);
     }
 }
 
@@ -192,19 +192,6 @@ fn may_have_double(mut fields: &[u8], key: &str) -> bool {
 fn has_no_other_type(fields: &[u8], key: &str, map: u32) -> bool {
     !Fields(fields)
         .any(|field| field.number != map && is_map_of_fields(field.number) && wire::has_key(field.bytes, key))
-}
-
-impl Edit<'_> {
-    /// Length of what [`put_field`] writes for it.
-    fn appended_len(&self) -> usize {
-        match self {
-            Edit::Field(key, Some(value)) => {
-                let entry = entry_len(key, value);
-                1 + wire::varint_len(entry as u64) + entry
-            }
-            _ => 0,
-        }
-    }
 }
 
 /// The number of the map that holds values of this type.
@@ -236,21 +223,25 @@ fn double_entry_len(key: &str) -> usize {
     key.len() + 11
 }
 
-/// Appends a double under a key that is not long.
+/// Writes a double under a key that is not long, with its tag and length.
 #[inline(always)]
-fn put_double(key: &str, value: f64, out: &mut Buffer) {
+fn set_double(key: &str, value: f64, room: &mut [u8]) {
     let head = [DOUBLES_TAG, double_entry_len(key) as u8, (1 << 3 | LEN) as u8, key.len() as u8];
-    out.put(head);
-    wire::put_short(key.as_bytes(), out);
     let mut tail = [(2 << 3 | FIXED64) as u8; 9];
     tail[1..].copy_from_slice(&value.to_le_bytes());
-    out.put(tail);
+    if let Some((room, rest)) = room.split_first_chunk_mut() {
+        *room = head;
+        wire::set_short(key.as_bytes(), rest);
+        if let Some(room) = rest.last_chunk_mut() {
+            *room = tail;
+        }
+    }
 }
 
 /// Appends a field of a point.
 pub(crate) fn put_field(key: &str, value: Value<'_>, out: &mut Buffer) {
     if let (Value::Double(value), ..LONG_KEY) = (value, key.len()) {
-        return put_double(key, value, out);
+        return set_double(key, value, out.more(2 + double_entry_len(key)));
     }
     wire::put_tag(map_of(&value), LEN, out);
     wire::put_varint(entry_len(key, &value) as u64, out);

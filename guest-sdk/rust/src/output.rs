@@ -73,9 +73,10 @@ impl Emit for Point<'_> {
             Some(batch) if provides_stream => {
                 let mut context = Buffer::new();
                 batch.put_stream_context(true, &mut context);
-                wire::begin_frame(17, self.bytes.len() + context.len(), out);
-                out.append(self.bytes);
-                out.append(&context);
+                let length = self.bytes.len() + context.len();
+                let (point, behind) = wire::frame_of(17, length, out).split_at_mut(self.bytes.len());
+                point.copy_from_slice(self.bytes);
+                behind.copy_from_slice(&context);
             }
             _ => match self.frame {
                 Some(frame) => out.append(frame),

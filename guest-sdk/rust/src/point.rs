@@ -115,17 +115,17 @@ pub struct Point<'a> {
 }
 
 impl<'a> Point<'a> {
-    /// A point from the bytes of Kapacitor's message.
+    /// A point from the bytes of Kapacitor's message, and its frame if there is nothing else in it.
     #[inline]
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, frame: None, group: None, fields: &bytes[behind_time(bytes)..], batch: None }
+    pub(crate) fn new(bytes: &'a [u8], frame: Option<&'a [u8]>) -> Self {
+        Self { bytes, frame, group: None, fields: &bytes[behind_time(bytes)..], batch: None }
     }
 
     /// A point from the bytes of Kapacitor's message, of which one wants to know the group.
     ///
     /// Not inline, as other loops over a point: what goes through a loop is then in registers.
     #[inline(never)]
-    pub(crate) fn with_group(bytes: &'a [u8]) -> Self {
+    pub(crate) fn with_group(bytes: &'a [u8], frame: Option<&'a [u8]>) -> Self {
         // Kapacitor writes fields in the order of their numbers. Nothing depends on it, but that the
         // look for a field need not begin at the front.
         let mut rest = &bytes[behind_time(bytes)..];
@@ -133,21 +133,29 @@ impl<'a> Point<'a> {
             rest = after;
         }
         let Some((GROUP_TAG, group, after)) = wire::short_field(rest) else {
-            return Self::with_late_group(bytes, None, rest);
+            return Self::with_late_group(bytes, frame, None, rest);
         };
         rest = after;
         while let Some((BEHIND_GROUP..DOUBLES_TAG, _, after)) = wire::short_field(rest) {
             rest = after;
         }
         match rest.first() {
-            None | Some(DOUBLES_TAG..) => Self { group: Some(group), fields: rest, ..Self::new(bytes) },
-            _ => Self::with_late_group(bytes, Some(group), rest),
+            // Not made from another point: what is not used of that one would be computed all the same.
+            None | Some(DOUBLES_TAG..) => {
+                Self { bytes, frame, group: Some(group), fields: rest, batch: None }
+            }
+            _ => Self::with_late_group(bytes, frame, Some(group), rest),
         }
     }
 
     /// The same where `rest` begins with something of another form, or the group comes late.
     #[cold]
-    fn with_late_group(bytes: &'a [u8], mut group: Option<&'a [u8]>, rest: &'a [u8]) -> Self {
+    fn with_late_group(
+        bytes: &'a [u8],
+        frame: Option<&'a [u8]>,
+        mut group: Option<&'a [u8]>,
+        rest: &'a [u8],
+    ) -> Self {
         let mut fields = Fields(rest);
         loop {
             let rest = fields.0;
@@ -157,7 +165,7 @@ impl<'a> Point<'a> {
                 _ => {
                     let late = || Fields(rest).find(|field| field.number == GROUP).map(|field| field.bytes);
                     let group = group.or_else(late).unwrap_or(b"");
-                    return Self { group: Some(group), fields: rest, ..Self::new(bytes) };
+                    return Self { group: Some(group), fields: rest, ..Self::new(bytes, frame) };
                 }
             }
         }
@@ -166,7 +174,7 @@ impl<'a> Point<'a> {
     /// A point from the bytes of Kapacitor's message, in both ways, for tests of the codec.
     #[doc(hidden)]
     pub fn from_message(bytes: &'a [u8]) -> [Self; 2] {
-        [Self::new(bytes), Self::with_group(bytes)]
+        [Self::new(bytes, None), Self::with_group(bytes, None)]
     }
 
     #[inline]

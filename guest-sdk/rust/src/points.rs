@@ -133,7 +133,7 @@ impl<'a> Iterator for Iter<'a> {
         self.frames = rest;
         // The frames are those of points, as they came or were written for them.
         let (_, bytes) = wire::only_field(message)?;
-        Some(Point { batch: Some(self.batch), frame: Some(frame), ..Point::new(bytes) })
+        Some(Point { batch: Some(self.batch), ..Point::new(bytes, Some(frame)) })
     }
 }
 

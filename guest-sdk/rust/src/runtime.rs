@@ -131,12 +131,11 @@ impl<T: Stream> Plugin<OfPoints> for T {
         }
         // Known when compiled: a plugin without state pays for no look at the group.
         let (point, id) = if size_of::<T::Group>() == 0 {
-            (Point::new(message), &[][..])
+            (Point::new(message, frame), &[][..])
         } else {
-            let point = Point::with_group(message);
+            let point = Point::with_group(message, frame);
             (point, point.group_bytes())
         };
-        let point = Point { frame, ..point };
         self.point(state.groups.of(id), point, out).map_err(|e| in_group(e, point.group_bytes()))
     }
 

@@ -234,7 +234,7 @@ impl<T: Registered> Harness<T> {
             match field.number {
                 6 => return Err(Error::new(text(1))),
                 16 => current = Some(NewBatch::default()),
-                17 => points.push(NewPoint::from(Point::new(field.bytes))),
+                17 => points.push(NewPoint::from(Point::new(field.bytes, None))),
                 _ => {
                     let end = crate::points::Points { begin: &[], frames: &[], count: 0, end: field.bytes };
                     let tags = Fields(field.bytes).filter(|f| f.number == 4).map(|f| {

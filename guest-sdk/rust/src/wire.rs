@@ -296,58 +296,57 @@ pub fn put_text_entry(number: u32, key: &str, value: &str, out: &mut Buffer) {
 /// Appends a frame: one message whose only field is `number` with these bytes.
 #[inline]
 pub fn put_frame(number: u32, message: &[u8], out: &mut Buffer) {
-    begin_frame(number, message.len(), out);
-    out.append(message);
+    frame_of(number, message.len(), out).copy_from_slice(message);
 }
 
-/// Appends the beginning of a frame whose message will have `length` bytes.
+/// Appends a frame whose message has `length` bytes, to be written by the caller.
 #[inline(always)]
-pub fn begin_frame(number: u32, length: usize, out: &mut Buffer) {
+pub fn frame_of(number: u32, length: usize, out: &mut Buffer) -> &mut [u8] {
     let tag = number << 3 | LEN;
     // Nearly all: two bytes for the tag, and for each of the lengths.
     if (0x80..0x4000 - 4).contains(&length) && (16..32).contains(&number) {
         let two = |value: usize| (value as u8 | 0x80, (value >> 7) as u8);
         let ((body, body_high), (inner, inner_high)) = (two(length + 4), two(length));
-        out.put([body, body_high, tag as u8 | 0x80, 0x01, inner, inner_high]);
-    } else {
-        begin_frame_of_any_form(tag, length, out);
+        let head = [body, body_high, tag as u8 | 0x80, 0x01, inner, inner_high];
+        let (room, message) = out.more(head.len() + length).split_at_mut(head.len());
+        room.copy_from_slice(&head);
+        return message;
     }
+    begin_frame(tag, length, out);
+    out.more(length)
 }
 
 #[inline(never)]
-fn begin_frame_of_any_form(tag: u32, length: usize, out: &mut Buffer) {
+fn begin_frame(tag: u32, length: usize, out: &mut Buffer) {
     let body = varint_len(u64::from(tag)) + varint_len(length as u64) + length;
     for value in [body as u64, u64::from(tag), length as u64] {
         put_varint(value, out);
     }
 }
 
-/// Appends bytes that are few. A call to copy them would cost more than they do, so words are stored, the second
-/// of which may overlap the first.
+/// Copies bytes that are few to the front of `room`, which has room for them. A call to copy them would cost more than
+/// they do, so words are stored, the second of which may overlap the first.
 #[inline(always)]
-pub fn put_short(bytes: &[u8], out: &mut Buffer) {
-    let end = out.len() + bytes.len();
-    match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-        (Some(first), Some(last)) if bytes.len() <= 16 => {
-            out.put(*first);
-            out.truncate(end - 8);
-            return out.put(*last);
-        }
-        (Some(_), _) => return out.append(bytes),
-        _ => {}
+pub fn set_short(bytes: &[u8], room: &mut [u8]) {
+    let room = &mut room[..bytes.len()];
+    if bytes.len() > 16 {
+        room.copy_from_slice(bytes);
+    } else if !set_ends::<8>(bytes, room) && !set_ends::<4>(bytes, room) && !set_ends::<2>(bytes, room) {
+        set_ends::<1>(bytes, room);
     }
-    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-        out.put(*first);
-        out.truncate(end - 4);
-        return out.put(*last);
+}
+
+/// Copies the first and the last `N` bytes, if there are so many.
+#[inline(always)]
+fn set_ends<const N: usize>(bytes: &[u8], room: &mut [u8]) -> bool {
+    let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) else {
+        return false;
+    };
+    if let Some(room) = room.first_chunk_mut() {
+        *room = *first;
     }
-    if let [first, rest @ ..] = bytes {
-        out.put([*first]);
-        if let [second, rest @ ..] = rest {
-            out.put([*second]);
-            if let [third, ..] = rest {
-                out.put([*third]);
-            }
-        }
+    if let Some(room) = room.last_chunk_mut() {
+        *room = *last;
     }
+    true
 }
