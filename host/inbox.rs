@@ -47,6 +47,10 @@ pub struct Run {
     pub points: u64,
     /// Whether there is anything but points among them.
     pub batches: bool,
+    /// How many points come behind the last Begin or End.
+    pub tail: u64,
+    /// Whether a batch is open at its end.
+    pub in_batch: bool,
     /// Length of the last frame.
     pub last: usize,
 }
@@ -99,8 +103,11 @@ enum Part {
     Run {
         length: usize,
         points: u64,
-        /// Whether there is a Begin or an End in it.
+        /// Whether there is a Begin or an End in it, and the points behind the last one.
         batches: bool,
+        tail: u64,
+        /// Whether a batch is open at its end.
+        open: bool,
         /// Whether it begins inside a batch.
         inside: bool,
         /// Length of its last frame.
@@ -278,16 +285,22 @@ impl Inbox {
             _ => (MAX_RUN, false),
         };
         match self.parts.back_mut() {
-            Some(Part::Run { length: run, points, batches, last, .. }) if *run < most && !apart => {
+            Some(Part::Run { length: run, points, batches, tail, open, last, .. })
+                if *run < most && !apart =>
+            {
                 *run += length;
                 *last = length;
                 *points += u64::from(is_point);
                 *batches |= !is_point;
+                *tail = if is_point { *tail + 1 } else { 0 };
+                *open = self.in_batch;
             }
             _ => self.parts.push_back(Part::Run {
                 length,
                 points: u64::from(is_point),
                 batches: !is_point,
+                tail: u64::from(is_point),
+                open: self.in_batch,
                 inside,
                 last: length,
             }),
@@ -400,14 +413,15 @@ impl Inbox {
     /// Takes what has been waiting longest.
     pub fn take(&mut self) -> Option<Item> {
         match self.parts.pop_front()? {
-            Part::Run { length, points, batches, last, .. } => {
+            Part::Run { length, points, batches, tail, open, last, .. } => {
                 let frames = self.bytes.split_to(length);
                 self.sorted -= length;
                 if length > KEEP {
                     // The rest moves, so that the large buffer goes with what was in it.
                     self.bytes = BytesMut::from(&self.bytes[..]);
                 }
-                Some(Item::Run(Run { frames: frames.freeze(), points, batches, last }))
+                let frames = frames.freeze();
+                Some(Item::Run(Run { frames, points, batches, tail, in_batch: open, last }))
             }
             Part::Request { length, message } => {
                 self.waiting_requests -= 1;
@@ -459,6 +473,38 @@ mod tests {
         assert!(matches!(inbox.take(), Some(Item::Request(_))));
         assert!(matches!(inbox.take(), Some(Item::Run(Run { points: 1, .. }))));
         assert!(inbox.take().is_none());
+    }
+
+    #[test]
+    fn a_run_knows_where_in_a_batch_it_ends() {
+        let begin = || RequestMessage::Begin(BeginBatch::default());
+        let end = || RequestMessage::End(EndBatch::default());
+        let snapshot = || RequestMessage::Snapshot(SnapshotRequest {});
+        let (mut inbox, _) = inbox([
+            begin(),
+            point(),
+            end(),
+            begin(),
+            point(),
+            point(),
+            RequestMessage::Restore(RestoreRequest::default()),
+            point(),
+            RequestMessage::Restore(RestoreRequest::default()),
+            point(),
+            end(),
+            snapshot(),
+            point(),
+        ]);
+        let mut runs = Vec::new();
+        while let Some(item) = inbox.take() {
+            if let Item::Run(Run { points, tail, in_batch, batches, .. }) = item {
+                runs.push((points, tail, in_batch, batches));
+            }
+        }
+        assert_eq!(
+            runs,
+            [(3, 2, true, true), (1, 1, true, false), (1, 0, false, true), (1, 1, false, false)]
+        );
     }
 
     #[test]

@@ -175,9 +175,7 @@ impl Task {
         let mut rest = &run.frames[at..];
         while !rest.is_empty() {
             let (piece, after) = rest.split_at(self.first_piece(rest));
-            // Where there are points only, nobody needs to look at them once more.
-            let points = (piece.len() == run.frames.len() && !run.batches).then_some(run.points);
-            self.process_piece(piece, points, out).await?;
+            self.process_piece(piece, run, out).await?;
             rest = after;
         }
         Ok(())
@@ -226,12 +224,7 @@ impl Task {
         self.place = before.place.take();
     }
 
-    async fn process_piece(
-        &mut self,
-        frames: &[u8],
-        points: Option<u64>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), String> {
+    async fn process_piece(&mut self, frames: &[u8], run: &Run, out: &mut Vec<u8>) -> Result<(), String> {
         if self.sandbox.is_none() {
             return self.pass_on(frames, out);
         }
@@ -239,8 +232,9 @@ impl Task {
         if frames.is_empty() {
             return Ok(());
         }
-        let points = points.filter(|_| !self.in_batch);
-        match self.attempt(frames, points, out).await {
+        // What is known of the run, if it is whole, need not be found out once more.
+        let whole = (frames.len() == run.frames.len()).then_some(run);
+        match self.attempt(frames, whole, out).await {
             Ok(()) => {
                 self.piece = self.piece.saturating_mul(2);
                 Ok(())
@@ -281,12 +275,12 @@ impl Task {
         }
     }
 
-    /// One call, with `points` if there is nothing else among the frames. After an error the sandbox
+    /// One call, with `whole` if the frames are those of a whole run. After an error the sandbox
     /// is not to be used, and `out` is as it was.
     pub(crate) async fn attempt(
         &mut self,
         frames: &[u8],
-        points: Option<u64>,
+        whole: Option<&Run>,
         out: &mut Vec<u8>,
     ) -> Result<(), String> {
         let Some(sandbox) = &mut self.sandbox else {
@@ -316,7 +310,10 @@ impl Task {
         match passed.and_then(or_its_error) {
             Ok(passed) => {
                 self.count(&passed);
-                let points = points.unwrap_or_else(|| self.follow(frames));
+                let points = match whole {
+                    Some(run) => self.follow_run(run),
+                    None => self.follow(frames),
+                };
                 self.points_seen += points;
                 self.counts.processed += points;
                 let step = Step { call: Call::Process, input: frames, returned: Some(returned) };
@@ -341,6 +338,16 @@ impl Task {
             let Counts { dropped, reduced, .. } = self.counts;
             self.reporter.unwanted(dropped, reduced);
         }
+    }
+
+    /// Notes where in a batch the guest is after a whole run, and returns how many points there were.
+    fn follow_run(&mut self, run: &Run) -> u64 {
+        if run.in_batch {
+            let before = if run.batches { 0 } else { self.batch_points };
+            self.batch_points = before + run.tail;
+        }
+        self.in_batch = run.in_batch;
+        run.points
     }
 
     /// Notes where in a batch the guest is after `frames`, and counts their points.

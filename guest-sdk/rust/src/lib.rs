@@ -40,6 +40,8 @@ mod error;
 mod udf;
 
 #[doc(hidden)]
+pub mod batching;
+#[doc(hidden)]
 pub mod buffer;
 mod edit;
 mod groups;

@@ -121,19 +121,33 @@ impl Output {
         }
     }
 
+    /// The input, while a run is under way.
+    pub(crate) fn input(&self) -> &[u8] {
+        self.input.as_ref().map_or(&[], |input| input)
+    }
+
+    /// The input, to be read while something is sent.
+    pub(crate) fn share_input(&self) -> Rc<Vec<u8>> {
+        self.input.clone().unwrap_or_default()
+    }
+
+    /// Where a frame lies in the input, if it does.
+    #[inline]
+    pub(crate) fn place_in_input(&self, frame: &[u8]) -> Option<Range<usize>> {
+        let input = self.input.as_ref()?;
+        let start = frame.as_ptr().addr().wrapping_sub(input.as_ptr().addr());
+        (input.len().checked_sub(start)? >= frame.len()).then(|| start..start + frame.len())
+    }
+
     /// Sends a frame as it came; false if it is not one of the input.
     #[inline]
     fn pass(&mut self, frame: &[u8]) -> bool {
-        let Some(input) = &self.input else { return false };
-        let start = frame.as_ptr().addr().wrapping_sub(input.as_ptr().addr());
-        if input.len().checked_sub(start).is_none_or(|room| room < frame.len()) {
-            return false;
-        }
-        if self.passed.end != start || self.passed.is_empty() {
+        let Some(place) = self.place_in_input(frame) else { return false };
+        if self.passed.end != place.start || self.passed.is_empty() {
             self.flush();
-            self.passed.start = start;
+            self.passed.start = place.start;
         }
-        self.passed.end = start + frame.len();
+        self.passed.end = place.end;
         true
     }
 

@@ -259,7 +259,10 @@ impl<'a> Point<'a> {
     #[inline(never)]
     pub fn field(&self, key: &str) -> Option<Value<'a>> {
         let (number, entry) = find_entry(self.fields, key)?;
-        Some(value_of(number, wire::entry(entry).1))
+        Some(match wire::short_double(entry, key) {
+            Some(value) if number == DOUBLES => Value::Double(value),
+            _ => value_of(number, wire::entry(entry).1),
+        })
     }
 
     /// The value of a field that is a number.
@@ -370,6 +373,10 @@ fn number_of_any_form(key: &str, value: Value<'_>) -> Result<f64> {
 #[inline(always)]
 fn find_entry<'a>(fields: &'a [u8], key: &str) -> Option<(u32, &'a [u8])> {
     let mut rest = fields;
+    // In a batch tags come before them.
+    while let Some((..DOUBLES_TAG, _, after)) = wire::short_field(rest) {
+        rest = after;
+    }
     while let Some((tag, entry, after)) = wire::short_field(rest) {
         let number = u32::from(tag >> 3);
         if wire::has_key(entry, key) && is_map_of_fields(number) {
@@ -382,7 +389,7 @@ fn find_entry<'a>(fields: &'a [u8], key: &str) -> Option<(u32, &'a [u8])> {
         .map(|field| (field.number, field.bytes))
 }
 
-#[inline]
+#[inline(never)]
 fn value_of(number: u32, value: &[u8]) -> Value<'_> {
     let int = || wire::varint(value).map_or(0, |(value, _)| value);
     match number {

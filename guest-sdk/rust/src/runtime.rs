@@ -5,6 +5,7 @@
 use std::marker::PhantomData;
 use std::rc::Rc;
 
+use crate::batching::Batching;
 use crate::buffer::{Buffer, wipe};
 use crate::error::{Error, Result};
 use crate::groups::Groups;
@@ -87,21 +88,18 @@ pub struct OfBatches;
 #[derive(Debug)]
 pub struct State<G> {
     groups: Groups<G>,
-    /// The batch that is open: its Begin, and the frames of its points.
-    begin: Option<Vec<u8>>,
-    frames: Buffer,
-    count: usize,
+    batching: Batching,
     skipped: u64,
 }
 
 impl<G> Default for State<G> {
     fn default() -> Self {
-        Self { groups: Groups::default(), begin: None, frames: Buffer::new(), count: 0, skipped: 0 }
+        Self { groups: Groups::default(), batching: Batching::default(), skipped: 0 }
     }
 }
 
 const BEGIN: u32 = 16;
-const POINT: u32 = 17;
+pub(crate) const POINT: u32 = 17;
 const END: u32 = 18;
 
 /// The field of a RestoreRequest, from the host and not from Kapacitor, that tells in which version of
@@ -163,34 +161,20 @@ impl<T: Batch> Plugin<OfBatches> for T {
     ) -> Result<()> {
         match number {
             BEGIN => {
-                // Of a batch that was never ended nothing is left to do.
-                state.frames.clear();
-                state.count = 0;
-                state.begin = Some(message.to_vec());
+                state.batching.begin(message);
                 Ok(())
             }
-            POINT => {
-                if state.begin.is_none() {
-                    return Err(Error::new(
-                        "Kapacitor sent a point outside of a batch to a plugin that wants batches",
-                    ));
-                }
-                match frame {
-                    Some(frame) => state.frames.append(frame),
-                    None => wire::put_frame(POINT, message, &mut state.frames),
-                }
-                state.count += 1;
-                Ok(())
-            }
+            POINT => state.batching.push(message, frame, out),
             _ => {
-                let begin = state
+                let State { groups, batching, .. } = state;
+                let begin = batching
                     .begin
                     .take()
                     .ok_or_else(|| Error::new("Kapacitor ended a batch that it had not begun"))?;
-                let points =
-                    Points { begin: &begin, frames: &state.frames, count: state.count, end: message };
+                let (input, count) = (out.share_input(), batching.count);
+                let points = Points { begin: &begin, frames: batching.frames(&input), count, end: message };
                 let group = points.group_bytes();
-                self.batch(state.groups.of(group), &points, out).map_err(|e| in_group(e, group))
+                self.batch(groups.of(group), &points, out).map_err(|e| in_group(e, group))
             }
         }
     }
@@ -287,6 +271,7 @@ impl<T: Plugin<K>, K> Runtime<T, K> {
         let input = Rc::clone(input);
         out.begin(&input);
         let result = run(plugin, &input[..length], state, out);
+        state.batching.keep(&input);
         out.end(result.is_err());
         result
     }
@@ -356,9 +341,7 @@ impl<T: Plugin<K>, K> Calls for Runtime<T, K> {
             wipe(Rc::make_mut(&mut self.input));
             self.answer.wipe();
             self.out.buffer().wipe();
-            if self.state.begin.is_none() {
-                self.state.frames.wipe();
-            }
+            self.state.batching.wipe();
         } else if self.input.len() < length {
             let input = Rc::make_mut(&mut self.input);
             wipe(input);

@@ -39,18 +39,27 @@ impl Batch for Outliers {
 
 /// The range outside of which values are outliers; `None` for fewer values than have quartiles.
 fn fences(mut values: Vec<f64>, scale: f64) -> Option<(f64, f64)> {
-    values.sort_unstable_by(f64::total_cmp);
-    let half = values.len() / 2;
-    let q1 = median(&values[..half])?;
-    let q3 = median(&values[values.len() - half..])?;
+    let (length, half) = (values.len(), values.len() / 2);
+    if half == 0 {
+        return None;
+    }
+    // The halves need not be sorted, nor does what is in them.
+    values.select_nth_unstable_by(half, f64::total_cmp);
+    let q1 = median(&mut values[..half]);
+    let q3 = median(&mut values[length - half..]);
     let margin = scale * (q3 - q1);
     Some((q1 - margin, q3 + margin))
 }
 
-fn median(sorted: &[f64]) -> Option<f64> {
-    let middle = sorted.len() / 2;
-    let upper = *sorted.get(middle)?;
-    Some(if sorted.len() % 2 == 1 { upper } else { (sorted[middle - 1] + upper) / 2.0 })
+/// The median of at least one value.
+fn median(values: &mut [f64]) -> f64 {
+    let odd = values.len() % 2 == 1;
+    let middle = values.len() / 2;
+    let (below, &mut upper, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
+    match below.iter().copied().max_by(f64::total_cmp) {
+        Some(lower) if !odd => (lower + upper) / 2.0,
+        _ => upper,
+    }
 }
 
 register!(Outliers);
