@@ -204,10 +204,10 @@ fn a_point_may_be_large() {
     assert_eq!(play(host.start("mirror", &[]), [RequestMessage::Point(large)]).len(), 1);
 }
 
-/// A module of a few kilobytes that takes minutes and gigabytes to compile: loops in loops, all of them
+/// A module of a few kilobytes that takes a minute to compile: loops in loops, all of them
 /// with many locals.
 fn bomb() -> Vec<u8> {
-    let (loops, locals) = (1000, 1000);
+    let (loops, locals) = (3000, 3000);
     let body: String = (0..loops).map(|i| format!("(loop $l{i} (local.set {i} (local.get 0)) ")).collect();
     let ends: String = (0..loops).rev().map(|i| format!("(br_if $l{i} (local.get {i})))")).collect();
     let wat =
