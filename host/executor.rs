@@ -118,6 +118,12 @@ impl Executor {
         }
     }
 
+    /// What Kapacitor gets behind what was appended, where the plugin has returned it: to be sent before the next piece
+    /// of work.
+    pub fn take_output(&mut self) -> Option<&[u8]> {
+        self.task.as_mut()?.take_output()
+    }
+
     async fn answer(&mut self, request: RequestMessage, out: &mut Vec<u8>) -> Result<Verdict, String> {
         match request {
             RequestMessage::Info(_) => {

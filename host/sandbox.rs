@@ -3,6 +3,7 @@
 //! The only module that reads or writes guest memory. What a guest returns is a region of its memory,
 //! bounds-checked; what is in it is for the guard.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -166,6 +167,8 @@ pub struct Sandbox {
     clock: Arc<CallClock>,
     limits: Limits,
     input: Option<Input>,
+    /// Where in the memory is what the last `udf_process` returned.
+    output: Range<usize>,
 }
 
 /// The guest's input buffer: where, and for how many bytes it was asked for.
@@ -207,7 +210,7 @@ impl Sandbox {
             }
         };
         let clock = Arc::clone(clock);
-        let mut sandbox = Self { store, instance, memory, calls, clock, limits, input: None };
+        let mut sandbox = Self { store, instance, memory, calls, clock, limits, input: None, output: 0..0 };
         if let Ok(initialize) = instance.get_typed_func::<(), ()>(&mut sandbox.store, "_initialize") {
             sandbox.call("_initialize", &initialize, ()).await?;
         }
@@ -254,7 +257,15 @@ impl Sandbox {
     pub async fn process(&mut self, frames: &[u8]) -> Result<&[u8], GuestError> {
         let input = self.put("udf_process", frames).await?;
         let region = self.call("udf_process", &self.calls.process.clone(), input).await?;
-        self.region("udf_process", region)
+        let length = self.region("udf_process", region)?.len();
+        let start = (region as u64 >> 32) as usize;
+        self.output = start..start + length;
+        Ok(self.output())
+    }
+
+    /// What the last [`Sandbox::process`] returned; any bytes once there was another call.
+    pub(crate) fn output(&self) -> &[u8] {
+        self.memory().get(self.output.clone()).unwrap_or_default()
     }
 
     /// `udf_finish`: the last Response frames.

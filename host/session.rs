@@ -3,10 +3,10 @@
 //! Reads, writes and answers keepalives while the executor does the work in order; none of the three
 //! waits for another. At the end of the input what is pending is finished, within a deadline.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::mem;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
@@ -232,7 +232,7 @@ impl Session {
             let Self { reader, writer, inbox, outbox, sent, job, stopping, .. } = &mut *self;
             tokio::select! {
                 biased;
-                done = running(job), if job.is_some() => self.finish_job(done),
+                done = running(job), if job.is_some() => self.finish_job(done).await?,
                 written = writer.write(&outbox[*sent..]), if unsent > 0 => {
                     let written = written?;
                     if written == 0 {
@@ -324,7 +324,7 @@ impl Session {
         }
     }
 
-    fn finish_job(&mut self, (done, slow): (Option<Done>, bool)) {
+    async fn finish_job(&mut self, (done, slow): (Option<Done>, bool)) -> io::Result<()> {
         self.job = None;
         self.slow = slow;
         if matches!(self.stage, Stage::Draining(_)) {
@@ -334,43 +334,58 @@ impl Session {
                 self.stage = Stage::Draining(Instant::now());
             }
         }
-        let Some(Done { executor, out, verdict }) = done else {
+        let Some(Done { mut executor, mut out, verdict }) = done else {
             // The task of the runtime panicked; its message is on stderr.
             let Who { function, task, node, plugin } = &*self.who;
             error!(function, task, node, plugin, "the session is lost to a fault of the host");
             self.close();
-            return;
+            return Ok(());
         };
+        // What is gone makes room, or a Kapacitor that always lags a little would cost ever more.
+        self.outbox.drain(..mem::take(&mut self.sent));
+        let mut written = Ok(0);
+        match executor.take_output() {
+            Some(output) if self.outbox.is_empty() && out.is_empty() => {
+                // Straight from the guest's memory, as far as Kapacitor takes it now.
+                written = write_now(&mut self.writer, output).await;
+                self.outbox.extend_from_slice(&output[*written.as_ref().unwrap_or(&0)..]);
+            }
+            Some(output) => out.extend_from_slice(output),
+            None => {}
+        }
         self.who = Arc::clone(&executor.who);
         self.dirty = executor.is_dirty();
         self.executor = Some(executor);
-        self.spare = if self.outbox.len() == self.sent {
-            self.sent = 0;
-            mem::replace(&mut self.outbox, out)
+        if self.outbox.is_empty() {
+            mem::swap(&mut self.outbox, &mut out);
         } else {
-            // What is gone makes room, or a Kapacitor that always lags a little would cost ever more.
-            self.outbox.drain(..self.sent);
-            self.sent = 0;
             self.outbox.extend_from_slice(&out);
-            out
-        };
+        }
+        self.spare = out;
         self.spare.clear();
         give_back(&mut self.spare);
         if verdict == Verdict::Close {
             self.close();
         }
+        if written? > 0 {
+            self.wait_on();
+        }
+        Ok(())
+    }
+
+    /// Kapacitor reads, if slowly: it is waited for once more, unless the plugin is what is waited for.
+    fn wait_on(&mut self) {
+        if self.job.is_none() && self.drained <= self.drain {
+            match &mut self.stage {
+                Stage::Open => {}
+                Stage::Draining(at) | Stage::Closing(at) => *at = Instant::now() + self.drain,
+            }
+        }
     }
 
     fn advance(&mut self, written: usize) {
         self.sent += written;
-        if self.job.is_none() && self.drained <= self.drain {
-            // Kapacitor reads, if slowly, and the plugin is not what it waits for.
-            let later = Instant::now() + self.drain;
-            match &mut self.stage {
-                Stage::Open => {}
-                Stage::Draining(at) | Stage::Closing(at) => *at = later,
-            }
-        }
+        self.wait_on();
         if self.sent == self.outbox.len() {
             self.sent = 0;
             self.outbox.clear();
@@ -470,6 +485,16 @@ impl Session {
     }
 }
 
+/// Writes as much as is taken without waiting.
+async fn write_now(writer: &mut Writer, bytes: &[u8]) -> io::Result<usize> {
+    let mut write = pin!(writer.write(bytes));
+    match poll_fn(|cx| Poll::Ready(write.as_mut().poll(cx))).await {
+        Poll::Ready(Ok(0)) if !bytes.is_empty() => Err(io::ErrorKind::WriteZero.into()),
+        Poll::Ready(written) => written,
+        Poll::Pending => Ok(0),
+    }
+}
+
 /// Frees an empty buffer that grew large.
 fn give_back(buffer: &mut Vec<u8>) {
     if buffer.capacity() > KEEP {
@@ -553,7 +578,7 @@ impl Drop for Job {
 
 async fn running(job: &mut Option<Job>) -> (Option<Done>, bool) {
     match job {
-        Some(job) => std::future::poll_fn(|cx| job.poll(cx)).await,
+        Some(job) => poll_fn(|cx| job.poll(cx)).await,
         None => std::future::pending().await,
     }
 }

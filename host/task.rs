@@ -60,6 +60,8 @@ pub struct Task {
     pub(crate) failures: VecDeque<Instant>,
     pub(crate) reporter: Reporter,
     pub(crate) taking: Taking,
+    /// Whether what the last call returned has passed the guard and is still where it was returned.
+    output_in_place: bool,
     pace: Pace,
     /// What is counted.
     pub counts: Counts,
@@ -131,6 +133,7 @@ impl Task {
             piece: WHOLE,
             failures: VecDeque::new(),
             taking: Taking::new(),
+            output_in_place: false,
             counts: Counts::default(),
             points_seen: 0,
             plugin,
@@ -283,6 +286,7 @@ impl Task {
         whole: Option<&Run>,
         out: &mut Vec<u8>,
     ) -> Result<(), String> {
+        self.copy_output(out);
         let Some(sandbox) = &mut self.sandbox else {
             return Err("the sandbox is gone".to_owned());
         };
@@ -300,7 +304,7 @@ impl Task {
                 if frames.len() > LONG {
                     tokio::task::yield_now().await;
                 }
-                let passed = self.guard.pass(frames, out).map_err(|e| format!("udf_process: {e}"));
+                let passed = self.guard.pass_in_place(frames, out).map_err(|e| format!("udf_process: {e}"));
                 (frames.len(), passed)
             }
             Err(e) => (0, Err(e.to_string())),
@@ -309,6 +313,7 @@ impl Task {
         self.pace.add(computed);
         match passed.and_then(or_its_error) {
             Ok(passed) => {
+                self.output_in_place = passed.in_place;
                 self.count(&passed);
                 let points = match whole {
                     Some(run) => self.follow_run(run),
@@ -327,6 +332,20 @@ impl Task {
                 }
                 Err(failure)
             }
+        }
+    }
+
+    /// What Kapacitor gets behind what was appended to `out`, where the plugin has returned it. It is there until the
+    /// next piece of work.
+    pub(crate) fn take_output(&mut self) -> Option<&[u8]> {
+        let sandbox = self.sandbox.as_ref().filter(|_| std::mem::take(&mut self.output_in_place))?;
+        Some(sandbox.output())
+    }
+
+    /// Copies what the next call would overwrite.
+    fn copy_output(&mut self, out: &mut Vec<u8>) {
+        if let Some(output) = self.take_output() {
+            out.extend_from_slice(output);
         }
     }
 

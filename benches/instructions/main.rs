@@ -125,7 +125,7 @@ async fn run(part: &str, calls: usize, code: &Path) -> Result<()> {
             let mut out = Vec::new();
             for _ in 0..calls {
                 out.clear();
-                guard.pass(&output, &mut out)?;
+                guard.pass_in_place(&output, &mut out)?;
             }
             Ok(())
         }

@@ -80,7 +80,13 @@ fuzz_target!(|input: &[u8]| -> Corpus {
     for call in calls(&frames, *ends) {
         let from = out.len();
         let before = guard.clone();
+        let mut in_place = Vec::new();
+        let passed_in_place = before.clone().pass_in_place(call, &mut in_place);
         let result = guard.pass(call, &mut out);
+        if passed_in_place.is_ok_and(|passed| passed.in_place) {
+            in_place.extend_from_slice(call);
+        }
+        assert_eq!(in_place, out[from..]);
         match kapacitor.receive(&out[from..]) {
             Ok(messages) => assert!(setup.unwanted == Unwanted::Pass || messages.iter().all(is_wanted)),
             Err(problem) => panic!("{problem}: {:02x?} of {call:02x?}", &out[from..]),

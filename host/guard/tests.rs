@@ -416,9 +416,13 @@ proptest! {
             let index = index.index(input.len());
             input[index] = byte;
         }
-        let mut out = Vec::new();
+        let (mut out, mut in_place) = (Vec::new(), Vec::new());
         let policy = if strict { Policy::default() } else { *PASS };
-        let _ = guard_with(edge, MAX, &policy).pass(&input, &mut out);
+        let result = guard_with(edge, MAX, &policy).pass(&input, &mut out);
+        match guard_with(edge, MAX, &policy).pass_in_place(&input, &mut in_place) {
+            Ok(passed) if passed.in_place => prop_assert!(in_place.is_empty() && out == input),
+            other => prop_assert_eq!((other, in_place), (result, out.clone())),
+        }
         for message in decode(&out) {
             match (message, edge) {
                 (ResponseMessage::Point(point), _) => {
