@@ -26,10 +26,6 @@ const DOUBLE: u8 = 0x11;
 const TEXT: u8 = 0x12;
 const INT: u8 = 0x10;
 
-/// A tag and a length: the wire type, and the bits that say that there are more bytes.
-const FORM: u16 = 0x8087;
-const FORM_OF_SHORT: u16 = 0x0002;
-
 /// The beginning of an entry of a map: a tag, a length, the tag of a key, the key's length.
 const ENTRY_FORM: u32 = 0x80ff_80ff;
 const ENTRY_OF_TAGS: u32 = (KEY as u32) << 16 | TAGS as u32;
@@ -198,12 +194,13 @@ impl Found {
 /// Cuts off the first field if its tag and its length have one byte each: the tag, the contents, what follows.
 #[inline(always)]
 fn short_field(rest: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let head = u16::from_le_bytes(*rest.first_chunk()?);
-    if head & FORM != FORM_OF_SHORT {
+    // The length by itself: where the next field begins waits for it, and a part of a word takes longer.
+    let &[tag, length] = rest.first_chunk()?;
+    if u32::from(tag) & 0x87 != 0x02 || length >= 0x80 {
         return None;
     }
-    let (contents, after) = rest[2..].split_at_checked(usize::from(head >> 8))?;
-    Some((head as u8, contents, after))
+    let (contents, after) = rest[2..].split_at_checked(usize::from(length))?;
+    Some((tag, contents, after))
 }
 
 /// The sets of the field names of a point that was checked.
