@@ -18,11 +18,10 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
-use tracing::{debug, info, warn};
 
 use crate::file::{file_name, give_to_owner_of, make_folder, prepare, put, remove_stale, write_whole};
-use crate::guest_log::Who;
 use crate::snapshot::{self, Snapshot, SnapshotHeader};
+use crate::who::{Who, log_for};
 
 /// What a snapshot's file ends with.
 pub const EXTENSION: &str = "snapshot";
@@ -383,16 +382,7 @@ impl Keeper {
                 Some(bytes)
             }
             Err(e) => {
-                let Who { function, task, node, plugin } = who;
-                warn!(
-                    function,
-                    task,
-                    node,
-                    plugin,
-                    file = shown,
-                    err = e.to_string(),
-                    "checkpoint can't be read"
-                );
+                log_for!(warn, who, file = shown, err = e.to_string(), "checkpoint can't be read");
                 None
             }
         }
@@ -444,31 +434,26 @@ impl Keeper {
 impl Checkpoints {
     /// False if it could not be written.
     fn write_and_say(&self, key: &Key, bytes: &[u8], known: Option<i64>, who: &Who) -> bool {
-        let Who { function, task, node, plugin } = who;
         let length = bytes.len().to_string();
         let written = self.replace(key, bytes, known);
         match &written {
             Ok(true) => {
-                debug!(function, task, node, plugin, bytes = length, "checkpoint written");
+                log_for!(debug, who, bytes = length, "checkpoint written");
                 if self.warned.swap(false, Relaxed) {
-                    info!(function, task, node, plugin, "checkpoints are written again");
+                    log_for!(info, who, "checkpoints are written again");
                 }
             }
-            Ok(false) => info!(
-                function,
-                task,
-                node,
-                plugin,
+            Ok(false) => log_for!(
+                info,
+                who,
                 "checkpoint not written: this task's state was imported or dropped, which holds when it starts again"
             ),
             Err(e) => {
                 if !self.warned.swap(true, Relaxed) {
                     let folder = self.folder.display().to_string();
-                    warn!(
-                        function,
-                        task,
-                        node,
-                        plugin,
+                    log_for!(
+                        warn,
+                        who,
                         folder,
                         err = e.to_string(),
                         "checkpoints can't be written, tasks go on without: give state-dir room and rights"

@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use prost::Message;
 use sha2::{Digest, Sha256};
-use tracing::{debug, error, info, warn};
 
 use crate::budget::Place;
 use crate::checkpoint::{Ending, Keeper};
 use crate::deadline::CallClock;
-use crate::guest_log::{GuestLog, Who};
+use crate::guest_log::GuestLog;
 use crate::host::Host;
 use crate::inbox::{Item, Run};
 use crate::logfmt::{cut, visible};
@@ -23,6 +22,7 @@ use crate::protocol::{
 use crate::router::{Function, Routed};
 use crate::sandbox::Surroundings;
 use crate::task::{Counts, Parts, Task};
+use crate::who::{Who, log_for};
 use crate::world::World;
 
 /// Longest error text that is sent to Kapacitor, in bytes.
@@ -110,8 +110,7 @@ impl Executor {
             Err(error) => {
                 self.end_task();
                 let error = self.describe(&error);
-                let Who { function, task, node, plugin } = &*self.who;
-                error!(function, task, node, plugin, err = error, "task failed");
+                log_for!(error, self.who, err = error, "task failed");
                 put_error(error, out);
                 Verdict::Close
             }
@@ -157,16 +156,15 @@ impl Executor {
             plugin: String::new(),
         });
         let started = self.start(request).await;
-        let Who { function, task, node, plugin } = &*self.who;
         let (response, verdict) = match started {
             Ok(()) => {
-                info!(function, task, node, plugin, "task started");
+                log_for!(info, self.who, "task started");
                 (InitResponse { success: true, error: String::new() }, Verdict::Go)
             }
             Err(mut error) => {
                 // What the plugin says was cut before.
                 cut(&mut error, MAX_ERROR + 64);
-                error!(function, task, node, plugin, err = error, "task can't start");
+                log_for!(error, self.who, err = error, "task can't start");
                 (InitResponse { success: false, error }, Verdict::Close)
             }
         };
@@ -233,8 +231,7 @@ impl Executor {
         let Some(task) = &mut self.task else { return Ok(Vec::new()) };
         let (snapshot, state) = task.snapshot(most).await?;
         let (bytes, points_seen) = (snapshot.len().to_string(), task.points_seen.to_string());
-        let Who { function, task, node, plugin } = &*self.who;
-        debug!(function, task, node, plugin, bytes, points_seen, "snapshot given");
+        log_for!(debug, self.who, bytes, points_seen, "snapshot given");
         if let Some(state) = state {
             self.keep(state);
         }
@@ -285,8 +282,7 @@ impl Executor {
         };
         // It may go well the next time: outside of the batch, for instance.
         if !std::mem::replace(&mut self.warned, true) {
-            let Who { function, task, node, plugin } = &*self.who;
-            warn!(function, task, node, plugin, err = error, "no checkpoint taken");
+            log_for!(warn, self.who, err = error, "no checkpoint taken");
         }
         Ok(())
     }
@@ -312,11 +308,7 @@ impl Executor {
     fn end_task(&mut self) {
         let by_time = self.host.config.state.checkpoints == KeepCheckpoints::Live;
         if by_time && self.task.as_ref().and_then(Task::is_live) == Some(false) {
-            let Who { function, task, node, plugin } = &*self.who;
-            debug!(
-                function,
-                task, node, plugin, "no checkpoint, since the data is not of now, as of a replay"
-            );
+            log_for!(debug, self.who, "no checkpoint, since the data is not of now, as of a replay");
         }
         if let Some(task) = self.task.take() {
             self.counts = Some(task.counts);
@@ -364,8 +356,7 @@ impl Executor {
         };
         if let Err(error) = settled {
             let error = self.describe(&error);
-            let Who { function, task, node, plugin } = &*self.who;
-            error!(function, task, node, plugin, err = error, "task can't start");
+            log_for!(error, self.who, err = error, "task can't start");
             response = RestoreResponse { success: false, error };
             verdict = Verdict::Close;
             self.end_task();
@@ -388,12 +379,11 @@ impl Executor {
 
 impl Drop for Executor {
     fn drop(&mut self) {
-        let Who { function, task, node, plugin } = &*self.who;
         if let Some(task) = self.task.take() {
             self.counts = Some(task.counts);
         }
         let Some(counts) = self.counts else {
-            debug!(function, task, node, plugin, "connection without a task ended");
+            log_for!(debug, self.who, "connection without a task ended");
             return;
         };
         let Counts { points_in, processed, points_out, skipped, dropped, reduced, recoveries } = counts;
@@ -401,11 +391,9 @@ impl Drop for Executor {
         let unfinished = points_in.saturating_sub(processed + skipped);
         let [points_in, points_out, skipped, dropped, reduced, unfinished, recoveries] =
             [points_in, points_out, skipped, dropped, reduced, unfinished, recoveries].map(|n| n.to_string());
-        info!(
-            function,
-            task,
-            node,
-            plugin,
+        log_for!(
+            info,
+            self.who,
             points_in,
             points_out,
             skipped,

@@ -11,7 +11,6 @@ use std::{io, mem};
 
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
-use tracing::{debug, error, info, warn};
 use wasmtime::{Caller, Extern, Linker};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
@@ -19,25 +18,13 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use crate::logfmt::cut;
 use crate::sandbox::Guest;
 use crate::units;
+use crate::who::{Who, log_for};
 
 /// What a line counts for beside its text, in bytes: about what the host writes around it.
 const LINE: u64 = 128;
 
 /// Longest text of one log line, in bytes.
 const MAX_TEXT: usize = 1024;
-
-/// Whose log lines, results and errors these are. Empty where it is not known yet.
-#[derive(Clone, Debug, Default)]
-pub struct Who {
-    /// The Kapacitor function.
-    pub function: String,
-    /// Kapacitor's task id.
-    pub task: String,
-    /// Kapacitor's node id.
-    pub node: String,
-    /// The plugin that does the work.
-    pub plugin: String,
-}
 
 /// Level of a line; the numbers are part of the guest interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,30 +120,21 @@ impl GuestLog {
             self.dropped += 1;
             return;
         }
-        let Who { function, task, node, plugin } = &*self.who;
-        macro_rules! say {
-            ($level:ident) => {
-                $level!(function, task, node, plugin, text, "plugin log")
-            };
-        }
         match level {
-            Level::Debug => say!(debug),
-            Level::Info => say!(info),
-            Level::Warn => say!(warn),
-            Level::Error | Level::Panic => say!(error),
+            Level::Debug => log_for!(debug, self.who, text, "plugin log"),
+            Level::Info => log_for!(info, self.who, text, "plugin log"),
+            Level::Warn => log_for!(warn, self.who, text, "plugin log"),
+            Level::Error | Level::Panic => log_for!(error, self.who, text, "plugin log"),
         }
     }
 
     fn report_dropped(&mut self) {
         let dropped = mem::take(&mut self.dropped);
         if dropped > 0 {
-            let Who { function, task, node, plugin } = &*self.who;
             let limit = self.per_second.to_string();
-            warn!(
-                function,
-                task,
-                node,
-                plugin,
+            log_for!(
+                warn,
+                self.who,
                 dropped = dropped.to_string(),
                 limit,
                 "plugin logs more than limits.log-per-second, lines were dropped"

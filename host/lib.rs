@@ -24,6 +24,7 @@ pub mod config;
 pub mod limits;
 pub mod policy;
 pub mod units;
+pub mod who;
 
 pub mod budget;
 mod file;

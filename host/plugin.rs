@@ -18,12 +18,12 @@ use crate::checkpoint::hex;
 use crate::compile::{Compiled, Compiler};
 use crate::config::{Edges, is_identifier};
 use crate::engine::Engine;
-use crate::guest_log::Who;
 use crate::image::Image;
 use crate::limits::Limits;
 use crate::protocol::{EdgeType, InfoResponse, ValueType};
 use crate::sandbox::{Guest, GuestError, Sandbox, Surroundings};
 use crate::units::{Bytes, Span};
+use crate::who::Who;
 
 /// Version of the guest interface that this host speaks.
 pub const ABI: u32 = 1;

@@ -8,17 +8,15 @@
 
 use std::time::Instant;
 
-use tracing::{debug, info, warn};
-
 use crate::frame::{self, Kind};
 use crate::guard::Guard;
-use crate::guest_log::Who;
 use crate::image::State;
 use crate::journal::{Call, Step};
 use crate::policy::OnTrap;
 use crate::sandbox::Input;
 use crate::task::{MINUTE, Task, set_time, start_sandbox};
 use crate::units::Span;
+use crate::who::log_for;
 use crate::world::{self, World};
 
 /// What has been computed once may take so many times as long the second time: the machine may be
@@ -212,8 +210,7 @@ impl Task {
         self.start_anew().await?;
         self.taking.begin();
         self.lose_batch();
-        let Who { function, task, node, plugin } = self.who();
-        debug!(function, task, node, plugin, "plugin started anew");
+        log_for!(debug, self.who(), "plugin started anew");
         Ok(())
     }
 
@@ -251,9 +248,8 @@ impl Task {
             self.journal.clear();
             self.lose_batch();
         }
-        let Who { function, task, node, plugin } = self.who();
         let took = humantime::format_duration(start.elapsed()).to_string();
-        debug!(function, task, node, plugin, took, "plugin brought back");
+        log_for!(debug, self.who(), took, "plugin brought back");
         Ok(())
     }
 
@@ -322,20 +318,16 @@ impl Task {
         sandbox.set_deadline(deadline);
         self.points_seen += self.journal.points();
         if differs {
-            let Who { function, task, node, plugin } = self.who();
-            info!(function, task, node, plugin, "plugin returned something else for the same input");
+            log_for!(info, self.who(), "plugin returned something else for the same input");
         }
         Ok(())
     }
 
     fn say_lost(&self, points: u64, reason: &str) {
-        let Who { function, task, node, plugin } = self.who();
         let journal = self.policy.journal.to_string();
-        warn!(
-            function,
-            task,
-            node,
-            plugin,
+        log_for!(
+            warn,
+            self.who(),
             reason,
             points = points.to_string(),
             journal,

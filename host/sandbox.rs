@@ -16,9 +16,10 @@ use wasmtime_wasi::p1::WasiP1Ctx;
 use crate::budget::{Account, Budget};
 use crate::deadline::{CallClock, Expired};
 use crate::engine::MAX_HOST_CALL;
-use crate::guest_log::{GuestLog, SharedLog, Who};
+use crate::guest_log::{GuestLog, SharedLog};
 use crate::limits::{HostLimits, Limits};
 use crate::units::{Bytes, Span};
+use crate::who::Who;
 use crate::world::World;
 
 /// Frames of a guest's stack that a trap's message shows.

@@ -17,18 +17,17 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout_at};
-use tracing::{debug, error, warn};
 
 use crate::checkpoint::Ending;
 use crate::deadline::CallClock;
 use crate::engine::TICK;
 use crate::executor::{Executor, Verdict, Work};
-use crate::guest_log::Who;
 use crate::host::Host;
 use crate::inbox::{Inbox, Item, Room};
 use crate::protocol::{KeepaliveResponse, RequestMessage, ResponseMessage, put_response};
 use crate::router::Function;
 use crate::waiting::{self, Waiting};
+use crate::who::{Who, log_for};
 
 /// With so many bytes unsent the sandbox waits until Kapacitor has read some.
 const OUT_HIGH: usize = 256 * 1024;
@@ -164,9 +163,8 @@ impl Session {
         match self.serve().await {
             Ok(()) => self.linger().await,
             Err(e) => {
-                let Who { function, task, node, plugin } = &*self.who;
                 // Kapacitor closes in the middle of things whenever a task is stopped.
-                debug!(function, task, node, plugin, err = e.to_string(), "connection lost");
+                log_for!(debug, self.who, err = e.to_string(), "connection lost");
             }
         }
         self.leave().await;
@@ -336,8 +334,7 @@ impl Session {
         }
         let Some(Done { mut executor, mut out, verdict }) = done else {
             // The task of the runtime panicked; its message is on stderr.
-            let Who { function, task, node, plugin } = &*self.who;
-            error!(function, task, node, plugin, "the session is lost to a fault of the host");
+            log_for!(error, self.who, "the session is lost to a fault of the host");
             self.close();
             return Ok(());
         };
@@ -408,25 +405,18 @@ impl Session {
             }
         });
         self.waiting.dropped(self.inbox.take_dropped(), &self.who);
-        let Self { inbox, .. } = self;
-        let Who { function, task, node, plugin } = &*self.who;
         if let Err(e) = sorted {
-            error!(
-                function,
-                task,
-                node,
-                plugin,
+            log_for!(
+                error,
+                self.who,
                 err = e.to_string(),
                 "connection closed: Kapacitor's bytes are no frames"
             );
             return false;
         }
         if read == 0 {
-            if inbox.is_cut() {
-                error!(
-                    function,
-                    task, node, plugin, "connection closed: Kapacitor's input ends inside a message"
-                );
+            if self.inbox.is_cut() {
+                log_for!(error, self.who, "connection closed: Kapacitor's input ends inside a message");
                 return false;
             }
             self.end(false);
@@ -462,14 +452,13 @@ impl Session {
     }
 
     fn give_up(&mut self) {
-        let Who { function, task, node, plugin } = &*self.who;
         let what = if self.job.is_some() || self.drained > self.drain {
             "the plugin still computes"
         } else {
             "Kapacitor does not read"
         };
         let unsent = (self.outbox.len() - self.sent).to_string();
-        warn!(function, task, node, plugin, reason = what, unsent, "closed at sessions.drain-deadline");
+        log_for!(warn, self.who, reason = what, unsent, "closed at sessions.drain-deadline");
     }
 
     /// Ends the connection so that Kapacitor gets to read what was sent: a socket that is closed

@@ -5,13 +5,11 @@
 
 use std::sync::Arc;
 
-use tracing::{error, info, warn};
-
 use crate::choice::{self, Source};
 use crate::executor::Executor;
-use crate::guest_log::Who;
 use crate::policy::OnMismatch;
 use crate::snapshot::{Snapshot, SnapshotError};
+use crate::who::{Who, log_for};
 
 /// A state that the task may go on with.
 struct Candidate {
@@ -129,15 +127,13 @@ impl Executor {
     }
 
     fn say_restored(&self, source: Source, snapshot: &Snapshot, because: &str) {
-        let Who { function, task, node, plugin } = &*self.who;
         let points_seen = snapshot.header.points_seen.to_string();
         let from = source.name();
-        info!(function, task, node, plugin, points_seen, from, because, "state restored");
+        log_for!(info, self.who, points_seen, from, because, "state restored");
     }
 
     fn say_clean(&self, because: &str, file: &str) {
-        let Who { function, task, node, plugin } = &*self.who;
-        info!(function, task, node, plugin, because, file, "no state to restore, the task starts clean");
+        log_for!(info, self.who, because, file, "no state to restore, the task starts clean");
     }
 
     /// Sets a state aside; returns the file, or nothing if that failed.
@@ -146,9 +142,8 @@ impl Executor {
         match keeper.set_aside(bytes).await {
             Ok(file) => file.display().to_string(),
             Err(e) => {
-                let Who { function, task, node, plugin } = &*self.who;
                 let err = e.to_string();
-                error!(function, task, node, plugin, err, "state-dir can't be written to, the state is lost");
+                log_for!(error, self.who, err, "state-dir can't be written to, the state is lost");
                 String::new()
             }
         }
@@ -171,13 +166,10 @@ impl Executor {
                     "disable the task, put back what it fits, `kapacitor-wasm state import {file}`, and enable the task"
                 ),
             };
-            let Who { function, task, node, plugin } = &*who;
             let (from, reason) = (source.name(), reason.to_string());
-            warn!(
-                function,
-                task,
-                node,
-                plugin,
+            log_for!(
+                warn,
+                who,
                 from,
                 reason,
                 points_seen,

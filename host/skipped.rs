@@ -10,15 +10,14 @@ use std::time::{Duration, Instant, SystemTime};
 use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
-use tracing::{error, warn};
 
 use crate::file;
 use crate::frame;
-use crate::guest_log::Who;
 use crate::logfmt::cut;
 use crate::policy::OnTrap;
 use crate::protocol::{Point, RequestMessage};
 use crate::units::Share;
+use crate::who::{Who, log_for};
 
 /// Records that are kept.
 const KEPT: usize = 64;
@@ -132,16 +131,14 @@ impl Reporter {
 
     /// `frame` was skipped, and with it so many points, because of `error`.
     pub fn skipped(&mut self, error: &str, frame: &[u8], points: u64, policy: OnTrap) {
-        let who = Arc::clone(&self.who);
-        let Who { function, task, node, plugin } = &*who;
         let mut point = text_of(frame);
         cut(&mut point, MAX_TEXT);
         let record = Record {
             time: humantime::format_rfc3339_micros(SystemTime::now()).to_string(),
-            function: function.clone(),
-            task: task.clone(),
-            node: node.clone(),
-            plugin: plugin.clone(),
+            function: self.who.function.clone(),
+            task: self.who.task.clone(),
+            node: self.who.node.clone(),
+            plugin: self.who.plugin.clone(),
             plugin_sha256: hex(&self.plugin_sha256),
             error: error.to_owned(),
             points,
@@ -161,11 +158,9 @@ impl Reporter {
         };
         let state = if policy == OnTrap::Restart { "lost" } else { "as before" };
         let points = points.to_string();
-        warn!(
-            function,
-            task,
-            node,
-            plugin,
+        log_for!(
+            warn,
+            self.who,
             err = error,
             point,
             points,
@@ -178,9 +173,8 @@ impl Reporter {
     /// Tells what was not told of the last burst.
     pub fn flush(&mut self) {
         if self.untold > 0 {
-            let Who { function, task, node, plugin } = &*self.who;
             let more = std::mem::take(&mut self.untold).to_string();
-            warn!(function, task, node, plugin, more, "plugin failed again, see `kapacitor-wasm skipped`");
+            log_for!(warn, self.who, more, "plugin failed again, see `kapacitor-wasm skipped`");
         }
     }
 
@@ -188,12 +182,9 @@ impl Reporter {
     pub fn unwanted(&mut self, dropped: u64, reduced: u64) {
         if dropped + reduced >= self.unwanted_at {
             self.unwanted_at = (dropped + reduced).saturating_mul(10);
-            let Who { function, task, node, plugin } = &*self.who;
-            warn!(
-                function,
-                task,
-                node,
-                plugin,
+            log_for!(
+                warn,
+                self.who,
                 dropped = dropped.to_string(),
                 reduced = reduced.to_string(),
                 "plugin sends numbers that are not finite or points without fields, left out so far: see policy.not-finite and policy.no-fields"
@@ -205,12 +196,9 @@ impl Reporter {
     pub fn paced(&mut self, share: Share, wait: Duration) {
         if self.paced_at.is_none_or(|at| at.elapsed() > 6 * BURST) {
             self.paced_at = Some(Instant::now());
-            let Who { function, task, node, plugin } = &*self.who;
-            error!(
-                function,
-                task,
-                node,
-                plugin,
+            log_for!(
+                error,
+                self.who,
                 wait = humantime::format_duration(Duration::from_millis(wait.as_millis() as u64)).to_string(),
                 err = format!("uses more of a core than limits.cpu-share = {share}: its input waits"),
                 "plugin is slowed down"

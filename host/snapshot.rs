@@ -14,9 +14,9 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::checkpoint::Key;
-use crate::guest_log::Who;
 use crate::plugin::{ABI, Plugin};
 use crate::units::Bytes;
+use crate::who::Who;
 
 #[allow(missing_docs, clippy::doc_markdown, reason = "generated; the .proto file is the documentation")]
 pub(crate) mod format {

@@ -2,15 +2,15 @@
 
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint};
-use tracing::{debug, warn};
 
-use crate::guest_log::{GuestLog, Who};
+use crate::guest_log::GuestLog;
 use crate::journal::{Call, Step};
 use crate::policy::OnTrap;
 use crate::protocol::{RestoreRequest, RestoreResponse, SnapshotResponse};
 use crate::snapshot::{self, Marks, Snapshot, SnapshotError, Taken};
 use crate::task::{Task, start_sandbox};
 use crate::units::Bytes;
+use crate::who::log_for;
 use crate::world;
 
 /// Number of the field of a RestoreRequest that tells a plugin in which version of its format the
@@ -109,21 +109,13 @@ impl Task {
             Err(error) => (None, error.to_string()),
         };
         // A task without snapshots is better than none.
-        let Who { function, task, node, plugin } = self.who();
         match &self.taking.last {
             Some((_, last)) if last.len() as u64 + AROUND <= most.0 => {
-                warn!(
-                    function,
-                    task,
-                    node,
-                    plugin,
-                    err = error,
-                    "no snapshot taken, the last one is given again"
-                );
+                log_for!(warn, self.who(), err = error, "no snapshot taken, the last one is given again");
                 Ok((last.clone(), state))
             }
             _ => {
-                warn!(function, task, node, plugin, err = error, "no snapshot taken");
+                log_for!(warn, self.who(), err = error, "no snapshot taken");
                 Ok((snapshot::none(&self.taken()), state))
             }
         }
@@ -183,10 +175,9 @@ impl Task {
             self.taking.changed = self.in_batch;
             self.taking.last = Some((self.taking.marks, bytes.clone()));
             self.recount();
-            let Who { function, task, node, plugin } = self.who();
             let (bytes, points_seen) = (bytes.len().to_string(), self.points_seen.to_string());
             let took = humantime::format_duration(start.elapsed()).to_string();
-            debug!(function, task, node, plugin, bytes, points_seen, took, "snapshot taken");
+            log_for!(debug, self.who(), bytes, points_seen, took, "snapshot taken");
         }
         Ok(taken)
     }

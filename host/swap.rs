@@ -5,15 +5,13 @@
 
 use std::sync::Arc;
 
-use tracing::{debug, info, warn};
-
 use crate::executor::Executor;
-use crate::guest_log::Who;
 use crate::inbox::Run;
 use crate::plugin::Plugin;
 use crate::policy::OnUpdate;
 use crate::snapshot::Snapshot;
 use crate::task::Task;
+use crate::who::log_for;
 
 impl Executor {
     /// Lets the new version of the plugin take over with `run`, if there is one and the policy wants it. True
@@ -37,11 +35,7 @@ impl Executor {
         let policy = self.function.policy.on_update;
         let state = match policy {
             OnUpdate::Keep => {
-                let Who { function, task, node, plugin } = &*self.who;
-                debug!(
-                    function,
-                    task, node, plugin, "plugin has a new version, this task stays with its own"
-                );
+                log_for!(debug, self.who, "plugin has a new version, this task stays with its own");
                 return Ok(false);
             }
             OnUpdate::Restart => None,
@@ -62,13 +56,9 @@ impl Executor {
                 let Some(mut before) = self.task.take() else { return Ok(false) };
                 next.counts.points_in += run.points;
                 next.succeed(&mut before);
-                let Who { function, task, node, plugin } = &*self.who;
                 let (from, to) = (before.plugin.version(), new.version());
                 let points_seen = next.points_seen.to_string();
-                info!(
-                    function,
-                    task, node, plugin, from, to, points_seen, "task goes on with the new version"
-                );
+                log_for!(info, self.who, from, to, points_seen, "task goes on with the new version");
                 drop(before);
                 let next = self.task.insert(next);
                 next.process_frames(run, done, out).await?;
@@ -103,11 +93,7 @@ impl Executor {
     }
 
     fn say_stays(&self, new: &Plugin, reason: &str) {
-        let Who { function, task, node, plugin } = &*self.who;
         let version = new.version();
-        warn!(
-            function,
-            task, node, plugin, version, reason, "task stays with the version of its plugin that it has"
-        );
+        log_for!(warn, self.who, version, reason, "task stays with the version of its plugin that it has");
     }
 }

@@ -8,12 +8,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use prost::Message;
-use tracing::{debug, error};
 
 use crate::budget::{Account, Place};
 use crate::frame::{self, Kind};
 use crate::guard::{Guard, Passed};
-use crate::guest_log::Who;
 use crate::inbox::Run;
 use crate::journal::{Call, Journal, Step};
 use crate::pace::Pace;
@@ -25,6 +23,7 @@ use crate::sandbox::{Sandbox, Surroundings};
 use crate::skipped::{Reporter, Skipped};
 use crate::state::Taking;
 use crate::units::Bytes;
+use crate::who::{Who, log_for};
 
 /// Output that takes long to check, in bytes: whoever serves connections goes on meanwhile.
 const LONG: usize = 512 * 1024;
@@ -271,8 +270,7 @@ impl Task {
                     return Err(failure);
                 }
                 out.truncate(mark);
-                let Who { function, task, node, plugin } = self.who();
-                error!(function, task, node, plugin, err = failure, "plugin failed at the end of its input");
+                log_for!(error, self.who(), err = failure, "plugin failed at the end of its input");
                 Ok(())
             }
         }
@@ -405,12 +403,9 @@ impl Task {
 
     /// From now on the input goes on unchanged.
     pub(crate) fn begin_to_pass(&mut self, failure: &str) {
-        let Who { function, task, node, plugin } = self.who();
-        error!(
-            function,
-            task,
-            node,
-            plugin,
+        log_for!(
+            error,
+            self.who(),
             err = failure,
             "plugin failed, points go on unchanged until the task is started again"
         );
@@ -446,9 +441,8 @@ impl Task {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        let Who { function, task, node, plugin } = self.who();
         let kept = Bytes(self.kept.bytes()).to_string();
-        debug!(function, task, node, plugin, kept, "sandbox ends");
+        log_for!(debug, self.who(), kept, "sandbox ends");
         self.reporter.flush();
     }
 }

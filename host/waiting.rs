@@ -6,9 +6,7 @@
 use std::mem;
 use std::time::{Duration, Instant};
 
-use tracing::{debug, info, warn};
-
-use crate::guest_log::Who;
+use crate::who::{Who, log_for};
 
 /// Input that stands still for so long is worth a warning.
 const SLOW: Duration = Duration::from_secs(1);
@@ -66,12 +64,9 @@ impl Waiting {
         self.dropped += points;
         if points > 0 && self.dropped >= self.dropped_at.max(1) {
             self.dropped_at = self.dropped.saturating_mul(10);
-            let Who { function, task, node, plugin } = who;
-            warn!(
-                function,
-                task,
-                node,
-                plugin,
+            log_for!(
+                warn,
+                who,
                 slow = self.slow(),
                 dropped = self.dropped.to_string(),
                 "more input waits than sessions.queue, points were dropped so far: see policy.on-full"
@@ -92,12 +87,9 @@ impl Waiting {
         let slow = self.stopped.is_some_and(|since| since.elapsed() >= SLOW);
         if slow && self.warned.is_none_or(|at| at.elapsed() >= QUIET) {
             self.warned = Some(Instant::now());
-            let Who { function, task, node, plugin } = who;
-            warn!(
-                function,
-                task,
-                node,
-                plugin,
+            log_for!(
+                warn,
+                who,
                 slow = self.slow(),
                 "more input waits than sessions.queue, and Kapacitor has to wait with all tasks on the same data: see policy.on-full"
             );
@@ -107,19 +99,15 @@ impl Waiting {
     /// Tells the times when the session ends.
     pub fn end(&mut self, who: &Who) {
         self.change(None);
-        let Who { function, task, node, plugin } = who;
         let in_ms =
             |time: Duration| humantime::format_duration(Duration::from_millis(time.as_millis() as u64));
         let waited_for_plugin = in_ms(mem::take(&mut self.plugin)).to_string();
         let waited_for_kapacitor = in_ms(mem::take(&mut self.kapacitor)).to_string();
         if self.dropped > 0 {
             let dropped = self.dropped.to_string();
-            info!(
-                function,
-                task, node, plugin, waited_for_plugin, waited_for_kapacitor, dropped, "connection ended"
-            );
+            log_for!(info, who, waited_for_plugin, waited_for_kapacitor, dropped, "connection ended");
         } else {
-            debug!(function, task, node, plugin, waited_for_plugin, waited_for_kapacitor, "connection ended");
+            log_for!(debug, who, waited_for_plugin, waited_for_kapacitor, "connection ended");
         }
     }
 }

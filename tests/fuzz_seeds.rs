@@ -8,7 +8,6 @@ use std::time::Duration;
 use kapacitor_wasm::compile::Compiler;
 use kapacitor_wasm::config::SHIPPED;
 use kapacitor_wasm::engine::Engine;
-use kapacitor_wasm::guest_log::Who;
 use kapacitor_wasm::limits::{HostLimits, Limits};
 use kapacitor_wasm::plugin::Plugin;
 use kapacitor_wasm::protocol::{
@@ -19,6 +18,7 @@ use kapacitor_wasm::protocol::{
 use kapacitor_wasm::sandbox::Surroundings;
 use kapacitor_wasm::snapshot::Taken;
 use kapacitor_wasm::units::{Bytes, Span};
+use kapacitor_wasm::who::Who;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 

@@ -364,11 +364,11 @@ fn snapshots_of_older_hosts_are_given_back() {
 
     use kapacitor_wasm::compile::Compiler;
     use kapacitor_wasm::engine::Engine;
-    use kapacitor_wasm::guest_log::Who;
     use kapacitor_wasm::limits::{HostLimits, Limits};
     use kapacitor_wasm::plugin::Plugin;
     use kapacitor_wasm::sandbox::Surroundings;
     use kapacitor_wasm::snapshot::{Snapshot, Taken};
+    use kapacitor_wasm::who::Who;
 
     let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let limits = Limits::default();

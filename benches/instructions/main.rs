@@ -15,7 +15,6 @@ use clap::Parser;
 use kapacitor_wasm::compile::Compiler;
 use kapacitor_wasm::engine::Engine;
 use kapacitor_wasm::guard::Guard;
-use kapacitor_wasm::guest_log::Who;
 use kapacitor_wasm::inbox::{Inbox, Item, Room};
 use kapacitor_wasm::limits::{HostLimits, Limits};
 use kapacitor_wasm::plugin::Plugin;
@@ -23,6 +22,7 @@ use kapacitor_wasm::policy::{OnFull, Policy};
 use kapacitor_wasm::protocol::{EdgeType, InitRequest};
 use kapacitor_wasm::sandbox::{Sandbox, Surroundings};
 use kapacitor_wasm::units::Bytes;
+use kapacitor_wasm::who::Who;
 use prost::Message;
 use serde::Deserialize;
 

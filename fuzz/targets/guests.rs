@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kapacitor_wasm::engine::Engine;
 use kapacitor_wasm::fuzzing;
-use kapacitor_wasm::guest_log::Who;
+use kapacitor_wasm::who::Who;
 use kapacitor_wasm::limits::Limits;
 use kapacitor_wasm::plugin::Plugin;
 use kapacitor_wasm::protocol::{Point, RequestMessage, put_request};
