@@ -8,11 +8,12 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 
 use crate::budget::Place;
-use crate::checkpoint::{Ending, Keeper};
+use crate::checkpoint::Ending;
 use crate::deadline::CallClock;
 use crate::guest_log::GuestLog;
 use crate::host::Host;
 use crate::inbox::{Item, Run};
+use crate::keeper::Keeper;
 use crate::logfmt::{cut, visible};
 use crate::policy::KeepCheckpoints;
 use crate::protocol::{

@@ -64,6 +64,7 @@ pub mod world;
 
 pub mod checkpoint;
 mod choice;
+mod keeper;
 mod settle;
 mod state;
 mod swap;
