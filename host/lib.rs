@@ -35,6 +35,7 @@ mod update;
 pub mod activation;
 pub mod endpoint;
 
+mod job;
 pub mod session;
 mod waiting;
 

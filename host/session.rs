@@ -6,24 +6,23 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::mem;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::checkpoint::Ending;
 use crate::deadline::CallClock;
-use crate::engine::TICK;
 use crate::executor::{Executor, Verdict, Work};
 use crate::host::Host;
 use crate::inbox::{Inbox, Item, Room};
+use crate::job::{Done, Job, running};
 use crate::protocol::{KeepaliveResponse, RequestMessage, ResponseMessage, put_response};
 use crate::router::Function;
 use crate::waiting::{self, Waiting};
@@ -312,13 +311,9 @@ impl Session {
         if matches!(self.stage, Stage::Draining(_)) {
             self.job_since = Instant::now();
         }
-        if let Some(mut executor) = self.executor.take() {
-            let mut out = mem::take(&mut self.spare);
-            let work = async move {
-                let verdict = executor.run(work, &mut out).await;
-                Done { executor, out, verdict }
-            };
-            self.job = Some(Job::start(Box::pin(work), &self.compute, self.slow || long));
+        if let Some(executor) = self.executor.take() {
+            let out = mem::take(&mut self.spare);
+            self.job = Some(Job::start(executor, work, out, &self.compute, self.slow || long));
         }
     }
 
@@ -509,65 +504,5 @@ pub(crate) async fn stop(stopping: &mut watch::Receiver<bool>) {
 async fn until(at: Option<Instant>) {
     if let Some(at) = at {
         sleep_until(at).await;
-    }
-}
-
-/// A piece of work that is done.
-struct Done {
-    executor: Executor,
-    out: Vec<u8>,
-    verdict: Verdict,
-}
-
-/// A piece of work under way.
-///
-/// It begins on the session's own thread, where most are done at the first poll. One that is not is
-/// a guest that computes for longer than a tick: it moves to the threads for guests, and the ones
-/// that serve connections stay free.
-enum Job {
-    Here(Pin<Box<dyn Future<Output = Done> + Send>>, Handle),
-    There(JoinHandle<Done>, std::time::Instant),
-}
-
-impl Job {
-    fn start(work: Pin<Box<dyn Future<Output = Done> + Send>>, compute: &Handle, slow: bool) -> Self {
-        if slow { Self::there(work, compute) } else { Self::Here(work, compute.clone()) }
-    }
-
-    fn there(work: Pin<Box<dyn Future<Output = Done> + Send>>, compute: &Handle) -> Self {
-        Self::There(compute.spawn(work), std::time::Instant::now())
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Option<Done>, bool)> {
-        if let Self::Here(work, compute) = self {
-            let start = std::time::Instant::now();
-            if let Poll::Ready(done) = work.as_mut().poll(cx) {
-                return Poll::Ready((Some(done), start.elapsed() > TICK));
-            }
-            let work = mem::replace(work, Box::pin(std::future::pending()));
-            *self = Self::there(work, &compute.clone());
-        }
-        match self {
-            Self::There(handle, since) => {
-                let slow = since.elapsed() > TICK;
-                Pin::new(handle).poll(cx).map(|done| (done.ok(), slow))
-            }
-            Self::Here(..) => Poll::Pending,
-        }
-    }
-}
-
-impl Drop for Job {
-    fn drop(&mut self) {
-        if let Self::There(handle, _) = self {
-            handle.abort();
-        }
-    }
-}
-
-async fn running(job: &mut Option<Job>) -> (Option<Done>, bool) {
-    match job {
-        Some(job) => poll_fn(|cx| job.poll(cx)).await,
-        None => std::future::pending().await,
     }
 }
