@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::output::Output;
-use crate::runtime::POINT;
+use crate::runtime::{Message, POINT};
 use crate::wire;
 
 /// The batch that has begun, and the points that came for it.
@@ -30,20 +30,20 @@ impl Batching {
         self.begin = Some(message.to_vec());
     }
 
-    /// Takes a point, with its frame if there is nothing else in it.
+    /// Takes a point.
     ///
     /// # Errors
     ///
     /// Outside of a batch.
     #[inline]
-    pub(crate) fn push(&mut self, message: &[u8], frame: Option<&[u8]>, out: &Output) -> Result<()> {
+    pub(crate) fn push(&mut self, point: Message<'_>, out: &Output) -> Result<()> {
         if self.begin.is_none() {
             return Err(Error::new(
                 "Kapacitor sent a point outside of a batch to a plugin that wants batches",
             ));
         }
         self.count += 1;
-        match frame.and_then(|frame| out.place_in_input(frame)) {
+        match point.frame.and_then(|frame| out.place_in_input(frame)) {
             Some(place) if place.start == self.last.end => self.last.end = place.end,
             Some(place) => {
                 self.keep(out.input());
@@ -51,7 +51,7 @@ impl Batching {
             }
             None => {
                 self.keep(out.input());
-                wire::put_frame(POINT, message, &mut self.frames);
+                wire::put_frame(POINT, point.bytes, &mut self.frames);
             }
         }
         Ok(())

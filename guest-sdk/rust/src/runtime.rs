@@ -15,7 +15,7 @@ use crate::output::{Edge, Output};
 use crate::point::Point;
 use crate::points::Points;
 use crate::udf::{Batch, Snapshot, Stream};
-use crate::wire::{self, Fields};
+use crate::wire::{self, Field, Fields};
 
 /// The calls of the guest interface. Each one's result is in [`Calls::result`] until the next call.
 pub trait Calls {
@@ -54,26 +54,28 @@ pub trait Plugin<Kind>: Options + 'static {
     ///
     /// The options do not go together.
     fn check_options(&self) -> Result<()>;
-    /// One message of a run: its field number in a Request, its bytes, and its frame if there is nothing else
-    /// in it.
+    /// Takes one message of a run.
     ///
     /// # Errors
     ///
     /// As [`Stream::point`] and [`Batch::batch`].
-    fn message(
-        &self,
-        number: u32,
-        message: &[u8],
-        frame: Option<&[u8]>,
-        state: &mut State<Self::Group>,
-        out: &mut Output,
-    ) -> Result<()>;
+    fn message(&self, message: Message<'_>, state: &mut State<Self::Group>, out: &mut Output) -> Result<()>;
     /// See [`Stream::finish`].
     ///
     /// # Errors
     ///
     /// As there.
     fn finish_all(&self, groups: &mut Groups<Self::Group>, out: &mut Output) -> Result<()>;
+}
+
+/// One message of a run: a Begin, a Point or an End.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// The number of its field in a Request.
+    number: u32,
+    pub(crate) bytes: &'a [u8],
+    /// Its frame, if there is nothing else in it.
+    pub(crate) frame: Option<&'a [u8]>,
 }
 
 /// The kind of [`Stream`] plugins.
@@ -116,22 +118,15 @@ impl<T: Stream> Plugin<OfPoints> for T {
     }
 
     #[inline]
-    fn message(
-        &self,
-        number: u32,
-        message: &[u8],
-        frame: Option<&[u8]>,
-        state: &mut State<T::Group>,
-        out: &mut Output,
-    ) -> Result<()> {
-        if number != POINT {
+    fn message(&self, message: Message<'_>, state: &mut State<T::Group>, out: &mut Output) -> Result<()> {
+        if message.number != POINT {
             return Err(Error::new("Kapacitor sent a batch to a plugin that wants a stream"));
         }
         // Known when compiled: a plugin without state pays for no look at the group.
         let (point, id) = if size_of::<T::Group>() == 0 {
-            (Point::new(message, frame), &[][..])
+            (Point::new(message.bytes, message.frame), &[][..])
         } else {
-            let point = Point::with_group(message, frame);
+            let point = Point::with_group(message.bytes, message.frame);
             (point, point.group_bytes())
         };
         self.point(state.groups.of(id), point, out).map_err(|e| in_group(e, point.group_bytes()))
@@ -151,20 +146,13 @@ impl<T: Batch> Plugin<OfBatches> for T {
         self.check()
     }
 
-    fn message(
-        &self,
-        number: u32,
-        message: &[u8],
-        frame: Option<&[u8]>,
-        state: &mut State<T::Group>,
-        out: &mut Output,
-    ) -> Result<()> {
-        match number {
+    fn message(&self, message: Message<'_>, state: &mut State<T::Group>, out: &mut Output) -> Result<()> {
+        match message.number {
             BEGIN => {
-                state.batching.begin(message);
+                state.batching.begin(message.bytes);
                 Ok(())
             }
-            POINT => state.batching.push(message, frame, out),
+            POINT => state.batching.push(message, out),
             _ => {
                 let State { groups, batching, .. } = state;
                 let begin = batching
@@ -172,7 +160,8 @@ impl<T: Batch> Plugin<OfBatches> for T {
                     .take()
                     .ok_or_else(|| Error::new("Kapacitor ended a batch that it had not begun"))?;
                 let (input, count) = (out.share_input(), batching.count);
-                let points = Points { begin: &begin, frames: batching.frames(&input), count, end: message };
+                let frames = batching.frames(&input);
+                let points = Points { begin: &begin, frames, count, end: message.bytes };
                 let group = points.group_bytes();
                 self.batch(groups.of(group), &points, out).map_err(|e| in_group(e, group))
             }
@@ -289,10 +278,14 @@ fn run<T: Plugin<K>, K>(
             wire::split_frame(rest).ok_or_else(|| Error::new("a frame is cut off"))?;
         rest = after;
         match wire::only_field(message) {
-            Some((number @ BEGIN..=END, bytes)) => step(plugin, number, bytes, Some(frame), state, out)?,
+            Some((number @ BEGIN..=END, bytes)) => {
+                step(plugin, Message { number, bytes, frame: Some(frame) }, state, out)?;
+            }
             _ => {
-                for field in Fields(message).filter(|field| matches!(field.number, BEGIN..=END)) {
-                    step(plugin, field.number, field.bytes, None, state, out)?;
+                for Field { number, bytes, .. } in Fields(message) {
+                    if matches!(number, BEGIN..=END) {
+                        step(plugin, Message { number, bytes, frame: None }, state, out)?;
+                    }
                 }
             }
         }
@@ -304,14 +297,12 @@ fn run<T: Plugin<K>, K>(
 #[inline(always)]
 fn step<T: Plugin<K>, K>(
     plugin: &T,
-    number: u32,
-    message: &[u8],
-    frame: Option<&[u8]>,
+    message: Message<'_>,
     state: &mut State<T::Group>,
     out: &mut Output,
 ) -> Result<()> {
     let mark = out.mark();
-    match plugin.message(number, message, frame, state, out) {
+    match plugin.message(message, state, out) {
         Ok(()) => Ok(()),
         Err(e) => {
             out.rewind(mark);
