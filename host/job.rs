@@ -14,7 +14,7 @@ use crate::executor::{Executor, Verdict, Work};
 
 /// A piece of work that is done.
 pub(crate) struct Done {
-    pub executor: Executor,
+    pub executor: Box<Executor>,
     /// What Kapacitor gets for it, less [`Executor::take_output`].
     pub out: Vec<u8>,
     pub verdict: Verdict,
@@ -35,7 +35,13 @@ type Doing = Pin<Box<dyn Future<Output = Done> + Send>>;
 impl Job {
     /// Begins to do `work`, with `out` as room for what Kapacitor gets; on the threads of `compute` if it will be
     /// `slow`.
-    pub fn start(mut executor: Executor, work: Work, mut out: Vec<u8>, compute: &Handle, slow: bool) -> Self {
+    pub fn start(
+        mut executor: Box<Executor>,
+        work: Work,
+        mut out: Vec<u8>,
+        compute: &Handle,
+        slow: bool,
+    ) -> Self {
         let doing = Box::pin(async move {
             let verdict = executor.run(work, &mut out).await;
             Done { executor, out, verdict }

@@ -72,8 +72,8 @@ pub struct Session {
     sent: usize,
     /// An empty buffer for the next job's output.
     spare: Vec<u8>,
-    /// Resting while it works.
-    executor: Option<Executor>,
+    /// Resting while it works. In a box, since it goes into each job and comes back.
+    executor: Option<Box<Executor>>,
     job: Option<Job>,
     /// Whether the last job was long, so that the next one had better not begin here.
     slow: bool,
@@ -124,7 +124,7 @@ impl Session {
         let compute = host.compute().clone();
         let on_full = function.policy.on_full;
         let room = Room { message: limits.message, queue: limits.queue, on_full };
-        let executor = Executor::new(host, function);
+        let executor = Box::new(Executor::new(host, function));
         let ending = Arc::clone(&executor.ending);
         Self {
             reader,
@@ -181,7 +181,7 @@ impl Session {
             self.executor = Some(done.executor);
         }
         self.job = None;
-        if let Some(mut executor) = self.executor.take().filter(Executor::is_dirty) {
+        if let Some(mut executor) = self.executor.take().filter(|executor| executor.is_dirty()) {
             let leave = async move {
                 executor.run(Work::Leave, &mut Vec::new()).await;
             };
