@@ -105,7 +105,7 @@ pub struct Passed {
     pub reduced_points: u64,
     /// The text of an error response, which ends the session. It is not passed on as it is.
     pub error: Option<String>,
-    /// Whether all frames may go as they are, and none was copied.
+    /// Whether there are frames, all may go as they are, and none was copied.
     pub in_place: bool,
 }
 
@@ -205,7 +205,7 @@ impl Guard {
             *response += 1;
             result = self.step(frames, &mut pending, &mut pos, out, passed);
         }
-        passed.in_place = self.open.is_none() && (pending, pos) == (0, frames.len());
+        passed.in_place = self.open.is_none() && pending == 0 && pos == frames.len() && pos > 0;
         if !passed.in_place {
             self.flush(&frames[pending..pos], out);
         }

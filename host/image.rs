@@ -128,6 +128,9 @@ impl Image {
             }
             pages.extend_from_slice(page);
         }
+        if pages.capacity() / 4 > pages.len() {
+            pages.shrink_to(2 * pages.len());
+        }
         Ok(State { memory_bytes: memory.len() as u64, globals, pages })
     }
 

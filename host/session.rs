@@ -359,7 +359,8 @@ impl Session {
         if verdict == Verdict::Close {
             self.close();
         }
-        if written? > 0 {
+        if written? > 0 && matches!(self.stage, Stage::Closing(_)) {
+            // Before that, the plugin may be what is waited for next.
             self.wait_on();
         }
         Ok(())

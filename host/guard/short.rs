@@ -35,6 +35,9 @@ const ENTRY_OF_DOUBLES: u32 = (KEY as u32) << 16 | DOUBLES as u32;
 const EXPONENT: u64 = 0x7ff0_0000_0000_0000;
 const EXPONENT_1: u64 = 0x0010_0000_0000_0000;
 
+/// Bytes behind a point that may be read with it.
+const BEHIND: usize = 32;
+
 /// Where the frame at `pos` ends, if it is a point that may go as it is, and is written as nearly all are. `None`
 /// says nothing about it.
 #[inline(never)]
@@ -79,6 +82,9 @@ struct Found {
 /// `end`.
 #[inline(always)]
 fn check(frames: &[u8], from: usize, end: usize) -> Option<()> {
+    // No look goes farther: where a point is not what it seems, what comes behind it might lead on and on, for each
+    // point anew.
+    let frames = &frames[..frames.len().min(end + BEHIND)];
     let behind = frames.len() - end;
     let mut rest = frames.get(from..)?;
     let mut found = Found::default();

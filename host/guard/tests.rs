@@ -142,6 +142,29 @@ fn only_data_and_errors_pass() {
     assert_eq!(refused(EdgeType::Stream, &[0xff; 10]), Problem::Frame);
 }
 
+/// Points that are written in another form, in which the short check is led from each one into the next: into all that
+/// follow, if it followed. A million of them then took an hour.
+#[test]
+fn the_short_check_is_not_led_astray() {
+    // One double under the empty key with a field of no meaning behind it, and then one that belongs to nothing.
+    let point =
+        [&[0x42, 20, 0x0a, 0, 0x11, 0, 0, 0, 0, 0, 0, 0, 0], &[0x42, 7, 0x0a, 0, 0, 0, 0, 0, 0][..]].concat();
+    let mut frame = Vec::new();
+    put_frame(17, &point, &mut frame);
+    let count = 1_000_000;
+    let limits = Limits { output_points: count, ..Limits::default() };
+    let mut out = Vec::new();
+    let mut guard = Guard::new(EdgeType::Stream, &limits, &Policy::default());
+    let passed = guard.pass(&frame.repeat(count as usize), &mut out).unwrap();
+    assert_eq!((passed.points, out.len()), (count, count as usize * frame.len()));
+}
+
+#[test]
+fn nothing_is_not_in_place() {
+    let passed = guard(EdgeType::Stream).pass_in_place(&[], &mut Vec::new()).unwrap();
+    assert_eq!(passed, Passed::default());
+}
+
 #[test]
 fn an_error_is_the_last_response() {
     let mut input = frames([point("a")]);

@@ -57,8 +57,16 @@ impl Batching {
         Ok(())
     }
 
-    /// Keeps what is still in the input, which is about to go.
-    pub(crate) fn keep(&mut self, input: &[u8]) {
+    /// The run has ended, and its input is about to go.
+    pub(crate) fn end_run(&mut self, input: &[u8]) {
+        if self.begin.is_some() {
+            self.keep(input);
+        } else {
+            self.last = 0..0;
+        }
+    }
+
+    fn keep(&mut self, input: &[u8]) {
         let last = std::mem::replace(&mut self.last, 0..0);
         self.frames.append(input.get(last).unwrap_or_default());
     }

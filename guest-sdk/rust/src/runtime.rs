@@ -260,7 +260,7 @@ impl<T: Plugin<K>, K> Runtime<T, K> {
         let input = Rc::clone(input);
         out.begin(&input);
         let result = run(plugin, &input[..length], state, out);
-        state.batching.keep(&input);
+        state.batching.end_run(&input);
         out.end(result.is_err());
         result
     }
