@@ -64,7 +64,7 @@ fn message_at(frames: &[u8], pos: usize) -> Option<(usize, usize)> {
         return None;
     };
     let end = pos + before_tag + message;
-    (message == 2 + behind_tag + point && end <= frames.len()).then_some((end - point, end))
+    (message == 2 + behind_tag + point && end <= frames.len()).then(|| (end - point, end))
 }
 
 /// What was found on the way through a point.
