@@ -56,6 +56,14 @@ pub struct Run {
 }
 
 impl Run {
+    /// Counts a frame more; whether a batch is open behind it.
+    fn count(&mut self, is_point: bool, length: usize, in_batch: bool) {
+        self.points += u64::from(is_point);
+        self.batches |= !is_point;
+        self.tail = if is_point { self.tail + 1 } else { 0 };
+        (self.in_batch, self.last) = (in_batch, length);
+    }
+
     /// The last frame.
     pub fn last_frame(&self) -> &[u8] {
         &self.frames[self.frames.len().saturating_sub(self.last)..]
@@ -102,16 +110,10 @@ pub struct Inbox {
 enum Part {
     Run {
         length: usize,
-        points: u64,
-        /// Whether there is a Begin or an End in it, and the points behind the last one.
-        batches: bool,
-        tail: u64,
-        /// Whether a batch is open at its end.
-        open: bool,
         /// Whether it begins inside a batch.
         inside: bool,
-        /// Length of its last frame.
-        last: usize,
+        /// Without its frames, which it gets when it is taken.
+        run: Run,
     },
     Request {
         length: usize,
@@ -285,25 +287,15 @@ impl Inbox {
             _ => (MAX_RUN, false),
         };
         match self.parts.back_mut() {
-            Some(Part::Run { length: run, points, batches, tail, open, last, .. })
-                if *run < most && !apart =>
-            {
-                *run += length;
-                *last = length;
-                *points += u64::from(is_point);
-                *batches |= !is_point;
-                *tail = if is_point { *tail + 1 } else { 0 };
-                *open = self.in_batch;
+            Some(Part::Run { length: all, run, .. }) if *all < most && !apart => {
+                *all += length;
+                run.count(is_point, length, self.in_batch);
             }
-            _ => self.parts.push_back(Part::Run {
-                length,
-                points: u64::from(is_point),
-                batches: !is_point,
-                tail: u64::from(is_point),
-                open: self.in_batch,
-                inside,
-                last: length,
-            }),
+            _ => {
+                let mut run = Run::default();
+                run.count(is_point, length, self.in_batch);
+                self.parts.push_back(Part::Run { length, inside, run });
+            }
         }
         true
     }
@@ -332,13 +324,13 @@ impl Inbox {
         let newest = self.start_of_newest();
         let dropped = &mut self.dropped;
         self.parts.retain(|part| {
-            let Part::Run { length, points, inside, .. } = part else { return true };
+            let Part::Run { length, inside, run } = part else { return true };
             dropping = if *inside { dropping } else { queued > target && at < newest };
             let bytes = &self.bytes[at..at + length];
             at += length;
             if dropping {
                 queued -= length + PART;
-                *dropped += points;
+                *dropped += run.points;
             } else {
                 kept.extend_from_slice(bytes);
             }
@@ -413,15 +405,14 @@ impl Inbox {
     /// Takes what has been waiting longest.
     pub fn take(&mut self) -> Option<Item> {
         match self.parts.pop_front()? {
-            Part::Run { length, points, batches, tail, open, last, .. } => {
+            Part::Run { length, run, .. } => {
                 let frames = self.bytes.split_to(length);
                 self.sorted -= length;
                 if length > KEEP {
                     // The rest moves, so that the large buffer goes with what was in it.
                     self.bytes = BytesMut::from(&self.bytes[..]);
                 }
-                let frames = frames.freeze();
-                Some(Item::Run(Run { frames, points, batches, tail, in_batch: open, last }))
+                Some(Item::Run(Run { frames: frames.freeze(), ..run }))
             }
             Part::Request { length, message } => {
                 self.waiting_requests -= 1;

@@ -258,9 +258,7 @@ impl Sandbox {
     pub async fn process(&mut self, frames: &[u8]) -> Result<&[u8], GuestError> {
         let input = self.put("udf_process", frames).await?;
         let region = self.call("udf_process", &self.calls.process.clone(), input).await?;
-        let length = self.region("udf_process", region)?.len();
-        let start = (region as u64 >> 32) as usize;
-        self.output = start..start + length;
+        self.output = self.range("udf_process", region)?;
         Ok(self.output())
     }
 
@@ -383,15 +381,19 @@ impl Sandbox {
 
     /// The part of guest memory that `packed` names: `(pointer << 32) | length`.
     fn region(&self, call: &'static str, packed: i64) -> Result<&[u8], GuestError> {
+        Ok(&self.memory()[self.range(call, packed)?])
+    }
+
+    /// Where it is, which is inside of the memory.
+    fn range(&self, call: &'static str, packed: i64) -> Result<Range<usize>, GuestError> {
         let (pointer, length) = ((packed as u64 >> 32) as u32, packed as u32);
         let cause = if u64::from(length) > self.limits.output.0 {
             Cause::Output { length, limit: self.limits.output }
         } else {
-            let memory = self.memory();
-            let start = pointer as usize;
-            match start.checked_add(length as usize).and_then(|end| memory.get(start..end)) {
-                Some(region) => return Ok(region),
-                None => Cause::Region { pointer, length, memory: memory.len() },
+            let (memory, start) = (self.memory().len(), pointer as usize);
+            match start.checked_add(length as usize) {
+                Some(end) if end <= memory => return Ok(start..end),
+                _ => Cause::Region { pointer, length, memory },
             }
         };
         Err(GuestError { call, cause })

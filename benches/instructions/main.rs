@@ -132,10 +132,12 @@ async fn run(part: &str, calls: usize, code: &Path) -> Result<()> {
         _ => {
             let name = part.strip_prefix("guest-").context("there is no such part")?;
             let mut plugin = start(name, code).await?;
-            let input = if name == "outliers" { Input::batches(1, POINTS) } else { input };
+            // Of a batch only its outliers come back, one point in a hundred.
+            let (input, share) =
+                if name == "outliers" { (Input::batches(1, POINTS), 100) } else { (input, 1) };
             for _ in 0..calls {
                 let output = plugin.process(&input.frames).await?;
-                ensure!(output.len() >= input.frames.len() / POINTS, "points are missing");
+                ensure!(output.len() >= input.frames.len() / share, "points are missing");
             }
             Ok(())
         }

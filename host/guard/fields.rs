@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::short::high_bits;
 use super::{MAX_ENTRIES, Problem};
 use crate::wire::{FIXED64, Fields, LEN, VARINT, WireField};
 
@@ -84,21 +85,10 @@ fn text(field: WireField<'_>, name: &'static str) -> Result<(), Problem> {
 
 #[inline]
 fn utf8(bytes: &[u8], name: &'static str) -> Result<(), Problem> {
-    if is_ascii(bytes) || std::str::from_utf8(bytes).is_ok() { Ok(()) } else { Err(Problem::Utf8(name)) }
-}
-
-/// Whether all bytes are ASCII; faster than the standard library on the short strings of a point.
-#[inline(always)]
-fn is_ascii(bytes: &[u8]) -> bool {
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    match bytes.split_last_chunk::<8>() {
-        // Whole words, and the last one, which may overlap the one before.
-        Some((_, last)) => {
-            let words =
-                bytes.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().unwrap_or([0; 8])));
-            (words.fold(u64::from_le_bytes(*last), |all, word| all | word)) & HIGH == 0
-        }
-        None => bytes.iter().fold(0, |all, byte| all | byte) < 0x80,
+    if high_bits(bytes) == 0 || std::str::from_utf8(bytes).is_ok() {
+        Ok(())
+    } else {
+        Err(Problem::Utf8(name))
     }
 }
 

@@ -26,11 +26,6 @@ const DOUBLE: u8 = 0x11;
 const TEXT: u8 = 0x12;
 const INT: u8 = 0x10;
 
-/// The beginning of an entry of a map: a tag, a length, the tag of a key, the key's length.
-const ENTRY_FORM: u32 = 0x80ff_80ff;
-const ENTRY_OF_TAGS: u32 = (KEY as u32) << 16 | TAGS as u32;
-const ENTRY_OF_DOUBLES: u32 = (KEY as u32) << 16 | DOUBLES as u32;
-
 /// The exponent of a double, which has all its bits in numbers that are not finite, and the lowest of them.
 const EXPONENT: u64 = 0x7ff0_0000_0000_0000;
 const EXPONENT_1: u64 = 0x0010_0000_0000_0000;
@@ -97,7 +92,7 @@ fn check(frames: &[u8], from: usize, end: usize) -> Option<()> {
     while let Some((FIRST_TEXT..TAGS, _, after)) = short_field(rest) {
         rest = after;
     }
-    while let Some((length, key, value)) = entry(rest, ENTRY_OF_TAGS) {
+    while let Some((length, key, value)) = entry(rest, TAGS) {
         found.look_at_text(length, key, value)?;
         rest = rest.get(2 + length..)?;
     }
@@ -119,12 +114,14 @@ fn check(frames: &[u8], from: usize, end: usize) -> Option<()> {
     (end - from <= MAX_ENTRIES).then_some(())
 }
 
-/// The entry of a map that begins so at the start of `rest`: its length, its key's length, and what comes behind the
+/// The entry of the map with this tag at the start of `rest`: its length, its key's length, and what comes behind the
 /// key.
 #[inline(always)]
-fn entry(rest: &[u8], beginning: u32) -> Option<(usize, usize, &[u8])> {
+fn entry(rest: &[u8], tag: u8) -> Option<(usize, usize, &[u8])> {
+    /// A tag, a length, the tag of a key, the key's length.
+    const FORM: u32 = 0x80ff_80ff;
     let head = u32::from_le_bytes(*rest.first_chunk()?);
-    if head & ENTRY_FORM != beginning {
+    if head & FORM != u32::from(KEY) << 16 | u32::from(tag) {
         return None;
     }
     let key = (head >> 24) as usize;
@@ -137,19 +134,20 @@ impl Found {
     fn look_at_short_double(&mut self, rest: &[u8]) -> Option<usize> {
         // One look at whether all that is read is there.
         let rest: &[u8; 32] = rest.first_chunk()?;
-        let (length, key, _) = entry(rest, ENTRY_OF_DOUBLES)?;
+        let (length, key, _) = entry(rest, DOUBLES)?;
         let high = HIGH.get(key)?;
-        let &[double, ref number @ ..] = rest[4 + key..].first_chunk::<9>()?;
-        self.wrong |= u64::from(double ^ DOUBLE) | (length ^ (key + 11)) as u64;
+        self.look_at_double(length, key, rest[4 + key..].first_chunk()?);
         self.wrong |= high_bits_of(rest[4..].first_chunk()?, high);
-        self.look_at_number(number);
+        self.maps |= 1 << (DOUBLES >> 3);
         Some(key)
     }
 
+    /// The value of an entry, a double.
     #[inline(always)]
-    fn look_at_number(&mut self, number: &[u8; 8]) {
-        self.not_finite |= (u64::from_le_bytes(*number) & EXPONENT) + EXPONENT_1;
-        self.maps |= 1 << (DOUBLES >> 3);
+    fn look_at_double(&mut self, length: usize, key: usize, value: &[u8; 9]) {
+        let [double, number @ ..] = *value;
+        self.wrong |= u64::from(double ^ DOUBLE) | (length ^ (11 + key)) as u64;
+        self.not_finite |= (u64::from_le_bytes(number) & EXPONENT) + EXPONENT_1;
     }
 
     /// The value of an entry, a text, but for whether it is ASCII.
@@ -167,23 +165,20 @@ impl Found {
             return Some(after);
         }
         let (tag, contents, after) = short_field(rest)?;
-        let entry_of = |tag: u8| entry(rest, u32::from(KEY) << 16 | u32::from(tag));
         match tag {
             FIRST_TEXT..TAGS => self.wrong |= high_bits(contents),
             TAGS | STRINGS => {
-                let (length, key, value) = entry_of(tag)?;
+                let (length, key, value) = entry(rest, tag)?;
                 self.look_at_text(length, key, value)?;
                 self.wrong |= high_bits(contents);
             }
             DOUBLES => {
-                let (length, key, value) = entry_of(tag)?;
-                let &[double, ref number @ ..] = value.first_chunk::<9>()?;
-                self.wrong |= u64::from(double ^ DOUBLE) | (length ^ (key + 11)) as u64;
+                let (length, key, value) = entry(rest, tag)?;
+                self.look_at_double(length, key, value.first_chunk()?);
                 self.wrong |= not_ascii(&rest[4..], key)?;
-                self.look_at_number(number);
             }
             INTS | BOOLS => {
-                let (length, key, value) = entry_of(tag)?;
+                let (length, key, value) = entry(rest, tag)?;
                 let (int, number) = value.get(..length.checked_sub(key + 2)?)?.split_first()?;
                 self.wrong |= u64::from(int ^ INT) | u64::from(!is_varint(number));
                 self.wrong |= not_ascii(&rest[4..], key)?;
@@ -227,9 +222,9 @@ fn sets_of(mut point: &[u8]) -> Seen {
     seen
 }
 
-/// Not zero if not all bytes are ASCII.
+/// Not zero if not all bytes are ASCII; faster than the standard library on the short strings of a point.
 #[inline(always)]
-fn high_bits(bytes: &[u8]) -> u64 {
+pub(super) fn high_bits(bytes: &[u8]) -> u64 {
     const HIGH: u64 = 0x8080_8080_8080_8080;
     let Some(last) = bytes.last_chunk::<8>() else {
         return u64::from(bytes.iter().fold(0, |all, byte| all | byte) & 0x80);

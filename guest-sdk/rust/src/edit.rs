@@ -145,7 +145,7 @@ impl Emit for Edited<'_> {
             && may_have_double(self.base.fields, key)
         {
             let base = self.base.bytes;
-            let length = base.len() + 2 + double_entry_len(key);
+            let length = base.len() + 2 + wire::double_entry_len(key.len());
             let (point, entry) = wire::frame_of(17, length, out).split_at_mut(base.len());
             point.copy_from_slice(base);
             set_double(key, value, entry);
@@ -216,18 +216,13 @@ fn entry_len(key: &str, value: &Value<'_>) -> usize {
 }
 
 /// From this length on the length of an entry with a double takes more than one byte.
-const LONG_KEY: usize = 0x80 - 11;
-
-/// Length of the entry of a double under a key that is not long.
-fn double_entry_len(key: &str) -> usize {
-    key.len() + 11
-}
+const LONG_KEY: usize = 0x80 - wire::double_entry_len(0);
 
 /// Writes a double under a key that is not long, with its tag and length.
 #[inline(always)]
 fn set_double(key: &str, value: f64, room: &mut [u8]) {
-    let head = [DOUBLES_TAG, double_entry_len(key) as u8, (1 << 3 | LEN) as u8, key.len() as u8];
-    let mut tail = [(2 << 3 | FIXED64) as u8; 9];
+    let head = [DOUBLES_TAG, wire::double_entry_len(key.len()) as u8, wire::KEY, key.len() as u8];
+    let mut tail = [wire::DOUBLE; 9];
     tail[1..].copy_from_slice(&value.to_le_bytes());
     if let Some((room, rest)) = room.split_first_chunk_mut() {
         *room = head;
@@ -241,7 +236,7 @@ fn set_double(key: &str, value: f64, room: &mut [u8]) {
 /// Appends a field of a point.
 pub(crate) fn put_field(key: &str, value: Value<'_>, out: &mut Buffer) {
     if let (Value::Double(value), ..LONG_KEY) = (value, key.len()) {
-        return set_double(key, value, out.more(2 + double_entry_len(key)));
+        return set_double(key, value, out.more(2 + wire::double_entry_len(key.len())));
     }
     wire::put_tag(map_of(&value), LEN, out);
     wire::put_varint(entry_len(key, &value) as u64, out);

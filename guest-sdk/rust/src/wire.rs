@@ -185,19 +185,22 @@ pub fn entry(bytes: &[u8]) -> (&[u8], &[u8]) {
     {
         match value {
             [DOUBLE, value @ ..] if value.len() == 8 => return (key, value),
-            [0x12, length @ ..0x80, value @ ..] if value.len() == usize::from(*length) => {
+            [TEXT, length @ ..0x80, value @ ..] if value.len() == usize::from(*length) => {
                 return (key, value);
             }
-            [0x10, value @ ..] if varint_span(value) == Some(value.len()) => return (key, value),
+            [INT, value @ ..] if varint_span(value) == Some(value.len()) => return (key, value),
             _ => {}
         }
     }
     entry_of_any_form(bytes)
 }
 
-/// The tags of an entry's key, and of a value that is a double.
-const KEY: u8 = (1 << 3 | LEN) as u8;
-const DOUBLE: u8 = (2 << 3 | FIXED64) as u8;
+/// The tag of an entry's key.
+pub const KEY: u8 = (1 << 3 | LEN) as u8;
+/// The tags of its value: a double, a text, an int or a bool.
+pub const DOUBLE: u8 = (2 << 3 | FIXED64) as u8;
+const TEXT: u8 = (2 << 3 | LEN) as u8;
+const INT: u8 = (2 << 3 | VARINT) as u8;
 
 #[inline(never)]
 fn entry_of_any_form(bytes: &[u8]) -> (&[u8], &[u8]) {
@@ -224,12 +227,18 @@ pub fn has_key(entry: &[u8], key: &str) -> bool {
     }
 }
 
+/// Length of the entry of a double under a key of less than 128 bytes.
+#[inline(always)]
+pub const fn double_entry_len(key: usize) -> usize {
+    key + 11
+}
+
 /// The double in an entry with this key, if it is written as nearly all are.
 #[inline(always)]
 pub fn short_double(entry: &[u8], key: &str) -> Option<f64> {
     let (value, head) = (entry.last_chunk::<9>()?, entry.first());
     let [DOUBLE, value @ ..] = *value else { return None };
-    (head == Some(&KEY) && entry.len() == key.len() + 11).then(|| f64::from_le_bytes(value))
+    (head == Some(&KEY) && entry.len() == double_entry_len(key.len())).then(|| f64::from_le_bytes(value))
 }
 
 /// Reads eight bytes as a double; none are 0.
