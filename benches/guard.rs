@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use kapacitor_wasm::guard::Guard;
-use kapacitor_wasm::limits::Limits;
-use kapacitor_wasm::policy::Policy;
+use kapacitor_wasm::internals::Guard;
+use kapacitor_wasm::internals::Limits;
+use kapacitor_wasm::internals::Policy;
 use kapacitor_wasm::protocol::{EdgeType, put_response};
 
 use crate::input::Input;

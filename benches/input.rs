@@ -1,6 +1,6 @@
 //! What Kapacitor sends in the measurements.
 
-use kapacitor_wasm::client::{option, text};
+use kapacitor_wasm::protocol::client::{option, text};
 use kapacitor_wasm::protocol::option_value::Value;
 use kapacitor_wasm::protocol::{
     BeginBatch, EndBatch, Option as UdfOption, Point, RequestMessage, put_request,

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use kapacitor_wasm::client::Client;
+use kapacitor_wasm::protocol::client::Client;
 use kapacitor_wasm::protocol::{RequestMessage, put_request};
 
 use crate::Options;

@@ -7,10 +7,10 @@ use std::thread;
 
 use anyhow::{Context, Result, bail};
 use kapacitor_guest::runtime::Calls;
-use kapacitor_wasm::inbox::{Inbox, Item, Room};
-use kapacitor_wasm::policy::OnFull;
+use kapacitor_wasm::internals::Bytes;
+use kapacitor_wasm::internals::OnFull;
+use kapacitor_wasm::internals::{Inbox, Item, Room};
 use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage, put_response};
-use kapacitor_wasm::units::Bytes;
 use prost::Message;
 
 #[allow(dead_code, reason = "its tests' helpers")]

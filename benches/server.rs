@@ -10,8 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use kapacitor_wasm::client::Client;
 use kapacitor_wasm::protocol::Option as UdfOption;
+use kapacitor_wasm::protocol::client::Client;
 use tempfile::TempDir;
 
 use crate::ROOT;

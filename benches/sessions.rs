@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use kapacitor_wasm::client::Client;
+use kapacitor_wasm::protocol::client::Client;
 
 use crate::Options;
 use crate::input::{Input, averages_over};

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use kapacitor_wasm::client::Client;
+use kapacitor_wasm::protocol::client::Client;
 
 use crate::report::{Goal, Report, Unit};
 use crate::server::{Server, command, folder, guest};

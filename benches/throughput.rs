@@ -8,8 +8,8 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use kapacitor_wasm::internals::wire;
 use kapacitor_wasm::protocol::{KeepaliveRequest, Option as UdfOption, RequestMessage, put_request};
-use kapacitor_wasm::wire;
 
 use crate::Options;
 use crate::guard;

@@ -1,85 +1,58 @@
-//! kapacitor-wasm: every UDF of a Kapacitor in one process, each task in a WebAssembly sandbox of its
-//! own.
+//! kapacitor-wasm: every UDF of a Kapacitor in one process, each task in a WebAssembly sandbox of its own.
 //!
-//! The modules in the order of the data; `ARCHITECTURE.md` tells the way of a point through them.
+//! The folders are rooms, listed here from the top of the house to its ground. A room may use the rooms
+//! below it and never one above it; `cargo xtask rooms` checks that. `ARCHITECTURE.md` follows a point
+//! through the rooms.
 //!
-//! - [`config`], [`units`]: `udf.toml`.
-//! - [`host`]: what all sessions share.
-//! - [`endpoint`], [`activation`]: sockets, stdin and stdout.
-//! - [`session`]: one connection of Kapacitor.
-//! - [`frame`], [`wire`], [`protocol`], [`inbox`]: its input, cut into runs and requests.
-//! - [`executor`]: does the work in order.
-//! - [`router`], [`options`]: which plugin, with which options.
-//! - [`plugin`], [`engine`]: a plugin, admitted and compiled.
-//! - [`sandbox`], [`deadline`], [`guest_log`]: one running guest and its limits.
-//! - [`image`], [`snapshot`], [`checkpoint`]: its state.
-//! - [`guard`]: what may go to Kapacitor.
-//! - [`kapacitor_db`]: the snapshots in Kapacitor's database.
-//! - [`client`]: Kapacitor's side of the protocol, for the demo, the bench and the tests.
+//! # Layout
+//!
+//! - [`cli`]: the command line.
+//! - `endpoint`: the unix sockets, or stdin and stdout, that Kapacitor connects to.
+//! - `session`: one connection of Kapacitor: read, queue, dispatch, write.
+//! - `shared`: what all sessions share.
+//! - `task`: one UDF node of a task: calls, failures, recovery, counters.
+//! - `routing`: which plugin a task runs, with which options.
+//! - `plugin`: a `.wasm` file: admitted, compiled, registered, watched.
+//! - `sandbox`: one running guest and its limits.
+//! - `state`: the bytes of a snapshot, and the files in `state-dir`.
+//! - `guard`: what may go to Kapacitor.
+//! - `kapacitor_db`: the snapshots in Kapacitor's own database.
+//! - `logging`: log lines.
+//! - `config`: `udf.toml`.
+//! - [`protocol`]: Kapacitor's messages, frames and wire format, and a client.
+//! - `units`, `digest`, `udf_node`: the ground.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-pub mod config;
-pub mod limits;
-pub mod policy;
-pub mod units;
-pub mod who;
+pub mod cli;
 
-pub mod budget;
-mod file;
-pub mod host;
-mod told;
-mod update;
+mod endpoint;
 
-pub mod activation;
-pub mod endpoint;
+mod session;
 
-mod job;
-pub mod session;
-mod waiting;
+mod shared;
 
-pub mod frame;
-pub mod inbox;
-pub mod protocol;
-pub mod wire;
+mod routing;
+mod task;
 
-pub mod executor;
-pub mod journal;
-mod recovery;
-pub mod skipped;
-pub mod task;
+mod plugin;
 
-pub mod options;
-pub mod router;
+mod sandbox;
 
-pub mod compile;
-pub mod engine;
-pub mod plugin;
-
-pub mod deadline;
-pub mod guest_log;
-pub mod pace;
-pub mod sandbox;
-pub mod world;
-
-pub mod checkpoint;
-mod choice;
-mod keeper;
-mod settle;
 mod state;
-mod swap;
 
-pub mod image;
-pub mod snapshot;
+mod guard;
+mod kapacitor_db;
+mod logging;
 
-pub mod guard;
+mod config;
 
-pub mod kapacitor_db;
+pub mod protocol;
 
-pub mod client;
+mod digest;
+mod udf_node;
+mod units;
 
-pub mod logfmt;
-
-#[cfg(fuzzing)]
-pub mod fuzzing;
+#[doc(hidden)]
+pub mod internals;

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use kapacitor_wasm::client::Client;
+use kapacitor_wasm::protocol::client::Client;
 use kapacitor_wasm::protocol::{InfoRequest, RequestMessage, ResponseMessage};
 
 use crate::support::{BINARY, FAIL, Setup, point};

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
-use kapacitor_wasm::client::{Client, option};
+use kapacitor_wasm::protocol::client::{Client, option};
 use kapacitor_wasm::protocol::option_value::Value;
 use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
 
@@ -350,7 +350,7 @@ fn a_state_that_is_too_long_for_kapacitor_is_kept() {
 
 #[test]
 fn a_clock_that_went_back_keeps_nothing_from_being_dropped() {
-    use kapacitor_wasm::snapshot::Snapshot;
+    use kapacitor_wasm::internals::Snapshot;
 
     let host = Host::with(&["moving_avg"]);
     let mut client = start(&host);

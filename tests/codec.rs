@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use kapacitor_guest::buffer::Buffer;
 use kapacitor_guest::{Emit, NewPoint, OwnedValue, Point};
+use kapacitor_wasm::internals::wire::Fields;
 use kapacitor_wasm::protocol::{self, Response, ResponseMessage};
-use kapacitor_wasm::wire::Fields;
 use proptest::prelude::*;
 use prost::Message;
 

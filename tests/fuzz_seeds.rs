@@ -5,20 +5,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kapacitor_wasm::compile::Compiler;
-use kapacitor_wasm::config::SHIPPED;
-use kapacitor_wasm::engine::Engine;
-use kapacitor_wasm::limits::{HostLimits, Limits};
-use kapacitor_wasm::plugin::Plugin;
+use kapacitor_wasm::internals::Compiler;
+use kapacitor_wasm::internals::Engine;
+use kapacitor_wasm::internals::Plugin;
+use kapacitor_wasm::internals::SHIPPED;
+use kapacitor_wasm::internals::Surroundings;
+use kapacitor_wasm::internals::Taken;
+use kapacitor_wasm::internals::Who;
+use kapacitor_wasm::internals::{Bytes, Span};
+use kapacitor_wasm::internals::{HostLimits, Limits};
 use kapacitor_wasm::protocol::{
     BeginBatch, EndBatch, InfoRequest, InitRequest, KeepaliveRequest, KeepaliveResponse, Option as UdfOption,
     OptionValue, Point, RequestMessage, ResponseMessage, RestoreRequest, SnapshotRequest, ValueType,
     option_value::Value, put_error, put_request, put_response,
 };
-use kapacitor_wasm::sandbox::Surroundings;
-use kapacitor_wasm::snapshot::Taken;
-use kapacitor_wasm::units::{Bytes, Span};
-use kapacitor_wasm::who::Who;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 

@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::time::Instant;
 use std::{fs, slice, thread};
 
-use kapacitor_wasm::client::Client;
+use kapacitor_wasm::protocol::client::Client;
 use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
 
 use crate::support::{Host, Setup, error_of, field, moving_avg, play, point};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kapacitor_wasm::client::{option, text};
+use kapacitor_wasm::protocol::client::{option, text};
 use kapacitor_wasm::protocol::option_value::Value;
 use kapacitor_wasm::protocol::{Point, RequestMessage, ResponseMessage};
 
@@ -71,7 +71,7 @@ fn mirror_batch_gives_each_batch_back_as_it_was() {
         std::io::Write::write_all(&mut writer, &bytes).unwrap();
         socket.unwrap().shutdown(std::net::Shutdown::Write).unwrap();
     });
-    let rest = kapacitor_wasm::client::Client::over_pipes(reader, std::io::sink()).rest().unwrap();
+    let rest = kapacitor_wasm::protocol::client::Client::over_pipes(reader, std::io::sink()).rest().unwrap();
     sender.join().unwrap();
     assert!(rest == expected[5..], "the batches differ");
 }

@@ -6,7 +6,7 @@
 
 use std::fs;
 
-use kapacitor_wasm::client::Client;
+use kapacitor_wasm::protocol::client::Client;
 use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 
-use kapacitor_wasm::client::{self, Client};
+use kapacitor_wasm::protocol::client::{self, Client};
 use kapacitor_wasm::protocol::{Point, RequestMessage, ResponseMessage, put_request};
 
 use crate::support::{Host, Setup, batch, error_of, field, moving_avg, play, point};

@@ -1,6 +1,6 @@
 //! Which plugin a task gets, and with which options.
 
-use kapacitor_wasm::client::{option, text};
+use kapacitor_wasm::protocol::client::{option, text};
 use kapacitor_wasm::protocol::option_value::Value;
 use kapacitor_wasm::protocol::{Option as UdfOption, OptionValue, RequestMessage, ValueType};
 

@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Write};
 use std::os::unix::net::UnixStream;
 
-use kapacitor_wasm::client::Client;
+use kapacitor_wasm::protocol::client::Client;
 use kapacitor_wasm::protocol::{
     InfoRequest, KeepaliveResponse, RequestMessage, ResponseMessage, put_request,
 };

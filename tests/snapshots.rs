@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use kapacitor_wasm::client::{Client, text};
+use kapacitor_wasm::protocol::client::{Client, text};
 use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage, SnapshotRequest};
 
 use crate::support::{FAIL, Host, Setup, batch, error_of, field, moving_avg, play, point};
@@ -292,7 +292,7 @@ fn a_snapshot_does_not_wait_for_all_the_input_before_it() {
             other => panic!("{other:?}"),
         }
     };
-    let seen = kapacitor_wasm::snapshot::Snapshot::parse(&snapshot).unwrap().header.points_seen;
+    let seen = kapacitor_wasm::internals::Snapshot::parse(&snapshot).unwrap().header.points_seen;
     assert!((1..200).contains(&seen), "{seen} points");
 }
 
@@ -362,13 +362,13 @@ fn a_plugin_can_migrate_an_older_state() {
 fn snapshots_of_older_hosts_are_given_back() {
     use std::sync::Arc;
 
-    use kapacitor_wasm::compile::Compiler;
-    use kapacitor_wasm::engine::Engine;
-    use kapacitor_wasm::limits::{HostLimits, Limits};
-    use kapacitor_wasm::plugin::Plugin;
-    use kapacitor_wasm::sandbox::Surroundings;
-    use kapacitor_wasm::snapshot::{Snapshot, Taken};
-    use kapacitor_wasm::who::Who;
+    use kapacitor_wasm::internals::Compiler;
+    use kapacitor_wasm::internals::Engine;
+    use kapacitor_wasm::internals::Plugin;
+    use kapacitor_wasm::internals::Surroundings;
+    use kapacitor_wasm::internals::Who;
+    use kapacitor_wasm::internals::{HostLimits, Limits};
+    use kapacitor_wasm::internals::{Snapshot, Taken};
 
     let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let limits = Limits::default();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kapacitor_wasm::client::Client;
+use kapacitor_wasm::protocol::client::Client;
 
 use crate::support::{BINARY, Host, Setup, field, live_point, moving_avg, play};
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
 
-use kapacitor_wasm::client::{Client, text};
+use kapacitor_wasm::protocol::client::{Client, text};
 use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
 
 use crate::support::{Host, Setup, batch, live_point, play, point, wasm};
@@ -112,7 +112,7 @@ fn no_point_is_lost_or_doubled_while_a_task_migrates() {
         }
         writer
     });
-    let mut next = || kapacitor_wasm::client::receive(&mut reader).unwrap();
+    let mut next = || kapacitor_wasm::protocol::client::receive(&mut reader).unwrap();
     let mut versions = Vec::new();
     for i in 1..=POINTS {
         if i == POINTS / 4 {

@@ -12,17 +12,17 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
-use kapacitor_wasm::compile::Compiler;
-use kapacitor_wasm::engine::Engine;
-use kapacitor_wasm::guard::Guard;
-use kapacitor_wasm::inbox::{Inbox, Item, Room};
-use kapacitor_wasm::limits::{HostLimits, Limits};
-use kapacitor_wasm::plugin::Plugin;
-use kapacitor_wasm::policy::{OnFull, Policy};
+use kapacitor_wasm::internals::Bytes;
+use kapacitor_wasm::internals::Compiler;
+use kapacitor_wasm::internals::Engine;
+use kapacitor_wasm::internals::Guard;
+use kapacitor_wasm::internals::Plugin;
+use kapacitor_wasm::internals::Who;
+use kapacitor_wasm::internals::{HostLimits, Limits};
+use kapacitor_wasm::internals::{Inbox, Item, Room};
+use kapacitor_wasm::internals::{OnFull, Policy};
+use kapacitor_wasm::internals::{Sandbox, Surroundings};
 use kapacitor_wasm::protocol::{EdgeType, InitRequest};
-use kapacitor_wasm::sandbox::{Sandbox, Surroundings};
-use kapacitor_wasm::units::Bytes;
-use kapacitor_wasm::who::Who;
 use prost::Message;
 use serde::Deserialize;
 

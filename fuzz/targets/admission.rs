@@ -10,8 +10,8 @@
 use std::sync::LazyLock;
 
 use arbitrary::{Result, Unstructured};
-use kapacitor_wasm::fuzzing;
-use kapacitor_wasm::plugin::Problem;
+use kapacitor_wasm::internals;
+use kapacitor_wasm::internals::Problem;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use wasm_encoder::reencode::{self, Reencode};
 use wasm_encoder::{CodeSection, Function};
@@ -35,7 +35,7 @@ fuzz_target!(|input: &[u8]| -> Corpus {
 });
 
 async fn admit(bytes: &[u8]) -> Corpus {
-    let plugin = match fuzzing::admit(&HOST.engine, "made_up", bytes, &LIMITS).await {
+    let plugin = match internals::admit(&HOST.engine, "made_up", bytes, &LIMITS).await {
         Ok(plugin) => plugin,
         Err(problem) => {
             let said = problem.to_string();

@@ -7,11 +7,11 @@
 
 #![no_main]
 
-use kapacitor_wasm::guard::{Guard, Passed, Violation};
-use kapacitor_wasm::limits::Limits;
-use kapacitor_wasm::policy::{EdgeCheck, Policy, Unwanted};
+use kapacitor_wasm::internals::{Guard, Passed, Violation};
+use kapacitor_wasm::internals::Limits;
+use kapacitor_wasm::internals::{EdgeCheck, Policy, Unwanted};
 use kapacitor_wasm::protocol::{BeginBatch, EdgeType, Point, Response, ResponseMessage};
-use kapacitor_wasm::units::Bytes;
+use kapacitor_wasm::internals::Bytes;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use prost::Message;
 

@@ -3,15 +3,15 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use kapacitor_wasm::engine::Engine;
-use kapacitor_wasm::fuzzing;
-use kapacitor_wasm::who::Who;
-use kapacitor_wasm::limits::Limits;
-use kapacitor_wasm::plugin::Plugin;
+use kapacitor_wasm::internals::Engine;
+use kapacitor_wasm::internals;
+use kapacitor_wasm::internals::Who;
+use kapacitor_wasm::internals::Limits;
+use kapacitor_wasm::internals::Plugin;
 use kapacitor_wasm::protocol::{Point, RequestMessage, put_request};
-use kapacitor_wasm::sandbox::{Sandbox, Surroundings};
-use kapacitor_wasm::snapshot::{Snapshot, Taken};
-use kapacitor_wasm::units::{Bytes, Span};
+use kapacitor_wasm::internals::{Sandbox, Surroundings};
+use kapacitor_wasm::internals::{Snapshot, Taken};
+use kapacitor_wasm::internals::{Bytes, Span};
 use tokio::runtime::{Builder, Runtime};
 
 /// Small, so that a guest that does its worst costs little.
@@ -65,7 +65,7 @@ pub async fn there_and_back(plugin: &Plugin, sandbox: &mut Sandbox) {
     // An instance that fails to start may do so at times: its deadline is one of time.
     let Some(mut other) = start(plugin).await else { return };
     image.load(&mut other, &snapshot, LIMITS.memory).await.expect("it was just made");
-    assert!(fuzzing::memory(sandbox) == fuzzing::memory(&other), "the memory differs");
+    assert!(internals::memory(sandbox) == internals::memory(&other), "the memory differs");
     let again = image.save(&mut other, &taken).expect("what was saved can be saved");
     let again = Snapshot::parse(&again).expect("it was just made");
     assert_eq!(snapshot.header.globals, again.header.globals);
@@ -73,5 +73,5 @@ pub async fn there_and_back(plugin: &Plugin, sandbox: &mut Sandbox) {
 }
 
 pub fn within_limits(sandbox: &Sandbox) {
-    assert!(fuzzing::memory(sandbox).len() as u64 <= LIMITS.memory.0);
+    assert!(internals::memory(sandbox).len() as u64 <= LIMITS.memory.0);
 }

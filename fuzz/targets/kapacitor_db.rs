@@ -7,8 +7,8 @@
 use std::alloc::System;
 
 use cap::Cap;
-use kapacitor_wasm::kapacitor_db::bolt::Database;
-use kapacitor_wasm::kapacitor_db::snapshots;
+use kapacitor_wasm::internals::Database;
+use kapacitor_wasm::internals::snapshots;
 use libfuzzer_sys::fuzz_target;
 
 #[global_allocator]

@@ -12,9 +12,9 @@ use std::sync::LazyLock;
 
 use arbitrary::{Result, Unstructured};
 use cap::Cap;
-use kapacitor_wasm::fuzzing;
-use kapacitor_wasm::plugin::{ABI, Plugin};
-use kapacitor_wasm::snapshot::{Snapshot, SnapshotHeader};
+use kapacitor_wasm::internals;
+use kapacitor_wasm::internals::{ABI, Plugin};
+use kapacitor_wasm::internals::{Snapshot, SnapshotHeader};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use prost::Message;
 use sha2::{Digest, Sha256};
@@ -31,7 +31,7 @@ const SPARE: usize = 4 * 1024 * 1024;
 
 static PLUGIN: LazyLock<Plugin> = LazyLock::new(|| {
     let wasm = wat::parse_str(include_str!("counter.wat")).expect("it is a module");
-    let admitted = fuzzing::admit(&HOST.engine, "counter", &wasm, &LIMITS);
+    let admitted = internals::admit(&HOST.engine, "counter", &wasm, &LIMITS);
     HOST.runtime.block_on(admitted).expect("it is a plugin")
 });
 
@@ -73,7 +73,7 @@ async fn restore(bytes: &[u8]) {
     if loaded.is_err() {
         return;
     }
-    assert_eq!(fuzzing::memory(&sandbox).len() as u64, snapshot.header.memory_bytes);
+    assert_eq!(internals::memory(&sandbox).len() as u64, snapshot.header.memory_bytes);
     guests::there_and_back(&PLUGIN, &mut sandbox).await;
     for _ in 0..3 {
         if guests::work(&mut sandbox).await.is_none() {

@@ -5,10 +5,17 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use prost::Message as _;
 
-use super::*;
+use super::fast_path::point_at;
+use super::full_check::point_of_any_form;
+use super::violation::{MAX_ENTRIES, Problem, Violation};
+use super::walk::{Guard, POINT_COST, Passed, frame_at, put_frame};
+use crate::config::{EdgeCheck, Limits, Policy, Unwanted};
+use crate::protocol::wire::{self, Fields};
 use crate::protocol::{
-    BeginBatch, EndBatch, KeepaliveResponse, Point, Response, ResponseMessage, put_error, put_response,
+    BeginBatch, EdgeType, EndBatch, KeepaliveResponse, Point, Response, ResponseMessage, put_error,
+    put_response,
 };
+use crate::units::Bytes;
 
 const MAX: Bytes = Bytes::mib(1);
 
@@ -116,7 +123,7 @@ fn what_came_before_a_violation_is_kept() {
 
 #[test]
 fn order_and_edge_are_enforced() {
-    use EdgeType::{Batch, Stream};
+    use crate::protocol::EdgeType::{Batch, Stream};
     assert_eq!(refused(Stream, &frames([begin(1)])), Problem::BatchOnStream("begin"));
     assert_eq!(refused(Stream, &frames([end()])), Problem::BatchOnStream("end"));
     assert_eq!(refused(Batch, &frames([point("a")])), Problem::PointOutsideBatch);

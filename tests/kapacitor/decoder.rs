@@ -6,12 +6,12 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use kapacitor_wasm::guard::Guard;
-use kapacitor_wasm::limits::Limits;
-use kapacitor_wasm::policy::{Policy, Unwanted};
+use kapacitor_wasm::internals::Bytes;
+use kapacitor_wasm::internals::Guard;
+use kapacitor_wasm::internals::Limits;
+use kapacitor_wasm::internals::wire::{self, FIXED32, FIXED64, LEN, VARINT};
+use kapacitor_wasm::internals::{Policy, Unwanted};
 use kapacitor_wasm::protocol::EdgeType;
-use kapacitor_wasm::units::Bytes;
-use kapacitor_wasm::wire::{self, FIXED32, FIXED64, LEN, VARINT};
 
 use super::binaries;
 

@@ -54,7 +54,7 @@ fn averages_go_on_after_a_restart_of_kapacitor_and_the_host() {
 
 /// Nanoseconds since 1970.
 fn now() -> i64 {
-    kapacitor_wasm::snapshot::now()
+    kapacitor_wasm::internals::now()
 }
 
 /// Counts the points of each host of `cpu` with own_format.
@@ -267,6 +267,6 @@ fn what_a_stopped_kapacitor_stores_is_listed_and_exported() {
     assert_eq!((row[0], row[2], row[3], row[4]), ("averages", "moving_avg", "moving_avg", "8"), "{said}");
     let file = stack.path("exported");
     assert!(state(&["export", "averages", file.to_str().unwrap()]).0);
-    let snapshot = kapacitor_wasm::snapshot::Snapshot::parse(&fs::read(file).unwrap()).unwrap();
+    let snapshot = kapacitor_wasm::internals::Snapshot::parse(&fs::read(file).unwrap()).unwrap();
     assert_eq!((snapshot.header.points_seen, snapshot.header.task.as_str()), (8, "averages"));
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use kapacitor_wasm::client::Client;
+use kapacitor_wasm::protocol::client::Client;
 use kapacitor_wasm::protocol::{BeginBatch, EndBatch, Point, RequestMessage, ResponseMessage};
 use tempfile::TempDir;
 
@@ -332,7 +332,7 @@ pub fn batch(host: &str, tmax: i64, values: &[f64]) -> Vec<RequestMessage> {
 
 /// The options of moving_avg for the points of [`point`].
 pub fn moving_avg(size: i64) -> Vec<kapacitor_wasm::protocol::Option> {
-    use kapacitor_wasm::client::{option, text};
+    use kapacitor_wasm::protocol::client::{option, text};
     use kapacitor_wasm::protocol::option_value::Value;
     vec![text("field", "value"), option("size", Value::IntValue(size)), text("as", "mean")]
 }

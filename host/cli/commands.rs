@@ -1,0 +1,77 @@
+//! The command line as clap reads it, and which function does what it says.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use super::settings::Settings;
+use super::{check, compile, demo, serve, skipped, state, systemd};
+use crate::endpoint::Passed;
+use crate::shared::Mode;
+
+/// Runs every UDF of a Kapacitor in one process, each task in a WebAssembly sandbox of its own.
+#[derive(Parser)]
+#[command(name = "kapacitor-wasm", version = VERSION, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (wasmtime 48 LTS, guest interface 1)");
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve all functions, each on a socket of its own.
+    Serve(Settings),
+    /// Serve one function on stdin and stdout, as a child process of Kapacitor.
+    Stdio {
+        /// The function, as in `udf.toml` or the name of a plugin.
+        function: String,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Load everything as `serve` would and print what it is; exit code 1 if something is wrong.
+    Check(Settings),
+    /// Print the lines for kapacitor.conf, or the socket unit for systemd.
+    Config {
+        /// For child processes of Kapacitor (`prog` and `args`) instead of sockets.
+        #[arg(long)]
+        stdio: bool,
+        /// The unit kapacitor-wasm.socket: systemd makes the sockets, and keeps them while `serve` restarts.
+        #[arg(long, conflicts_with = "stdio")]
+        systemd: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Print what was skipped because a plugin failed at it, oldest first.
+    SkippedRecords(Settings),
+    /// List, show, export, import, drop and compare the states of tasks.
+    State(state::Options),
+    /// Play a recording to the plugins as Kapacitor would, and show what comes out.
+    Demo(demo::Options),
+    #[command(hide = true)]
+    Compile(compile::Options),
+}
+
+/// Does what the command line says.
+pub fn run() -> Result<ExitCode> {
+    match Cli::parse().command {
+        Command::Serve(settings) => {
+            let passed = Passed::from_env()?;
+            let (config, mode, _log) = settings.start_logging()?;
+            serve::sockets(config, &mode, passed)
+        }
+        Command::Stdio { function, settings } => {
+            let (config, mode, _log) = settings.start_logging()?;
+            serve::stdio(config, &Mode { one_session: true, ..mode }, &function)
+        }
+        Command::Check(settings) => check::check(settings.load()?),
+        Command::Config { systemd: true, settings, .. } => systemd::config(settings.load()?),
+        Command::Config { stdio, settings, .. } => check::config(&settings, stdio),
+        Command::SkippedRecords(settings) => skipped::skipped(&settings.load()?),
+        Command::State(options) => state::state(&options),
+        Command::Demo(options) => demo::demo(&options),
+        Command::Compile(options) => compile::compile(&options),
+    }
+}

@@ -1,0 +1,25 @@
+//! The command line: it parses what the operator asks for, calls the other rooms, and prints.
+//!
+//! Uses every room below it. No room uses it.
+
+mod check;
+mod commands;
+mod compile;
+mod demo;
+mod exit;
+mod serve;
+mod settings;
+mod skipped;
+mod state;
+mod systemd;
+mod table;
+
+use std::process::ExitCode;
+
+/// Runs the command that the process's arguments name.
+pub fn main() -> ExitCode {
+    commands::run().unwrap_or_else(|error| {
+        eprintln!("kapacitor-wasm: {error:#}");
+        exit::FAILED
+    })
+}

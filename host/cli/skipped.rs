@@ -1,0 +1,45 @@
+//! `skipped`: what plugins failed at, for their authors.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use crate::config::Config;
+use crate::state::{Record, SkippedRecords};
+use anyhow::{Context, Result};
+
+use super::exit::FAILED;
+
+/// Prints the records, oldest first.
+pub fn skipped(config: &Config) -> Result<ExitCode> {
+    let records = SkippedRecords::new(&config.state_dir).read();
+    let records = records.with_context(|| {
+        let folder = config.state_dir.display();
+        format!("{folder}/skipped can't be read: set state-dir, or run as the user of the service")
+    })?;
+    let mut report = String::new();
+    let mut code = ExitCode::SUCCESS;
+    if records.is_empty() {
+        report.push_str("Nothing was skipped.\n");
+    }
+    for record in records {
+        match record {
+            Ok(record) => write(&record, &mut report)?,
+            Err(e) => {
+                eprintln!("kapacitor-wasm: {e}");
+                code = FAILED;
+            }
+        }
+    }
+    std::io::stdout().write_all(report.as_bytes())?;
+    Ok(code)
+}
+
+fn write(record: &Record, report: &mut String) -> std::fmt::Result {
+    let Record { time, function, task, node, plugin, plugin_sha256, error, points, point, .. } = record;
+    writeln!(report, "{time}  task {task}, node {node}, function {function}")?;
+    writeln!(report, "  plugin  {plugin} ({})", plugin_sha256.get(..12).unwrap_or(plugin_sha256))?;
+    writeln!(report, "  error   {}", error.replace('\n', "\n          "))?;
+    writeln!(report, "  at      {}", point.replace('\n', "\\n"))?;
+    writeln!(report, "  points  {points}\n")
+}

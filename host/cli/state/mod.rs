@@ -1,0 +1,267 @@
+//! `state`: the states that are kept, in the state folder, in files, and in a stopped Kapacitor's
+//! database.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::config::Config;
+use crate::kapacitor_db;
+use crate::state::Checkpoints;
+use crate::state::{Snapshot, dropped};
+use crate::udf_node::Key;
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Args, Subcommand};
+
+use super::settings::{CONFIG, CONFIG_ENV};
+
+mod diff;
+mod show;
+
+/// What to do with states.
+#[derive(Args)]
+pub struct Options {
+    #[command(subcommand)]
+    command: Command,
+    /// A stopped Kapacitor's database, in place of the state folder.
+    #[arg(long, value_name = "KAPACITOR.DB", global = true)]
+    db: Option<PathBuf>,
+    /// The configuration file, which names the state folder.
+    #[arg(long, value_name = "FILE", default_value = CONFIG, env = CONFIG_ENV, global = true)]
+    config: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Print the checkpoints and what was set aside, or what Kapacitor stores.
+    List,
+    /// Print what a state is of.
+    Show {
+        /// A snapshot file, TASK, or TASK/NODE.
+        which: String,
+    },
+    /// Write a state to a file.
+    Export {
+        /// A snapshot file, TASK, or TASK/NODE.
+        which: String,
+        /// The file, which must not be there yet.
+        file: PathBuf,
+    },
+    /// Make a snapshot file the state that its task goes on with when it is enabled the next time.
+    Import {
+        /// The snapshot file.
+        file: PathBuf,
+        #[command(flatten)]
+        of: Of,
+    },
+    /// Make a task start clean the next time, also if Kapacitor gives a snapshot back.
+    Drop {
+        /// The task.
+        task: String,
+        /// Its node, such as moving_avg2; all of them if absent.
+        #[arg(long)]
+        node: Option<String>,
+        /// The function of the node, for a task that has no checkpoint.
+        #[arg(long, requires = "node")]
+        function: Option<String>,
+    },
+    /// Print what differs between two states.
+    Diff {
+        /// A snapshot file, TASK, or TASK/NODE.
+        one: String,
+        /// And another one.
+        other: String,
+    },
+}
+
+/// Whose state it is, where the file does not say so or is to be another's.
+#[derive(Args)]
+struct Of {
+    /// The task's id.
+    #[arg(long)]
+    task: Option<String>,
+    /// The node's id, such as moving_avg2.
+    #[arg(long)]
+    node: Option<String>,
+    /// The function, such as moving_avg.
+    #[arg(long)]
+    function: Option<String>,
+}
+
+/// Does what the command line says.
+pub fn state(options: &Options) -> Result<ExitCode> {
+    if options.db.is_some() && matches!(options.command, Command::Import { .. } | Command::Drop { .. }) {
+        bail!(
+            "a Kapacitor's database is only read: leave out --db, what is imported or dropped wins over what Kapacitor has"
+        );
+    }
+    let store = Store::open(&options.config, options.db.as_deref())?;
+    let out = match &options.command {
+        Command::List => show::list(&store)?,
+        Command::Show { which } => show::show(&store.find(which)?)?,
+        Command::Export { which, file } => {
+            let Found { bytes, name, .. } = store.find(which)?;
+            let mut created = fs::File::create_new(file)
+                .with_context(|| format!("{}: the file can't be made", file.display()))?;
+            created.write_all(&bytes)?;
+            format!("{name}: {} bytes written to {}\n", bytes.len(), file.display())
+        }
+        Command::Import { file, of } => import(&store.checkpoints()?, file, of)?,
+        Command::Drop { task, node, function } => {
+            let (node, function) = (node.as_deref(), function.as_deref());
+            drop_state(&store, task, node, function)?
+        }
+        Command::Diff { one, other } => diff::diff(&store.find(one)?, &store.find(other)?)?,
+    };
+    std::io::stdout().write_all(out.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where states are looked for.
+enum Store {
+    /// The state folder, which this configuration file names.
+    Folder(PathBuf),
+    /// A Kapacitor's database.
+    Database(Vec<Found>),
+}
+
+/// A state that was found.
+#[derive(Clone)]
+struct Found {
+    /// A file, or a task and a node in a database.
+    name: String,
+    /// Whose it is, according to where it was found.
+    key: Key,
+    bytes: Vec<u8>,
+}
+
+impl Store {
+    fn open(config: &Path, database: Option<&Path>) -> Result<Self> {
+        let Some(path) = database else { return Ok(Self::Folder(config.to_owned())) };
+        let stored = kapacitor_db::read(path)?;
+        let found = stored.into_iter().map(|stored| Found {
+            name: format!("{}: {}/{}", path.display(), stored.task, stored.node),
+            key: Key {
+                task: stored.task,
+                node: stored.node,
+                // Kapacitor does not store it.
+                function: Snapshot::peek(&stored.snapshot[..])
+                    .map_or(String::new(), |header| header.function),
+            },
+            bytes: stored.snapshot,
+        });
+        Ok(Self::Database(found.collect()))
+    }
+
+    /// The checkpoints. The configuration is not read before they are needed: a file is a state by itself.
+    fn checkpoints(&self) -> Result<Checkpoints> {
+        let Self::Folder(config) = self else { bail!("a Kapacitor's database is only read") };
+        let folder = Config::from_file(config)?.state_dir;
+        ensure!(
+            folder.is_dir(),
+            "the state folder {} is not there: check state-dir in {}, or start the host once",
+            folder.display(),
+            config.display()
+        );
+        Ok(Checkpoints::new(&folder, false))
+    }
+
+    /// All checkpoints, or all that the database holds.
+    fn all(&self) -> Result<Vec<Found>> {
+        match self {
+            Self::Folder(_) => {
+                let files = self.checkpoints()?.files().context("the checkpoints can't be read")?;
+                files.iter().map(|path| read(path)).collect()
+            }
+            Self::Database(found) => Ok(found.clone()),
+        }
+    }
+
+    /// The state that a user means.
+    fn find(&self, which: &str) -> Result<Found> {
+        if Path::new(which).is_file() {
+            return read(Path::new(which));
+        }
+        let named = |key: &Key| key.task == which || format!("{}/{}", key.task, key.node) == which;
+        let mut found: Vec<_> = self.all()?.into_iter().filter(|found| named(&found.key)).collect();
+        match (found.pop(), found.is_empty()) {
+            (Some(one), true) => Ok(one),
+            (Some(one), false) => {
+                found.push(one);
+                let names: Vec<_> = found.iter().map(|f| format!("{}/{}", f.key.task, f.key.node)).collect();
+                bail!("task {which} has more than one state: say which, of {}", names.join(", "))
+            }
+            (None, _) => bail!(
+                "there is no file and no state of a task `{which}`: `kapacitor-wasm state list` shows what there is"
+            ),
+        }
+    }
+}
+
+/// Reads a snapshot file; what is in it is looked at later.
+fn read(path: &Path) -> Result<Found> {
+    let bytes = fs::read(path).with_context(|| format!("{} can't be read", path.display()))?;
+    let header = Snapshot::peek(&bytes[..]).unwrap_or_default();
+    Ok(Found { name: path.display().to_string(), key: Key::from(&header), bytes })
+}
+
+/// Makes a file the checkpoint of its task.
+fn import(checkpoints: &Checkpoints, file: &Path, of: &Of) -> Result<String> {
+    let found = read(file)?;
+    let snapshot =
+        Snapshot::parse(&found.bytes).with_context(|| format!("{} can't be imported", file.display()))?;
+    ensure!(!snapshot.is_none(), "{} holds no state: there is nothing to import", file.display());
+    let mut key = found.key;
+    for (part, given) in
+        [(&mut key.task, &of.task), (&mut key.node, &of.node), (&mut key.function, &of.function)]
+    {
+        if let Some(given) = given {
+            part.clone_from(given);
+        }
+    }
+    ensure!(
+        ![&key.task, &key.node, &key.function].into_iter().any(String::is_empty),
+        "{} does not say whose state it is: add --task, --node and --function",
+        file.display()
+    );
+    let aside = checkpoints.impose(&key, &snapshot).context("the checkpoint can't be written")?;
+    Ok(format!(
+        "{}task {} node {}: goes on with this state of {} points when it is enabled the next time, if it fits then\n",
+        say_aside(&key, aside),
+        key.task,
+        key.node,
+        snapshot.header.points_seen
+    ))
+}
+
+/// Makes a task start clean.
+fn drop_state(store: &Store, task: &str, node: Option<&str>, function: Option<&str>) -> Result<String> {
+    let checkpoints = &store.checkpoints()?;
+    let mut keys: Vec<Key> = store.all()?.into_iter().map(|found| found.key).collect();
+    keys.retain(|key| key.task == task && node.is_none_or(|node| key.node == node));
+    if let (true, Some(node), Some(function)) = (keys.is_empty(), node, function) {
+        keys.push(Key { task: task.to_owned(), node: node.to_owned(), function: function.to_owned() });
+    }
+    let of_node = node.map_or(String::new(), |node| format!(" and node `{node}`"));
+    ensure!(
+        !keys.is_empty(),
+        "there is no checkpoint of task `{task}`{of_node}: name its node and function, as the host's log does, with --node and --function"
+    );
+    let mut out = String::new();
+    for key in keys {
+        let dropped = Snapshot::parse(&dropped(&key))?;
+        let aside = checkpoints.impose(&key, &dropped).context("the checkpoint can't be written")?;
+        out += &say_aside(&key, aside);
+        out +=
+            &format!("task {} node {}: starts clean when it is enabled the next time\n", key.task, key.node);
+    }
+    Ok(out)
+}
+
+/// Says where the checkpoint is that was replaced.
+fn say_aside(key: &Key, file: Option<PathBuf>) -> String {
+    file.map_or(String::new(), |file| {
+        format!("task {} node {}: what it had is now {}\n", key.task, key.node, file.display())
+    })
+}

@@ -1,0 +1,117 @@
+//! What the host does where a plugin fails, can't keep up, or sends what Kapacitor takes badly.
+//!
+//! The keys are documented in the `udf.toml` that is shipped.
+
+use serde::Deserialize;
+
+use super::layered::layered;
+use crate::units::Bytes;
+
+layered! {
+    /// `[policy]`, complete: the policies of one function.
+    Policy, PartialPolicy:
+    /// What happens when a plugin fails.
+    on_trap: OnTrap = OnTrap::Recover;
+    /// More failures of one task within a minute end it.
+    failures_per_minute: u32 = 60;
+    /// Input of one sandbox that is kept to recover it.
+    journal: Bytes = Bytes::mib(8);
+    /// What happens when more input waits than may.
+    on_full: OnFull = OnFull::Block;
+    /// What happens to a number that is NaN or infinite.
+    not_finite: Unwanted = Unwanted::Drop;
+    /// What happens to a point without fields.
+    no_fields: Unwanted = Unwanted::Drop;
+    /// Whether responses must fit the edge that the plugin provides.
+    edge_check: EdgeCheck = EdgeCheck::Strict;
+    /// What happens to a state that does not fit.
+    on_mismatch: OnMismatch = OnMismatch::Fresh;
+    /// What running tasks do when their plugin gets a new version.
+    on_update: OnUpdate = OnUpdate::Keep;
+}
+
+/// `on-trap`: what happens when a call traps, exceeds a limit, or returns an error or what Kapacitor
+/// must not see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnTrap {
+    /// The state goes back to before the frame that failed, and that frame is skipped.
+    Recover,
+    /// The plugin starts anew, without state, behind the frame that failed.
+    Restart,
+    /// The plugin is called no more, and its input goes on unchanged.
+    PassThrough,
+    /// The task ends.
+    Fail,
+}
+
+/// `on-full`: what happens when `sessions.queue` is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFull {
+    /// Nothing more is read, and Kapacitor waits.
+    Block,
+    /// What arrives is dropped.
+    DropNewest,
+    /// What has waited longest is dropped.
+    DropOldest,
+}
+
+/// What happens to something that Kapacitor takes, and what is behind it does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unwanted {
+    /// It is left out, and counted.
+    Drop,
+    /// The call that returned it has failed.
+    Fail,
+    /// It goes on.
+    Pass,
+}
+
+/// `edge-check`: whether responses must fit the edge that the plugin provides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EdgeCheck {
+    /// A stream is points, a batch edge is batches.
+    Strict,
+    /// Both may carry both.
+    Loose,
+}
+
+/// `on-mismatch`: what happens to a state that does not fit the task that is to go on with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnMismatch {
+    /// It is set aside, and the task starts clean.
+    Fresh,
+    /// It is set aside, and the task does not start.
+    Fail,
+    /// A plugin with a format of its own gets it with the number of its version; else as `Fresh`.
+    Restore,
+}
+
+/// `on-update`: what running tasks do when the file of their plugin was replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnUpdate {
+    /// They stay with the version that they began with.
+    Keep,
+    /// The new version goes on with the state that the old one gives in the plugin's own format.
+    Migrate,
+    /// The new version begins without state.
+    Restart,
+}
+
+/// `state.checkpoints`: of which tasks the host keeps checkpoints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeepCheckpoints {
+    /// Of those whose data is of now. A replay's is not.
+    #[default]
+    Live,
+    /// Of all.
+    Always,
+    /// Of none.
+    Never,
+}

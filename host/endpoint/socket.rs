@@ -1,0 +1,183 @@
+//! Where Kapacitor reaches a function: a unix socket, or the process's own stdin and stdout.
+
+use std::fs;
+use std::future;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tokio::net::UnixListener;
+use tokio::sync::watch;
+use tracing::warn;
+
+use crate::config::Config;
+use crate::routing::Function;
+use crate::session;
+use crate::session::Session;
+use crate::shared::Shared;
+use crate::units::Mode;
+
+/// Longest path of a unix socket in bytes, on Linux.
+const MAX_SOCKET_PATH: usize = 107;
+
+/// A socket that Kapacitor can connect to.
+pub struct Socket {
+    path: PathBuf,
+    listener: UnixListener,
+    /// Whether it is systemd's. Otherwise its file goes away with it.
+    kept: bool,
+}
+
+/// The path of the socket of a function.
+pub fn socket_path(config: &Config, function: &str) -> PathBuf {
+    config.socket_dir.join(format!("{function}.sock"))
+}
+
+/// Checks what can be known of a function's socket without making it.
+///
+/// # Errors
+///
+/// As [`Socket::bind`].
+pub fn check(config: &Config, function: &str) -> Result<()> {
+    let path = socket_path(config, function);
+    if path.as_os_str().len() > MAX_SOCKET_PATH {
+        let shown = path.display();
+        bail!(
+            "{shown}: the path of a socket has at most {MAX_SOCKET_PATH} bytes: choose a shorter socket-dir"
+        );
+    }
+    config.socket_group.as_deref().map_or(Ok(()), |group| group_id(group).map(|_| ()))
+}
+
+impl Socket {
+    /// Makes the socket of `function`. A socket that nobody listens on any more is replaced; anything
+    /// else at its path is refused.
+    ///
+    /// # Errors
+    ///
+    /// Says which path, what is wrong and what to do.
+    pub fn bind(config: &Config, function: &str) -> Result<Self> {
+        let path = socket_path(config, function);
+        let shown = path.display().to_string();
+        check(config, function)?;
+        remove_stale(&path)?;
+        let listener = UnixListener::bind(&path).with_context(|| {
+            format!("{shown}: the socket can't be made: check socket-dir and its permissions")
+        })?;
+        let socket = Self { path, listener, kept: false };
+        socket.permit(config.socket_mode, config.socket_group.as_deref())?;
+        Ok(socket)
+    }
+
+    /// The socket at `path` that systemd has made. Its file is systemd's: it keeps its mode and its
+    /// owner, and stays.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn from_systemd(path: PathBuf, listener: StdUnixListener) -> Result<Self> {
+        let listener = listener.set_nonblocking(true).and_then(|()| UnixListener::from_std(listener));
+        let shown = path.display();
+        let listener = listener.with_context(|| {
+            format!("{shown}: the socket from systemd can't be served: restart kapacitor-wasm.socket")
+        })?;
+        Ok(Self { path, listener, kept: true })
+    }
+
+    fn permit(&self, mode: Mode, group: Option<&str>) -> Result<()> {
+        let shown = self.path.display();
+        if let Some(group) = group {
+            let gid = group_id(group)?;
+            std::os::unix::fs::chown(&self.path, None, Some(gid)).with_context(|| {
+                format!("{shown}: the socket can't be given to group {group}: this process must belong to it")
+            })?;
+        }
+        fs::set_permissions(&self.path, fs::Permissions::from_mode(mode.0))
+            .with_context(|| format!("{shown}: the socket can't be given its mode"))
+    }
+
+    /// Accepts connections, each a session of its own: for ever, or until the host is to stop if there
+    /// is a next one to answer them.
+    pub async fn serve(self, host: Arc<Shared>, function: Arc<Function>) {
+        // The host stops when nobody holds a receiver any more.
+        let mut stopping = self.kept.then(|| host.stopping());
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = stop(stopping.as_mut()) => return,
+                accepted = self.listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    let (reader, writer) = stream.into_split();
+                    let (host, function) = (Arc::clone(&host), Arc::clone(&function));
+                    tokio::spawn(Session::new(host, function, Box::new(reader), Box::new(writer)).run());
+                }
+                Err(e) => {
+                    // Out of file descriptors, most likely: others will close theirs.
+                    warn!(
+                        function = function.name.as_str(),
+                        err = e.to_string(),
+                        "a connection was not accepted"
+                    );
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if !self.kept {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Waits until the host is to stop; for ever, if that is nothing to wait for.
+async fn stop(stopping: Option<&mut watch::Receiver<bool>>) {
+    match stopping {
+        Some(stopping) => session::stop(stopping).await,
+        None => future::pending().await,
+    }
+}
+
+fn remove_stale(path: &Path) -> Result<()> {
+    let shown = path.display();
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(e).with_context(|| format!("{shown}: can't be looked at")),
+    };
+    if !metadata.file_type().is_socket() {
+        bail!("{shown}: there is something that is not a socket: move it away or choose another socket-dir");
+    }
+    match StdUnixStream::connect(path) {
+        Ok(_) => bail!("{shown}: another process serves this socket: stop it or choose another socket-dir"),
+        Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
+            fs::remove_file(path).with_context(|| format!("{shown}: the stale socket can't be removed"))
+        }
+        Err(e) => {
+            Err(e).with_context(|| format!("{shown}: can't tell whether another process serves this socket"))
+        }
+    }
+}
+
+/// The number of a group, by number or by name.
+fn group_id(group: &str) -> Result<u32> {
+    if let Ok(id) = group.parse() {
+        return Ok(id);
+    }
+    let groups = fs::read_to_string("/etc/group")
+        .context("socket-group: /etc/group can't be read: give the group's number")?;
+    let line = groups.lines().find_map(|line| {
+        let mut parts = line.split(':');
+        (parts.next() == Some(group)).then(|| parts.nth(1).and_then(|id| id.parse().ok()))?
+    });
+    line.with_context(|| format!("socket-group: there is no group `{group}` on this machine"))
+}

@@ -1,0 +1,53 @@
+//! The process's own stdin and stdout as an endpoint.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as StdUnixStream;
+
+use anyhow::{Context, Result};
+use rustix::fs::FileType;
+use tokio::net::UnixStream;
+use tokio::net::unix::pipe;
+
+use crate::session::{Reader, Writer};
+
+/// Takes the process's stdin and stdout for Kapacitor's frames.
+///
+/// From then on file descriptor 1 is stderr, so that nothing that anyone prints can reach Kapacitor:
+/// it would take it for a frame header and allocate what the text says.
+///
+/// # Errors
+///
+/// When one of them is closed. Call it within a runtime.
+pub fn take_stdio() -> Result<(Reader, Writer)> {
+    let stdin = rustix::stdio::stdin().try_clone_to_owned().context("stdin is closed")?;
+    let stdout = rustix::stdio::stdout().try_clone_to_owned().context("stdout is closed")?;
+    rustix::stdio::dup2_stdout(rustix::stdio::stderr()).context("stdout can't be moved away")?;
+    Ok((reader(stdin)?, writer(stdout)?))
+}
+
+fn reader(fd: OwnedFd) -> io::Result<Reader> {
+    Ok(match file_type(&fd)? {
+        FileType::Fifo => Box::new(pipe::Receiver::from_owned_fd(fd)?),
+        FileType::Socket => Box::new(socket(fd)?),
+        _ => Box::new(tokio::fs::File::from_std(fd.into())),
+    })
+}
+
+fn writer(fd: OwnedFd) -> io::Result<Writer> {
+    Ok(match file_type(&fd)? {
+        FileType::Fifo => Box::new(pipe::Sender::from_owned_fd(fd)?),
+        FileType::Socket => Box::new(socket(fd)?),
+        _ => Box::new(tokio::fs::File::from_std(fd.into())),
+    })
+}
+
+fn socket(fd: OwnedFd) -> io::Result<UnixStream> {
+    let stream = StdUnixStream::from(fd);
+    stream.set_nonblocking(true)?;
+    UnixStream::from_std(stream)
+}
+
+fn file_type(fd: &OwnedFd) -> io::Result<FileType> {
+    Ok(FileType::from_raw_mode(rustix::fs::fstat(fd)?.st_mode))
+}

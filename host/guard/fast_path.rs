@@ -1,0 +1,278 @@
+//! The check of points that are written as nearly all are: the fields in the order of their numbers, tags and
+//! lengths of one byte, ASCII, finite numbers.
+//!
+//! The rules are those of [`point_of_any_form`](super::full_check::point_of_any_form), in the form that most of the
+//! guard's time goes to. What is wrong with a text or a number is looked at once, at the end: a branch for each of
+//! them would be mispredicted as often as their lengths change. Text is read in pieces of sixteen bytes, whatever
+//! comes behind it.
+
+use super::field_types::{Seen, TYPES, one_of_64};
+use super::violation::MAX_ENTRIES;
+use crate::protocol::wire::VARINT;
+
+/// Tags of the fields of a point.
+const TIME: u8 = 0x08;
+const FIRST_TEXT: u8 = 0x12;
+const TAGS: u8 = 0x3a;
+const DOUBLES: u8 = 0x42;
+const INTS: u8 = 0x4a;
+const STRINGS: u8 = 0x52;
+const BY_NAME: u8 = 0x58;
+const BOOLS: u8 = 0x62;
+
+/// Tags in an entry of a map.
+const KEY: u8 = 0x0a;
+const DOUBLE: u8 = 0x11;
+const TEXT: u8 = 0x12;
+const INT: u8 = 0x10;
+
+/// The exponent of a double, which has all its bits in numbers that are not finite, and the lowest of them.
+const EXPONENT: u64 = 0x7ff0_0000_0000_0000;
+const EXPONENT_1: u64 = 0x0010_0000_0000_0000;
+
+/// Bytes behind a point that may be read with it.
+const BEHIND: usize = 32;
+
+/// Where the frame at `pos` ends, if it is a point that may go as it is, and is written as nearly all are. `None`
+/// says nothing about it.
+#[inline(never)]
+pub(super) fn point_at(frames: &[u8], pos: usize) -> Option<usize> {
+    let (from, end) = message_at(frames, pos)?;
+    check(frames, from, end)?;
+    Some(end)
+}
+
+/// Where the point of the frame at `pos` begins, and where it ends, together with its frame.
+#[inline(always)]
+fn message_at(frames: &[u8], pos: usize) -> Option<(usize, usize)> {
+    let head = u64::from_le_bytes(*frames.get(pos..)?.first_chunk()?);
+    let one = |bytes: u64| (bytes & 0x7f) as usize;
+    let two = |bytes: u64| (bytes & 0x7f | bytes >> 1 & 0x3f80) as usize;
+    // Length of the message, tag of the point, length of the point: two bytes each, or one where that is enough.
+    let (before_tag, message, behind_tag, point) = if head & 0x8080_ffff_8080 == 0x0080_018a_0080 {
+        (2, two(head), 2, two(head >> 32))
+    } else if head & 0x80ff_ff80 == 0x0001_8a00 {
+        (1, one(head), 1, one(head >> 24))
+    } else if head & 0x0080_ffff_8080 == 0x0000_018a_0080 {
+        (2, two(head), 1, one(head >> 32))
+    } else {
+        return None;
+    };
+    let end = pos + before_tag + message;
+    (message == 2 + behind_tag + point && end <= frames.len()).then(|| (end - point, end))
+}
+
+/// What was found on the way through a point.
+#[derive(Default)]
+struct Found {
+    /// Not zero if something is not as it should be.
+    wrong: u64,
+    /// The highest bit is set if a number is not finite.
+    not_finite: u64,
+    /// The maps of which there are entries: a bit for the number of each.
+    maps: u32,
+}
+
+/// Checks the point from `from` to `end`. What is read behind it belongs to the next one, and then it ends behind
+/// `end`.
+#[inline(always)]
+fn check(frames: &[u8], from: usize, end: usize) -> Option<()> {
+    // No look goes farther: where a point is not what it seems, what comes behind it might lead on and on, for each
+    // point anew.
+    let frames = &frames[..frames.len().min(end + BEHIND)];
+    let behind = frames.len() - end;
+    let mut rest = frames.get(from..)?;
+    let mut found = Found::default();
+    if let [TIME, time @ ..] = rest {
+        rest = &time[varint_length(time.first_chunk()?)?..];
+    }
+    // Name, database, retentionPolicy, group, dimensions and tags. In this form there is nothing but ASCII in
+    // them, with their tags and lengths, so all are looked at together.
+    let texts = rest;
+    while let Some((FIRST_TEXT..TAGS, _, after)) = short_field(rest) {
+        rest = after;
+    }
+    while let Some((length, key, value)) = entry(rest, TAGS) {
+        found.look_at_text(length, key, value)?;
+        rest = rest.get(2 + length..)?;
+    }
+    found.wrong |= high_bits(&texts[..texts.len() - rest.len()]);
+    while let Some(key) = found.look_at_short_double(rest) {
+        rest = &rest[13 + key..];
+    }
+    // Nearly always nothing is left.
+    while rest.len() > behind {
+        rest = found.look_at_field(rest)?;
+    }
+    if rest.len() != behind || found.wrong != 0 || found.not_finite >> 63 != 0 || found.maps == 0 {
+        return None;
+    }
+    // In one map no name can have two types.
+    if !found.maps.is_power_of_two() && sets_of(frames.get(from..end)?).may_have_two_types() {
+        return None;
+    }
+    (end - from <= MAX_ENTRIES).then_some(())
+}
+
+/// The entry of the map with this tag at the start of `rest`: its length, its key's length, and what comes behind the
+/// key.
+#[inline(always)]
+fn entry(rest: &[u8], tag: u8) -> Option<(usize, usize, &[u8])> {
+    /// A tag, a length, the tag of a key, the key's length.
+    const FORM: u32 = 0x80ff_80ff;
+    let head = u32::from_le_bytes(*rest.first_chunk()?);
+    if head & FORM != u32::from(KEY) << 16 | u32::from(tag) {
+        return None;
+    }
+    let key = (head >> 24) as usize;
+    Some(((head >> 8 & 0xff) as usize, key, rest.get(4 + key..)?))
+}
+
+impl Found {
+    /// The entry of a double under a name of at most sixteen bytes: how many. The entry has thirteen more.
+    #[inline(always)]
+    fn look_at_short_double(&mut self, rest: &[u8]) -> Option<usize> {
+        // One look at whether all that is read is there.
+        let rest: &[u8; 32] = rest.first_chunk()?;
+        let (length, key, _) = entry(rest, DOUBLES)?;
+        let high = HIGH.get(key)?;
+        self.look_at_double(length, key, rest[4 + key..].first_chunk()?);
+        self.wrong |= high_bits_of(rest[4..].first_chunk()?, high);
+        self.maps |= 1 << (DOUBLES >> 3);
+        Some(key)
+    }
+
+    /// The value of an entry, a double.
+    #[inline(always)]
+    fn look_at_double(&mut self, length: usize, key: usize, value: &[u8; 9]) {
+        let [double, number @ ..] = *value;
+        self.wrong |= u64::from(double ^ DOUBLE) | (length ^ (11 + key)) as u64;
+        self.not_finite |= (u64::from_le_bytes(number) & EXPONENT) + EXPONENT_1;
+    }
+
+    /// The value of an entry, a text, but for whether it is ASCII.
+    #[inline(always)]
+    fn look_at_text(&mut self, length: usize, key: usize, value: &[u8]) -> Option<()> {
+        let &[text, text_length] = value.first_chunk()?;
+        self.wrong |= u64::from(text ^ TEXT) | (length ^ (4 + key + usize::from(text_length))) as u64;
+        Some(())
+    }
+
+    /// The field at the start of `rest`, and what comes behind it.
+    #[inline(never)]
+    fn look_at_field<'a>(&mut self, rest: &'a [u8]) -> Option<&'a [u8]> {
+        if let [BY_NAME, 0..0x80, after @ ..] = rest {
+            return Some(after);
+        }
+        let (tag, contents, after) = short_field(rest)?;
+        match tag {
+            FIRST_TEXT..TAGS => self.wrong |= high_bits(contents),
+            TAGS | STRINGS => {
+                let (length, key, value) = entry(rest, tag)?;
+                self.look_at_text(length, key, value)?;
+                self.wrong |= high_bits(contents);
+            }
+            DOUBLES => {
+                let (length, key, value) = entry(rest, tag)?;
+                self.look_at_double(length, key, value.first_chunk()?);
+                self.wrong |= not_ascii(&rest[4..], key)?;
+            }
+            INTS | BOOLS => {
+                let (length, key, value) = entry(rest, tag)?;
+                let (int, number) = value.get(..length.checked_sub(key + 2)?)?.split_first()?;
+                self.wrong |= u64::from(int ^ INT) | u64::from(!is_varint(number));
+                self.wrong |= not_ascii(&rest[4..], key)?;
+            }
+            _ => return None,
+        }
+        if TYPES.contains(&tag) {
+            self.maps |= 1 << (tag >> 3);
+        }
+        Some(after)
+    }
+}
+
+/// Cuts off the first field if its tag and its length have one byte each: the tag, the contents, what follows.
+#[inline(always)]
+fn short_field(rest: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    // The length by itself: where the next field begins waits for it, and a part of a word takes longer.
+    let &[tag, length] = rest.first_chunk()?;
+    if u32::from(tag) & 0x87 != 0x02 || length >= 0x80 {
+        return None;
+    }
+    let (contents, after) = rest[2..].split_at_checked(usize::from(length))?;
+    Some((tag, contents, after))
+}
+
+/// The sets of the field names of a point that was checked.
+fn sets_of(mut point: &[u8]) -> Seen {
+    let mut seen = Seen::default();
+    while let [tag, rest @ ..] = point {
+        if tag & 7 == VARINT {
+            let length = rest.iter().position(|byte| *byte < 0x80).map_or(rest.len(), |last| last + 1);
+            point = &rest[length..];
+            continue;
+        }
+        let Some((tag, entry, after)) = short_field(point) else { break };
+        if let (Some(of), [_, length, key @ ..]) = (TYPES.iter().position(|of| *of == tag), entry) {
+            seen.sets[of] |= one_of_64(key.get(..usize::from(*length)).unwrap_or(key));
+        }
+        point = after;
+    }
+    seen
+}
+
+/// Not zero if not all bytes are ASCII; faster than the standard library on the short strings of a point.
+#[inline(always)]
+pub(super) fn high_bits(bytes: &[u8]) -> u64 {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let Some(last) = bytes.last_chunk::<8>() else {
+        return u64::from(bytes.iter().fold(0, |all, byte| all | byte) & 0x80);
+    };
+    // Whole words, and the last one, which may overlap the one before.
+    let words = bytes.as_chunks::<8>().0.iter();
+    words.fold(u64::from_le_bytes(*last), |all, word| all | u64::from_le_bytes(*word)) & HIGH
+}
+
+/// The high bits of the first bytes of sixteen.
+const HIGH: [[u64; 2]; 17] = {
+    let mut masks = [[0; 2]; 17];
+    let mut i = 0;
+    while i < 16 {
+        masks[i + 1] = masks[i];
+        masks[i + 1][i / 8] |= 0x80 << (8 * (i % 8));
+        i += 1;
+    }
+    masks
+};
+
+/// Those that are set in `text`.
+#[inline(always)]
+fn high_bits_of(text: &[u8; 16], high: &[u64; 2]) -> u64 {
+    let (words, _) = text.as_chunks::<8>();
+    u64::from_le_bytes(words[0]) & high[0] | u64::from_le_bytes(words[1]) & high[1]
+}
+
+/// Zero if so many bytes at the start of `text` are there and ASCII.
+#[inline(always)]
+fn not_ascii(text: &[u8], length: usize) -> Option<u64> {
+    match (text.first_chunk(), HIGH.get(length)) {
+        (Some(text), Some(high)) => Some(high_bits_of(text, high)),
+        _ => Some(high_bits(text.get(..length)?)),
+    }
+}
+
+/// The length of the varint at the start of `bytes`, if it has no more.
+#[inline(always)]
+fn varint_length(bytes: &[u8; 9]) -> Option<usize> {
+    let ends = !u64::from_le_bytes(*bytes.first_chunk()?) & 0x8080_8080_8080_8080;
+    match ends {
+        0 => (bytes[8] < 0x80).then_some(9),
+        _ => Some(ends.trailing_zeros() as usize / 8 + 1),
+    }
+}
+
+/// Whether there is one varint of at most nine bytes, and nothing else.
+fn is_varint(bytes: &[u8]) -> bool {
+    matches!(bytes, [front @ .., 0..0x80] if front.len() < 9 && front.iter().all(|byte| *byte >= 0x80))
+}

@@ -1,0 +1,32 @@
+//! The one rule that needs more than one field: no name of a field has two types.
+
+/// What the fields of a point have been so far.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// For each of the four types a set of the field names, hashed to 64 values: when no two of the
+    /// sets have a value in common, no name has two types.
+    pub(super) sets: [u64; 4],
+    /// Whether a number was not finite.
+    pub(super) not_finite: bool,
+}
+
+impl Seen {
+    /// Whether a name may have two types: then the names have to be looked at.
+    pub(super) fn may_have_two_types(&self) -> bool {
+        let [a, b, c, d] = self.sets;
+        (a & (b | c | d)) | (b & (c | d)) | (c & d) != 0
+    }
+}
+
+/// Tags of the maps of fields: doubles, ints, strings, bools.
+pub(super) const TYPES: [u8; 4] = [0x42, 0x4a, 0x52, 0x62];
+
+/// A set of one of 64 values, chosen by `name`.
+#[inline]
+pub(super) fn one_of_64(name: &[u8]) -> u64 {
+    let (Some(first), Some(last)) = (name.first(), name.last()) else {
+        return 1;
+    };
+    let hash = name.len() as u32 ^ u32::from(*first).wrapping_mul(31) ^ u32::from(*last).wrapping_mul(7);
+    1 << (hash & 63)
+}

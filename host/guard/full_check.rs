@@ -1,0 +1,178 @@
+//! The fields of one response, each checked by itself.
+
+use std::collections::HashSet;
+
+use super::fast_path::high_bits;
+use super::field_types::{Seen, one_of_64};
+use super::violation::{MAX_ENTRIES, Problem};
+use crate::protocol::wire::{FIXED64, Fields, LEN, VARINT, WireField};
+
+pub(super) fn begin(message: &[u8]) -> Result<(), Problem> {
+    let mut fields = Fields::new(message);
+    while let Some(field) = fields.next().map_err(|_| Problem::Malformed("begin"))? {
+        match field.number {
+            1 => text(field, "name")?,
+            2 => text(field, "group")?,
+            3 => {
+                entry(field, "tags", LEN)?;
+            }
+            4 => varint(field, "size")?,
+            5 => varint(field, "byName")?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn end(message: &[u8]) -> Result<(), Problem> {
+    let mut fields = Fields::new(message);
+    while let Some(field) = fields.next().map_err(|_| Problem::Malformed("end"))? {
+        match field.number {
+            1 => text(field, "name")?,
+            2 => text(field, "group")?,
+            3 => varint(field, "tmax")?,
+            4 => {
+                entry(field, "tags", LEN)?;
+            }
+            5 => varint(field, "byName")?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn error(message: &[u8]) -> Result<&str, Problem> {
+    let mut fields = Fields::new(message);
+    let mut error = "";
+    while let Some(field) = fields.next().map_err(|_| Problem::Malformed("error"))? {
+        if field.number == 1 {
+            text(field, "error")?;
+            error = std::str::from_utf8(field.value).map_err(|_| Problem::Utf8("error"))?;
+        }
+    }
+    Ok(error)
+}
+
+#[inline]
+fn varint(field: WireField<'_>, name: &'static str) -> Result<(), Problem> {
+    if field.wire_type == VARINT { Ok(()) } else { Err(Problem::Malformed(name)) }
+}
+
+#[inline]
+fn text(field: WireField<'_>, name: &'static str) -> Result<(), Problem> {
+    if field.wire_type != LEN {
+        return Err(Problem::Malformed(name));
+    }
+    utf8(field.value, name)
+}
+
+#[inline]
+fn utf8(bytes: &[u8], name: &'static str) -> Result<(), Problem> {
+    if high_bits(bytes) == 0 || std::str::from_utf8(bytes).is_ok() {
+        Ok(())
+    } else {
+        Err(Problem::Utf8(name))
+    }
+}
+
+/// Checks a point.
+#[inline(never)]
+pub(super) fn point_of_any_form(message: &[u8]) -> Result<Seen, Problem> {
+    let (mut seen, mut rest, mut entries) = (Seen::default(), message, 0);
+    while !rest.is_empty() {
+        entries += 1;
+        if entries > MAX_ENTRIES {
+            return Err(Problem::TooManyEntries);
+        }
+        rest = field_of_any_form(rest, &mut seen)?;
+    }
+    Ok(seen)
+}
+
+/// Checks the first field of a point and returns what follows.
+fn field_of_any_form<'a>(message: &'a [u8], seen: &mut Seen) -> Result<&'a [u8], Problem> {
+    let mut fields = Fields::new(message);
+    let field = fields.next().ok().flatten().ok_or(Problem::Malformed("point"))?;
+    match field.number {
+        1 => varint(field, "time")?,
+        2 => text(field, "name")?,
+        3 => text(field, "database")?,
+        4 => text(field, "retentionPolicy")?,
+        5 => text(field, "group")?,
+        6 => text(field, "dimensions")?,
+        7 => {
+            entry(field, "tags", LEN)?;
+        }
+        8 => {
+            seen.sets[0] |= entry(field, "fieldsDouble", FIXED64)?;
+            seen.not_finite |= !number_of(field).is_finite();
+        }
+        9 => seen.sets[1] |= entry(field, "fieldsInt", VARINT)?,
+        10 => seen.sets[2] |= entry(field, "fieldsString", LEN)?,
+        12 => seen.sets[3] |= entry(field, "fieldsBool", VARINT)?,
+        11 => varint(field, "byName")?,
+        _ => {}
+    }
+    Ok(fields.rest())
+}
+
+/// The key of a map entry; the last one if there are more, as decoders do.
+pub(super) fn key_of(entry: WireField<'_>) -> &[u8] {
+    let (mut key, mut parts) = (&[][..], Fields::new(entry.value));
+    while let Ok(Some(part)) = parts.next() {
+        if part.number == 1 {
+            key = part.value;
+        }
+    }
+    key
+}
+
+/// The value of an entry of fieldsDouble; the last one if there are more.
+fn number_of(entry: WireField<'_>) -> f64 {
+    let (mut number, mut parts) = (0.0, Fields::new(entry.value));
+    while let Ok(Some(part)) = parts.next() {
+        if part.number == 2
+            && let Ok(bytes) = part.value.try_into()
+        {
+            number = f64::from_le_bytes(bytes);
+        }
+    }
+    number
+}
+
+/// The names of the fields of a point that are numbers and not finite. Of two entries with one name
+/// the later one counts.
+pub(super) fn not_finite(message: &[u8]) -> HashSet<&[u8]> {
+    let (mut names, mut fields) = (HashSet::new(), Fields::new(message));
+    while let Ok(Some(field)) = fields.next() {
+        if field.number == 8 {
+            if number_of(field).is_finite() {
+                names.remove(key_of(field));
+            } else {
+                names.insert(key_of(field));
+            }
+        }
+    }
+    names
+}
+
+/// Checks one map entry with values of `wire_type`, and returns the set of its key: see [`Seen`].
+fn entry(field: WireField<'_>, name: &'static str, wire_type: u8) -> Result<u64, Problem> {
+    if field.wire_type != LEN {
+        return Err(Problem::Malformed(name));
+    }
+    let mut set = 1;
+    let mut parts = Fields::new(field.value);
+    while let Some(part) = parts.next().map_err(|_| Problem::Malformed(name))? {
+        match part.number {
+            1 => {
+                text(part, name)?;
+                set = one_of_64(part.value);
+            }
+            2 if part.wire_type != wire_type => return Err(Problem::Malformed(name)),
+            2 if wire_type == LEN => utf8(part.value, name)?,
+            _ => {}
+        }
+    }
+    Ok(set)
+}

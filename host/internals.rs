@@ -1,0 +1,47 @@
+//! The hidden door: what the tests, the benches and the fuzz targets of this repository use of the private
+//! rooms.
+//!
+//! Not part of the public API: it changes without notice. What only they use is listed here, so that the
+//! compiler still finds code that nobody uses.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use crate::config::{Config, EdgeCheck, HostLimits, Limits, OnFull, Policy, SHIPPED, Unwanted};
+pub use crate::endpoint::socket_path;
+pub use crate::guard::{Guard, Passed, Violation};
+pub use crate::kapacitor_db::{Database, snapshots};
+pub use crate::logging::Who;
+pub use crate::plugin::{ABI, Compiler, Plugin, Plugins, Problem};
+pub use crate::protocol::wire;
+pub use crate::routing::Function;
+pub use crate::sandbox::{Engine, Sandbox, Surroundings};
+pub use crate::session::{Inbox, Item, Room};
+pub use crate::state::{Snapshot, SnapshotHeader, Taken, now};
+pub use crate::units::{Bytes, Span};
+
+/// Admits the bytes of a module, as [`Plugin::admit`] does with those of a file. They are compiled in this
+/// process.
+///
+/// # Errors
+///
+/// At the first thing that is wrong.
+pub async fn admit(
+    engine: &Arc<Engine>,
+    name: &str,
+    bytes: &[u8],
+    limits: &Limits,
+) -> Result<Plugin, Problem> {
+    let compiler = Compiler {
+        program: None,
+        limits: HostLimits::default(),
+        stack: limits.stack,
+        folder: PathBuf::new(),
+    };
+    Plugin::from_bytes(engine, name, bytes.to_vec(), limits, &compiler).await
+}
+
+/// The linear memory of a sandbox.
+pub fn memory(sandbox: &Sandbox) -> &[u8] {
+    sandbox.memory()
+}

@@ -1,0 +1,164 @@
+//! Log lines the way Kapacitor writes them: `ts=… lvl=info msg="…" function=… task=… node=…`.
+//!
+//! Lines go to stderr, one `write` each. Kapacitor stops reading the stderr of a UDF for good at a
+//! line of 64 KiB, so a line is cut well before that.
+
+use std::fmt;
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+use super::text::{cut, put_visible};
+use crate::config::LogLevel;
+
+/// Longest value of one key in bytes, before quoting.
+const MAX_VALUE: usize = 4096;
+
+/// Longest line in bytes. Quoting can make a value six times as long.
+const MAX_LINE: usize = 32 * 1024;
+
+/// Writes what is still to be written when it is dropped.
+pub use tracing_appender::non_blocking::WorkerGuard;
+
+/// Lines that may wait for stderr. With more, lines are lost rather than a session stopped: whoever
+/// reads stderr may be slow, or gone.
+const WAITING: usize = 10_000;
+
+/// Starts logging to stderr. Only the first call counts.
+#[must_use = "lines are lost when it is dropped"]
+pub fn start(level: LogLevel) -> WorkerGuard {
+    let level = match level {
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Error => LevelFilter::ERROR,
+    };
+    let (writer, guard) = tracing_appender::non_blocking::NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(WAITING)
+        .thread_name("log")
+        .finish(std::io::stderr());
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(level).with_writer(writer).event_format(Logfmt).finish();
+    // An error means that logging was started before, which is what was wanted.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+    guard
+}
+
+struct Logfmt;
+
+impl<S, N> FormatEvent<S, N> for Logfmt
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        // Dependencies may log; their lines are of use only to a developer.
+        if !event.metadata().target().starts_with("kapacitor_wasm") {
+            return Ok(());
+        }
+        let level = match *event.metadata().level() {
+            Level::ERROR => "error",
+            Level::WARN => "warn",
+            Level::INFO => "info",
+            _ => "debug",
+        };
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let now = humantime::format_rfc3339_millis(std::time::SystemTime::now());
+        let mut line = format!("ts={now} lvl={level}");
+        put("msg", &fields.message, &mut line);
+        for (key, value) in &fields.others {
+            put(key, value, &mut line);
+        }
+        cut(&mut line, MAX_LINE);
+        writeln!(writer, "{line}")
+    }
+}
+
+#[derive(Default)]
+struct Fields {
+    message: String,
+    others: Vec<(&'static str, String)>,
+}
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.record_str(field, &format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "message" {
+            self.message = value.to_owned();
+        } else if !value.is_empty() {
+            self.others.push((field.name(), value.to_owned()));
+        }
+    }
+}
+
+/// Appends ` key=value`. Anything that could be taken for more than text is quoted and escaped, so
+/// that no value can end its line, forge a key or reach a terminal as a control sequence.
+fn put(key: &str, value: &str, line: &mut String) {
+    let mut value = value.to_owned();
+    cut(&mut value, MAX_VALUE);
+    line.push(' ');
+    line.push_str(key);
+    line.push('=');
+    let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '=' | '\\');
+    if !value.is_empty() && value.chars().all(plain) {
+        line.push_str(&value);
+        return;
+    }
+    line.push('"');
+    for c in value.chars() {
+        match c {
+            '"' | '\\' => line.extend(['\\', c]),
+            '\n' => line.push_str("\\n"),
+            '\t' => line.push_str("\\t"),
+            c => put_visible(c, line),
+        }
+    }
+    line.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(value: &str) -> String {
+        let mut line = String::new();
+        put("text", value, &mut line);
+        line
+    }
+
+    #[test]
+    fn values_are_quoted_when_they_must_be() {
+        assert_eq!(line("cpu"), " text=cpu");
+        assert_eq!(line(""), " text=\"\"");
+        assert_eq!(line("a b"), " text=\"a b\"");
+        assert_eq!(line("say \"hi\""), " text=\"say \\\"hi\\\"\"");
+    }
+
+    #[test]
+    fn guest_text_cannot_leave_its_value() {
+        assert_eq!(line("x\nlvl=error msg=forged"), " text=\"x\\nlvl=error msg=forged\"");
+        assert_eq!(line("\u{1b}[2J\r\0"), " text=\"\\u001b[2J\\u000d\\u0000\"");
+        assert_eq!(line("\u{202e}txt"), " text=\"\\u202etxt\"");
+    }
+
+    #[test]
+    fn long_values_are_cut() {
+        let line = line(&"é".repeat(MAX_VALUE));
+        assert!(line.len() < MAX_VALUE + 100, "{}", line.len());
+        assert!(line.contains("4096 bytes cut"), "{line}");
+    }
+}

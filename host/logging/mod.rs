@@ -1,0 +1,12 @@
+//! Log lines as Kapacitor writes them, and the labels that say which task a line is about.
+//!
+//! Uses `config` for the level. It never waits for stderr.
+
+mod labels;
+mod logfmt;
+mod text;
+
+pub use labels::Who;
+pub(crate) use labels::log_for;
+pub(crate) use logfmt::{WorkerGuard, start};
+pub(crate) use text::{cut, visible};

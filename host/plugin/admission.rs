@@ -1,0 +1,172 @@
+//! A plugin: one `.wasm` file, admitted, compiled once, shared by all its sandboxes.
+//!
+//! A file is admitted only if everything that can be known before a task needs it is right. Each
+//! refusal is one sentence: the file, what is wrong, what to do.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use wasmtime::InstancePre;
+
+use super::interface::{check_info, check_interface};
+use super::refusal::{Problem, Refusal, invalid};
+use crate::config::Edges;
+use crate::config::Limits;
+use crate::digest::hex;
+use crate::logging::Who;
+use crate::plugin::compile::{Compiled, Compiler};
+use crate::protocol::InfoResponse;
+use crate::sandbox::Engine;
+use crate::sandbox::Image;
+use crate::sandbox::{Guest, GuestError, Sandbox, Surroundings};
+use crate::units::Bytes;
+
+/// An admitted plugin.
+pub struct Plugin {
+    /// File name without `.wasm`.
+    pub name: String,
+    /// SHA-256 of the file.
+    pub sha256: [u8; 32],
+    /// What the plugin says of itself; the options sorted by name.
+    pub info: InfoResponse,
+    /// Whether it has a snapshot format of its own.
+    pub own_format: bool,
+    /// Version of that format, zero if it does not say one.
+    pub state_version: u32,
+    /// Its memory when freshly instantiated, or why its state can't be captured.
+    pub image: Result<Image, String>,
+    /// Whether it asks for the time.
+    pub reads_clock: bool,
+    /// Memory that an instance begins with.
+    pub min_memory: Bytes,
+    pre: InstancePre<Guest>,
+}
+
+impl Plugin {
+    /// Reads, checks and compiles `path`, and asks the plugin once for its Info, under `limits`.
+    ///
+    /// # Errors
+    ///
+    /// At the first thing that is wrong.
+    pub async fn admit(
+        engine: &Arc<Engine>,
+        path: &Path,
+        limits: &Limits,
+        compiler: &Compiler,
+    ) -> Result<Self, Refusal> {
+        let refuse = |problem| Refusal { path: path.to_owned(), problem };
+        let bytes = read(path, compiler.limits.module).map_err(refuse)?;
+        Self::from_bytes(engine, &name_of(path), bytes, limits, compiler).await.map_err(refuse)
+    }
+
+    pub(crate) async fn from_bytes(
+        engine: &Arc<Engine>,
+        name: &str,
+        bytes: Vec<u8>,
+        limits: &Limits,
+        compiler: &Compiler,
+    ) -> Result<Self, Problem> {
+        let sha256: [u8; 32] = Sha256::digest(&bytes).into();
+        let Compiled { module, captured } = compiler.compile(engine, bytes, &sha256).await?;
+        let min_memory = check_interface(&module)?;
+        if min_memory > limits.memory {
+            return Err(Problem::Memory { needs: min_memory, limit: limits.memory });
+        }
+        let pre = engine.linker.instantiate_pre(&module).map_err(invalid)?;
+
+        let who = Who { plugin: name.to_owned(), ..Who::default() };
+        let surroundings = Surroundings::alone(who, *limits);
+        let mut sandbox = Sandbox::new(&pre, &surroundings).await.map_err(Problem::Call)?;
+        let image = captured.map(|()| Image::of(&mut sandbox, &module));
+        let info = sandbox.info().await.map_err(Problem::Call)?;
+        let info = check_info(info)?;
+        let state_version = sandbox.state_version().await.map_err(Problem::Call)?;
+        Ok(Self {
+            name: name.to_owned(),
+            sha256,
+            info,
+            own_format: module.get_export("udf_snapshot").is_some(),
+            state_version,
+            image,
+            reads_clock: module.imports().any(|import| import.name() == "clock_time_get"),
+            pre,
+            min_memory,
+        })
+    }
+
+    /// Its version as logs show it: how its SHA-256 begins.
+    pub fn version(&self) -> String {
+        hex(&self.sha256[..4])
+    }
+
+    /// What the plugin takes and gives.
+    pub fn edges(&self) -> Edges {
+        Edges { wants: self.info.wants(), provides: self.info.provides() }
+    }
+
+    /// A new instance.
+    ///
+    /// # Errors
+    ///
+    /// When the plugin can't start under these limits.
+    pub async fn start(&self, surroundings: &Surroundings) -> Result<Sandbox, GuestError> {
+        Sandbox::new(&self.pre, surroundings).await
+    }
+
+    /// Whether a sandbox can start with so much memory.
+    ///
+    /// # Errors
+    ///
+    /// When it can't.
+    pub fn check_limits(&self, limits: &Limits) -> Result<(), Problem> {
+        if self.min_memory > limits.memory {
+            return Err(Problem::Memory { needs: self.min_memory, limit: limits.memory });
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plugin").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// The plugin's name: the file's, without `.wasm`.
+pub fn name_of(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The `.wasm` files of a folder by name.
+///
+/// # Errors
+///
+/// When the folder can't be read.
+pub fn files_in(folder: &Path) -> io::Result<BTreeMap<String, PathBuf>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|e| e == "wasm") {
+            files.insert(name_of(&path), path);
+        }
+    }
+    Ok(files)
+}
+
+fn read(path: &Path, most: Bytes) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    // What the file's length claims is not relied on.
+    let file = fs::File::open(path).map_err(Problem::Read)?;
+    if file.metadata().map_err(Problem::Read)?.is_dir() {
+        return Err(Problem::Read(io::ErrorKind::IsADirectory.into()));
+    }
+    file.take(most.0.saturating_add(1)).read_to_end(&mut bytes).map_err(Problem::Read)?;
+    if bytes.len() as u64 > most.0 {
+        return Err(Problem::TooLarge(most));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,198 @@
+//! From the bytes of a `.wasm` file to machine code.
+//!
+//! A compiler can be made to run for hours and to take gigabytes by a file of a few kilobytes, and
+//! nothing can interrupt it. So a file is compiled by a process of its own, which has a limit for its
+//! time and one for its memory. The machine code comes back through a folder that only this program
+//! writes to, which keeps it for the next start as well.
+
+use std::fs;
+use std::io;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::thread;
+
+use rustix::process::{Resource, Rlimit, Signal, setrlimit};
+use sha2::{Digest, Sha256};
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+use wasmtime::Module;
+
+use super::code_folder::make_private_folder;
+use crate::config::HostLimits;
+use crate::digest::hex;
+use crate::plugin::refusal::{Problem, invalid, one_line};
+use crate::sandbox::Engine;
+use crate::units::{Bytes, Span};
+
+/// A module in machine code.
+pub(crate) struct Compiled {
+    pub module: Module,
+    /// Whether a snapshot can hold its state, or why not.
+    pub captured: Result<(), String>,
+}
+
+/// How plugins are compiled.
+#[derive(Clone, Debug)]
+pub struct Compiler {
+    /// This program, which compiles in a process of its own; `None` to do it in this one.
+    pub program: Option<PathBuf>,
+    /// Limits of one plugin.
+    pub limits: HostLimits,
+    /// `limits.stack`, which is part of the engine's settings.
+    pub stack: Bytes,
+    /// See [`CodeFolder`].
+    pub folder: PathBuf,
+}
+
+impl Compiler {
+    /// Compiles `bytes`, whose hash is `sha256`.
+    ///
+    /// # Errors
+    ///
+    /// When they are no module, or one that exceeds the limits.
+    pub(crate) async fn compile(
+        &self,
+        engine: &Arc<Engine>,
+        bytes: Vec<u8>,
+        sha256: &[u8; 32],
+    ) -> Result<Compiled, Problem> {
+        // What is plainly wrong needs no process.
+        check_header(&bytes)?;
+        let deadline = self.limits.compile_deadline;
+        // Nor does a file that one has compiled within these limits before.
+        let mark = self.mark(sha256);
+        let known = mark.exists();
+        if let Some(program) = self.program.as_ref().filter(|_| !known) {
+            let apart = self.compile_apart(program, &bytes);
+            match tokio::time::timeout(deadline.0, apart).await {
+                Ok(result) => result?,
+                Err(_) => return Err(Problem::Compile(deadline)),
+            }
+        }
+        // Finds what the other process has left in the folder, or the same mistake.
+        let (done, compiled) = tokio::sync::oneshot::channel();
+        let engine = Arc::clone(engine);
+        thread::Builder::new()
+            .name("compile".to_owned())
+            .spawn(move || drop(done.send(if known { compile_known } else { compile }(&engine, &bytes))))
+            .map_err(Problem::Read)?;
+        match tokio::time::timeout(deadline.0, compiled).await {
+            Ok(Ok(compiled)) => {
+                if compiled.is_ok() && !known && self.program.is_some() {
+                    // Without it the next start takes a little longer.
+                    let _ =
+                        mark.parent().map_or(Ok(()), make_private_folder).and_then(|()| fs::write(&mark, ""));
+                }
+                compiled
+            }
+            // The thread panicked; its message is on stderr.
+            Ok(Err(_)) => Err(Problem::Invalid("the compiler failed on it".to_owned())),
+            Err(_) => Err(Problem::Compile(deadline)),
+        }
+    }
+
+    /// The file whose existence says that bytes with this hash have been compiled within these limits by this
+    /// version of the host. It lies beside the machine code, so it is trusted as much.
+    fn mark(&self, sha256: &[u8; 32]) -> PathBuf {
+        let HostLimits { compile_deadline, compile_memory, .. } = self.limits;
+        let mut key = Sha256::new();
+        key.update(format!(
+            "{} {} {compile_deadline} {compile_memory} ",
+            env!("CARGO_PKG_VERSION"),
+            self.stack
+        ));
+        key.update(sha256);
+        self.folder.join("within-limits").join(hex(&key.finalize()))
+    }
+
+    async fn compile_apart(&self, program: &Path, bytes: &[u8]) -> Result<(), Problem> {
+        let mut child = Command::new(program)
+            .arg("compile")
+            .args(["--stack", &self.stack.to_string()])
+            .args(["--compile-deadline", &self.limits.compile_deadline.to_string()])
+            .args(["--compile-memory", &self.limits.compile_memory.to_string()])
+            .arg(&self.folder)
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(Problem::Read)?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // It may have ended already, which its status says.
+            let _ = stdin.write_all(bytes).await;
+        }
+        self.judge(child.wait().await.map_err(Problem::Read)?)
+    }
+
+    fn judge(&self, status: ExitStatus) -> Result<(), Problem> {
+        const PANIC: i32 = 101;
+        match (status.code(), status.signal().and_then(Signal::from_named_raw)) {
+            // What it refused is refused here again, with the reason.
+            (Some(0 | 1), _) => Ok(()),
+            (Some(PANIC), _) => Err(Problem::Invalid("the compiler failed on it".to_owned())),
+            // Rust aborts when there is no memory.
+            (_, Some(Signal::ABORT | Signal::SEGV)) => {
+                Err(Problem::CompileMemory(self.limits.compile_memory))
+            }
+            (_, Some(Signal::XCPU | Signal::KILL)) => Err(Problem::Compile(self.limits.compile_deadline)),
+            _ => Err(Problem::Invalid(format!("compiling it ended with {status}"))),
+        }
+    }
+}
+
+/// How many cores there are to compile on.
+pub(crate) fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Lets this process use so much time and memory, and no more.
+///
+/// # Errors
+///
+/// What the system says.
+pub fn limit_this_process(time: Span, memory: Bytes) -> io::Result<()> {
+    // It compiles on all cores.
+    let seconds = time.0.as_secs().saturating_mul(cores() as u64).saturating_add(1);
+    let limit = |current: u64| Rlimit { current: Some(current), maximum: Some(current) };
+    setrlimit(Resource::Cpu, limit(seconds))?;
+    setrlimit(Resource::As, limit(memory.0))?;
+    setrlimit(Resource::Core, limit(0))?;
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    Ok(())
+}
+
+fn check_header(bytes: &[u8]) -> Result<(), Problem> {
+    match bytes {
+        [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => Ok(()),
+        [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => Err(Problem::Component),
+        _ => Err(Problem::NotWasm),
+    }
+}
+
+/// Compiles `bytes` in this process, or finds their machine code in the engine's folder.
+pub(crate) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Compiled, Problem> {
+    Module::validate(&engine.wasmtime, bytes).map_err(invalid)?;
+    compile_known(engine, bytes)
+}
+
+/// The same for bytes that are known to be valid.
+fn compile_known(engine: &Engine, bytes: &[u8]) -> Result<Compiled, Problem> {
+    // Globals that a snapshot needs are made visible. A module for which that is not enough runs as
+    // it is, without snapshots.
+    let (instrumented, captured) = match wasmtime_wizer::Wizer::new().instrument(bytes) {
+        Ok((_, instrumented)) => (instrumented, Ok(())),
+        Err(e) => (Vec::new(), Err(one_line(&e))),
+    };
+    let code = if captured.is_ok() { &instrumented } else { bytes };
+    let module = Module::new(&engine.wasmtime, code).map_err(invalid)?;
+    Ok(Compiled { module, captured })
+}
+
+/// Compiles `bytes` into the engine's folder; true if they are a module.
+pub fn compile_into_folder(engine: &Engine, bytes: &[u8]) -> bool {
+    compile(engine, bytes).is_ok()
+}

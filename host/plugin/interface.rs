@@ -1,0 +1,169 @@
+//! The guest interface: what a plugin may import, what it must export, and how it describes itself.
+
+use prost::Message;
+use wasmtime::{ExternType, Module, ValType};
+
+use super::refusal::{Problem, printable};
+use crate::config::is_identifier;
+use crate::protocol::{EdgeType, InfoResponse, ValueType};
+use crate::units::Bytes;
+
+/// Version of the guest interface that this host speaks.
+pub const ABI: u32 = 1;
+
+/// Largest InfoResponse of a plugin.
+const MAX_INFO: Bytes = Bytes::kib(64);
+
+/// Most options of one plugin.
+const MAX_OPTIONS: usize = 256;
+
+/// What the name of the ABI's marker begins with; its version follows.
+const MARKER: &str = "kapacitor_udf_abi_";
+
+/// The functions of WASI preview 1 that a plugin may import. With nothing granted they find no
+/// files, no arguments and no environment; what is missing would be a socket.
+const WASI: [&str; 42] = [
+    "args_get",
+    "args_sizes_get",
+    "clock_res_get",
+    "clock_time_get",
+    "environ_get",
+    "environ_sizes_get",
+    "fd_advise",
+    "fd_allocate",
+    "fd_close",
+    "fd_datasync",
+    "fd_fdstat_get",
+    "fd_fdstat_set_flags",
+    "fd_fdstat_set_rights",
+    "fd_filestat_get",
+    "fd_filestat_set_size",
+    "fd_filestat_set_times",
+    "fd_pread",
+    "fd_prestat_dir_name",
+    "fd_prestat_get",
+    "fd_pwrite",
+    "fd_read",
+    "fd_readdir",
+    "fd_renumber",
+    "fd_seek",
+    "fd_sync",
+    "fd_tell",
+    "fd_write",
+    "path_create_directory",
+    "path_filestat_get",
+    "path_filestat_set_times",
+    "path_link",
+    "path_open",
+    "path_readlink",
+    "path_remove_directory",
+    "path_rename",
+    "path_symlink",
+    "path_unlink_file",
+    "poll_oneoff",
+    "proc_exit",
+    "random_get",
+    "sched_yield",
+    "proc_raise",
+];
+
+/// Checks imports and exports; returns the memory that an instance begins with.
+pub(super) fn check_interface(module: &Module) -> Result<Bytes, Problem> {
+    for import in module.imports() {
+        let allowed = matches!(import.ty(), ExternType::Func(_))
+            && match import.module() {
+                "kapacitor" => import.name() == "log",
+                "wasi_snapshot_preview1" => WASI.contains(&import.name()),
+                _ => false,
+            };
+        if !allowed {
+            return Err(Problem::Import(printable(&format!("{}.{}", import.module(), import.name()))));
+        }
+    }
+
+    let marker = format!("{MARKER}{ABI}");
+    if !matches!(module.get_export(&marker), Some(ExternType::Func(_))) {
+        let other = module.exports().find_map(|e| e.name().strip_prefix(MARKER).map(printable));
+        return Err(other.map_or(Problem::NoMarker, |found| Problem::OtherAbi { found }));
+    }
+
+    use ValType::{I32, I64};
+    let call = |name, expected, params, results, required| Call { name, expected, params, results, required };
+    for call in [
+        call("udf_info", "() -> i64", &[], &[I64], true),
+        call("udf_input", "(i32) -> i32", &[I32], &[I32], true),
+        call("udf_init", "(i32, i32) -> i64", &[I32, I32], &[I64], true),
+        call("udf_process", "(i32, i32) -> i64", &[I32, I32], &[I64], true),
+        call("udf_finish", "() -> i64", &[], &[I64], true),
+        call("udf_snapshot", "() -> i64", &[], &[I64], false),
+        call("udf_restore", "(i32, i32) -> i64", &[I32, I32], &[I64], false),
+        call("udf_state_version", "() -> i32", &[], &[I32], false),
+        call("_initialize", "() -> ()", &[], &[], false),
+    ] {
+        if !call.is_of(module) {
+            return Err(Problem::Export { name: call.name, expected: call.expected });
+        }
+    }
+    if module.get_export("udf_snapshot").is_some() != module.get_export("udf_restore").is_some() {
+        return Err(Problem::HalfSnapshot);
+    }
+    match module.get_export("memory") {
+        Some(ExternType::Memory(memory)) => Ok(Bytes(memory.minimum() << 16)),
+        _ => Err(Problem::Export { name: "memory", expected: "memory" }),
+    }
+}
+
+/// A function of the guest interface.
+struct Call {
+    name: &'static str,
+    expected: &'static str,
+    params: &'static [ValType],
+    results: &'static [ValType],
+    required: bool,
+}
+
+impl Call {
+    /// Whether `module` exports it as it is to be, or need not export it.
+    fn is_of(&self, module: &Module) -> bool {
+        let same = |found: &[ValType], expected: &[ValType]| {
+            found.len() == expected.len() && found.iter().zip(expected).all(|(a, b)| a.matches(b))
+        };
+        match module.get_export(self.name) {
+            Some(ExternType::Func(ty)) => {
+                same(&ty.params().collect::<Vec<_>>(), self.params)
+                    && same(&ty.results().collect::<Vec<_>>(), self.results)
+            }
+            Some(_) => false,
+            None => !self.required,
+        }
+    }
+}
+
+pub(super) fn check_info(bytes: &[u8]) -> Result<InfoResponse, Problem> {
+    let wrong = |what: String| Problem::Info(what);
+    if bytes.len() > MAX_INFO.as_usize() {
+        return Err(wrong(format!("its InfoResponse is larger than {MAX_INFO}")));
+    }
+    let info = InfoResponse::decode(bytes)
+        .map_err(|e| wrong(format!("udf_info does not return an InfoResponse: {e}")))?;
+    for edge in [info.wants, info.provides] {
+        if EdgeType::try_from(edge).is_err() {
+            return Err(wrong(format!("{edge} is no edge type: 0 is stream, 1 is batch")));
+        }
+    }
+    if info.options.len() > MAX_OPTIONS {
+        return Err(wrong(format!("it has more than {MAX_OPTIONS} options")));
+    }
+    for (name, option) in &info.options {
+        if !is_identifier(name) {
+            return Err(wrong(format!(
+                "a TICKscript can't call option `{}`: use letters, digits and `_`",
+                printable(name)
+            )));
+        }
+        if let Some(ty) = option.value_types.iter().find(|ty| ValueType::try_from(**ty).is_err()) {
+            return Err(wrong(format!("option `{name}` has a value of unknown type {ty}")));
+        }
+    }
+    Ok(info)
+}

@@ -1,0 +1,22 @@
+//! A plugin: one `.wasm` file, admitted, compiled once, shared by all its sandboxes.
+//!
+//! Uses `sandbox`, in which a plugin is asked for its Info before any task gets it, and the rooms below. It
+//! never keeps a running guest, and knows nothing of tasks.
+
+mod admission;
+mod code_folder;
+mod compile;
+mod interface;
+mod library;
+mod refusal;
+mod stamp;
+mod watcher;
+
+pub use admission::Plugin;
+pub use code_folder::CodeFolder;
+pub(crate) use compile::cores;
+pub use compile::{Compiler, compile_into_folder, limit_this_process};
+pub use interface::ABI;
+pub use library::{Library, Loader, Observer, Plugins, files};
+pub use refusal::{Problem, Refusal};
+pub use watcher::watch;

@@ -1,0 +1,83 @@
+//! Why a file is not admitted as a plugin.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use super::interface::ABI;
+use crate::sandbox::GuestError;
+use crate::units::{Bytes, Span};
+
+/// Why a file was not admitted.
+#[derive(Debug, Error)]
+#[error("{}: {problem}", .path.display())]
+pub struct Refusal {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong and what to do.
+    pub problem: Problem,
+}
+
+/// What can be wrong with a file.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each one's message says it")]
+pub enum Problem {
+    #[error("can't be read: {0}")]
+    Read(io::Error),
+    #[error("was deleted: put it back")]
+    Deleted,
+    #[error(
+        "is larger than host.module = {0}: build it with --release and strip its debug information, or raise it"
+    )]
+    TooLarge(Bytes),
+    #[error("takes longer to compile than host.compile-deadline = {0}: make it smaller, or raise it")]
+    Compile(Span),
+    #[error("takes more memory to compile than host.compile-memory = {0}: make it smaller, or raise it")]
+    CompileMemory(Bytes),
+    #[error("is not a WebAssembly module: it does not begin with \\0asm")]
+    NotWasm,
+    #[error("is a WebAssembly component: build a core module, for wasm32-unknown-unknown or wasm32-wasip1")]
+    Component,
+    #[error("is not a valid module: {0}; build it again, without WebAssembly proposals beyond 2.0")]
+    Invalid(String),
+    #[error(
+        "imports `{0}`, which the host does not give: a plugin gets kapacitor.log and WASI preview 1 without sockets"
+    )]
+    Import(String),
+    #[error(
+        "has no export kapacitor_udf_abi_1, so it is no plugin of this host: a Rust plugin needs `register!`"
+    )]
+    NoMarker,
+    #[error(
+        "is made for guest interface {found}, and this host speaks {ABI}: build it with a kapacitor-guest of the same version as the host"
+    )]
+    OtherAbi { found: String },
+    #[error("has no export `{name}: {expected}`: a plugin must export all functions of the guest interface")]
+    Export { name: &'static str, expected: &'static str },
+    #[error("needs {needs} of memory to start, more than limits.memory = {limit}: raise it")]
+    Memory { needs: Bytes, limit: Bytes },
+    #[error(
+        "exports only one of udf_snapshot and udf_restore: export both, or none to have its memory saved"
+    )]
+    HalfSnapshot,
+    #[error("fails at its first call: {0}")]
+    Call(GuestError),
+    #[error("describes itself wrongly: {0}")]
+    Info(String),
+}
+
+pub(super) fn invalid(error: wasmtime::Error) -> Problem {
+    Problem::Invalid(one_line(&error))
+}
+
+/// Text from a module, for a message.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().take(80).flat_map(char::escape_default).collect()
+}
+
+/// An error and its causes as one line.
+pub(super) fn one_line(error: &wasmtime::Error) -> String {
+    let causes: Vec<String> = error.chain().map(|cause| cause.to_string().replace('\n', " ")).collect();
+    causes.join(": ")
+}

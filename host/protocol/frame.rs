@@ -1,0 +1,220 @@
+//! Frames: a varint length and a message, the way both sides write them.
+//!
+//! A frame from Kapacitor is looked at just enough to know what it is. Points and batches are not
+//! decoded.
+
+use prost::Message;
+use thiserror::Error;
+
+use crate::protocol::wire;
+use crate::protocol::wire::{Fields, WireError};
+use crate::protocol::{Request, RequestMessage};
+use crate::units::Bytes;
+
+/// Numbers of the fields of a Request.
+const POINT: u32 = 17;
+const END: u32 = 18;
+
+/// Where the first frame of some bytes lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Where the message begins, that is, the length of the frame's header.
+    pub start: usize,
+    /// Where the frame ends.
+    pub end: usize,
+}
+
+/// Why bytes from Kapacitor are no frame. Nothing after them can be trusted.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum FrameError {
+    /// The message would be larger than what is accepted.
+    #[error("a message of {length} bytes is larger than sessions.message = {max}")]
+    TooLarge {
+        /// The length that the header says.
+        length: u64,
+        /// The limit.
+        max: Bytes,
+    },
+    /// The header is no varint.
+    #[error("a frame header is not a varint")]
+    Header,
+    /// The message is no Request.
+    #[error("a message is not a Kapacitor request: {0}")]
+    Message(String),
+}
+
+/// Finds the first frame of `bytes`; `None` if more bytes are needed.
+///
+/// # Errors
+///
+/// When no more bytes can make it a frame of at most `max` bytes.
+#[inline]
+pub fn first(bytes: &[u8], max: Bytes) -> Result<Option<Frame>, FrameError> {
+    match wire::varint(bytes) {
+        Ok((length, _)) if length > max.0 => Err(FrameError::TooLarge { length, max }),
+        Ok((length, start)) => {
+            let end = usize::try_from(length).ok().and_then(|length| start.checked_add(length));
+            Ok(end.filter(|end| *end <= bytes.len()).map(|end| Frame { start, end }))
+        }
+        Err(WireError::Incomplete) => Ok(None),
+        Err(WireError::Malformed) => Err(FrameError::Header),
+    }
+}
+
+/// What a message from Kapacitor is.
+#[derive(Debug)]
+pub enum Kind {
+    /// A batch begins.
+    Begin,
+    /// A point.
+    Point,
+    /// A batch ends.
+    End,
+    /// A request that the host itself answers, or gives to the sandbox by itself.
+    Management(Box<RequestMessage>),
+    /// Nothing, or something that a later Kapacitor may know.
+    Unknown,
+}
+
+/// Tells what `message` is. Only management messages are decoded.
+///
+/// # Errors
+///
+/// When it is no request.
+#[inline]
+pub fn kind(message: &[u8]) -> Result<Kind, FrameError> {
+    // The tags of fields 16 to 18, which Kapacitor writes as the only field of a Request.
+    match message {
+        [0x8a, 0x01, ..] => Ok(Kind::Point),
+        [0x82, 0x01, ..] => Ok(Kind::Begin),
+        [0x92, 0x01, ..] => Ok(Kind::End),
+        _ => decoded_kind(message),
+    }
+}
+
+fn decoded_kind(message: &[u8]) -> Result<Kind, FrameError> {
+    let request = Request::decode(message).map_err(|e| FrameError::Message(e.to_string()))?;
+    Ok(match request.message {
+        None => Kind::Unknown,
+        Some(RequestMessage::Begin(_)) => Kind::Begin,
+        Some(RequestMessage::Point(_)) => Kind::Point,
+        Some(RequestMessage::End(_)) => Kind::End,
+        Some(message) => Kind::Management(Box::new(message)),
+    })
+}
+
+/// Takes the first frame off some whole data frames: what it is, the frame, and what follows it.
+pub fn first_data(frames: &[u8]) -> Option<(Kind, &[u8], &[u8])> {
+    let frame = first(frames, Bytes(u64::MAX)).ok().flatten()?;
+    let (whole, rest) = frames.split_at(frame.end);
+    Some((kind(&whole[frame.start..]).ok()?, whole, rest))
+}
+
+/// The message of one frame.
+pub fn message(frame: &[u8]) -> Option<RequestMessage> {
+    let found = first(frame, Bytes(u64::MAX)).ok().flatten()?;
+    Request::decode(&frame[found.start..found.end]).ok()?.message
+}
+
+/// The time of the batch that an End ends or, unless it is `in_batch`, of a Point, in nanoseconds since
+/// 1970. Only this field is read.
+pub fn time(frame: &[u8], in_batch: bool) -> Option<i64> {
+    let found = first(frame, Bytes(u64::MAX)).ok().flatten()?;
+    let data = Fields::new(&frame[found.start..found.end]).next().ok()??;
+    let number = match data.number {
+        POINT if !in_batch => 1,
+        END => 3,
+        _ => return None,
+    };
+    // What is zero is not written.
+    let mut time = 0;
+    let mut fields = Fields::new(data.value);
+    while let Ok(Some(field)) = fields.next() {
+        if field.number == number {
+            time = wire::varint(field.value).ok()?.0 as i64;
+        }
+    }
+    Some(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{BeginBatch, EndBatch, KeepaliveRequest, Point, put_request};
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_time_of_a_point_or_of_a_batch() {
+        let frame = |message| {
+            let mut frame = Vec::new();
+            put_request(message, &mut frame);
+            frame
+        };
+        let point =
+            |time| frame(RequestMessage::Point(Point { time, name: "cpu".into(), ..Point::default() }));
+        assert_eq!(time(&point(1_700_000_000_000_000_000), false), Some(1_700_000_000_000_000_000));
+        assert_eq!(time(&point(-1), false), Some(-1));
+        assert_eq!(time(&point(0), false), Some(0));
+        assert_eq!(time(&point(7), true), None);
+        let end = RequestMessage::End(EndBatch { tmax: 7, name: "cpu".into(), ..EndBatch::default() });
+        assert_eq!(time(&frame(end), true), Some(7));
+        assert_eq!(time(&frame(RequestMessage::Begin(BeginBatch::default())), true), None);
+        assert_eq!(time(&[], false), None);
+    }
+
+    const MAX: Bytes = Bytes::mib(1);
+
+    #[test]
+    fn a_length_is_never_trusted() {
+        for length in [MAX.0 + 1, 1 << 31, 1 << 40, 1 << 62, u64::MAX] {
+            let mut bytes = Vec::new();
+            wire::put_varint(length, &mut bytes);
+            assert_eq!(first(&bytes, MAX), Err(FrameError::TooLarge { length, max: MAX }));
+        }
+        assert_eq!(first(&[0xff; 11], MAX), Err(FrameError::Header));
+    }
+
+    #[test]
+    fn unknown_and_empty_requests_are_not_errors() {
+        assert!(matches!(kind(&[]), Ok(Kind::Unknown)));
+        // Field 19, two bytes.
+        assert!(matches!(kind(&[0x9a, 0x01, 2, 0, 0]), Ok(Kind::Unknown)));
+        assert!(matches!(kind(&[0x0f, 0xff]), Err(FrameError::Message(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn frames_are_found_however_the_bytes_are_split(
+            names in proptest::collection::vec(".{0,200}", 1..20),
+            split in 0..4096usize,
+        ) {
+            let mut bytes = Vec::new();
+            for (i, name) in names.iter().enumerate() {
+                put_request(RequestMessage::Point(Point { name: name.clone(), ..Point::default() }), &mut bytes);
+                put_request(RequestMessage::Keepalive(KeepaliveRequest { time: i as i64 }), &mut bytes);
+            }
+            let split = split.min(bytes.len());
+            let mut pos = 0;
+            let mut found = Vec::new();
+            for available in [split, bytes.len()] {
+                while let Some(frame) = first(&bytes[pos..available], MAX).unwrap() {
+                    found.push(Request::decode(&bytes[pos + frame.start..pos + frame.end]).unwrap());
+                    pos += frame.end;
+                }
+            }
+            prop_assert_eq!(pos, bytes.len());
+            prop_assert_eq!(found.len(), 2 * names.len());
+            for (i, pair) in found.chunks(2).enumerate() {
+                prop_assert!(matches!(&pair[0].message, Some(RequestMessage::Point(p)) if p.name == names[i]));
+                prop_assert!(matches!(&pair[1].message, Some(RequestMessage::Keepalive(k)) if k.time == i as i64));
+            }
+        }
+
+        #[test]
+        fn garbage_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..256)) {
+            if let Ok(Some(frame)) = first(&bytes, MAX) {
+                let _ = kind(&bytes[frame.start..frame.end]);
+            }
+        }
+    }
+}

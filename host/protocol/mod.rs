@@ -1,0 +1,12 @@
+//! Kapacitor's protocol: its messages, how they are framed, and how they are encoded.
+//!
+//! Uses `units` only. [`frame`] and [`wire`] read bytes in place and decode as little as they can.
+
+pub mod client;
+pub(crate) mod frame;
+mod messages;
+mod run;
+pub mod wire;
+
+pub use messages::*;
+pub(crate) use run::Run;

@@ -1,0 +1,143 @@
+//! The Info that Kapacitor was last told of each function.
+//!
+//! Kapacitor asks for it when it starts, and never again. A plugin that has changed since then can't be used
+//! in every way until Kapacitor was restarted, even if the host was restarted in between: so the Info is
+//! stored in `<state-dir>/told`, an encoded InfoResponse for each function.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use prost::Message as _;
+use tokio::runtime::Handle;
+use tracing::{debug, warn};
+
+use super::options::type_name;
+use crate::config::Edges;
+use crate::plugin::Plugin;
+use crate::protocol::InfoResponse;
+use crate::state::write_whole;
+
+/// Maximum size of a stored Info in bytes, larger than any InfoResponse of a plugin that was admitted.
+const MAX_STORED: u64 = 128 * 1024;
+
+/// The Info of each function, as Kapacitor knows it.
+#[derive(Debug)]
+pub struct AnnouncedInfo {
+    folder: PathBuf,
+    /// Whether it is stored for the next start of the host.
+    persistent: bool,
+    /// `None`: there is no stored Info, so Kapacitor was not told anything.
+    infos: Mutex<BTreeMap<String, Option<InfoResponse>>>,
+}
+
+impl AnnouncedInfo {
+    /// The Info that is stored in `state_dir`.
+    pub fn new(state_dir: &Path, persistent: bool) -> Self {
+        Self { folder: state_dir.join("told"), persistent, infos: Mutex::default() }
+    }
+
+    /// The Info of `function` that Kapacitor was told, if any.
+    pub fn get(&self, function: &str) -> Option<InfoResponse> {
+        let mut infos = self.infos.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = || if self.persistent { self.read(function) } else { None };
+        infos.entry(function.to_owned()).or_insert_with(read).clone()
+    }
+
+    fn read(&self, function: &str) -> Option<InfoResponse> {
+        let path = self.folder.join(function);
+        let length = fs::metadata(&path).ok()?.len();
+        let bytes = if length <= MAX_STORED { fs::read(path).ok()? } else { return None };
+        InfoResponse::decode(&bytes[..]).ok()
+    }
+
+    /// Notes that Kapacitor is told `info` of `function`. It is stored on a thread of `blocking`.
+    pub fn announce(&self, function: &str, info: &InfoResponse, blocking: &Handle) {
+        if self.get(function).as_ref() == Some(info) {
+            return;
+        }
+        let mut infos = self.infos.lock().unwrap_or_else(PoisonError::into_inner);
+        infos.insert(function.to_owned(), Some(info.clone()));
+        if self.persistent {
+            let (folder, name, bytes) = (self.folder.clone(), function.to_owned(), info.encode_to_vec());
+            // Kapacitor need not wait for the disk: without the file only a warning may be missing.
+            blocking.spawn_blocking(move || {
+                if let Err(e) = write_whole(&folder, &name, &bytes) {
+                    debug!(function = name, err = e.to_string(), "what Kapacitor was told can't be kept");
+                }
+            });
+        }
+    }
+
+    /// Reports where `plugin`, which `function` runs, differs from what Kapacitor was told.
+    pub fn compare(&self, function: &str, plugin: &Plugin) {
+        let Some(announced) = self.get(function) else { return };
+        let differs = differences(&announced, &plugin.info);
+        if !differs.is_empty() {
+            warn!(
+                function,
+                plugin = plugin.name,
+                differs = differs.join(", "),
+                "Kapacitor was told something else of this function: restart it to use the plugin as it is now"
+            );
+        }
+    }
+}
+
+/// Lists the differences between two Infos.
+fn differences(told: &InfoResponse, now: &InfoResponse) -> Vec<String> {
+    let mut differs = Vec::new();
+    let edges = |info: &InfoResponse| Edges { wants: info.wants(), provides: info.provides() };
+    if edges(told) != edges(now) {
+        differs.push(format!("edges {} were {}", edges(now), edges(told)));
+    }
+    let types = |info: &InfoResponse, option: &str| -> Option<String> {
+        let types: Vec<_> = info.options.get(option)?.value_types().map(type_name).collect();
+        Some(types.join(", "))
+    };
+    let mut names: Vec<&String> = told.options.keys().chain(now.options.keys()).collect();
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        match (types(told, name), types(now, name)) {
+            (Some(was), Some(is)) if was != is => {
+                differs.push(format!("option {name}({is}) was {name}({was})"))
+            }
+            (Some(was), None) => differs.push(format!("option {name}({was}) is gone")),
+            (None, Some(is)) => differs.push(format!("option {name}({is}) is new")),
+            _ => {}
+        }
+    }
+    differs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{OptionInfo, ValueType};
+
+    #[test]
+    fn differences_are_named() {
+        let info = |provides, options: &[(&str, ValueType)]| InfoResponse {
+            wants: 0,
+            provides,
+            options: options
+                .iter()
+                .map(|(name, ty)| ((*name).to_owned(), OptionInfo { value_types: vec![(*ty).into()] }))
+                .collect(),
+        };
+        let told = info(0, &[("a", ValueType::Int), ("b", ValueType::Int)]);
+        let now = info(1, &[("b", ValueType::Double), ("c", ValueType::String)]);
+        assert_eq!(differences(&told, &told), Vec::<String>::new());
+        assert_eq!(
+            differences(&told, &now),
+            [
+                "edges stream -> batch were stream -> stream",
+                "option a(int) is gone",
+                "option b(double) was b(int)",
+                "option c(string) is new"
+            ]
+        );
+    }
+}

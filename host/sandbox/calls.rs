@@ -1,0 +1,30 @@
+//! The functions of the guest interface.
+
+use wasmtime::{Instance, Store, TypedFunc};
+
+use super::guest::Guest;
+
+/// A guest's functions, looked up once.
+pub(super) struct Calls {
+    pub(super) input: TypedFunc<i32, i32>,
+    pub(super) info: TypedFunc<(), i64>,
+    pub(super) init: TypedFunc<(i32, i32), i64>,
+    pub(super) process: TypedFunc<(i32, i32), i64>,
+    pub(super) finish: TypedFunc<(), i64>,
+    pub(super) snapshot: Option<TypedFunc<(), i64>>,
+    pub(super) restore: Option<TypedFunc<(i32, i32), i64>>,
+}
+
+impl Calls {
+    pub(super) fn of(instance: Instance, store: &mut Store<Guest>) -> wasmtime::Result<Self> {
+        Ok(Self {
+            input: instance.get_typed_func(&mut *store, "udf_input")?,
+            info: instance.get_typed_func(&mut *store, "udf_info")?,
+            init: instance.get_typed_func(&mut *store, "udf_init")?,
+            process: instance.get_typed_func(&mut *store, "udf_process")?,
+            finish: instance.get_typed_func(&mut *store, "udf_finish")?,
+            snapshot: instance.get_typed_func(&mut *store, "udf_snapshot").ok(),
+            restore: instance.get_typed_func(&mut *store, "udf_restore").ok(),
+        })
+    }
+}

@@ -1,0 +1,41 @@
+//! What the sandboxes of one session share.
+
+use std::sync::Arc;
+
+use super::budget::Budget;
+use super::deadline::CallClock;
+use super::determinism::World;
+use super::guest_log::{GuestLog, SharedLog};
+use crate::config::{HostLimits, Limits};
+use crate::logging::Who;
+
+/// What the sandboxes of one session have in common: one follows the other when it has failed.
+pub struct Surroundings {
+    /// Whose log lines these are.
+    pub who: Arc<Who>,
+    /// What they log: one after the other, they have no more than one alone.
+    pub log: SharedLog,
+    /// What each may use.
+    pub limits: Limits,
+    /// Measures the calls.
+    pub clock: Arc<CallClock>,
+    /// The clock and the random numbers that a guest gets.
+    pub world: World,
+    /// Where the memory is counted.
+    pub budget: Arc<Budget>,
+}
+
+impl Surroundings {
+    /// Those of a sandbox that belongs to no session.
+    pub fn alone(who: Who, limits: Limits) -> Self {
+        let who = Arc::new(who);
+        Self {
+            log: GuestLog::new(Arc::clone(&who), limits.log_per_second),
+            who,
+            limits,
+            clock: CallClock::new(),
+            world: World::new(0),
+            budget: Budget::new(HostLimits::default()),
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The world as a guest sees it, which is the same whenever the same data comes again.
+//!
+//! To recover a sandbox, what it has done since its state was saved is done once more, and must have
+//! the same results. So the clock is the time of the data, random numbers come from a seed, and both
+//! can be put back.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rand::rngs::ChaCha8Rng;
+use rand::{Rng, SeedableRng, TryRng};
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtxBuilder};
+
+use crate::state::World as StoredWorld;
+
+/// The world of one session.
+#[derive(Clone, Debug)]
+pub struct World(Arc<Mutex<Now>>);
+
+#[derive(Debug)]
+struct Now {
+    state: State,
+    /// The generator at its position; made when a guest first asks for random numbers.
+    random: Option<Box<ChaCha8Rng>>,
+}
+
+/// All that a guest can learn of the world, at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Time of the data, in nanoseconds since 1970; zero before the first.
+    now: u64,
+    /// The latest that it has been.
+    latest: u64,
+    /// What the random numbers are made of, which are not for cryptography.
+    seed: u64,
+    /// How many 32-bit words of them were used.
+    position: u64,
+}
+
+impl Now {
+    /// Random numbers, by a generator that was seeded as `rand` does it.
+    fn draw<T>(&mut self, draw: impl FnOnce(&mut ChaCha8Rng) -> T) -> T {
+        let State { seed, position, .. } = self.state;
+        let random = self.random.get_or_insert_with(|| {
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            random.set_word_pos(position.into());
+            Box::new(random)
+        });
+        let drawn = draw(random);
+        self.state.position = random.get_word_pos() as u64;
+        drawn
+    }
+}
+
+impl From<&State> for StoredWorld {
+    fn from(state: &State) -> Self {
+        let State { now, latest, seed, position } = *state;
+        Self { now, latest, seed, position }
+    }
+}
+
+impl From<&StoredWorld> for State {
+    fn from(world: &StoredWorld) -> Self {
+        let StoredWorld { now, latest, seed, position } = *world;
+        Self { now, latest, seed, position }
+    }
+}
+
+impl World {
+    /// A world with random numbers of its own, before any data.
+    pub fn new(seed: u64) -> Self {
+        let state = State { now: 0, latest: 0, seed, position: 0 };
+        Self(Arc::new(Mutex::new(Now { state, random: None })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Now> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What it is now.
+    pub fn state(&self) -> State {
+        self.lock().state
+    }
+
+    /// Puts it back to what it was.
+    pub fn set_state(&self, state: State) {
+        *self.lock() = Now { state, random: None };
+    }
+
+    /// It is `time` now, in nanoseconds since 1970. There is no time before that.
+    pub fn set_time(&self, time: i64) {
+        let mut lock = self.lock();
+        let state = &mut lock.state;
+        state.now = u64::try_from(time).unwrap_or(0);
+        state.latest = state.latest.max(state.now);
+    }
+
+    /// Gives a guest's WASI this world's clocks and random numbers.
+    pub(crate) fn give(&self, wasi: &mut WasiCtxBuilder) {
+        // Preview 1 has no call that tells it.
+        let seed = self.state().seed;
+        wasi.wall_clock(self.clone())
+            .monotonic_clock(self.clone())
+            .secure_random(self.clone().random())
+            .insecure_random(self.clone().random())
+            .insecure_random_seed(u128::from(seed));
+    }
+
+    fn random(self) -> Random {
+        Random(self)
+    }
+}
+
+impl HostWallClock for World {
+    fn resolution(&self) -> Duration {
+        Duration::from_nanos(1)
+    }
+
+    fn now(&self) -> Duration {
+        Duration::from_nanos(self.state().now)
+    }
+}
+
+impl HostMonotonicClock for World {
+    fn resolution(&self) -> u64 {
+        1
+    }
+
+    #[allow(clippy::misnamed_getters, reason = "this clock's now is another one")]
+    fn now(&self) -> u64 {
+        self.state().latest
+    }
+}
+
+/// The world's random numbers.
+struct Random(World);
+
+impl TryRng for Random {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        Ok(self.0.lock().draw(Rng::next_u32))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        Ok(self.0.lock().draw(Rng::next_u64))
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        self.0.lock().draw(|random| random.fill_bytes(bytes));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_world_that_is_put_back_goes_on_the_same() {
+        let world = World::new(7);
+        world.set_time(1000);
+        let state = world.state();
+        let numbers = || -> Vec<u64> { (0..4).map(|_| world.clone().random().next_u64()).collect() };
+        let first = numbers();
+        assert_ne!(first, numbers());
+        world.set_time(2000);
+        world.set_state(state);
+        assert_eq!(numbers(), first);
+        // Also as a snapshot has it, and at any position.
+        world.clone().random().next_u32();
+        let stored = StoredWorld::from(&world.state());
+        let next = numbers();
+        let other = World::new(0);
+        other.set_state(State::from(&stored));
+        assert_eq!(next, (0..4).map(|_| other.clone().random().next_u64()).collect::<Vec<_>>());
+        assert_eq!(HostMonotonicClock::now(&world), 1000);
+    }
+
+    #[test]
+    fn only_the_wall_clock_goes_back() {
+        let world = World::new(0);
+        world.set_time(2000);
+        world.set_time(-5);
+        assert_eq!(HostWallClock::now(&world), Duration::ZERO);
+        assert_eq!(HostMonotonicClock::now(&world), 2000);
+    }
+}

@@ -1,0 +1,87 @@
+//! The one wasmtime engine of the process: how guests are compiled, and the clock that interrupts
+//! them.
+
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use wasmtime::{Cache, CacheConfig, Config, Linker, WasmFeatures};
+
+use super::imports;
+use crate::sandbox::guest::Guest;
+use crate::units::Bytes;
+
+/// How often a running guest is interrupted, to see whether its deadline has passed and to let
+/// others run.
+pub const TICK: Duration = Duration::from_millis(10);
+
+/// Stack that the host's own functions may use on top of the guest's, when a guest calls them.
+const HOST_STACK: usize = 256 * 1024;
+
+/// The engine and what it gives to guests. One for the whole process, since compiled plugins belong
+/// to it.
+pub struct Engine {
+    pub(crate) wasmtime: wasmtime::Engine,
+    pub(crate) linker: Linker<Guest>,
+}
+
+impl Engine {
+    /// Makes the engine for guests with so much stack, and starts its clock, a thread that ends with
+    /// the engine. Machine code is kept in the folder `code`, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// When the machine can't run wasmtime so.
+    pub fn new(stack: Bytes, code: Option<&Path>) -> Result<Self> {
+        let mut config = Config::new();
+        if let Some(folder) = code {
+            let mut cache = CacheConfig::new();
+            cache.with_directory(folder);
+            let cache = Cache::new(cache).map_err(anyhow::Error::from);
+            config.cache(Some(cache.with_context(|| format!("{}: can't be used", folder.display()))?));
+        }
+        config.epoch_interruption(true);
+        config.max_wasm_stack(stack.as_usize());
+        config.async_stack_size(stack.as_usize() + HOST_STACK);
+        // The same input has the same output, bit for bit.
+        config.cranelift_nan_canonicalization(true);
+        // What no plugin needs is off: less to get wrong in the sandbox, and each of the first three
+        // would be state that a snapshot does not hold.
+        config.wasm_features(
+            WasmFeatures::MEMORY64
+                | WasmFeatures::MULTI_MEMORY
+                | WasmFeatures::THREADS
+                | WasmFeatures::RELAXED_SIMD
+                | WasmFeatures::EXCEPTIONS
+                | WasmFeatures::STACK_SWITCHING,
+            false,
+        );
+        let wasmtime = wasmtime::Engine::new(&config)
+            .map_err(anyhow::Error::from)
+            .context("wasmtime can't start on this machine")?;
+        let mut linker = Linker::new(&wasmtime);
+        imports::add_to_linker(&mut linker)?;
+        start_clock(&wasmtime)?;
+        Ok(Self { wasmtime, linker })
+    }
+}
+
+/// Ticks for as long as the engine lives. One clock serves all sandboxes, each of which has a
+/// deadline of its own; ticking faster to stop one guest would stop its neighbours too.
+fn start_clock(engine: &wasmtime::Engine) -> Result<()> {
+    let engine = engine.weak();
+    thread::Builder::new()
+        .name("epoch".to_owned())
+        .spawn(move || {
+            loop {
+                thread::sleep(TICK);
+                match engine.upgrade() {
+                    Some(engine) => engine.increment_epoch(),
+                    None => return,
+                }
+            }
+        })
+        .context("the clock thread can't start")?;
+    Ok(())
+}

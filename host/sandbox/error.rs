@@ -1,0 +1,117 @@
+//! How a call into a guest fails.
+
+use thiserror::Error;
+use wasmtime::{Store, Trap, WasmBacktrace};
+use wasmtime_wasi::I32Exit;
+
+use super::deadline::Expired;
+use super::guest::{Guest, Refused};
+use super::guest_log::GuestLog;
+use crate::config::Limits;
+use crate::units::{Bytes, Span};
+
+/// Frames of a guest's stack that a trap's message shows.
+const BACKTRACE: usize = 8;
+
+/// How a call into a guest failed. The sandbox is lost.
+#[derive(Debug, Error)]
+#[error("{call}: {cause}")]
+pub struct GuestError {
+    /// The guest's function.
+    pub call: &'static str,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Why a call failed.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each one's message says it")]
+pub enum Cause {
+    #[error("computed for longer than limits.call-deadline = {0}")]
+    Deadline(Span),
+    #[error("asked for {asked} of memory, more than limits.memory = {limit}{then}")]
+    Memory { asked: Bytes, limit: Bytes, then: String },
+    #[error("asked for a table of {asked} entries, more than limits.table = {limit}{then}")]
+    Table { asked: usize, limit: u32, then: String },
+    #[error("used more stack than limits.stack = {limit}{at}")]
+    Stack { limit: Bytes, at: String },
+    #[error("returned {length} bytes, more than limits.output = {limit}")]
+    Output { length: u32, limit: Bytes },
+    #[error("returned the region {pointer}..+{length}, which is outside of its memory of {memory} bytes")]
+    Region { pointer: u32, length: u32, memory: usize },
+    #[error("gave an input buffer at {pointer} that does not have room for {length} bytes")]
+    Input { pointer: u32, length: usize },
+    #[error("exited with code {0}: a plugin must not exit")]
+    Exit(i32),
+    #[error("panicked: {0}")]
+    Panic(String),
+    #[error("trap: {0}")]
+    Trap(String),
+    #[error("returned a malformed {0}")]
+    Response(&'static str),
+}
+
+pub(super) fn missing(call: &'static str) -> GuestError {
+    GuestError { call, cause: Cause::Trap("the plugin does not export it".to_owned()) }
+}
+
+/// Turns the end of a call into its value or the reason that there is none.
+pub(super) fn outcome<R>(
+    call: &'static str,
+    result: Result<wasmtime::Result<R>, Expired>,
+    store: &mut Store<Guest>,
+    limits: &Limits,
+) -> Result<R, GuestError> {
+    let error = match result {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(error)) => error,
+        Err(Expired) => {
+            let cause = Cause::Deadline(limits.call_deadline);
+            return Err(GuestError { call, cause });
+        }
+    };
+    let trap = error.downcast_ref::<Trap>().copied();
+    let panic = GuestLog::take_panic(&store.data().log);
+    let cause = match (trap, store.data_mut().limiter.refused.take()) {
+        (Some(Trap::Interrupt), _) => Cause::Deadline(limits.call_deadline),
+        (Some(Trap::StackOverflow), _) => Cause::Stack { limit: limits.stack, at: at(&error) },
+        (_, Some(refused)) => {
+            let then = if panic.is_empty() { at(&error) } else { format!(": {panic}") };
+            match refused {
+                Refused::Memory(asked) => Cause::Memory { asked, limit: limits.memory, then },
+                Refused::Table(asked) => Cause::Table { asked, limit: limits.table, then },
+            }
+        }
+        _ => match error.downcast_ref::<I32Exit>() {
+            Some(I32Exit(code)) => Cause::Exit(*code),
+            None if trap == Some(Trap::UnreachableCodeReached) && !panic.is_empty() => Cause::Panic(panic),
+            None => {
+                let what = trap.map_or_else(|| error.root_cause().to_string(), |trap| trap.to_string());
+                let what = what.strip_prefix("wasm trap: ").unwrap_or(&what);
+                Cause::Trap(format!("{what}{}", at(&error)))
+            }
+        },
+    };
+    Err(GuestError { call, cause })
+}
+
+/// `, in f <- g <- h`: the guest's innermost functions, as far as the module names them.
+fn at(error: &wasmtime::Error) -> String {
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
+        return String::new();
+    };
+    let names: Vec<String> = backtrace
+        .frames()
+        .iter()
+        .take(BACKTRACE)
+        .map(|frame| match frame.func_name() {
+            // Demangled, and without the hash that rustc puts behind the path.
+            Some(name) => {
+                let name = format!("{:#}", rustc_demangle::demangle(name));
+                name.chars().take(120).collect()
+            }
+            None => format!("function {}", frame.func_index()),
+        })
+        .collect();
+    if names.is_empty() { String::new() } else { format!(", in {}", names.join(" <- ")) }
+}

@@ -1,0 +1,228 @@
+//! What a guest says: text for the log, never for Kapacitor's stream.
+//!
+//! A guest has the import `kapacitor.log(level, ptr, len)`, and WASI's stdout and stderr. Its text is
+//! cut to lines, escaped, and bounded per second.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use std::{io, mem};
+
+use bytes::Bytes;
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+
+use crate::logging::cut;
+use crate::logging::{Who, log_for};
+use crate::units;
+
+/// What a line counts for beside its text, in bytes: about what the host writes around it.
+const LINE: u64 = 128;
+
+/// Longest text of one log line, in bytes.
+pub(super) const MAX_TEXT: usize = 1024;
+
+/// Level of a line; the numbers are part of the guest interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// 0
+    Debug,
+    /// 1
+    Info,
+    /// 2
+    Warn,
+    /// 3
+    Error,
+    /// 4: why the guest is about to trap.
+    Panic,
+}
+
+impl Level {
+    pub(super) fn from_number(number: i32) -> Self {
+        match number {
+            0 => Self::Debug,
+            1 => Self::Info,
+            2 => Self::Warn,
+            4 => Self::Panic,
+            _ => Self::Error,
+        }
+    }
+}
+
+/// The log of one sandbox.
+pub struct GuestLog {
+    who: Arc<Who>,
+    per_second: units::Bytes,
+    /// Start of the current second, and what was logged in it.
+    since: Instant,
+    logged: u64,
+    dropped: u64,
+    /// Why the guest is about to trap.
+    panic: String,
+    /// Whether the guest does what it has done before, and has said all of it.
+    again: bool,
+}
+
+/// The log of one sandbox, as its store and its WASI streams share it.
+pub type SharedLog = Arc<Mutex<GuestLog>>;
+
+impl GuestLog {
+    /// A log that lets `per_second` bytes through each second.
+    pub fn new(who: Arc<Who>, per_second: units::Bytes) -> SharedLog {
+        Arc::new(Mutex::new(Self {
+            who,
+            per_second,
+            since: Instant::now(),
+            logged: 0,
+            dropped: 0,
+            panic: String::new(),
+            again: false,
+        }))
+    }
+
+    /// What the guest said was why it trapped; empty if it said nothing.
+    pub fn take_panic(log: &SharedLog) -> String {
+        mem::take(&mut lock(log).panic)
+    }
+
+    /// From now on the guest does again what it has done before, or not any more.
+    pub fn set_again(log: &SharedLog, again: bool) {
+        lock(log).again = again;
+    }
+
+    /// A WASI stream whose lines go to `log`.
+    pub fn stream(log: &SharedLog, level: Level) -> impl StdoutStream + 'static {
+        Lines { log: Arc::clone(log), level, line: Arc::default() }
+    }
+
+    /// Logs one text of the guest.
+    pub(super) fn say(&mut self, level: Level, text: &[u8]) {
+        let mut text = String::from_utf8_lossy(&text[..text.len().min(4 * MAX_TEXT)]).into_owned();
+        cut(&mut text, MAX_TEXT);
+        let text = text.trim_end();
+        if level == Level::Panic {
+            text.clone_into(&mut self.panic);
+        }
+        if self.again {
+            return;
+        }
+        if self.since.elapsed() >= Duration::from_secs(1) {
+            self.report_dropped();
+            self.since = Instant::now();
+            self.logged = 0;
+        }
+        self.logged += text.len() as u64 + LINE;
+        if self.logged > self.per_second.0 {
+            self.dropped += 1;
+            return;
+        }
+        match level {
+            Level::Debug => log_for!(debug, self.who, text, "plugin log"),
+            Level::Info => log_for!(info, self.who, text, "plugin log"),
+            Level::Warn => log_for!(warn, self.who, text, "plugin log"),
+            Level::Error | Level::Panic => log_for!(error, self.who, text, "plugin log"),
+        }
+    }
+
+    fn report_dropped(&mut self) {
+        let dropped = mem::take(&mut self.dropped);
+        if dropped > 0 {
+            let limit = self.per_second.to_string();
+            log_for!(
+                warn,
+                self.who,
+                dropped = dropped.to_string(),
+                limit,
+                "plugin logs more than limits.log-per-second, lines were dropped"
+            );
+        }
+    }
+}
+
+impl Drop for GuestLog {
+    fn drop(&mut self) {
+        self.report_dropped();
+    }
+}
+
+pub(super) fn lock(log: &SharedLog) -> MutexGuard<'_, GuestLog> {
+    // A panic while logging leaves nothing half done that matters.
+    log.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A WASI output stream, cut to lines.
+#[derive(Clone)]
+struct Lines {
+    log: SharedLog,
+    level: Level,
+    /// The line so far, shared by all handles of the stream.
+    line: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Lines {
+    fn put(&self, bytes: &[u8]) {
+        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let room = (4 * MAX_TEXT).saturating_sub(line.len());
+            line.extend_from_slice(&part[..part.len().min(room)]);
+            if part.ends_with(b"\n") {
+                lock(&self.log).say(self.level, &line);
+                line.clear();
+            }
+        }
+    }
+}
+
+impl IsTerminal for Lines {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Lines {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Lines {
+    async fn ready(&mut self) {}
+}
+
+#[wasmtime_wasi::async_trait]
+impl OutputStream for Lines {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.put(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(64 * 1024)
+    }
+}
+
+impl AsyncWrite for Lines {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.put(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,260 @@
+//! One running guest: its instance, its memory, its limits, and the calls into it.
+//!
+//! The only module that reads or writes guest memory. What a guest returns is a region of its memory,
+//! bounds-checked; what is in it is for the guard.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use wasmtime::{Global, Instance, InstancePre, Memory, Store, TypedFunc};
+
+use super::calls::Calls;
+use super::context::Surroundings;
+use super::error::{Cause, GuestError, missing, outcome};
+use super::guest::{Guest, Limiter};
+use crate::config::Limits;
+use crate::sandbox::deadline::CallClock;
+use crate::sandbox::guest::MAX_HOST_CALL;
+use crate::sandbox::guest_log::GuestLog;
+use crate::units::Span;
+
+/// The instance of a plugin that belongs to one session.
+pub struct Sandbox {
+    store: Store<Guest>,
+    instance: Instance,
+    memory: Memory,
+    calls: Calls,
+    clock: Arc<CallClock>,
+    limits: Limits,
+    input: Option<Input>,
+    /// Where in the memory is what the last `udf_process` returned.
+    output: Range<usize>,
+}
+
+/// The guest's input buffer: where, and for how many bytes it was asked for.
+pub(crate) type Input = (u32, usize);
+
+impl Sandbox {
+    /// Makes an instance, up to and including `_initialize` where a plugin has it.
+    pub(crate) async fn new(
+        pre: &InstancePre<Guest>,
+        surroundings: &Surroundings,
+    ) -> Result<Self, GuestError> {
+        let Surroundings { log, limits, clock, world, budget, .. } = surroundings;
+        let limits = *limits;
+        let guest = Guest {
+            limiter: Limiter {
+                memory: limits.memory,
+                table: limits.table,
+                refused: None,
+                account: budget.account(),
+            },
+            log: Arc::clone(log),
+            world: world.clone(),
+            wasi: None,
+        };
+        let mut store = Store::new(pre.module().engine(), guest);
+        store.limiter(|guest| &mut guest.limiter);
+        store.set_hostcall_fuel(MAX_HOST_CALL);
+        clock.install(&mut store);
+        store.set_epoch_deadline(2);
+        let instance = clock.run(limits.call_deadline.0, pre.instantiate_async(&mut store)).await;
+        let instance = outcome("start", instance, &mut store, &limits)?;
+        let calls = Calls::of(instance, &mut store);
+        let (memory, calls) = match (instance.get_memory(&mut store, "memory"), calls) {
+            (Some(memory), Ok(calls)) => (memory, calls),
+            // Admission has looked at both.
+            _ => {
+                let cause = Cause::Trap("an export is missing".to_owned());
+                return Err(GuestError { call: "start", cause });
+            }
+        };
+        let clock = Arc::clone(clock);
+        let mut sandbox = Self { store, instance, memory, calls, clock, limits, input: None, output: 0..0 };
+        if let Ok(initialize) = instance.get_typed_func::<(), ()>(&mut sandbox.store, "_initialize") {
+            sandbox.call("_initialize", &initialize, ()).await?;
+        }
+        Ok(sandbox)
+    }
+
+    /// From now on a call may compute for so long.
+    pub(crate) fn set_deadline(&mut self, deadline: Span) {
+        self.limits.call_deadline = deadline;
+    }
+
+    /// Where the guest's input goes. It belongs to the state of the guest.
+    pub(crate) fn input(&self) -> Option<Input> {
+        self.input
+    }
+
+    /// Puts the input back to where it was in the state that the memory was overwritten with.
+    pub(crate) fn set_input(&mut self, input: Option<Input>) {
+        self.input = input;
+    }
+
+    /// `udf_info`: an encoded InfoResponse.
+    pub(crate) async fn info(&mut self) -> Result<&[u8], GuestError> {
+        let region = self.call("udf_info", &self.calls.info.clone(), ()).await?;
+        self.region("udf_info", region)
+    }
+
+    /// `udf_state_version`: the version of the plugin's own snapshot format; zero if it has none.
+    pub(crate) async fn state_version(&mut self) -> Result<u32, GuestError> {
+        match self.instance.get_typed_func::<(), i32>(&mut self.store, "udf_state_version") {
+            Ok(version) => Ok(self.call("udf_state_version", &version, ()).await? as u32),
+            Err(_) => Ok(0),
+        }
+    }
+
+    /// `udf_init`: an encoded InitRequest in, an encoded InitResponse out.
+    pub async fn init(&mut self, request: &[u8]) -> Result<&[u8], GuestError> {
+        let input = self.put("udf_init", request).await?;
+        let region = self.call("udf_init", &self.calls.init.clone(), input).await?;
+        self.region("udf_init", region)
+    }
+
+    /// `udf_process`: Request frames in, Response frames out.
+    pub async fn process(&mut self, frames: &[u8]) -> Result<&[u8], GuestError> {
+        let input = self.put("udf_process", frames).await?;
+        let region = self.call("udf_process", &self.calls.process.clone(), input).await?;
+        self.output = self.range("udf_process", region)?;
+        Ok(self.output())
+    }
+
+    /// What the last [`Sandbox::process`] returned; any bytes once there was another call.
+    pub(crate) fn output(&self) -> &[u8] {
+        self.memory().get(self.output.clone()).unwrap_or_default()
+    }
+
+    /// `udf_finish`: the last Response frames.
+    pub async fn finish(&mut self) -> Result<&[u8], GuestError> {
+        let region = self.call("udf_finish", &self.calls.finish.clone(), ()).await?;
+        self.region("udf_finish", region)
+    }
+
+    /// `udf_snapshot`: an encoded SnapshotResponse, from a plugin with a format of its own.
+    pub async fn snapshot(&mut self) -> Result<&[u8], GuestError> {
+        let Some(snapshot) = self.calls.snapshot.clone() else {
+            return Err(missing("udf_snapshot"));
+        };
+        let region = self.call("udf_snapshot", &snapshot, ()).await?;
+        self.region("udf_snapshot", region)
+    }
+
+    /// `udf_restore`: an encoded RestoreRequest in, an encoded RestoreResponse out.
+    pub async fn restore(&mut self, request: &[u8]) -> Result<&[u8], GuestError> {
+        let Some(restore) = self.calls.restore.clone() else {
+            return Err(missing("udf_restore"));
+        };
+        let input = self.put("udf_restore", request).await?;
+        let region = self.call("udf_restore", &restore, input).await?;
+        self.region("udf_restore", region)
+    }
+
+    /// The linear memory. Between two calls the guest's stack is empty, so this and the mutable
+    /// globals are all of its state.
+    pub(crate) fn memory(&self) -> &[u8] {
+        self.memory.data(&self.store)
+    }
+
+    /// The linear memory, to be overwritten, after growing it to `length` bytes. `None` if it can't
+    /// have this length.
+    pub(crate) async fn memory_mut(&mut self, length: usize) -> Option<&mut [u8]> {
+        const PAGE: usize = 64 * 1024;
+        let missing = length.checked_sub(self.memory.data_size(&self.store))?;
+        if missing % PAGE != 0 {
+            return None;
+        }
+        if missing > 0 {
+            let pages = (missing / PAGE) as u64;
+            self.memory.grow_async(&mut self.store, pages).await.ok()?;
+        }
+        // The guest's input buffer is wherever the new contents say.
+        self.input = None;
+        Some(self.memory.data_mut(&mut self.store))
+    }
+
+    /// An exported global.
+    pub(crate) fn global(&mut self, name: &str) -> Option<(Global, &mut Store<Guest>)> {
+        let global = self.instance.get_global(&mut self.store, name)?;
+        Some((global, &mut self.store))
+    }
+
+    /// `udf_input` with zero: the host gives the input buffer back, so that what is in it and in the guest's
+    /// other buffers need not be part of a snapshot.
+    pub(crate) async fn give_input_back(&mut self) -> Result<(), GuestError> {
+        if self.input.take().is_some() {
+            self.call("udf_input", &self.calls.input.clone(), 0).await?;
+        }
+        Ok(())
+    }
+
+    /// Copies `bytes` to where the guest wants its input.
+    async fn put(&mut self, call: &'static str, bytes: &[u8]) -> Result<(i32, i32), GuestError> {
+        let room = match self.input {
+            Some((pointer, room)) if room >= bytes.len() => (pointer, room),
+            _ => {
+                // More than now needed, so that not every longer run asks again.
+                let room = bytes.len().next_power_of_two().max(4096);
+                let asked = i32::try_from(room).map_err(|_| GuestError {
+                    call,
+                    cause: Cause::Input { pointer: 0, length: bytes.len() },
+                })?;
+                let pointer = self.call("udf_input", &self.calls.input.clone(), asked).await?;
+                (pointer as u32, room)
+            }
+        };
+        let start = room.0 as usize;
+        let target = start
+            .checked_add(bytes.len())
+            .and_then(|end| self.memory.data_mut(&mut self.store).get_mut(start..end))
+            .ok_or(GuestError {
+                call: "udf_input",
+                cause: Cause::Input { pointer: room.0, length: bytes.len() },
+            })?;
+        target.copy_from_slice(bytes);
+        self.input = Some(room);
+        Ok((room.0 as i32, bytes.len() as i32))
+    }
+
+    async fn call<P, R>(
+        &mut self,
+        name: &'static str,
+        function: &TypedFunc<P, R>,
+        params: P,
+    ) -> Result<R, GuestError>
+    where
+        P: wasmtime::WasmParams + Sync,
+        R: wasmtime::WasmResults + Sync,
+    {
+        // What earlier calls were refused, or said, explains nothing of this one.
+        let guest = self.store.data_mut();
+        guest.limiter.refused = None;
+        GuestLog::take_panic(&guest.log);
+        // Two ticks: the next one may come at once.
+        self.store.set_epoch_deadline(2);
+        let result =
+            self.clock.run(self.limits.call_deadline.0, function.call_async(&mut self.store, params)).await;
+        outcome(name, result, &mut self.store, &self.limits)
+    }
+
+    /// The part of guest memory that `packed` names: `(pointer << 32) | length`.
+    fn region(&self, call: &'static str, packed: i64) -> Result<&[u8], GuestError> {
+        Ok(&self.memory()[self.range(call, packed)?])
+    }
+
+    /// Where it is, which is inside of the memory.
+    fn range(&self, call: &'static str, packed: i64) -> Result<Range<usize>, GuestError> {
+        let (pointer, length) = ((packed as u64 >> 32) as u32, packed as u32);
+        let cause = if u64::from(length) > self.limits.output.0 {
+            Cause::Output { length, limit: self.limits.output }
+        } else {
+            let (memory, start) = (self.memory().len(), pointer as usize);
+            match start.checked_add(length as usize) {
+                Some(end) if end <= memory => return Ok(start..end),
+                _ => Cause::Region { pointer, length, memory },
+            }
+        };
+        Err(GuestError { call, cause })
+    }
+}

@@ -1,0 +1,213 @@
+//! The memory of a sandbox as a state: taken out of an instance, and put into another one.
+//!
+//! Between two calls a guest's stack is empty, so its linear memory and its mutable globals are its
+//! state. What is kept are the pages that differ from the freshly instantiated memory.
+
+use wasmtime::{ExternType, Module, Mutability, V128, Val};
+
+use crate::sandbox::instance::Sandbox;
+use crate::state::{
+    PAGE, PAGES_OUTSIDE, PayloadKind, Snapshot, SnapshotError, SnapshotHeader, Taken, page_runs,
+};
+use crate::units::Bytes;
+
+type Page = [u8; PAGE];
+
+/// What a page without anything looks like.
+static EMPTY: Page = [0; PAGE];
+
+/// The state of a sandbox between two calls.
+#[derive(Debug)]
+pub struct State {
+    /// Length of the linear memory.
+    memory_bytes: u64,
+    /// Values of the mutable globals.
+    globals: Vec<u64>,
+    /// Runs of the pages that differ from the image: index of the first, how many, the pages.
+    pages: Vec<u8>,
+}
+
+impl State {
+    /// Bytes that it takes, nearly.
+    pub fn size(&self) -> usize {
+        self.pages.len() + 8 * self.globals.len()
+    }
+}
+
+/// The state of a freshly made instance, which snapshots are differences to.
+#[derive(Debug)]
+pub struct Image {
+    /// The pages of the linear memory up to the last one that is not empty; `None` for empty ones, such as those
+    /// of the stack.
+    pages: Vec<Option<Box<Page>>>,
+    /// Names under which the mutable globals are exported, in the order of the module.
+    globals: Vec<String>,
+}
+
+impl Image {
+    /// The image of a plugin, from an instance that has run `_initialize` at most.
+    pub(crate) fn of(sandbox: &mut Sandbox, module: &Module) -> Self {
+        // Memory has a whole number of pages.
+        let pages = sandbox.memory().as_chunks().0.iter();
+        let mut pages: Vec<_> = pages.map(|page| (*page != EMPTY).then(|| Box::new(*page))).collect();
+        pages.truncate(pages.iter().rposition(Option::is_some).map_or(0, |last| last + 1));
+        Self {
+            pages,
+            // The names that instrumenting gives, in the order of the module.
+            globals: module
+                .exports()
+                .filter(|export| {
+                    matches!(export.ty(), ExternType::Global(ty) if ty.mutability() == Mutability::Var)
+                        && export.name().starts_with("__wizer_global_")
+                })
+                .map(|export| export.name().to_owned())
+                .collect(),
+        }
+    }
+
+    fn page(&self, index: usize) -> &Page {
+        self.pages.get(index).and_then(Option::as_deref).unwrap_or(&EMPTY)
+    }
+
+    /// The state of `sandbox`, an instance of the image's plugin. An earlier one that is of no use any more gives its
+    /// room.
+    ///
+    /// # Errors
+    ///
+    /// When a global has a value that can't be stored.
+    pub fn capture(&self, sandbox: &mut Sandbox, room: Option<State>) -> Result<State, SnapshotError> {
+        let globals = self.save_globals(sandbox)?;
+        let memory = sandbox.memory();
+        let mut pages = room.map_or_else(Vec::new, |state| state.pages);
+        pages.clear();
+        // Where the run's number of pages stands, and its last page.
+        let mut run: Option<(usize, usize)> = None;
+        for (index, page) in memory.as_chunks().0.iter().enumerate() {
+            if page == self.page(index) {
+                continue;
+            }
+            match &mut run {
+                Some((at, last)) if *last + 1 == index => {
+                    *last = index;
+                    let count = u32::from_le_bytes(pages[*at..*at + 4].try_into().expect("four bytes"));
+                    pages[*at..*at + 4].copy_from_slice(&(count + 1).to_le_bytes());
+                }
+                _ => {
+                    pages.extend_from_slice(&(index as u32).to_le_bytes());
+                    run = Some((pages.len(), index));
+                    pages.extend_from_slice(&1u32.to_le_bytes());
+                }
+            }
+            pages.extend_from_slice(page);
+        }
+        if pages.capacity() / 4 > pages.len() {
+            pages.shrink_to(2 * pages.len());
+        }
+        Ok(State { memory_bytes: memory.len() as u64, globals, pages })
+    }
+
+    /// Gives `sandbox`, a fresh instance of the image's plugin, a state. After an error the instance
+    /// must not be used.
+    ///
+    /// # Errors
+    ///
+    /// When the state does not hold together.
+    pub async fn apply(&self, sandbox: &mut Sandbox, state: &State) -> Result<(), SnapshotError> {
+        self.load_globals(sandbox, &state.globals)?;
+        let memory = sandbox
+            .memory_mut(state.memory_bytes as usize)
+            .await
+            .ok_or(SnapshotError::Damaged("its memory has an impossible size"))?;
+        // An instance need not begin like the one that the image was taken of.
+        for (index, page) in memory.as_chunks_mut().0.iter_mut().enumerate() {
+            let image = self.page(index);
+            // Writing to a page would make it the instance's own.
+            if page != image {
+                *page = *image;
+            }
+        }
+        for run in page_runs(&state.pages) {
+            let (start, pages) = run?;
+            let place = start.checked_add(pages.len()).and_then(|end| memory.get_mut(start..end));
+            place.ok_or(PAGES_OUTSIDE)?.copy_from_slice(pages);
+        }
+        Ok(())
+    }
+
+    /// Takes a snapshot of `sandbox`, an instance of the image's plugin.
+    ///
+    /// # Errors
+    ///
+    /// As [`Image::capture`].
+    pub fn save(&self, sandbox: &mut Sandbox, taken: &Taken<'_>) -> Result<Vec<u8>, SnapshotError> {
+        let State { memory_bytes, globals, pages } = self.capture(sandbox, None)?;
+        let header =
+            SnapshotHeader { memory_bytes, globals, ..taken.header(PayloadKind::Memory, pages.len()) };
+        Ok(Snapshot::pack(&header, &pages))
+    }
+
+    /// Gives `sandbox`, a fresh instance of the image's plugin, the state of a snapshot that
+    /// [`Snapshot::check_fit`]s. After an error the instance must not be used.
+    ///
+    /// # Errors
+    ///
+    /// When the snapshot is larger than `limit` or does not hold together.
+    pub async fn load(
+        &self,
+        sandbox: &mut Sandbox,
+        snapshot: &Snapshot,
+        limit: Bytes,
+    ) -> Result<(), SnapshotError> {
+        let memory_bytes = snapshot.header.memory_bytes;
+        if memory_bytes > limit.0 {
+            return Err(SnapshotError::TooLarge { found: Bytes(memory_bytes), limit });
+        }
+        // Each run has a head of eight bytes.
+        let pages = snapshot.payload(Bytes(limit.0.saturating_add(limit.0 / PAGE as u64 * 8)))?;
+        let state = State { memory_bytes, globals: snapshot.header.globals.clone(), pages };
+        self.apply(sandbox, &state).await
+    }
+
+    fn save_globals(&self, sandbox: &mut Sandbox) -> Result<Vec<u64>, SnapshotError> {
+        let mut values = Vec::new();
+        for name in &self.globals {
+            let value = sandbox.global(name).map(|(global, store)| global.get(store));
+            match value {
+                Some(Val::I32(v)) => values.push(u64::from(v as u32)),
+                Some(Val::I64(v)) => values.push(v as u64),
+                Some(Val::F32(bits)) => values.push(u64::from(bits)),
+                Some(Val::F64(bits)) => values.push(bits),
+                Some(Val::V128(v)) => {
+                    let bits = v.as_u128();
+                    values.extend([bits as u64, (bits >> 64) as u64]);
+                }
+                _ => {
+                    return Err(SnapshotError::NotCapturable(format!("global {name} is a reference")));
+                }
+            }
+        }
+        Ok(values)
+    }
+
+    fn load_globals(&self, sandbox: &mut Sandbox, values: &[u64]) -> Result<(), SnapshotError> {
+        let wrong = || SnapshotError::Damaged("its globals are not the plugin's");
+        let mut values = values.iter().copied();
+        for name in &self.globals {
+            let mut next = || values.next().ok_or_else(wrong);
+            let (global, store) = sandbox.global(name).ok_or_else(wrong)?;
+            let value = match global.get(&mut *store) {
+                Val::I32(_) => Val::I32(next()? as u32 as i32),
+                Val::I64(_) => Val::I64(next()? as i64),
+                Val::F32(_) => Val::F32(next()? as u32),
+                Val::F64(_) => Val::F64(next()?),
+                Val::V128(_) => {
+                    let (low, high) = (u128::from(next()?), u128::from(next()?));
+                    Val::V128(V128::from(high << 64 | low))
+                }
+                _ => return Err(wrong()),
+            };
+            global.set(store, value).map_err(|_| wrong())?;
+        }
+        if values.next().is_some() { Err(wrong()) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,30 @@
+//! One running guest: its instance, its memory, its limits, and the calls into it.
+//!
+//! The only room that touches guest memory or a wasmtime `Store`. What a guest returns leaves this room as a
+//! bounds-checked slice; what is in it is for the guard. Uses `state` for the bytes of a snapshot, `config`
+//! for the limits and `logging` for what a guest logs. It knows nothing of Kapacitor.
+
+mod budget;
+mod calls;
+mod context;
+mod deadline;
+mod determinism;
+mod engine;
+mod error;
+mod guest;
+mod guest_log;
+mod imports;
+mod instance;
+mod memory_image;
+
+pub use budget::{Account, Budget, Place};
+pub use context::Surroundings;
+pub use deadline::CallClock;
+pub use determinism::{State as WorldState, World};
+pub use engine::{Engine, TICK};
+pub use error::GuestError;
+pub(crate) use guest::Guest;
+pub use guest_log::GuestLog;
+pub(crate) use instance::Input;
+pub use instance::Sandbox;
+pub use memory_image::{Image, State};

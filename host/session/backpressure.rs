@@ -1,0 +1,113 @@
+//! Who a session waits for: its plugin, or Kapacitor.
+//!
+//! Both look the same to Kapacitor, whose tasks stand still. So they are measured apart, and a warning
+//! says which of the two is slow.
+
+use std::mem;
+use std::time::{Duration, Instant};
+
+use crate::logging::{Who, log_for};
+
+/// Input that stands still for so long is worth a warning.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// There is one warning in so long a time.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// Who is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum For {
+    /// It computes, and input waits.
+    Plugin,
+    /// It does not read what it is sent.
+    Kapacitor,
+}
+
+/// The times of one session.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    now: Option<(For, Instant)>,
+    /// Since when nothing is read.
+    stopped: Option<Instant>,
+    plugin: Duration,
+    kapacitor: Duration,
+    dropped: u64,
+    /// The next number of dropped points that is told.
+    dropped_at: u64,
+    warned: Option<Instant>,
+}
+
+impl Waiting {
+    /// From now on it waits for this one, and has `stopped` reading or not.
+    #[inline]
+    pub fn is_for(&mut self, whom: Option<For>, stopped: bool) {
+        if whom != self.now.map(|(whom, _)| whom) {
+            self.change(whom);
+        }
+        if stopped != self.stopped.is_some() {
+            self.stopped = stopped.then(Instant::now);
+        }
+    }
+
+    fn change(&mut self, whom: Option<For>) {
+        let now = Instant::now();
+        match self.now.take() {
+            Some((For::Plugin, since)) => self.plugin += now - since,
+            Some((For::Kapacitor, since)) => self.kapacitor += now - since,
+            None => {}
+        }
+        self.now = whom.map(|whom| (whom, now));
+    }
+
+    /// So many points were dropped.
+    pub fn dropped(&mut self, points: u64, who: &Who) {
+        self.dropped += points;
+        if points > 0 && self.dropped >= self.dropped_at.max(1) {
+            self.dropped_at = self.dropped.saturating_mul(10);
+            log_for!(
+                warn,
+                who,
+                slow = self.slow(),
+                dropped = self.dropped.to_string(),
+                "more input waits than sessions.queue, points were dropped so far: see policy.on-full"
+            );
+        }
+    }
+
+    /// Who is slow, in words.
+    fn slow(&self) -> &'static str {
+        match self.now {
+            Some((For::Kapacitor, _)) => "Kapacitor does not read: look for a slow node behind the UDF",
+            _ => "the plugin computes",
+        }
+    }
+
+    /// Warns if nothing is read for long.
+    pub fn report(&mut self, who: &Who) {
+        let slow = self.stopped.is_some_and(|since| since.elapsed() >= SLOW);
+        if slow && self.warned.is_none_or(|at| at.elapsed() >= QUIET) {
+            self.warned = Some(Instant::now());
+            log_for!(
+                warn,
+                who,
+                slow = self.slow(),
+                "more input waits than sessions.queue, and Kapacitor has to wait with all tasks on the same data: see policy.on-full"
+            );
+        }
+    }
+
+    /// Tells the times when the session ends.
+    pub fn end(&mut self, who: &Who) {
+        self.change(None);
+        let in_ms =
+            |time: Duration| humantime::format_duration(Duration::from_millis(time.as_millis() as u64));
+        let waited_for_plugin = in_ms(mem::take(&mut self.plugin)).to_string();
+        let waited_for_kapacitor = in_ms(mem::take(&mut self.kapacitor)).to_string();
+        if self.dropped > 0 {
+            let dropped = self.dropped.to_string();
+            log_for!(info, who, waited_for_plugin, waited_for_kapacitor, dropped, "connection ended");
+        } else {
+            log_for!(debug, who, waited_for_plugin, waited_for_kapacitor, "connection ended");
+        }
+    }
+}

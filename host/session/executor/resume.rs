@@ -1,0 +1,193 @@
+//! The beginning of a session: which state its task goes on with.
+//!
+//! There may be a snapshot that Kapacitor gives back, and a checkpoint that the host has kept. This is
+//! settled once, when Kapacitor restores, or else before the first work that depends on the state.
+
+use std::sync::Arc;
+
+use super::newer::{self, Source};
+use crate::config::OnMismatch;
+use crate::logging::{Who, log_for};
+use crate::session::executor::Executor;
+use crate::state::{Snapshot, SnapshotError};
+
+/// A state that the task may go on with.
+struct Candidate {
+    source: Source,
+    bytes: Vec<u8>,
+    snapshot: Snapshot,
+}
+
+/// A state that the task can't have, and why.
+struct Misfit {
+    source: Source,
+    bytes: Vec<u8>,
+    reason: SnapshotError,
+}
+
+impl Executor {
+    /// Settles the task's state, with `given` from Kapacitor. Does nothing when that was done before, and
+    /// Kapacitor gives none.
+    ///
+    /// # Errors
+    ///
+    /// Why the task can't start: a sentence for its user.
+    pub(crate) async fn settle(&mut self, given: Option<&[u8]>) -> Result<(), String> {
+        if self.task.is_none() || (self.settled && given.is_none()) {
+            return Ok(());
+        }
+        self.settled = true;
+        let mut misfits = Vec::new();
+        let kept = match &mut self.keeper {
+            Some(keeper) => keeper.read(&self.who).await,
+            None => None,
+        };
+        let mut checkpoint = kept.and_then(|bytes| take_apart(Source::Checkpoint, bytes, &mut misfits));
+        let mut kapacitor =
+            given.and_then(|bytes| take_apart(Source::Kapacitor, bytes.to_vec(), &mut misfits));
+        if let Some(dropped) = checkpoint.take_if(|kept| kept.snapshot.is_none()) {
+            let since = dropped.snapshot.header.started_at;
+            if kapacitor.as_ref().is_none_or(|given| given.snapshot.header.started_at <= since) {
+                self.say_clean("its state was dropped", "");
+                return Ok(());
+            }
+        }
+        if kapacitor.take_if(|given| given.snapshot.is_none()).is_some() && checkpoint.is_none() {
+            self.say_clean("there was none to be saved", "");
+        }
+        if given.is_none()
+            && let Some(forgotten) = checkpoint.take_if(|kept| kept.snapshot.header.given)
+        {
+            let file = self.set_aside(forgotten.bytes).await;
+            self.say_clean("Kapacitor has forgotten its snapshot, as of a task that is new", &file);
+            return Ok(());
+        }
+        for candidate in self.in_order(kapacitor, checkpoint, &mut misfits) {
+            let (Candidate { source, bytes, snapshot }, because) = candidate;
+            let Some(task) = &mut self.task else { return Ok(()) };
+            match task.restore(&snapshot).await {
+                Ok(()) => {
+                    self.say_restored(source, &snapshot, &because);
+                    self.keep_misfits(misfits, "the task goes on with another state").await;
+                    return Ok(());
+                }
+                Err(reason) => {
+                    task.start_clean().await?;
+                    misfits.push(Misfit { source, bytes, reason });
+                }
+            }
+        }
+        let fails = self.function.policy.on_mismatch == OnMismatch::Fail;
+        let refusal = misfits.first().filter(|_| fails).map(|misfit| {
+            let Who { function, task, node, .. } = &*self.who;
+            format!(
+                "the state it had does not fit: {}: put back what it fits, or let it start clean with `kapacitor-wasm state drop {task} --node {node} --function {function}` or on-mismatch = \"fresh\"",
+                misfit.reason
+            )
+        });
+        let then = if refusal.is_some() { "the task does not start" } else { "the task starts clean" };
+        self.keep_misfits(misfits, then).await;
+        refusal.map_or(Ok(()), Err)
+    }
+
+    /// The candidates that fit, the best one first, each with the reason for its place.
+    fn in_order(
+        &self,
+        kapacitor: Option<Candidate>,
+        checkpoint: Option<Candidate>,
+        misfits: &mut Vec<Misfit>,
+    ) -> Vec<(Candidate, String)> {
+        let migrate = self.function.policy.on_mismatch == OnMismatch::Restore;
+        let mut fits = |candidate: Option<Candidate>| {
+            let candidate = candidate?;
+            match self.task.as_ref()?.check_fit(&candidate.snapshot, migrate) {
+                Ok(()) => Some(candidate),
+                Err(reason) => {
+                    let Candidate { source, bytes, .. } = candidate;
+                    misfits.push(Misfit { source, bytes, reason });
+                    None
+                }
+            }
+        };
+        match (fits(kapacitor), fits(checkpoint)) {
+            (Some(kapacitor), Some(checkpoint)) => {
+                let (source, because) =
+                    newer::newer_of(&kapacitor.snapshot.header, &checkpoint.snapshot.header);
+                let (best, other) = match source {
+                    Source::Kapacitor => (kapacitor, checkpoint),
+                    Source::Checkpoint => (checkpoint, kapacitor),
+                };
+                vec![(best, because), (other, "the other one can't be given back".to_owned())]
+            }
+            (one, other) => {
+                let only = one.or(other);
+                only.map(|only| (only, "it is the only one that fits".to_owned())).into_iter().collect()
+            }
+        }
+    }
+
+    fn say_restored(&self, source: Source, snapshot: &Snapshot, because: &str) {
+        let points_seen = snapshot.header.points_seen.to_string();
+        let from = source.name();
+        log_for!(info, self.who, points_seen, from, because, "state restored");
+    }
+
+    fn say_clean(&self, because: &str, file: &str) {
+        log_for!(info, self.who, because, file, "no state to restore, the task starts clean");
+    }
+
+    /// Sets a state aside; returns the file, or nothing if that failed.
+    async fn set_aside(&mut self, bytes: Vec<u8>) -> String {
+        let Some(keeper) = &self.keeper else { return String::new() };
+        match keeper.set_aside(bytes).await {
+            Ok(file) => file.display().to_string(),
+            Err(e) => {
+                let err = e.to_string();
+                log_for!(error, self.who, err, "state-dir can't be written to, the state is lost");
+                String::new()
+            }
+        }
+    }
+
+    /// Sets aside what does not fit, and warns of it: `then` says what the task does without it.
+    async fn keep_misfits(&mut self, mut misfits: Vec<Misfit>, then: &str) {
+        let who = Arc::clone(&self.who);
+        // Kapacitor's snapshot is often the checkpoint, too.
+        misfits.dedup_by(|a, b| a.bytes == b.bytes);
+        for Misfit { source, bytes, reason } in misfits {
+            let points_seen = Snapshot::peek(&bytes[..]).map_or(String::new(), |h| h.points_seen.to_string());
+            let file = self.set_aside(bytes).await;
+            if file.is_empty() {
+                continue;
+            }
+            let bring_back = match &reason {
+                SnapshotError::Magic | SnapshotError::Damaged(_) => "it can't be".to_owned(),
+                _ => format!(
+                    "disable the task, put back what it fits, `kapacitor-wasm state import {file}`, and enable the task"
+                ),
+            };
+            let (from, reason) = (source.name(), reason.to_string());
+            log_for!(
+                warn,
+                who,
+                from,
+                reason,
+                points_seen,
+                file,
+                then,
+                bring_back,
+                "state does not fit and was set aside"
+            );
+        }
+    }
+}
+
+fn take_apart(source: Source, bytes: Vec<u8>, misfits: &mut Vec<Misfit>) -> Option<Candidate> {
+    match Snapshot::parse(&bytes) {
+        Ok(snapshot) => Some(Candidate { source, bytes, snapshot }),
+        Err(reason) => {
+            misfits.push(Misfit { source, bytes, reason });
+            None
+        }
+    }
+}

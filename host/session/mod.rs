@@ -1,0 +1,14 @@
+//! One connection of Kapacitor: what it sends is read, queued and dispatched, and the answers are written.
+//!
+//! Uses `shared`, `task`, `routing` and the rooms below them. It knows nothing of what a plugin returns:
+//! that is bytes, which `task` has passed through the guard.
+
+mod backpressure;
+mod connection;
+mod executor;
+mod inbox;
+mod offload;
+
+pub(crate) use connection::stop;
+pub use connection::{Reader, Session, Writer};
+pub use inbox::{Inbox, Item, Room};

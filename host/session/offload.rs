@@ -1,0 +1,89 @@
+//! Where a session's work is done: on the session's own thread, or where it is in nobody's way.
+
+use std::future::{Future, pending, poll_fn};
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+use crate::sandbox::TICK;
+use crate::session::executor::{Executor, Verdict, Work};
+
+/// A piece of work that is done.
+pub(crate) struct Done {
+    pub executor: Box<Executor>,
+    /// What Kapacitor gets for it, less [`Executor::take_output`].
+    pub out: Vec<u8>,
+    pub verdict: Verdict,
+}
+
+/// A piece of work under way.
+///
+/// It begins on the session's own thread, where most are done at the first poll. One that is not is
+/// a guest that computes for longer than a tick: it moves to the threads for guests, and the ones
+/// that serve connections stay free.
+pub(crate) enum Job {
+    Here(Doing, Handle),
+    There(JoinHandle<Done>, Instant),
+}
+
+type Doing = Pin<Box<dyn Future<Output = Done> + Send>>;
+
+impl Job {
+    /// Begins to do `work`, with `out` as room for what Kapacitor gets; on the threads of `compute` if it will be
+    /// `slow`.
+    pub fn start(
+        mut executor: Box<Executor>,
+        work: Work,
+        mut out: Vec<u8>,
+        compute: &Handle,
+        slow: bool,
+    ) -> Self {
+        let doing = Box::pin(async move {
+            let verdict = executor.run(work, &mut out).await;
+            Done { executor, out, verdict }
+        });
+        if slow { Self::there(doing, compute) } else { Self::Here(doing, compute.clone()) }
+    }
+
+    fn there(doing: Doing, compute: &Handle) -> Self {
+        Self::There(compute.spawn(doing), Instant::now())
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Option<Done>, bool)> {
+        if let Self::Here(doing, compute) = self {
+            let start = Instant::now();
+            if let Poll::Ready(done) = doing.as_mut().poll(cx) {
+                return Poll::Ready((Some(done), start.elapsed() > TICK));
+            }
+            let doing = mem::replace(doing, Box::pin(pending()));
+            *self = Self::there(doing, &compute.clone());
+        }
+        match self {
+            Self::There(handle, since) => {
+                let slow = since.elapsed() > TICK;
+                Pin::new(handle).poll(cx).map(|done| (done.ok(), slow))
+            }
+            Self::Here(..) => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        if let Self::There(handle, _) = self {
+            handle.abort();
+        }
+    }
+}
+
+/// Waits for the end of a job: what it has done, unless it panicked, and whether it took long.
+pub(crate) async fn running(job: &mut Option<Job>) -> (Option<Done>, bool) {
+    match job {
+        Some(job) => poll_fn(|cx| job.poll(cx)).await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,253 @@
+//! What all sessions of the process share: the functions, the plugins, the limits of all sandboxes together.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow};
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+
+use crate::config::Config;
+use crate::plugin;
+use crate::plugin::{CodeFolder, Compiler, Library, Loader, Observer, Plugin, Plugins, cores};
+use crate::routing::{AnnouncedInfo, Function};
+use crate::sandbox::{Budget, Engine};
+use crate::state::{Checkpoints, SkippedRecords};
+
+/// All functions of the process, by name.
+pub type Functions = BTreeMap<String, Arc<Function>>;
+
+/// How this process runs, which `udf.toml` does not say.
+#[derive(Clone, Debug, Default)]
+pub struct Mode {
+    /// Whether it serves, and may make folders and files in `state-dir`. Otherwise it only looks.
+    pub writable: bool,
+    /// Whether it serves one session only, so that other processes serve the same tasks.
+    pub one_session: bool,
+    /// The program that compiles plugins in a process of its own; `None` compiles in this process.
+    pub compiler: Option<PathBuf>,
+}
+
+/// What all sessions share.
+pub struct Shared {
+    /// What the operator wrote.
+    pub config: Config,
+    /// All functions.
+    pub functions: Arc<Functions>,
+    library: Arc<Library>,
+    announced: Arc<AnnouncedInfo>,
+    budget: Arc<Budget>,
+    skipped: Arc<SkippedRecords>,
+    checkpoints: Arc<Checkpoints>,
+    /// Whether the sessions are to end. Each session holds a receiver until it has ended and its state is
+    /// written, so [`Shared::stop`] waits until this has no receiver left.
+    stopping: watch::Sender<bool>,
+    _code: CodeFolder,
+    /// Threads for guests that compute for longer than a tick. The other threads, which serve the
+    /// connections, stay free whatever guests do.
+    compute: Compute,
+}
+
+impl Shared {
+    /// Without any plugin loaded: see [`Shared::load_plugins`]. A session that needs one waits.
+    ///
+    /// # Errors
+    ///
+    /// When the folder of the plugins can't be read, a route is wrong, or the machine can't run guests
+    /// at all.
+    pub fn new(config: Config, mode: &Mode) -> Result<Self> {
+        let files = plugin::files(&config.plugins_dir)?;
+        let functions = Function::all(&config, files.keys()).map_err(|e| anyhow!(e))?;
+        let functions: Functions =
+            functions.into_iter().map(|function| (function.name.clone(), Arc::new(function))).collect();
+        let functions = Arc::new(functions);
+        // A plugin is admitted if any function lets it run.
+        let limits = functions.values().fold(config.default_limits(), |limits, f| limits.or_more(&f.limits));
+        let compute = Builder::new_multi_thread()
+            .worker_threads(cores())
+            .thread_name("guest")
+            // Each turn of a guest may take a tick, so what is new looks for its turn at each.
+            .global_queue_interval(1)
+            .enable_all()
+            .build()
+            .context("the threads for guests can't start")?;
+        let (code, problem) = CodeFolder::open(&config.state_dir, mode.writable)
+            .context("there is no folder for machine code")?;
+        if let Some(problem) = problem.filter(|_| mode.writable) {
+            warn!(err = problem, "machine code is not kept for the next start");
+        }
+        let stack = config.default_limits().stack;
+        let compiler = Compiler {
+            program: mode.compiler.clone(),
+            limits: config.host,
+            stack,
+            folder: code.path().to_owned(),
+        };
+        let engine = Arc::new(Engine::new(stack, Some(code.path()))?);
+        let checkpoints = Checkpoints::new(&config.state_dir, mode.one_session);
+        if mode.writable {
+            checkpoints.clean();
+        }
+        let announced = Arc::new(AnnouncedInfo::new(&config.state_dir, mode.writable));
+        let observer =
+            Box::new(Announcer { functions: Arc::clone(&functions), announced: Arc::clone(&announced) });
+        let library = Library::new(
+            &config.plugins_dir,
+            files.into_keys().collect(),
+            Loader { engine, limits, compiler },
+            compute.handle().clone(),
+            observer,
+        );
+        Ok(Self {
+            library: Arc::new(library),
+            announced,
+            budget: Budget::new(config.host),
+            skipped: Arc::new(SkippedRecords::new(&config.state_dir)),
+            checkpoints: Arc::new(checkpoints),
+            stopping: watch::Sender::new(false),
+            config,
+            functions,
+            _code: code,
+            compute: Compute(Some(compute)),
+        })
+    }
+
+    /// With all plugins loaded; a refused one is in the library with the reason.
+    ///
+    /// # Errors
+    ///
+    /// As [`Shared::new`].
+    pub fn load(config: Config, mode: &Mode) -> Result<Self> {
+        let shared = Self::new(config, mode)?;
+        shared.load_plugins(|_| true)?;
+        Ok(shared)
+    }
+
+    /// The function `name`.
+    ///
+    /// # Errors
+    ///
+    /// When there is none of this name.
+    pub fn function(&self, name: &str) -> Result<Arc<Function>> {
+        self.functions.get(name).cloned().ok_or_else(|| {
+            let names: Vec<&str> = self.functions.keys().map(String::as_str).collect();
+            anyhow!("there is no function `{name}`; there are: {}", names.join(", "))
+        })
+    }
+
+    /// Loads the plugins of one function only, if it names them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Shared::load_plugins`].
+    pub fn load_for(&self, function: &Function) -> Result<()> {
+        self.load_plugins(|plugin| {
+            function.is_generic() || function.named_plugins().any(|name| name == plugin)
+        })
+    }
+
+    /// Loads the plugins that are `wanted`, as many at a time as there are cores.
+    ///
+    /// # Errors
+    ///
+    /// When the folder can't be read.
+    pub fn load_plugins(&self, wanted: impl Fn(&str) -> bool) -> Result<()> {
+        self.library.load(&wanted)?;
+        let plugins = self.plugins();
+        for function in self.functions.values() {
+            let missing = function.named_plugins().find(|name| wanted(name) && !plugins.contains_key(*name));
+            if let Some(plugin) = missing {
+                let name = function.name.as_str();
+                error!(
+                    function = name,
+                    plugin, "there is no such plugin, tasks of this function will not start"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// All plugins.
+    pub fn library(&self) -> &Arc<Library> {
+        &self.library
+    }
+
+    /// The plugins that there are now.
+    pub fn plugins(&self) -> Arc<Plugins> {
+        self.library.plugins()
+    }
+
+    /// What Kapacitor was told of the functions.
+    pub fn announced(&self) -> &AnnouncedInfo {
+        &self.announced
+    }
+
+    /// The threads for guests that compute for longer than a tick.
+    pub fn compute(&self) -> &Handle {
+        self.compute.0.as_ref().expect("until this is dropped").handle()
+    }
+
+    /// The limits of all sandboxes together.
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+
+    /// Has all sessions finish what they have read, save their state and end. Returns when they have.
+    pub async fn stop(&self) {
+        self.stopping.send_replace(true);
+        self.stopping.closed().await;
+    }
+
+    /// Becomes true when the sessions are to end. The process does not stop before this is dropped.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
+    }
+
+    /// The states that the host saves itself.
+    pub fn checkpoints(&self) -> &Arc<Checkpoints> {
+        &self.checkpoints
+    }
+
+    /// The points that were skipped.
+    pub fn skipped(&self) -> &Arc<SkippedRecords> {
+        &self.skipped
+    }
+}
+
+/// Reports the plugins that no longer are what Kapacitor was told.
+struct Announcer {
+    functions: Arc<Functions>,
+    announced: Arc<AnnouncedInfo>,
+}
+
+impl Observer for Announcer {
+    fn plugin_changed(&self, name: &str, plugin: &Plugin) {
+        for function in self.functions.values().filter(|function| !function.is_generic()) {
+            if function.named_plugins().any(|named| named == name) {
+                self.announced.compare(&function.name, plugin);
+            }
+        }
+    }
+
+    fn plugin_appeared(&self, name: &str) {
+        if !self.functions.contains_key(name) {
+            info!(
+                plugin = name,
+                "a generic function can run it now; a function of its own is there when the host starts again"
+            );
+        }
+    }
+}
+
+/// A runtime that may be dropped anywhere: it does not wait for guests.
+struct Compute(Option<Runtime>);
+
+impl Drop for Compute {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The bytes of a snapshot, and the files in `state-dir`.
+//!
+//! Uses `logging` and `config`. It knows no type of wasmtime and no message of Kapacitor's.
+
+mod checkpointer;
+mod checkpoints;
+mod files;
+mod format;
+mod pages;
+mod skipped;
+mod snapshot;
+
+pub use checkpointer::Keeper;
+pub use checkpoints::{Checkpoints, Ending};
+pub(crate) use files::write_whole;
+pub use format::World;
+pub use format::{PayloadKind, SnapshotHeader};
+pub use pages::{PAGE, PAGES_OUTSIDE, page_runs};
+#[cfg(test)]
+pub(crate) use skipped::MAX_RECORDS;
+pub use skipped::{Record, SkippedRecords};
+pub use snapshot::{Marks, Snapshot, SnapshotError, Taken, dropped, none, now, of_plugin};

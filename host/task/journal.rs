@@ -1,0 +1,244 @@
+//! What a sandbox has been given since its state was last saved, so that it can be done again.
+
+use std::time::{Duration, Instant};
+
+use crate::protocol::frame::{self, Kind};
+
+/// The state is saved again at the latest after so much computing, since a recovery takes as long.
+const MOST_COMPUTED: Duration = Duration::from_secs(1);
+
+/// The state is saved again at the latest after so long, so that what is kept of a slow stream stays
+/// small.
+const MOST_TIME: Duration = Duration::from_secs(10);
+
+/// Least input that is worth saving the state for.
+const LEAST: usize = 64 * 1024;
+
+/// A call that changes the state of a guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// `udf_process`
+    Process,
+    /// `udf_snapshot`
+    Snapshot,
+    /// `udf_restore`
+    Restore,
+    /// `udf_input` with zero
+    GiveInputBack,
+}
+
+/// A call as it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step<'a> {
+    /// Which call.
+    pub call: Call,
+    /// Its input.
+    pub input: &'a [u8],
+    /// How many bytes it returned, where that is known: it will return as many again.
+    pub returned: Option<usize>,
+}
+
+/// The calls since the state was saved, oldest first.
+#[derive(Clone, Debug)]
+pub struct Journal {
+    limit: usize,
+    input: Vec<u8>,
+    /// Call, where its input ends, what it returned.
+    steps: Vec<(Call, usize, Option<usize>)>,
+    points: u64,
+    computed: Duration,
+    since: Instant,
+    /// Whether there was more than `limit`; then nothing is kept.
+    exceeded: bool,
+}
+
+impl Journal {
+    /// A journal that keeps up to `limit` bytes of input.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            input: Vec::new(),
+            steps: Vec::new(),
+            points: 0,
+            computed: Duration::ZERO,
+            since: Instant::now(),
+            exceeded: false,
+        }
+    }
+
+    /// Whether it is better to save the state, which takes time for each byte of `memory`, than to
+    /// keep `more` bytes.
+    pub fn is_due(&self, more: usize, memory: usize) -> bool {
+        // Going over the memory twice is then a few percent of what processing the input takes.
+        let enough = (2 * memory).max(LEAST).min(self.limit);
+        self.exceeded
+            || self.input.len() + more > enough
+            || self.computed > MOST_COMPUTED
+            || self.since.elapsed() > MOST_TIME
+    }
+
+    /// Keeps a call that has ended well.
+    pub fn push(&mut self, step: Step<'_>, points: u64, computed: Duration) {
+        self.points += points;
+        self.computed += computed;
+        if self.exceeded || self.input.len() + step.input.len() > self.limit {
+            self.give_up();
+        } else {
+            self.input.extend_from_slice(step.input);
+            self.steps.push((step.call, self.input.len(), step.returned));
+        }
+    }
+
+    /// What is kept is of no use.
+    pub fn give_up(&mut self) {
+        self.exceeded = true;
+        self.input = Vec::new();
+        self.steps.clear();
+    }
+
+    /// The state was saved: begins anew.
+    pub fn clear(&mut self) {
+        let used = self.input.len();
+        self.input.clear();
+        if self.input.capacity() / 4 > used.max(LEAST) {
+            self.input.shrink_to(2 * used);
+        }
+        self.steps.clear();
+        (self.points, self.computed, self.exceeded) = (0, Duration::ZERO, false);
+        self.since = Instant::now();
+    }
+
+    /// Points since the state was saved.
+    pub fn points(&self) -> u64 {
+        self.points
+    }
+
+    /// Points since the state was saved, if they are not kept any more.
+    pub fn lost(&self) -> Option<u64> {
+        self.exceeded.then_some(self.points)
+    }
+
+    /// The calls, oldest first.
+    pub fn steps(&self) -> impl Iterator<Item = Step<'_>> {
+        let mut start = 0;
+        self.steps.iter().map(move |&(call, end, returned)| {
+            let input = &self.input[start..end];
+            start = end;
+            Step { call, input, returned }
+        })
+    }
+
+    /// Takes out the batch that has begun and not ended, and returns how many points of it there were.
+    pub fn cut_open_batch(&mut self) -> u64 {
+        let (mut offset, mut begin, mut points) = (0, None, 0);
+        for step in self.steps() {
+            if step.call == Call::Process {
+                let mut rest = step.input;
+                while let Some((kind, frame, after)) = frame::first_data(rest) {
+                    match kind {
+                        Kind::Begin => (begin, points) = (Some(offset), 0),
+                        Kind::End => begin = None,
+                        _ => points += 1,
+                    }
+                    offset += frame.len();
+                    rest = after;
+                }
+            } else {
+                offset += step.input.len();
+            }
+        }
+        let Some(begin) = begin else { return 0 };
+        self.input.truncate(begin);
+        let whole = self.steps.iter().take_while(|(_, end, _)| *end <= begin).count();
+        let cut = self.steps.get(whole).map(|(call, ..)| *call);
+        self.steps.truncate(whole);
+        let kept = self.steps.last().map_or(0, |(_, end, _)| *end);
+        if let Some(call) = cut.filter(|_| kept < begin) {
+            self.steps.push((call, begin, None));
+        }
+        self.points = self.points.saturating_sub(points);
+        points
+    }
+
+    /// Bytes that it takes.
+    pub fn size(&self) -> usize {
+        self.input.capacity()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{BeginBatch, EndBatch, Point, RequestMessage, put_request};
+
+    fn frames(messages: impl IntoIterator<Item = RequestMessage>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        messages.into_iter().for_each(|message| put_request(message, &mut bytes));
+        bytes
+    }
+
+    fn push(journal: &mut Journal, input: &[u8], points: u64) {
+        journal.push(
+            Step { call: Call::Process, input, returned: Some(1) },
+            points,
+            Duration::from_millis(1),
+        );
+    }
+
+    fn point(time: i64) -> RequestMessage {
+        RequestMessage::Point(Point { time, ..Point::default() })
+    }
+
+    fn begin() -> RequestMessage {
+        RequestMessage::Begin(BeginBatch::default())
+    }
+
+    fn end() -> RequestMessage {
+        RequestMessage::End(EndBatch::default())
+    }
+
+    #[test]
+    fn an_open_batch_is_cut_out_wherever_its_begin_is() {
+        let whole = frames([begin(), point(1), end()]);
+        let open = frames([begin(), point(2)]);
+        let more = frames([point(3)]);
+        let mut journal = Journal::new(1000);
+        push(&mut journal, &[&whole[..], &open[..]].concat(), 2);
+        push(&mut journal, &more, 1);
+        assert_eq!(journal.cut_open_batch(), 2);
+        let steps: Vec<_> = journal.steps().collect();
+        assert_eq!(steps, [Step { call: Call::Process, input: &whole, returned: None }]);
+        assert_eq!(journal.cut_open_batch(), 0);
+
+        push(&mut journal, &open, 1);
+        assert_eq!(journal.cut_open_batch(), 1);
+        assert_eq!(journal.steps().count(), 1);
+    }
+
+    #[test]
+    fn more_than_the_limit_is_counted_only() {
+        let mut journal = Journal::new(20);
+        let input = frames([point(1), point(2)]);
+        push(&mut journal, &input, 2);
+        assert_eq!(journal.lost(), None);
+        for _ in 0..3 {
+            push(&mut journal, &input, 2);
+        }
+        assert_eq!((journal.lost(), journal.steps().count()), (Some(8), 0));
+        assert!(journal.is_due(0, 0));
+        journal.clear();
+        assert_eq!(journal.lost(), None);
+    }
+
+    #[test]
+    fn saving_is_due_by_input_and_by_computing() {
+        let mut journal = Journal::new(1 << 20);
+        assert!(!journal.is_due(LEAST, 0) && journal.is_due(LEAST + 1, 0));
+        assert!(!journal.is_due(600_000, 300_000) && journal.is_due(600_001, 300_000));
+        // Never more than what it may keep.
+        assert!(journal.is_due((1 << 20) + 1, 1 << 30));
+        let step = Step { call: Call::Process, input: &[], returned: None };
+        journal.push(step, 0, 2 * MOST_COMPUTED);
+        assert!(journal.is_due(0, 0));
+    }
+}

@@ -1,0 +1,211 @@
+//! Reports the points that one task skips.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::config::OnTrap;
+use crate::digest::hex;
+use crate::logging::{Who, cut, log_for};
+use crate::protocol::{Point, RequestMessage, frame};
+use crate::state::{Record, SkippedRecords};
+use crate::units::Share;
+
+/// Failures within this time are one burst.
+const BURST: Duration = Duration::from_secs(10);
+
+/// Longest point in the log and in a record, in bytes.
+const MAX_TEXT: usize = 2048;
+const MAX_FRAME: usize = 64 * 1024;
+
+/// Tells of what one task skips.
+pub struct Reporter {
+    who: Arc<Who>,
+    plugin_sha256: [u8; 32],
+    records: Arc<SkippedRecords>,
+    /// Since when there is a burst, and what was not told of it.
+    burst: Option<Instant>,
+    untold: u64,
+    /// The next number of unwanted points that is told.
+    unwanted_at: u64,
+    paced_at: Option<Instant>,
+}
+
+impl Reporter {
+    /// Tells in the name of `who`.
+    pub fn new(who: Arc<Who>, plugin_sha256: [u8; 32], records: Arc<SkippedRecords>) -> Self {
+        Self { who, plugin_sha256, records, burst: None, untold: 0, unwanted_at: 1, paced_at: None }
+    }
+
+    /// `frame` was skipped, and with it so many points, because of `error`.
+    pub fn skipped(&mut self, error: &str, frame: &[u8], points: u64, policy: OnTrap) {
+        let mut point = text_of(frame);
+        cut(&mut point, MAX_TEXT);
+        let record = Record {
+            time: humantime::format_rfc3339_micros(SystemTime::now()).to_string(),
+            function: self.who.function.clone(),
+            task: self.who.task.clone(),
+            node: self.who.node.clone(),
+            plugin: self.who.plugin.clone(),
+            plugin_sha256: hex(&self.plugin_sha256),
+            error: error.to_owned(),
+            points,
+            point: point.clone(),
+            frame: hex(&frame[..frame.len().min(MAX_FRAME)]),
+        };
+        let kept = self.records.write(&record);
+        if self.burst.is_some_and(|since| since.elapsed() < BURST) {
+            self.untold += 1;
+            return;
+        }
+        self.flush();
+        self.burst = Some(Instant::now());
+        let file = match kept {
+            Ok(path) => path.display().to_string(),
+            Err(e) => format!("none, since state-dir can't be written to: {e}"),
+        };
+        let state = if policy == OnTrap::Restart { "lost" } else { "as before" };
+        let points = points.to_string();
+        log_for!(
+            warn,
+            self.who,
+            err = error,
+            point,
+            points,
+            state,
+            file,
+            "plugin failed, what it failed at is skipped"
+        );
+    }
+
+    /// Tells what was not told of the last burst.
+    pub fn flush(&mut self) {
+        if self.untold > 0 {
+            let more = std::mem::take(&mut self.untold).to_string();
+            log_for!(warn, self.who, more, "plugin failed again, see `kapacitor-wasm skipped`");
+        }
+    }
+
+    /// So many points were left out, and so many lost fields.
+    pub fn unwanted(&mut self, dropped: u64, reduced: u64) {
+        if dropped + reduced >= self.unwanted_at {
+            self.unwanted_at = (dropped + reduced).saturating_mul(10);
+            log_for!(
+                warn,
+                self.who,
+                dropped = dropped.to_string(),
+                reduced = reduced.to_string(),
+                "plugin sends numbers that are not finite or points without fields, left out so far: see policy.not-finite and policy.no-fields"
+            );
+        }
+    }
+
+    /// The next call has to wait for so long.
+    pub fn paced(&mut self, share: Share, wait: Duration) {
+        if self.paced_at.is_none_or(|at| at.elapsed() > 6 * BURST) {
+            self.paced_at = Some(Instant::now());
+            log_for!(
+                error,
+                self.who,
+                wait = humantime::format_duration(Duration::from_millis(wait.as_millis() as u64)).to_string(),
+                err = format!("uses more of a core than limits.cpu-share = {share}: its input waits"),
+                "plugin is slowed down"
+            );
+        }
+    }
+}
+
+/// A data frame for a reader: a point in line protocol.
+fn text_of(frame: &[u8]) -> String {
+    match frame::message(frame) {
+        Some(RequestMessage::Point(point)) => line_of(&point),
+        Some(RequestMessage::Begin(begin)) => {
+            format!("begin of a batch: name={} group={} size={}", begin.name, begin.group, begin.size)
+        }
+        Some(RequestMessage::End(end)) => {
+            format!("end of a batch: name={} group={} tmax={}", end.name, end.group, end.tmax)
+        }
+        _ => "no data".to_owned(),
+    }
+}
+
+fn line_of(point: &Point) -> String {
+    let mut line = escaped(&point.name, &[',', ' ']);
+    for (key, value) in &point.tags {
+        let special = [',', '=', ' '];
+        let _ = write!(line, ",{}={}", escaped(key, &special), escaped(value, &special));
+    }
+    let doubles = point.fields_double.iter().map(|(key, value)| (key, value.to_string()));
+    let ints = point.fields_int.iter().map(|(key, value)| (key, format!("{value}i")));
+    let bools = point.fields_bool.iter().map(|(key, value)| (key, value.to_string()));
+    let strings =
+        point.fields_string.iter().map(|(key, value)| (key, format!("\"{}\"", escaped(value, &['"', '\\']))));
+    let fields: Vec<String> = doubles
+        .chain(ints)
+        .chain(bools)
+        .chain(strings)
+        .map(|(key, value)| format!("{}={value}", escaped(key, &[',', '=', ' '])))
+        .collect();
+    let _ = write!(line, " {} {}", fields.join(","), point.time);
+    line
+}
+
+/// `text` with a backslash before each of `special`.
+fn escaped(text: &str, special: &[char]) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if special.contains(&c) {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::protocol::put_request;
+    use crate::state::MAX_RECORDS;
+
+    fn reporter(folder: &Path) -> Reporter {
+        let who = Who { task: "t".to_owned(), plugin: "p".to_owned(), ..Who::default() };
+        Reporter::new(Arc::new(who), [7; 32], Arc::new(SkippedRecords::new(folder)))
+    }
+
+    #[test]
+    fn the_newest_records_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut reporter = reporter(folder.path());
+        let mut frame = Vec::new();
+        let point = Point { time: 7, name: "cpu load".to_owned(), ..Point::default() };
+        put_request(RequestMessage::Point(point), &mut frame);
+        for i in 0..MAX_RECORDS + 3 {
+            reporter.skipped(&format!("trap {i}"), &frame, 1, OnTrap::Recover);
+        }
+        let records: Vec<Record> =
+            SkippedRecords::new(folder.path()).read().unwrap().into_iter().map(Result::unwrap).collect();
+        assert_eq!(records.len(), MAX_RECORDS);
+        assert_eq!(records[0].error, "trap 3");
+        let last = records.last().unwrap();
+        assert_eq!((last.error.as_str(), last.point.as_str()), ("trap 66", "cpu\\ load  7"));
+        assert_eq!(last.frame, hex(&frame));
+    }
+
+    #[test]
+    fn a_point_reads_as_line_protocol() {
+        let mut point = Point { time: 9, name: "cpu".to_owned(), ..Point::default() };
+        point.tags.insert("host".to_owned(), "a b".to_owned());
+        point.fields_int.insert("n".to_owned(), 1);
+        point.fields_double.insert("x".to_owned(), 0.5);
+        point.fields_string.insert("s".to_owned(), "say \"hi\"".to_owned());
+        assert_eq!(line_of(&point), r#"cpu,host=a\ b x=0.5,n=1i,s="say \"hi\"" 9"#);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_has_no_records() {
+        assert_eq!(SkippedRecords::new(Path::new("/nowhere/at/all")).read().unwrap(), []);
+    }
+}
