@@ -6,7 +6,7 @@ use std::fmt::Write;
 pub struct Bar {
     /// What was done.
     pub group: String,
-    /// Who did it.
+    /// Labels did it.
     pub name: String,
     /// How fast.
     pub points_per_second: f64,

@@ -11,13 +11,13 @@ pub use crate::config::{Config, EdgeCheck, HostLimits, Limits, OnFull, Policy, S
 pub use crate::endpoint::socket_path;
 pub use crate::guard::{Guard, Passed, Violation};
 pub use crate::kapacitor_db::{Database, snapshots};
-pub use crate::logging::Who;
+pub use crate::logging::Labels;
 pub use crate::plugin::{ABI, Compiler, Plugin, Plugins, Problem};
 pub use crate::protocol::wire;
 pub use crate::routing::Function;
 pub use crate::sandbox::{Engine, Sandbox, Surroundings};
 pub use crate::session::{Inbox, Item, Room};
-pub use crate::state::{Snapshot, SnapshotHeader, Taken, now};
+pub use crate::state::{Provenance, Snapshot, SnapshotHeader, now};
 pub use crate::units::{Bytes, Span};
 
 /// Admits the bytes of a module, as [`Plugin::admit`] does with those of a file. They are compiled in this
@@ -39,9 +39,4 @@ pub async fn admit(
         folder: PathBuf::new(),
     };
     Plugin::from_bytes(engine, name, bytes.to_vec(), limits, &compiler).await
-}
-
-/// The linear memory of a sandbox.
-pub fn memory(sandbox: &Sandbox) -> &[u8] {
-    sandbox.memory()
 }

@@ -1,8 +1,8 @@
 //! Which UDF node of Kapacitor something belongs to.
 
-/// Whose state it is.
+/// One UDF node of one task, as Kapacitor and an operator name it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key {
+pub struct UdfNode {
     /// Kapacitor's task id.
     pub task: String,
     /// Kapacitor's node id.

@@ -364,11 +364,11 @@ fn snapshots_of_older_hosts_are_given_back() {
 
     use kapacitor_wasm::internals::Compiler;
     use kapacitor_wasm::internals::Engine;
+    use kapacitor_wasm::internals::Labels;
     use kapacitor_wasm::internals::Plugin;
     use kapacitor_wasm::internals::Surroundings;
-    use kapacitor_wasm::internals::Who;
     use kapacitor_wasm::internals::{HostLimits, Limits};
-    use kapacitor_wasm::internals::{Snapshot, Taken};
+    use kapacitor_wasm::internals::{Provenance, Snapshot};
 
     let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let limits = Limits::default();
@@ -380,7 +380,7 @@ fn snapshots_of_older_hosts_are_given_back() {
         let plugin =
             Plugin::admit(&engine, &fixtures.join("counter.wasm"), &limits, &compiler).await.unwrap();
         let image = plugin.image.as_ref().unwrap();
-        let start = || async { plugin.start(&Surroundings::alone(Who::default(), limits)).await.unwrap() };
+        let start = || async { plugin.start(&Surroundings::alone(Labels::default(), limits)).await.unwrap() };
         // What the old host had taken its snapshot of.
         let mut uninterrupted = start().await;
         for _ in 0..9 {
@@ -388,7 +388,7 @@ fn snapshots_of_older_hosts_are_given_back() {
         }
         let snapshot = Snapshot::parse(&fs::read(fixtures.join("format-1.snapshot")).unwrap()).unwrap();
         assert_eq!(snapshot.header.host_version, "0.1.0");
-        snapshot.check_fit(&Taken::alone(&plugin)).unwrap();
+        snapshot.check_fit(&Provenance::without_session(plugin.identity())).unwrap();
         let mut restored = start().await;
         image.load(&mut restored, &snapshot, limits.memory).await.unwrap();
         for sandbox in [&mut uninterrupted, &mut restored] {

@@ -16,8 +16,8 @@ use kapacitor_wasm::internals::Bytes;
 use kapacitor_wasm::internals::Compiler;
 use kapacitor_wasm::internals::Engine;
 use kapacitor_wasm::internals::Guard;
+use kapacitor_wasm::internals::Labels;
 use kapacitor_wasm::internals::Plugin;
-use kapacitor_wasm::internals::Who;
 use kapacitor_wasm::internals::{HostLimits, Limits};
 use kapacitor_wasm::internals::{Inbox, Item, Room};
 use kapacitor_wasm::internals::{OnFull, Policy};
@@ -171,7 +171,7 @@ async fn start(name: &str, code: &Path) -> Result<Sandbox> {
     };
     let file = Path::new(ROOT).join("plugins").join(format!("{name}.wasm"));
     let plugin = Plugin::admit(&engine, &file, &limits, &compiler).await?;
-    let mut sandbox = plugin.start(&Surroundings::alone(Who::default(), limits)).await?;
+    let mut sandbox = plugin.start(&Surroundings::alone(Labels::default(), limits)).await?;
     let options = match name {
         "moving_avg" => averages_over(10),
         "outliers" => outliers(),

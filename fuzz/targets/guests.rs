@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use kapacitor_wasm::internals::Engine;
 use kapacitor_wasm::internals;
-use kapacitor_wasm::internals::Who;
+use kapacitor_wasm::internals::Labels;
 use kapacitor_wasm::internals::Limits;
 use kapacitor_wasm::internals::Plugin;
 use kapacitor_wasm::protocol::{Point, RequestMessage, put_request};
 use kapacitor_wasm::internals::{Sandbox, Surroundings};
-use kapacitor_wasm::internals::{Snapshot, Taken};
+use kapacitor_wasm::internals::{Snapshot, Provenance};
 use kapacitor_wasm::internals::{Bytes, Span};
 use tokio::runtime::{Builder, Runtime};
 
@@ -36,11 +36,11 @@ pub static HOST: LazyLock<Host> = LazyLock::new(|| Host {
 
 /// A new instance. `None` if it fails under the limits.
 pub async fn start(plugin: &Plugin) -> Option<Sandbox> {
-    plugin.start(&Surroundings::alone(Who::default(), *LIMITS)).await.ok()
+    plugin.start(&Surroundings::alone(Labels::default(), *LIMITS)).await.ok()
 }
 
-pub fn taken(plugin: &Plugin) -> Taken<'_> {
-    Taken::alone(plugin)
+pub fn taken(plugin: &Plugin) -> Provenance<'_> {
+    Provenance::without_session(plugin.identity())
 }
 
 /// Has a guest work. Fails like any guest may.
@@ -65,7 +65,7 @@ pub async fn there_and_back(plugin: &Plugin, sandbox: &mut Sandbox) {
     // An instance that fails to start may do so at times: its deadline is one of time.
     let Some(mut other) = start(plugin).await else { return };
     image.load(&mut other, &snapshot, LIMITS.memory).await.expect("it was just made");
-    assert!(internals::memory(sandbox) == internals::memory(&other), "the memory differs");
+    assert!(sandbox.copy_of_memory() == other.copy_of_memory(), "the memory differs");
     let again = image.save(&mut other, &taken).expect("what was saved can be saved");
     let again = Snapshot::parse(&again).expect("it was just made");
     assert_eq!(snapshot.header.globals, again.header.globals);
@@ -73,5 +73,5 @@ pub async fn there_and_back(plugin: &Plugin, sandbox: &mut Sandbox) {
 }
 
 pub fn within_limits(sandbox: &Sandbox) {
-    assert!(internals::memory(sandbox).len() as u64 <= LIMITS.memory.0);
+    assert!(sandbox.copy_of_memory().len() as u64 <= LIMITS.memory.0);
 }

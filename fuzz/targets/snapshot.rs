@@ -73,7 +73,7 @@ async fn restore(bytes: &[u8]) {
     if loaded.is_err() {
         return;
     }
-    assert_eq!(internals::memory(&sandbox).len() as u64, snapshot.header.memory_bytes);
+    assert_eq!(sandbox.copy_of_memory().len() as u64, snapshot.header.memory_bytes);
     guests::there_and_back(&PLUGIN, &mut sandbox).await;
     for _ in 0..3 {
         if guests::work(&mut sandbox).await.is_none() {

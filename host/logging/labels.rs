@@ -1,27 +1,25 @@
-//! Whose log lines, results and errors these are.
+//! The labels of a log line: which task it is about.
 
-/// The task that something is of, as Kapacitor and an operator name it. Empty where it is not known yet.
+use crate::udf_node::UdfNode;
+
+/// The UDF node and the plugin that a log line is about. Empty where they are not known yet.
 #[derive(Clone, Debug, Default)]
-pub struct Who {
-    /// The Kapacitor function.
-    pub function: String,
-    /// Kapacitor's task id.
-    pub task: String,
-    /// Kapacitor's node id.
-    pub node: String,
-    /// The plugin that does the work.
+pub struct Labels {
+    /// The UDF node of Kapacitor.
+    pub udf: UdfNode,
+    /// Name of the plugin that does the work.
     pub plugin: String,
 }
 
-/// Logs a line that is about a [`Who`]: `log_for!(warn, who, reason = "…", "what has happened")`.
+/// Logs a line with [`Labels`]: `log_for!(warn, labels, reason = "…", "what has happened")`.
 macro_rules! log_for {
-    ($level:ident, $who:expr, $($fields_and_text:tt)+) => {{
-        let who: &$crate::logging::Who = &$who;
+    ($level:ident, $labels:expr, $($fields_and_text:tt)+) => {{
+        let labels: &$crate::logging::Labels = &$labels;
         ::tracing::$level!(
-            function = who.function,
-            task = who.task,
-            node = who.node,
-            plugin = who.plugin,
+            function = labels.udf.function,
+            task = labels.udf.task,
+            node = labels.udf.node,
+            plugin = labels.plugin,
             $($fields_and_text)+
         )
     }};

@@ -6,7 +6,7 @@ mod labels;
 mod logfmt;
 mod text;
 
-pub use labels::Who;
+pub use labels::Labels;
 pub(crate) use labels::log_for;
 pub(crate) use logfmt::{WorkerGuard, start};
 pub(crate) use text::{cut, visible};

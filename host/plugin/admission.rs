@@ -12,17 +12,18 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use wasmtime::InstancePre;
 
-use super::interface::{check_info, check_interface};
+use super::interface::{ABI, check_info, check_interface};
 use super::refusal::{Problem, Refusal, invalid};
 use crate::config::Edges;
 use crate::config::Limits;
 use crate::digest::hex;
-use crate::logging::Who;
+use crate::logging::Labels;
 use crate::plugin::compile::{Compiled, Compiler};
 use crate::protocol::InfoResponse;
 use crate::sandbox::Engine;
 use crate::sandbox::Image;
 use crate::sandbox::{Guest, GuestError, Sandbox, Surroundings};
+use crate::state::PluginIdentity;
 use crate::units::Bytes;
 
 /// An admitted plugin.
@@ -78,7 +79,7 @@ impl Plugin {
         }
         let pre = engine.linker.instantiate_pre(&module).map_err(invalid)?;
 
-        let who = Who { plugin: name.to_owned(), ..Who::default() };
+        let who = Labels { plugin: name.to_owned(), ..Labels::default() };
         let surroundings = Surroundings::alone(who, *limits);
         let mut sandbox = Sandbox::new(&pre, &surroundings).await.map_err(Problem::Call)?;
         let image = captured.map(|()| Image::of(&mut sandbox, &module));
@@ -101,6 +102,17 @@ impl Plugin {
     /// Its version as logs show it: how its SHA-256 begins.
     pub fn version(&self) -> String {
         hex(&self.sha256[..4])
+    }
+
+    /// The plugin as a snapshot names it.
+    pub fn identity(&self) -> PluginIdentity<'_> {
+        PluginIdentity {
+            name: &self.name,
+            sha256: self.sha256,
+            abi: ABI,
+            own_format: self.own_format,
+            state_version: self.state_version,
+        }
     }
 
     /// What the plugin takes and gives.

@@ -7,12 +7,12 @@ use super::deadline::CallClock;
 use super::determinism::World;
 use super::guest_log::{GuestLog, SharedLog};
 use crate::config::{HostLimits, Limits};
-use crate::logging::Who;
+use crate::logging::Labels;
 
 /// What the sandboxes of one session have in common: one follows the other when it has failed.
 pub struct Surroundings {
     /// Whose log lines these are.
-    pub who: Arc<Who>,
+    pub who: Arc<Labels>,
     /// What they log: one after the other, they have no more than one alone.
     pub log: SharedLog,
     /// What each may use.
@@ -27,7 +27,7 @@ pub struct Surroundings {
 
 impl Surroundings {
     /// Those of a sandbox that belongs to no session.
-    pub fn alone(who: Who, limits: Limits) -> Self {
+    pub fn alone(who: Labels, limits: Limits) -> Self {
         let who = Arc::new(who);
         Self {
             log: GuestLog::new(Arc::clone(&who), limits.log_per_second),

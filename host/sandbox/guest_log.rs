@@ -15,7 +15,7 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 use crate::logging::cut;
-use crate::logging::{Who, log_for};
+use crate::logging::{Labels, log_for};
 use crate::units;
 
 /// What a line counts for beside its text, in bytes: about what the host writes around it.
@@ -53,7 +53,7 @@ impl Level {
 
 /// The log of one sandbox.
 pub struct GuestLog {
-    who: Arc<Who>,
+    who: Arc<Labels>,
     per_second: units::Bytes,
     /// Start of the current second, and what was logged in it.
     since: Instant,
@@ -70,7 +70,7 @@ pub type SharedLog = Arc<Mutex<GuestLog>>;
 
 impl GuestLog {
     /// A log that lets `per_second` bytes through each second.
-    pub fn new(who: Arc<Who>, per_second: units::Bytes) -> SharedLog {
+    pub fn new(who: Arc<Labels>, per_second: units::Bytes) -> SharedLog {
         Arc::new(Mutex::new(Self {
             who,
             per_second,

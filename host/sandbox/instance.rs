@@ -153,13 +153,23 @@ impl Sandbox {
 
     /// The linear memory. Between two calls the guest's stack is empty, so this and the mutable
     /// globals are all of its state.
-    pub(crate) fn memory(&self) -> &[u8] {
+    pub(super) fn memory(&self) -> &[u8] {
         self.memory.data(&self.store)
+    }
+
+    /// Length of the linear memory in bytes.
+    pub fn memory_size(&self) -> usize {
+        self.memory.data_size(&self.store)
+    }
+
+    /// A copy of the linear memory, for the fuzz targets.
+    pub fn copy_of_memory(&self) -> Vec<u8> {
+        self.memory().to_vec()
     }
 
     /// The linear memory, to be overwritten, after growing it to `length` bytes. `None` if it can't
     /// have this length.
-    pub(crate) async fn memory_mut(&mut self, length: usize) -> Option<&mut [u8]> {
+    pub(super) async fn memory_mut(&mut self, length: usize) -> Option<&mut [u8]> {
         const PAGE: usize = 64 * 1024;
         let missing = length.checked_sub(self.memory.data_size(&self.store))?;
         if missing % PAGE != 0 {
@@ -175,7 +185,7 @@ impl Sandbox {
     }
 
     /// An exported global.
-    pub(crate) fn global(&mut self, name: &str) -> Option<(Global, &mut Store<Guest>)> {
+    pub(super) fn global(&mut self, name: &str) -> Option<(Global, &mut Store<Guest>)> {
         let global = self.instance.get_global(&mut self.store, name)?;
         Some((global, &mut self.store))
     }

@@ -7,7 +7,7 @@ use wasmtime::{ExternType, Module, Mutability, V128, Val};
 
 use crate::sandbox::instance::Sandbox;
 use crate::state::{
-    PAGE, PAGES_OUTSIDE, PayloadKind, Snapshot, SnapshotError, SnapshotHeader, Taken, page_runs,
+    PAGE, PAGES_OUTSIDE, PayloadKind, Provenance, Snapshot, SnapshotError, SnapshotHeader, page_runs,
 };
 use crate::units::Bytes;
 
@@ -139,10 +139,10 @@ impl Image {
     /// # Errors
     ///
     /// As [`Image::capture`].
-    pub fn save(&self, sandbox: &mut Sandbox, taken: &Taken<'_>) -> Result<Vec<u8>, SnapshotError> {
+    pub fn save(&self, sandbox: &mut Sandbox, provenance: &Provenance<'_>) -> Result<Vec<u8>, SnapshotError> {
         let State { memory_bytes, globals, pages } = self.capture(sandbox, None)?;
         let header =
-            SnapshotHeader { memory_bytes, globals, ..taken.header(PayloadKind::Memory, pages.len()) };
+            SnapshotHeader { memory_bytes, globals, ..provenance.header(PayloadKind::Memory, pages.len()) };
         Ok(Snapshot::pack(&header, &pages))
     }
 

@@ -6,7 +6,7 @@
 use std::mem;
 use std::time::{Duration, Instant};
 
-use crate::logging::{Who, log_for};
+use crate::logging::{Labels, log_for};
 
 /// Input that stands still for so long is worth a warning.
 const SLOW: Duration = Duration::from_secs(1);
@@ -60,7 +60,7 @@ impl Waiting {
     }
 
     /// So many points were dropped.
-    pub fn dropped(&mut self, points: u64, who: &Who) {
+    pub fn dropped(&mut self, points: u64, who: &Labels) {
         self.dropped += points;
         if points > 0 && self.dropped >= self.dropped_at.max(1) {
             self.dropped_at = self.dropped.saturating_mul(10);
@@ -83,7 +83,7 @@ impl Waiting {
     }
 
     /// Warns if nothing is read for long.
-    pub fn report(&mut self, who: &Who) {
+    pub fn report(&mut self, who: &Labels) {
         let slow = self.stopped.is_some_and(|since| since.elapsed() >= SLOW);
         if slow && self.warned.is_none_or(|at| at.elapsed() >= QUIET) {
             self.warned = Some(Instant::now());
@@ -97,7 +97,7 @@ impl Waiting {
     }
 
     /// Tells the times when the session ends.
-    pub fn end(&mut self, who: &Who) {
+    pub fn end(&mut self, who: &Labels) {
         self.change(None);
         let in_ms =
             |time: Duration| humantime::format_duration(Duration::from_millis(time.as_millis() as u64));

@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::logging::{Who, log_for};
+use crate::logging::{Labels, log_for};
 use crate::protocol::{KeepaliveResponse, RequestMessage, ResponseMessage, put_response};
 use crate::routing::Function;
 use crate::sandbox::CallClock;
@@ -84,7 +84,7 @@ pub struct Session {
     job_since: Instant,
     drained: Duration,
     /// Whose log lines these are, as the executor knew it last.
-    who: Arc<Who>,
+    who: Arc<Labels>,
     drain: Duration,
     snapshot_deadline: Duration,
     checkpoint_interval: Duration,

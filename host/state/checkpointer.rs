@@ -11,10 +11,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use crate::logging::{Who, log_for};
+use crate::logging::{Labels, log_for};
 use crate::state::checkpoints::{Checkpoints, Claim, Ending};
 use crate::state::snapshot::Snapshot;
-use crate::udf_node::Key;
+use crate::udf_node::UdfNode;
 
 /// How long a task waits for a file of its state. A disk that hangs stops no task.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub struct Keeper {
     checkpoints: Arc<Checkpoints>,
-    key: Key,
+    key: UdfNode,
     ending: Ending,
     claim: Option<Arc<Claim>>,
     /// When the state began that is in the file, as far as this session knows.
@@ -45,12 +45,12 @@ impl Keeper {
     /// `blocking`; the host does not stop before that is done, while it has `alive`.
     pub fn new(
         checkpoints: &Arc<Checkpoints>,
-        who: &Who,
+        who: &Labels,
         ending: &Ending,
         blocking: Handle,
         alive: watch::Receiver<bool>,
     ) -> Self {
-        let key = Key { task: who.task.clone(), node: who.node.clone(), function: who.function.clone() };
+        let key = who.udf.clone();
         let mut keeper = Self {
             checkpoints: Arc::clone(checkpoints),
             key,
@@ -89,7 +89,7 @@ impl Keeper {
     }
 
     /// The checkpoint, if there is one and it is this session's. Waits for a session that is about to end.
-    pub async fn read(&mut self, who: &Who) -> Option<Vec<u8>> {
+    pub async fn read(&mut self, who: &Labels) -> Option<Vec<u8>> {
         let until = Instant::now() + PATIENCE;
         while self.claim.is_none()
             && self.checkpoints.holder(&self.key) != Some(false)
@@ -129,7 +129,7 @@ impl Keeper {
 
     /// Begins to write the checkpoint, if this session has one. While the last one is still being written it
     /// is not, see [`Keeper::is_behind`].
-    pub fn write(&mut self, bytes: Vec<u8>, who: &Arc<Who>) {
+    pub fn write(&mut self, bytes: Vec<u8>, who: &Arc<Labels>) {
         let Some(claim) = self.claim.clone() else { return };
         if self.writing.as_ref().is_some_and(|writing| !writing.is_finished()) {
             self.behind.store(true, Relaxed);

@@ -16,14 +16,14 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
 use crate::digest::hex;
-use crate::logging::{Who, log_for};
+use crate::logging::{Labels, log_for};
 use crate::state::files::{
     file_name, give_to_owner_of, make_folder, prepare, put, remove_stale, write_whole,
 };
 use crate::state::format::SnapshotHeader;
 use crate::state::snapshot;
 use crate::state::snapshot::Snapshot;
-use crate::udf_node::Key;
+use crate::udf_node::UdfNode;
 
 /// What a snapshot's file ends with.
 pub const EXTENSION: &str = "snapshot";
@@ -35,11 +35,11 @@ const WRITERS: usize = 4;
 const MOST_ASIDE: usize = 1000;
 
 /// Name of the checkpoint file of `key`: readable, and different for each key.
-fn checkpoint_name(key: &Key) -> String {
+fn checkpoint_name(key: &UdfNode) -> String {
     format!("{}.{EXTENSION}", checkpoint_stem(key))
 }
 
-fn checkpoint_stem(key: &Key) -> String {
+fn checkpoint_stem(key: &UdfNode) -> String {
     let mut hash = Sha256::new();
     for part in [&key.task, &key.node, &key.function] {
         hash.update((part.len() as u64).to_le_bytes());
@@ -48,7 +48,7 @@ fn checkpoint_stem(key: &Key) -> String {
     format!("{}.{}-{}", file_name(&key.task), file_name(&key.node), hex(&hash.finalize()[..4]))
 }
 
-impl From<&SnapshotHeader> for Key {
+impl From<&SnapshotHeader> for UdfNode {
     fn from(header: &SnapshotHeader) -> Self {
         Self { task: header.task.clone(), node: header.node.clone(), function: header.function.clone() }
     }
@@ -64,7 +64,7 @@ pub struct Checkpoints {
     aside: PathBuf,
     /// Whether other processes may have sessions of the same tasks: each of them has one of its own.
     pub(crate) shared: bool,
-    claimed: Mutex<HashMap<Key, Ending>>,
+    claimed: Mutex<HashMap<UdfNode, Ending>>,
     pub(crate) writers: Arc<Semaphore>,
     /// Whether the log says already that writing fails.
     warned: AtomicBool,
@@ -90,7 +90,7 @@ impl Checkpoints {
     }
 
     /// Where the checkpoint of `key` is, or would be.
-    pub fn path(&self, key: &Key) -> PathBuf {
+    pub fn path(&self, key: &UdfNode) -> PathBuf {
         self.folder.join(checkpoint_name(key))
     }
 
@@ -113,7 +113,7 @@ impl Checkpoints {
     }
 
     /// When the state of the checkpoint of `key` began. `None` without one.
-    fn began(&self, key: &Key) -> Option<i64> {
+    fn began(&self, key: &UdfNode) -> Option<i64> {
         Snapshot::peek(File::open(self.path(key)).ok()?).ok().map(|header| header.started_at)
     }
 
@@ -123,7 +123,7 @@ impl Checkpoints {
     /// # Errors
     ///
     /// What the system says.
-    fn replace(&self, key: &Key, bytes: &[u8], known: Option<i64>) -> io::Result<bool> {
+    fn replace(&self, key: &UdfNode, bytes: &[u8], known: Option<i64>) -> io::Result<bool> {
         let name = checkpoint_name(key);
         let prepared = prepare(&self.folder, &name, bytes)?;
         let _lock = self.lock_folder()?;
@@ -140,7 +140,7 @@ impl Checkpoints {
     /// # Errors
     ///
     /// What the system says.
-    pub fn impose(&self, key: &Key, snapshot: &Snapshot) -> io::Result<Option<PathBuf>> {
+    pub fn impose(&self, key: &UdfNode, snapshot: &Snapshot) -> io::Result<Option<PathBuf>> {
         make_folder(&self.folder)?;
         let _lock = self.lock_folder()?;
         // Clocks go back at times.
@@ -175,7 +175,7 @@ impl Checkpoints {
     /// # Errors
     ///
     /// What the system says.
-    pub fn set_aside(&self, key: &Key, bytes: &[u8]) -> io::Result<PathBuf> {
+    pub fn set_aside(&self, key: &UdfNode, bytes: &[u8]) -> io::Result<PathBuf> {
         let hash = hex(&Sha256::digest(bytes)[..4]);
         let name = format!("{}.{}-{hash}.{EXTENSION}", file_name(&key.task), file_name(&key.node));
         let file = write_whole(&self.aside, &name, bytes)?;
@@ -197,7 +197,7 @@ impl Checkpoints {
     }
 
     /// The right to the checkpoint of `key`, if no other session has it. `ending` is set when this one ends.
-    pub(crate) fn claim(self: &Arc<Self>, key: &Key, ending: &Ending) -> Option<Claim> {
+    pub(crate) fn claim(self: &Arc<Self>, key: &UdfNode, ending: &Ending) -> Option<Claim> {
         match self.claimed().entry(key.clone()) {
             Entry::Occupied(_) => return None,
             Entry::Vacant(entry) => entry.insert(Arc::clone(ending)),
@@ -215,16 +215,16 @@ impl Checkpoints {
     }
 
     /// Whether the session that has the checkpoint is about to end; `None` if none has it.
-    pub(crate) fn holder(&self, key: &Key) -> Option<bool> {
+    pub(crate) fn holder(&self, key: &UdfNode) -> Option<bool> {
         self.claimed().get(key).map(|ending| ending.load(Relaxed))
     }
 
-    fn claimed(&self) -> MutexGuard<'_, HashMap<Key, Ending>> {
+    fn claimed(&self) -> MutexGuard<'_, HashMap<UdfNode, Ending>> {
         self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A lock among processes, until the file is closed. `None` if another one has it.
-    fn lock(&self, key: &Key) -> io::Result<Option<File>> {
+    fn lock(&self, key: &UdfNode) -> io::Result<Option<File>> {
         make_folder(&self.folder)?;
         let file = File::create(self.folder.join(format!("{}.lock", checkpoint_stem(key))))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -251,7 +251,7 @@ fn snapshots_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
 #[derive(Debug)]
 pub(crate) struct Claim {
     checkpoints: Arc<Checkpoints>,
-    key: Key,
+    key: UdfNode,
     _lock: Option<File>,
 }
 
@@ -263,7 +263,13 @@ impl Drop for Claim {
 
 impl Checkpoints {
     /// False if it could not be written.
-    pub(crate) fn write_and_say(&self, key: &Key, bytes: &[u8], known: Option<i64>, who: &Who) -> bool {
+    pub(crate) fn write_and_say(
+        &self,
+        key: &UdfNode,
+        bytes: &[u8],
+        known: Option<i64>,
+        who: &Labels,
+    ) -> bool {
         let length = bytes.len().to_string();
         let written = self.replace(key, bytes, known);
         match &written {
@@ -301,7 +307,8 @@ mod tests {
 
     #[test]
     fn each_key_has_a_file_of_its_own() {
-        let key = |task: &str, node: &str| Key { task: task.into(), node: node.into(), function: "f".into() };
+        let key =
+            |task: &str, node: &str| UdfNode { task: task.into(), node: node.into(), function: "f".into() };
         let stems = [key("a/b", "n"), key("a_b", "n"), key("a", "b.n"), key("a.b", "n"), key("", "")]
             .map(|key| checkpoint_stem(&key));
         let distinct: std::collections::HashSet<_> = stems.iter().collect();
@@ -314,7 +321,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for shared in [false, true] {
             let checkpoints = Arc::new(Checkpoints::new(folder.path(), shared));
-            let key = Key { task: "t".into(), ..Key::default() };
+            let key = UdfNode { task: "t".into(), ..UdfNode::default() };
             let first = checkpoints.claim(&key, &Ending::default()).unwrap();
             assert!(checkpoints.claim(&key, &Ending::default()).is_none());
             // Another process.

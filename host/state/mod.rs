@@ -19,4 +19,6 @@ pub use pages::{PAGE, PAGES_OUTSIDE, page_runs};
 #[cfg(test)]
 pub(crate) use skipped::MAX_RECORDS;
 pub use skipped::{Record, SkippedRecords};
-pub use snapshot::{Marks, Snapshot, SnapshotError, Taken, dropped, none, now, of_plugin};
+pub use snapshot::{
+    PluginIdentity, Provenance, Snapshot, SnapshotError, SnapshotFlags, dropped, none, now, of_plugin,
+};

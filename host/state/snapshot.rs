@@ -13,12 +13,10 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::logging::Who;
-use crate::plugin::{ABI, Plugin};
-use crate::udf_node::Key;
+use crate::udf_node::UdfNode;
 use crate::units::Bytes;
 
-use super::format::{self, PayloadKind, SnapshotHeader};
+use super::format::{PayloadKind, SnapshotHeader, World};
 
 const MAGIC: [u8; 4] = *b"KWSN";
 const FORMAT: u8 = 1;
@@ -91,28 +89,43 @@ pub struct Snapshot {
     payload: Vec<u8>,
 }
 
-/// What a snapshot is taken of, beside the memory.
-#[derive(Clone, Debug)]
-pub struct Taken<'a> {
+/// A plugin, as far as it decides whether a state fits it.
+#[derive(Clone, Copy, Debug)]
+pub struct PluginIdentity<'a> {
+    /// Name of the plugin.
+    pub name: &'a str,
+    /// SHA-256 of its file.
+    pub sha256: [u8; 32],
+    /// Version of the guest interface that it was built for.
+    pub abi: u32,
+    /// Whether it has a snapshot format of its own.
+    pub own_format: bool,
+    /// Version of that format; zero if it does not tell one.
+    pub state_version: u32,
+}
+
+/// Where a state comes from: all that the header of its snapshot says beside the memory itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Provenance<'a> {
     /// The running plugin.
-    pub plugin: &'a Plugin,
+    pub plugin: PluginIdentity<'a>,
     /// See [`SnapshotHeader::options_sha256`].
     pub options_sha256: [u8; 32],
-    /// Points that the state has seen.
+    /// Number of points that the state has seen.
     pub points_seen: u64,
-    /// Whose state it is.
-    pub who: &'a Who,
+    /// The UDF node that the state belongs to; `None` for a sandbox without a session.
+    pub udf: Option<&'a UdfNode>,
     /// See [`SnapshotHeader::started_at`].
     pub started_at: i64,
     /// See [`SnapshotHeader::replay`] and [`SnapshotHeader::given`].
-    pub marks: Marks,
-    /// The guest's world.
-    pub world: Option<format::World>,
+    pub flags: SnapshotFlags,
+    /// The guest's clock and random numbers.
+    pub world: Option<World>,
 }
 
 /// What is marked on a snapshot, beside the state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Marks {
+pub struct SnapshotFlags {
     /// See [`SnapshotHeader::replay`].
     pub replay: bool,
     /// See [`SnapshotHeader::given`].
@@ -125,45 +138,43 @@ pub fn now() -> i64 {
     now.map_or(0, |now| now.as_nanos() as i64)
 }
 
-/// A snapshot that belongs to no session.
-static NOBODY: Who =
-    Who { function: String::new(), task: String::new(), node: String::new(), plugin: String::new() };
-
-impl<'a> Taken<'a> {
-    /// Of a sandbox that belongs to no session.
-    pub fn alone(plugin: &'a Plugin) -> Self {
+impl<'a> Provenance<'a> {
+    /// The provenance of a state of a sandbox without a session.
+    pub fn without_session(plugin: PluginIdentity<'a>) -> Self {
         Self {
             plugin,
             options_sha256: [0; 32],
             points_seen: 0,
-            who: &NOBODY,
+            udf: None,
             started_at: 0,
-            marks: Marks::default(),
+            flags: SnapshotFlags::default(),
             world: None,
         }
     }
 
-    pub(crate) fn header(&self, kind: PayloadKind, payload: usize) -> SnapshotHeader {
+    /// The header of a snapshot of this state, with a payload of `payload_bytes` before it is compressed.
+    pub fn header(&self, kind: PayloadKind, payload_bytes: usize) -> SnapshotHeader {
+        let UdfNode { task, node, function } = self.udf.cloned().unwrap_or_default();
         let own = kind == PayloadKind::Plugin;
         SnapshotHeader {
             kind: kind.into(),
-            plugin: self.plugin.name.clone(),
+            plugin: self.plugin.name.to_owned(),
             plugin_sha256: self.plugin.sha256.to_vec(),
-            abi: ABI,
+            abi: self.plugin.abi,
             options_sha256: self.options_sha256.to_vec(),
             points_seen: self.points_seen,
             taken_at: now(),
             host_version: env!("CARGO_PKG_VERSION").to_owned(),
-            payload_bytes: payload as u64,
+            payload_bytes: payload_bytes as u64,
             memory_bytes: 0,
             globals: Vec::new(),
-            function: self.who.function.clone(),
-            task: self.who.task.clone(),
-            node: self.who.node.clone(),
+            function,
+            task,
+            node,
             started_at: self.started_at,
             state_version: if own { self.plugin.state_version } else { 0 },
-            replay: self.marks.replay,
-            given: self.marks.given,
+            replay: self.flags.replay,
+            given: self.flags.given,
             world: self.world,
         }
     }
@@ -260,13 +271,13 @@ impl Snapshot {
     /// # Errors
     ///
     /// Says what differs.
-    pub fn check_fit(&self, now: &Taken<'_>) -> Result<(), SnapshotError> {
+    pub fn check_fit(&self, now: &Provenance<'_>) -> Result<(), SnapshotError> {
         let header = &self.header;
         let kind = if now.plugin.own_format { PayloadKind::Plugin } else { PayloadKind::Memory };
         if header.plugin != now.plugin.name {
             return Err(SnapshotError::Plugin {
                 found: header.plugin.clone(),
-                running: now.plugin.name.clone(),
+                running: now.plugin.name.to_owned(),
             });
         }
         if header.kind != i32::from(kind) {
@@ -281,7 +292,7 @@ impl Snapshot {
                 Err(SnapshotError::StateVersion { found, running })
             };
         }
-        if header.abi != ABI {
+        if header.abi != now.plugin.abi {
             return Err(SnapshotError::Abi(header.abi));
         }
         if header.plugin_sha256 != now.plugin.sha256 {
@@ -327,17 +338,17 @@ fn check_format(magic: [u8; 4], format: u8) -> Result<(), SnapshotError> {
 }
 
 /// A snapshot that says that there is no state.
-pub fn none(taken: &Taken<'_>) -> Vec<u8> {
-    Snapshot::pack(&taken.header(PayloadKind::None, 0), &[])
+pub fn none(provenance: &Provenance<'_>) -> Vec<u8> {
+    Snapshot::pack(&provenance.header(PayloadKind::None, 0), &[])
 }
 
-/// What stands for the state of `key` once it was dropped: that there is none, from now on.
-pub fn dropped(key: &Key) -> Vec<u8> {
+/// What stands for the state of `node` once it was dropped: that there is none, from now on.
+pub fn dropped(node: &UdfNode) -> Vec<u8> {
     let header = SnapshotHeader {
         kind: PayloadKind::None.into(),
-        function: key.function.clone(),
-        task: key.task.clone(),
-        node: key.node.clone(),
+        function: node.function.clone(),
+        task: node.task.clone(),
+        node: node.node.clone(),
         started_at: now(),
         taken_at: now(),
         host_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -347,8 +358,8 @@ pub fn dropped(key: &Key) -> Vec<u8> {
 }
 
 /// Wraps what a plugin with a format of its own returned.
-pub fn of_plugin(state: &[u8], taken: &Taken<'_>) -> Vec<u8> {
-    Snapshot::pack(&taken.header(PayloadKind::Plugin, state.len()), state)
+pub fn of_plugin(state: &[u8], provenance: &Provenance<'_>) -> Vec<u8> {
+    Snapshot::pack(&provenance.header(PayloadKind::Plugin, state.len()), state)
 }
 
 #[cfg(test)]

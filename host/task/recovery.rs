@@ -27,7 +27,7 @@ impl Task {
         if self.policy.on_trap != OnTrap::Recover {
             return;
         }
-        let memory = self.sandbox.as_ref().map_or(0, |sandbox| sandbox.memory().len());
+        let memory = self.sandbox.as_ref().map_or(0, |sandbox| sandbox.memory_size());
         let due = self.journal.is_due(step.input.len(), memory);
         if due && !self.in_batch && self.save() {
             return;

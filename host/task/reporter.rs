@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::OnTrap;
 use crate::digest::hex;
-use crate::logging::{Who, cut, log_for};
+use crate::logging::{Labels, cut, log_for};
 use crate::protocol::{Point, RequestMessage, frame};
 use crate::state::{Record, SkippedRecords};
 use crate::units::Share;
@@ -20,7 +20,7 @@ const MAX_FRAME: usize = 64 * 1024;
 
 /// Tells of what one task skips.
 pub struct Reporter {
-    who: Arc<Who>,
+    who: Arc<Labels>,
     plugin_sha256: [u8; 32],
     records: Arc<SkippedRecords>,
     /// Since when there is a burst, and what was not told of it.
@@ -33,7 +33,7 @@ pub struct Reporter {
 
 impl Reporter {
     /// Tells in the name of `who`.
-    pub fn new(who: Arc<Who>, plugin_sha256: [u8; 32], records: Arc<SkippedRecords>) -> Self {
+    pub fn new(who: Arc<Labels>, plugin_sha256: [u8; 32], records: Arc<SkippedRecords>) -> Self {
         Self { who, plugin_sha256, records, burst: None, untold: 0, unwanted_at: 1, paced_at: None }
     }
 
@@ -43,9 +43,9 @@ impl Reporter {
         cut(&mut point, MAX_TEXT);
         let record = Record {
             time: humantime::format_rfc3339_micros(SystemTime::now()).to_string(),
-            function: self.who.function.clone(),
-            task: self.who.task.clone(),
-            node: self.who.node.clone(),
+            function: self.who.udf.function.clone(),
+            task: self.who.udf.task.clone(),
+            node: self.who.udf.node.clone(),
             plugin: self.who.plugin.clone(),
             plugin_sha256: hex(&self.plugin_sha256),
             error: error.to_owned(),
@@ -169,9 +169,11 @@ mod tests {
     use super::*;
     use crate::protocol::put_request;
     use crate::state::MAX_RECORDS;
+    use crate::udf_node::UdfNode;
 
     fn reporter(folder: &Path) -> Reporter {
-        let who = Who { task: "t".to_owned(), plugin: "p".to_owned(), ..Who::default() };
+        let udf = UdfNode { task: "t".to_owned(), ..UdfNode::default() };
+        let who = Labels { udf, plugin: "p".to_owned() };
         Reporter::new(Arc::new(who), [7; 32], Arc::new(SkippedRecords::new(folder)))
     }
 

@@ -11,7 +11,7 @@ use prost::Message;
 
 use crate::config::{EdgeCheck, OnTrap, Policy, Unwanted};
 use crate::guard::{Guard, Passed};
-use crate::logging::{Who, log_for};
+use crate::logging::{Labels, log_for};
 use crate::plugin::Plugin;
 use crate::protocol::Run;
 use crate::protocol::frame::{self, Kind};
@@ -147,7 +147,7 @@ impl Task {
     }
 
     /// Whose log lines these are.
-    pub(crate) fn who(&self) -> &Who {
+    pub(crate) fn who(&self) -> &Labels {
         &self.surroundings.who
     }
 

@@ -1,6 +1,6 @@
 //! The last snapshot of a task.
 
-use crate::state::{Marks, now};
+use crate::state::{SnapshotFlags, now};
 
 /// Data may be so much later than its time, in nanoseconds, and be of now: three hours, since a batch query
 /// may have an offset.
@@ -18,9 +18,9 @@ pub(crate) struct Taking {
     /// Whether the state is another one than `last`.
     pub changed: bool,
     /// The last snapshot, and what was marked on it.
-    pub(super) last: Option<(Marks, Vec<u8>)>,
+    pub(super) last: Option<(SnapshotFlags, Vec<u8>)>,
     /// What is to be marked on the next one.
-    pub marks: Marks,
+    pub flags: SnapshotFlags,
     /// See [`crate::state::snapshot::SnapshotHeader::started_at`].
     pub started_at: i64,
     /// How many of the last points were of now, and how many were not.
@@ -31,7 +31,14 @@ pub(crate) struct Taking {
 impl Taking {
     /// A state that begins now.
     pub fn new() -> Self {
-        Self { changed: false, last: None, marks: Marks::default(), started_at: now(), live: 0, other: 0 }
+        Self {
+            changed: false,
+            last: None,
+            flags: SnapshotFlags::default(),
+            started_at: now(),
+            live: 0,
+            other: 0,
+        }
     }
 
     /// Bytes that it takes.
@@ -41,14 +48,14 @@ impl Taking {
 
     /// What is known of the data and of Kapacitor holds for the task that takes over, too.
     pub fn succeed(&mut self, before: &Self) {
-        self.marks = before.marks;
+        self.flags = before.flags;
         (self.live, self.other) = (before.live, before.other);
     }
 
     /// Another state begins now.
     pub fn begin(&mut self) {
         let Self { live, other, .. } = *self;
-        *self = Self { marks: Marks { given: false, ..self.marks }, live, other, ..Self::new() };
+        *self = Self { flags: SnapshotFlags { given: false, ..self.flags }, live, other, ..Self::new() };
     }
 
     /// Notes the time of the last of some points.

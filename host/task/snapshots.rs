@@ -8,7 +8,7 @@ use crate::config::OnTrap;
 use crate::logging::log_for;
 use crate::protocol::{RestoreRequest, RestoreResponse, SnapshotResponse};
 use crate::sandbox::{GuestLog, WorldState};
-use crate::state::{Snapshot, SnapshotError, Taken, none, of_plugin};
+use crate::state::{Provenance, Snapshot, SnapshotError, none, of_plugin};
 use crate::task::journal::{Call, Step};
 use crate::task::running::{Task, start_sandbox};
 use crate::units::Bytes;
@@ -29,7 +29,7 @@ impl Task {
     ///
     /// Why the task must end.
     pub async fn snapshot(&mut self, most: Bytes) -> Result<(Vec<u8>, Option<Vec<u8>>), String> {
-        self.taking.marks.given = true;
+        self.taking.flags.given = true;
         let (state, error) = match self.take().await? {
             Ok(snapshot) => {
                 let length = Bytes(snapshot.len() as u64);
@@ -48,7 +48,7 @@ impl Task {
             }
             _ => {
                 log_for!(warn, self.who(), err = error, "no snapshot taken");
-                Ok((none(&self.taken()), state))
+                Ok((none(&self.provenance()), state))
             }
         }
     }
@@ -80,24 +80,24 @@ impl Task {
 
     /// Whether what is taken from now on is marked as of a replay.
     pub fn mark_replay(&mut self, replay: bool) {
-        self.taking.marks.replay = replay;
+        self.taking.flags.replay = replay;
     }
 
-    pub(crate) fn taken(&self) -> Taken<'_> {
-        Taken {
-            plugin: &self.plugin,
+    pub(crate) fn provenance(&self) -> Provenance<'_> {
+        Provenance {
+            plugin: self.plugin.identity(),
             options_sha256: self.options_sha256,
             points_seen: self.points_seen,
-            who: self.who(),
+            udf: Some(&self.who().udf),
             started_at: self.taking.started_at,
-            marks: self.taking.marks,
+            flags: self.taking.flags,
             world: Some((&self.surroundings.world.state()).into()),
         }
     }
 
     async fn take(&mut self) -> Result<Result<Vec<u8>, SnapshotError>, String> {
-        if let (false, Some((marks, bytes))) = (self.taking.changed, &self.taking.last)
-            && *marks == self.taking.marks
+        if let (false, Some((flags, bytes))) = (self.taking.changed, &self.taking.last)
+            && *flags == self.taking.flags
         {
             return Ok(Ok(bytes.clone()));
         }
@@ -105,7 +105,7 @@ impl Task {
         let taken = if self.in_batch { self.take_from_before_batch().await } else { self.take_now().await? };
         if let Ok(bytes) = &taken {
             self.taking.changed = self.in_batch;
-            self.taking.last = Some((self.taking.marks, bytes.clone()));
+            self.taking.last = Some((self.taking.flags, bytes.clone()));
             self.recount();
             let (bytes, points_seen) = (bytes.len().to_string(), self.points_seen.to_string());
             let took = humantime::format_duration(start.elapsed()).to_string();
@@ -202,7 +202,7 @@ impl Task {
         }
         let Some(mut sandbox) = self.sandbox.take() else { return Err(gone()) };
         let saved = match &self.plugin.image {
-            Ok(image) => image.save(&mut sandbox, &self.taken()),
+            Ok(image) => image.save(&mut sandbox, &self.provenance()),
             Err(reason) => Err(SnapshotError::NotCapturable(reason.clone())),
         };
         self.sandbox = Some(sandbox);
@@ -216,7 +216,7 @@ impl Task {
         let returned = response.len();
         let response = SnapshotResponse::decode(response)
             .map_err(|_| "udf_snapshot: returned a malformed SnapshotResponse".to_owned())?;
-        Ok((of_plugin(&response.snapshot, &self.taken()), returned))
+        Ok((of_plugin(&response.snapshot, &self.provenance()), returned))
     }
 
     /// Does the journal once more, with nothing of it in the log.
@@ -261,7 +261,7 @@ impl Task {
         }
         self.points_seen = header.points_seen;
         self.taking.started_at = header.started_at;
-        self.taking.marks.given |= header.given;
+        self.taking.flags.given |= header.given;
         (self.taking.changed, self.taking.last) = (false, None);
         if self.policy.on_trap == OnTrap::Recover
             && !self.save()
@@ -296,7 +296,7 @@ impl Task {
     ///
     /// Why it does not fit.
     pub fn check_fit(&self, snapshot: &Snapshot, migrate: bool) -> Result<(), SnapshotError> {
-        match snapshot.check_fit(&self.taken()) {
+        match snapshot.check_fit(&self.provenance()) {
             Err(SnapshotError::StateVersion { .. }) if migrate => Ok(()),
             other => other,
         }

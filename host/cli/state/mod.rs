@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::kapacitor_db;
 use crate::state::Checkpoints;
 use crate::state::{Snapshot, dropped};
-use crate::udf_node::Key;
+use crate::udf_node::UdfNode;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
 
@@ -132,7 +132,7 @@ struct Found {
     /// A file, or a task and a node in a database.
     name: String,
     /// Whose it is, according to where it was found.
-    key: Key,
+    key: UdfNode,
     bytes: Vec<u8>,
 }
 
@@ -142,7 +142,7 @@ impl Store {
         let stored = kapacitor_db::read(path)?;
         let found = stored.into_iter().map(|stored| Found {
             name: format!("{}: {}/{}", path.display(), stored.task, stored.node),
-            key: Key {
+            key: UdfNode {
                 task: stored.task,
                 node: stored.node,
                 // Kapacitor does not store it.
@@ -183,7 +183,7 @@ impl Store {
         if Path::new(which).is_file() {
             return read(Path::new(which));
         }
-        let named = |key: &Key| key.task == which || format!("{}/{}", key.task, key.node) == which;
+        let named = |key: &UdfNode| key.task == which || format!("{}/{}", key.task, key.node) == which;
         let mut found: Vec<_> = self.all()?.into_iter().filter(|found| named(&found.key)).collect();
         match (found.pop(), found.is_empty()) {
             (Some(one), true) => Ok(one),
@@ -203,7 +203,7 @@ impl Store {
 fn read(path: &Path) -> Result<Found> {
     let bytes = fs::read(path).with_context(|| format!("{} can't be read", path.display()))?;
     let header = Snapshot::peek(&bytes[..]).unwrap_or_default();
-    Ok(Found { name: path.display().to_string(), key: Key::from(&header), bytes })
+    Ok(Found { name: path.display().to_string(), key: UdfNode::from(&header), bytes })
 }
 
 /// Makes a file the checkpoint of its task.
@@ -238,10 +238,10 @@ fn import(checkpoints: &Checkpoints, file: &Path, of: &Of) -> Result<String> {
 /// Makes a task start clean.
 fn drop_state(store: &Store, task: &str, node: Option<&str>, function: Option<&str>) -> Result<String> {
     let checkpoints = &store.checkpoints()?;
-    let mut keys: Vec<Key> = store.all()?.into_iter().map(|found| found.key).collect();
+    let mut keys: Vec<UdfNode> = store.all()?.into_iter().map(|found| found.key).collect();
     keys.retain(|key| key.task == task && node.is_none_or(|node| key.node == node));
     if let (true, Some(node), Some(function)) = (keys.is_empty(), node, function) {
-        keys.push(Key { task: task.to_owned(), node: node.to_owned(), function: function.to_owned() });
+        keys.push(UdfNode { task: task.to_owned(), node: node.to_owned(), function: function.to_owned() });
     }
     let of_node = node.map_or(String::new(), |node| format!(" and node `{node}`"));
     ensure!(
@@ -260,7 +260,7 @@ fn drop_state(store: &Store, task: &str, node: Option<&str>, function: Option<&s
 }
 
 /// Says where the checkpoint is that was replaced.
-fn say_aside(key: &Key, file: Option<PathBuf>) -> String {
+fn say_aside(key: &UdfNode, file: Option<PathBuf>) -> String {
     file.map_or(String::new(), |file| {
         format!("task {} node {}: what it had is now {}\n", key.task, key.node, file.display())
     })

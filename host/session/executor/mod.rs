@@ -8,7 +8,7 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 
 use crate::config::KeepCheckpoints;
-use crate::logging::{Who, log_for};
+use crate::logging::{Labels, log_for};
 use crate::logging::{cut, visible};
 use crate::protocol::Run;
 use crate::protocol::{
@@ -26,6 +26,7 @@ use crate::shared::Shared;
 use crate::state::Ending;
 use crate::state::Keeper;
 use crate::task::{Counts, Parts, Task};
+use crate::udf_node::UdfNode;
 
 mod newer;
 mod resume;
@@ -61,7 +62,7 @@ pub struct Executor {
     pub(crate) host: Arc<Shared>,
     pub(crate) function: Arc<Function>,
     /// Whose log lines these are; complete once a task is known.
-    pub who: Arc<Who>,
+    pub who: Arc<Labels>,
     pub(crate) task: Option<Task>,
     /// Whether it is settled which state the task goes on with.
     pub(crate) settled: bool,
@@ -84,7 +85,8 @@ pub struct Executor {
 impl Executor {
     /// The executor of a connection to `function`.
     pub fn new(host: Arc<Shared>, function: Arc<Function>) -> Self {
-        let who = Who { function: function.name.clone(), ..Who::default() };
+        let udf = UdfNode { function: function.name.clone(), ..UdfNode::default() };
+        let who = Labels { udf, ..Labels::default() };
         let clock = CallClock::new();
         Self {
             host,
@@ -155,10 +157,12 @@ impl Executor {
 
     /// Starts the task; a failure is answered, and then the session ends.
     async fn init(&mut self, request: InitRequest, out: &mut Vec<u8>) -> Verdict {
-        self.who = Arc::new(Who {
-            function: self.function.name.clone(),
-            task: request.task_id.clone(),
-            node: request.node_id.clone(),
+        self.who = Arc::new(Labels {
+            udf: UdfNode {
+                function: self.function.name.clone(),
+                task: request.task_id.clone(),
+                node: request.node_id.clone(),
+            },
             plugin: String::new(),
         });
         let started = self.start(request).await;
@@ -190,7 +194,7 @@ impl Executor {
         self.generation = self.host.library().generation();
         let routed = self.route(request.clone())?;
         self.request = request;
-        self.who = Arc::new(Who { plugin: routed.plugin.name.clone(), ..Who::clone(&self.who) });
+        self.who = Arc::new(Labels { plugin: routed.plugin.name.clone(), ..Labels::clone(&self.who) });
         let place = self.host.budget().place(routed.plugin.min_memory).map_err(|e| self.describe(&e))?;
         let task = Task::start(self.parts(routed, Some(place))).await.map_err(|e| self.describe(&e))?;
         self.task = Some(task);
@@ -374,7 +378,7 @@ impl Executor {
     /// The error with the name of the plugin, cut, and safe to be shown.
     fn describe(&self, error: &str) -> String {
         let mut error = match self.who.plugin.as_str() {
-            "" => format!("function \"{}\": {error}", self.who.function),
+            "" => format!("function \"{}\": {error}", self.who.udf.function),
             plugin => format!("plugin \"{plugin}\": {error}"),
         };
         cut(&mut error, MAX_ERROR);

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use super::newer::{self, Source};
 use crate::config::OnMismatch;
-use crate::logging::{Who, log_for};
+use crate::logging::log_for;
 use crate::session::executor::Executor;
 use crate::state::{Snapshot, SnapshotError};
+use crate::udf_node::UdfNode;
 
 /// A state that the task may go on with.
 struct Candidate {
@@ -79,7 +80,7 @@ impl Executor {
         }
         let fails = self.function.policy.on_mismatch == OnMismatch::Fail;
         let refusal = misfits.first().filter(|_| fails).map(|misfit| {
-            let Who { function, task, node, .. } = &*self.who;
+            let UdfNode { function, task, node } = &self.who.udf;
             format!(
                 "the state it had does not fit: {}: put back what it fits, or let it start clean with `kapacitor-wasm state drop {task} --node {node} --function {function}` or on-mismatch = \"fresh\"",
                 misfit.reason
