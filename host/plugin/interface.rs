@@ -84,7 +84,7 @@ pub(super) fn check_interface(module: &Module) -> Result<Bytes, Problem> {
     let marker = format!("{MARKER}{ABI}");
     if !matches!(module.get_export(&marker), Some(ExternType::Func(_))) {
         let other = module.exports().find_map(|e| e.name().strip_prefix(MARKER).map(printable));
-        return Err(other.map_or(Problem::NoMarker, |found| Problem::OtherAbi { found }));
+        return Err(other.map_or(Problem::NoMarker, |found| Problem::OtherAbi { found, spoken: ABI }));
     }
 
     use ValType::{I32, I64};

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::interface::ABI;
 use crate::sandbox::GuestError;
 use crate::units::{Bytes, Span};
 
@@ -50,9 +49,9 @@ pub enum Problem {
     )]
     NoMarker,
     #[error(
-        "is made for guest interface {found}, and this host speaks {ABI}: build it with a kapacitor-guest of the same version as the host"
+        "is made for guest interface {found}, and this host speaks {spoken}: build it with a kapacitor-guest of the same version as the host"
     )]
-    OtherAbi { found: String },
+    OtherAbi { found: String, spoken: u32 },
     #[error("has no export `{name}: {expected}`: a plugin must export all functions of the guest interface")]
     Export { name: &'static str, expected: &'static str },
     #[error("needs {needs} of memory to start, more than limits.memory = {limit}: raise it")]

@@ -8,14 +8,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 mod fuzz;
+mod rooms;
 
 const USAGE: &str =
-    "usage: cargo demo | cargo verify | cargo plugins | cargo xtask fuzz [TARGET] [--seconds N]
+    "usage: cargo demo | cargo verify | cargo plugins | cargo xtask fuzz [TARGET] [--seconds N] | cargo xtask rooms
 
   demo     set everything up, play a recording to the plugins, show what comes out
   verify   set everything up, run all tests
   plugins  build the plugins into plugins/*.wasm
-  fuzz     build the fuzz targets, run each one, or TARGET, for N seconds; see fuzz/README.md";
+  fuzz     build the fuzz targets, run each one, or TARGET, for N seconds; see fuzz/README.md
+  rooms    print the rooms of the host and what they use, and check them";
 
 /// What plugins are compiled to.
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         "verify" => verify(&rest),
         "plugins" => plugins(),
         "fuzz" => fuzz::fuzz(&rest),
+        "rooms" => rooms::rooms(),
         _ => Err(USAGE.to_owned()),
     };
     match result {

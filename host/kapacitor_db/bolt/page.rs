@@ -1,8 +1,6 @@
 //! One page of a bucket: a table of elements, then their keys and values.
 
-use std::fmt;
-
-use super::Damage;
+use super::damage::{Damage, Place};
 
 /// What a page begins with: its number, its kind, the number of elements, and over how many more pages
 /// it runs.
@@ -15,24 +13,6 @@ const BRANCH: u16 = 1;
 const LEAF: u16 = 2;
 /// The flag of an element that is a bucket.
 const BUCKET: u32 = 1;
-
-/// A page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// A page of the file, by its number.
-    Page(u64),
-    /// The page of a small bucket, within a page of the bucket around it.
-    Inline,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Page(number) => write!(f, "page {number}"),
-            Self::Inline => f.write_str("an inline page"),
-        }
-    }
-}
 
 /// Where a bucket begins.
 pub(super) enum Root<'a> {
