@@ -79,8 +79,8 @@ impl Plugin {
         }
         let pre = engine.linker.instantiate_pre(&module).map_err(invalid)?;
 
-        let who = Labels { plugin: name.to_owned(), ..Labels::default() };
-        let surroundings = Surroundings::alone(who, *limits);
+        let labels = Labels { plugin: name.to_owned(), ..Labels::default() };
+        let surroundings = Surroundings::alone(labels, *limits);
         let mut sandbox = Sandbox::new(&pre, &surroundings).await.map_err(Problem::Call)?;
         let image = captured.map(|()| Image::of(&mut sandbox, &module));
         let info = sandbox.info().await.map_err(Problem::Call)?;

@@ -12,7 +12,7 @@ use crate::logging::Labels;
 /// What the sandboxes of one session have in common: one follows the other when it has failed.
 pub struct Surroundings {
     /// Whose log lines these are.
-    pub who: Arc<Labels>,
+    pub labels: Arc<Labels>,
     /// What they log: one after the other, they have no more than one alone.
     pub log: SharedLog,
     /// What each may use.
@@ -27,11 +27,11 @@ pub struct Surroundings {
 
 impl Surroundings {
     /// Those of a sandbox that belongs to no session.
-    pub fn alone(who: Labels, limits: Limits) -> Self {
-        let who = Arc::new(who);
+    pub fn alone(labels: Labels, limits: Limits) -> Self {
+        let labels = Arc::new(labels);
         Self {
-            log: GuestLog::new(Arc::clone(&who), limits.log_per_second),
-            who,
+            log: GuestLog::new(Arc::clone(&labels), limits.log_per_second),
+            labels,
             limits,
             clock: CallClock::new(),
             world: World::new(0),

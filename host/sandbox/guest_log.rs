@@ -53,7 +53,7 @@ impl Level {
 
 /// The log of one sandbox.
 pub struct GuestLog {
-    who: Arc<Labels>,
+    labels: Arc<Labels>,
     per_second: units::Bytes,
     /// Start of the current second, and what was logged in it.
     since: Instant,
@@ -70,9 +70,9 @@ pub type SharedLog = Arc<Mutex<GuestLog>>;
 
 impl GuestLog {
     /// A log that lets `per_second` bytes through each second.
-    pub fn new(who: Arc<Labels>, per_second: units::Bytes) -> SharedLog {
+    pub fn new(labels: Arc<Labels>, per_second: units::Bytes) -> SharedLog {
         Arc::new(Mutex::new(Self {
-            who,
+            labels,
             per_second,
             since: Instant::now(),
             logged: 0,
@@ -119,10 +119,10 @@ impl GuestLog {
             return;
         }
         match level {
-            Level::Debug => log_for!(debug, self.who, text, "plugin log"),
-            Level::Info => log_for!(info, self.who, text, "plugin log"),
-            Level::Warn => log_for!(warn, self.who, text, "plugin log"),
-            Level::Error | Level::Panic => log_for!(error, self.who, text, "plugin log"),
+            Level::Debug => log_for!(debug, self.labels, text, "plugin log"),
+            Level::Info => log_for!(info, self.labels, text, "plugin log"),
+            Level::Warn => log_for!(warn, self.labels, text, "plugin log"),
+            Level::Error | Level::Panic => log_for!(error, self.labels, text, "plugin log"),
         }
     }
 
@@ -132,7 +132,7 @@ impl GuestLog {
             let limit = self.per_second.to_string();
             log_for!(
                 warn,
-                self.who,
+                self.labels,
                 dropped = dropped.to_string(),
                 limit,
                 "plugin logs more than limits.log-per-second, lines were dropped"

@@ -60,13 +60,13 @@ impl Waiting {
     }
 
     /// So many points were dropped.
-    pub fn dropped(&mut self, points: u64, who: &Labels) {
+    pub fn dropped(&mut self, points: u64, labels: &Labels) {
         self.dropped += points;
         if points > 0 && self.dropped >= self.dropped_at.max(1) {
             self.dropped_at = self.dropped.saturating_mul(10);
             log_for!(
                 warn,
-                who,
+                labels,
                 slow = self.slow(),
                 dropped = self.dropped.to_string(),
                 "more input waits than sessions.queue, points were dropped so far: see policy.on-full"
@@ -83,13 +83,13 @@ impl Waiting {
     }
 
     /// Warns if nothing is read for long.
-    pub fn report(&mut self, who: &Labels) {
+    pub fn report(&mut self, labels: &Labels) {
         let slow = self.stopped.is_some_and(|since| since.elapsed() >= SLOW);
         if slow && self.warned.is_none_or(|at| at.elapsed() >= QUIET) {
             self.warned = Some(Instant::now());
             log_for!(
                 warn,
-                who,
+                labels,
                 slow = self.slow(),
                 "more input waits than sessions.queue, and Kapacitor has to wait with all tasks on the same data: see policy.on-full"
             );
@@ -97,7 +97,7 @@ impl Waiting {
     }
 
     /// Tells the times when the session ends.
-    pub fn end(&mut self, who: &Labels) {
+    pub fn end(&mut self, labels: &Labels) {
         self.change(None);
         let in_ms =
             |time: Duration| humantime::format_duration(Duration::from_millis(time.as_millis() as u64));
@@ -105,9 +105,9 @@ impl Waiting {
         let waited_for_kapacitor = in_ms(mem::take(&mut self.kapacitor)).to_string();
         if self.dropped > 0 {
             let dropped = self.dropped.to_string();
-            log_for!(info, who, waited_for_plugin, waited_for_kapacitor, dropped, "connection ended");
+            log_for!(info, labels, waited_for_plugin, waited_for_kapacitor, dropped, "connection ended");
         } else {
-            log_for!(debug, who, waited_for_plugin, waited_for_kapacitor, "connection ended");
+            log_for!(debug, labels, waited_for_plugin, waited_for_kapacitor, "connection ended");
         }
     }
 }

@@ -84,7 +84,7 @@ pub struct Session {
     job_since: Instant,
     drained: Duration,
     /// Whose log lines these are, as the executor knew it last.
-    who: Arc<Labels>,
+    labels: Arc<Labels>,
     drain: Duration,
     snapshot_deadline: Duration,
     checkpoint_interval: Duration,
@@ -139,7 +139,7 @@ impl Session {
             outbox: Vec::new(),
             sent: 0,
             spare: Vec::new(),
-            who: Arc::clone(&executor.who),
+            labels: Arc::clone(&executor.labels),
             executor: Some(executor),
             job: None,
             slow: false,
@@ -164,11 +164,11 @@ impl Session {
             Ok(()) => self.linger().await,
             Err(e) => {
                 // Kapacitor closes in the middle of things whenever a task is stopped.
-                log_for!(debug, self.who, err = e.to_string(), "connection lost");
+                log_for!(debug, self.labels, err = e.to_string(), "connection lost");
             }
         }
         self.leave().await;
-        self.waiting.end(&self.who);
+        self.waiting.end(&self.labels);
     }
 
     /// Keeps the state of a task that did not come to its end. A call that is under way may end, since only
@@ -330,7 +330,7 @@ impl Session {
         }
         let Some(Done { mut executor, mut out, verdict }) = done else {
             // The task of the runtime panicked; its message is on stderr.
-            log_for!(error, self.who, "the session is lost to a fault of the host");
+            log_for!(error, self.labels, "the session is lost to a fault of the host");
             self.close();
             return Ok(());
         };
@@ -346,7 +346,7 @@ impl Session {
             Some(output) => out.extend_from_slice(output),
             None => {}
         }
-        self.who = Arc::clone(&executor.who);
+        self.labels = Arc::clone(&executor.labels);
         self.dirty = executor.is_dirty();
         self.executor = Some(executor);
         if self.outbox.is_empty() {
@@ -401,11 +401,11 @@ impl Session {
                 *heartbeat = (interval / 2).clamp(FASTEST_HEARTBEAT, HEARTBEAT);
             }
         });
-        self.waiting.dropped(self.inbox.take_dropped(), &self.who);
+        self.waiting.dropped(self.inbox.take_dropped(), &self.labels);
         if let Err(e) = sorted {
             log_for!(
                 error,
-                self.who,
+                self.labels,
                 err = e.to_string(),
                 "connection closed: Kapacitor's bytes are no frames"
             );
@@ -413,7 +413,7 @@ impl Session {
         }
         if read == 0 {
             if self.inbox.is_cut() {
-                log_for!(error, self.who, "connection closed: Kapacitor's input ends inside a message");
+                log_for!(error, self.labels, "connection closed: Kapacitor's input ends inside a message");
                 return false;
             }
             self.end(false);
@@ -432,7 +432,7 @@ impl Session {
 
     /// A sign of life, unless the guest should have given up long ago.
     fn beat(&mut self) {
-        self.waiting.report(&self.who);
+        self.waiting.report(&self.labels);
         if self.sent < self.outbox.len() || self.clock.is_overdue() {
             return;
         }
@@ -455,7 +455,7 @@ impl Session {
             "Kapacitor does not read"
         };
         let unsent = (self.outbox.len() - self.sent).to_string();
-        log_for!(warn, self.who, reason = what, unsent, "closed at sessions.drain-deadline");
+        log_for!(warn, self.labels, reason = what, unsent, "closed at sessions.drain-deadline");
     }
 
     /// Ends the connection so that Kapacitor gets to read what was sent: a socket that is closed

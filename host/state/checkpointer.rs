@@ -45,12 +45,12 @@ impl Keeper {
     /// `blocking`; the host does not stop before that is done, while it has `alive`.
     pub fn new(
         checkpoints: &Arc<Checkpoints>,
-        who: &Labels,
+        labels: &Labels,
         ending: &Ending,
         blocking: Handle,
         alive: watch::Receiver<bool>,
     ) -> Self {
-        let key = who.udf.clone();
+        let key = labels.udf.clone();
         let mut keeper = Self {
             checkpoints: Arc::clone(checkpoints),
             key,
@@ -89,7 +89,7 @@ impl Keeper {
     }
 
     /// The checkpoint, if there is one and it is this session's. Waits for a session that is about to end.
-    pub async fn read(&mut self, who: &Labels) -> Option<Vec<u8>> {
+    pub async fn read(&mut self, labels: &Labels) -> Option<Vec<u8>> {
         let until = Instant::now() + PATIENCE;
         while self.claim.is_none()
             && self.checkpoints.holder(&self.key) != Some(false)
@@ -121,7 +121,7 @@ impl Keeper {
                 Some(bytes)
             }
             Err(e) => {
-                log_for!(warn, who, file = shown, err = e.to_string(), "checkpoint can't be read");
+                log_for!(warn, labels, file = shown, err = e.to_string(), "checkpoint can't be read");
                 None
             }
         }
@@ -129,20 +129,22 @@ impl Keeper {
 
     /// Begins to write the checkpoint, if this session has one. While the last one is still being written it
     /// is not, see [`Keeper::is_behind`].
-    pub fn write(&mut self, bytes: Vec<u8>, who: &Arc<Labels>) {
+    pub fn write(&mut self, bytes: Vec<u8>, labels: &Arc<Labels>) {
         let Some(claim) = self.claim.clone() else { return };
         if self.writing.as_ref().is_some_and(|writing| !writing.is_finished()) {
             self.behind.store(true, Relaxed);
             return;
         }
-        let (checkpoints, key, who) = (Arc::clone(&self.checkpoints), self.key.clone(), Arc::clone(who));
+        let (checkpoints, key, labels) =
+            (Arc::clone(&self.checkpoints), self.key.clone(), Arc::clone(labels));
         let (blocking, behind) = (self.blocking.clone(), Arc::clone(&self.behind));
         let (known, alive) = (self.known, self.alive.clone());
         self.known = Snapshot::peek(&bytes[..]).ok().map(|header| header.started_at);
         behind.store(false, Relaxed);
         self.writing = Some(self.blocking.spawn(async move {
             let Ok(_permit) = Arc::clone(&checkpoints.writers).acquire_owned().await else { return };
-            let write = blocking.spawn_blocking(move || checkpoints.write_and_say(&key, &bytes, known, &who));
+            let write =
+                blocking.spawn_blocking(move || checkpoints.write_and_say(&key, &bytes, known, &labels));
             if !write.await.is_ok_and(|written| written) {
                 behind.store(true, Relaxed);
             }

@@ -268,20 +268,20 @@ impl Checkpoints {
         key: &UdfNode,
         bytes: &[u8],
         known: Option<i64>,
-        who: &Labels,
+        labels: &Labels,
     ) -> bool {
         let length = bytes.len().to_string();
         let written = self.replace(key, bytes, known);
         match &written {
             Ok(true) => {
-                log_for!(debug, who, bytes = length, "checkpoint written");
+                log_for!(debug, labels, bytes = length, "checkpoint written");
                 if self.warned.swap(false, Relaxed) {
-                    log_for!(info, who, "checkpoints are written again");
+                    log_for!(info, labels, "checkpoints are written again");
                 }
             }
             Ok(false) => log_for!(
                 info,
-                who,
+                labels,
                 "checkpoint not written: this task's state was imported or dropped, which holds when it starts again"
             ),
             Err(e) => {
@@ -289,7 +289,7 @@ impl Checkpoints {
                     let folder = self.folder.display().to_string();
                     log_for!(
                         warn,
-                        who,
+                        labels,
                         folder,
                         err = e.to_string(),
                         "checkpoints can't be written, tasks go on without: give state-dir room and rights"

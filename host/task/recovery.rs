@@ -178,7 +178,7 @@ impl Task {
         self.start_anew().await?;
         self.taking.begin();
         self.lose_batch();
-        log_for!(debug, self.who(), "plugin started anew");
+        log_for!(debug, self.labels(), "plugin started anew");
         Ok(())
     }
 
@@ -217,7 +217,7 @@ impl Task {
             self.lose_batch();
         }
         let took = humantime::format_duration(start.elapsed()).to_string();
-        log_for!(debug, self.who(), took, "plugin brought back");
+        log_for!(debug, self.labels(), took, "plugin brought back");
         Ok(())
     }
 
@@ -286,7 +286,7 @@ impl Task {
         sandbox.set_deadline(deadline);
         self.points_seen += self.journal.points();
         if differs {
-            log_for!(info, self.who(), "plugin returned something else for the same input");
+            log_for!(info, self.labels(), "plugin returned something else for the same input");
         }
         Ok(())
     }
@@ -295,7 +295,7 @@ impl Task {
         let journal = self.policy.journal.to_string();
         log_for!(
             warn,
-            self.who(),
+            self.labels(),
             reason,
             points = points.to_string(),
             journal,

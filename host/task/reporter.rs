@@ -20,7 +20,7 @@ const MAX_FRAME: usize = 64 * 1024;
 
 /// Tells of what one task skips.
 pub struct Reporter {
-    who: Arc<Labels>,
+    labels: Arc<Labels>,
     plugin_sha256: [u8; 32],
     records: Arc<SkippedRecords>,
     /// Since when there is a burst, and what was not told of it.
@@ -33,8 +33,8 @@ pub struct Reporter {
 
 impl Reporter {
     /// Tells in the name of `who`.
-    pub fn new(who: Arc<Labels>, plugin_sha256: [u8; 32], records: Arc<SkippedRecords>) -> Self {
-        Self { who, plugin_sha256, records, burst: None, untold: 0, unwanted_at: 1, paced_at: None }
+    pub fn new(labels: Arc<Labels>, plugin_sha256: [u8; 32], records: Arc<SkippedRecords>) -> Self {
+        Self { labels, plugin_sha256, records, burst: None, untold: 0, unwanted_at: 1, paced_at: None }
     }
 
     /// `frame` was skipped, and with it so many points, because of `error`.
@@ -43,10 +43,10 @@ impl Reporter {
         cut(&mut point, MAX_TEXT);
         let record = Record {
             time: humantime::format_rfc3339_micros(SystemTime::now()).to_string(),
-            function: self.who.udf.function.clone(),
-            task: self.who.udf.task.clone(),
-            node: self.who.udf.node.clone(),
-            plugin: self.who.plugin.clone(),
+            function: self.labels.udf.function.clone(),
+            task: self.labels.udf.task.clone(),
+            node: self.labels.udf.node.clone(),
+            plugin: self.labels.plugin.clone(),
             plugin_sha256: hex(&self.plugin_sha256),
             error: error.to_owned(),
             points,
@@ -68,7 +68,7 @@ impl Reporter {
         let points = points.to_string();
         log_for!(
             warn,
-            self.who,
+            self.labels,
             err = error,
             point,
             points,
@@ -82,7 +82,7 @@ impl Reporter {
     pub fn flush(&mut self) {
         if self.untold > 0 {
             let more = std::mem::take(&mut self.untold).to_string();
-            log_for!(warn, self.who, more, "plugin failed again, see `kapacitor-wasm skipped`");
+            log_for!(warn, self.labels, more, "plugin failed again, see `kapacitor-wasm skipped`");
         }
     }
 
@@ -92,7 +92,7 @@ impl Reporter {
             self.unwanted_at = (dropped + reduced).saturating_mul(10);
             log_for!(
                 warn,
-                self.who,
+                self.labels,
                 dropped = dropped.to_string(),
                 reduced = reduced.to_string(),
                 "plugin sends numbers that are not finite or points without fields, left out so far: see policy.not-finite and policy.no-fields"
@@ -106,7 +106,7 @@ impl Reporter {
             self.paced_at = Some(Instant::now());
             log_for!(
                 error,
-                self.who,
+                self.labels,
                 wait = humantime::format_duration(Duration::from_millis(wait.as_millis() as u64)).to_string(),
                 err = format!("uses more of a core than limits.cpu-share = {share}: its input waits"),
                 "plugin is slowed down"
@@ -173,8 +173,8 @@ mod tests {
 
     fn reporter(folder: &Path) -> Reporter {
         let udf = UdfNode { task: "t".to_owned(), ..UdfNode::default() };
-        let who = Labels { udf, plugin: "p".to_owned() };
-        Reporter::new(Arc::new(who), [7; 32], Arc::new(SkippedRecords::new(folder)))
+        let labels = Labels { udf, plugin: "p".to_owned() };
+        Reporter::new(Arc::new(labels), [7; 32], Arc::new(SkippedRecords::new(folder)))
     }
 
     #[test]

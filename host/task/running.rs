@@ -124,7 +124,7 @@ impl Task {
             guard: Guard::new(plugin.info.provides(), limits, &policy),
             pace: Pace::new(limits.cpu_share),
             journal: Journal::new(policy.journal.as_usize()),
-            reporter: Reporter::new(Arc::clone(&surroundings.who), plugin.sha256, skipped),
+            reporter: Reporter::new(Arc::clone(&surroundings.labels), plugin.sha256, skipped),
             kept: surroundings.budget.account(),
             sandbox: Some(sandbox),
             in_batch: false,
@@ -147,8 +147,8 @@ impl Task {
     }
 
     /// Whose log lines these are.
-    pub(crate) fn who(&self) -> &Labels {
-        &self.surroundings.who
+    pub(crate) fn labels(&self) -> &Labels {
+        &self.surroundings.labels
     }
 
     /// Gives a run to the plugin, and appends to `out` what may go to Kapacitor.
@@ -271,7 +271,7 @@ impl Task {
                     return Err(failure);
                 }
                 out.truncate(mark);
-                log_for!(error, self.who(), err = failure, "plugin failed at the end of its input");
+                log_for!(error, self.labels(), err = failure, "plugin failed at the end of its input");
                 Ok(())
             }
         }
@@ -406,7 +406,7 @@ impl Task {
     pub(crate) fn begin_to_pass(&mut self, failure: &str) {
         log_for!(
             error,
-            self.who(),
+            self.labels(),
             err = failure,
             "plugin failed, points go on unchanged until the task is started again"
         );
@@ -443,7 +443,7 @@ impl Task {
 impl Drop for Task {
     fn drop(&mut self) {
         let kept = Bytes(self.kept.bytes()).to_string();
-        log_for!(debug, self.who(), kept, "sandbox ends");
+        log_for!(debug, self.labels(), kept, "sandbox ends");
         self.reporter.flush();
     }
 }

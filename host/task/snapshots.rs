@@ -43,11 +43,11 @@ impl Task {
         // A task without snapshots is better than none.
         match &self.taking.last {
             Some((_, last)) if last.len() as u64 + AROUND <= most.0 => {
-                log_for!(warn, self.who(), err = error, "no snapshot taken, the last one is given again");
+                log_for!(warn, self.labels(), err = error, "no snapshot taken, the last one is given again");
                 Ok((last.clone(), state))
             }
             _ => {
-                log_for!(warn, self.who(), err = error, "no snapshot taken");
+                log_for!(warn, self.labels(), err = error, "no snapshot taken");
                 Ok((none(&self.provenance()), state))
             }
         }
@@ -88,7 +88,7 @@ impl Task {
             plugin: self.plugin.identity(),
             options_sha256: self.options_sha256,
             points_seen: self.points_seen,
-            udf: Some(&self.who().udf),
+            udf: Some(&self.labels().udf),
             started_at: self.taking.started_at,
             flags: self.taking.flags,
             world: Some((&self.surroundings.world.state()).into()),
@@ -109,7 +109,7 @@ impl Task {
             self.recount();
             let (bytes, points_seen) = (bytes.len().to_string(), self.points_seen.to_string());
             let took = humantime::format_duration(start.elapsed()).to_string();
-            log_for!(debug, self.who(), bytes, points_seen, took, "snapshot taken");
+            log_for!(debug, self.labels(), bytes, points_seen, took, "snapshot taken");
         }
         Ok(taken)
     }

@@ -62,7 +62,7 @@ pub struct Executor {
     pub(crate) host: Arc<Shared>,
     pub(crate) function: Arc<Function>,
     /// Whose log lines these are; complete once a task is known.
-    pub who: Arc<Labels>,
+    pub labels: Arc<Labels>,
     pub(crate) task: Option<Task>,
     /// Whether it is settled which state the task goes on with.
     pub(crate) settled: bool,
@@ -86,12 +86,12 @@ impl Executor {
     /// The executor of a connection to `function`.
     pub fn new(host: Arc<Shared>, function: Arc<Function>) -> Self {
         let udf = UdfNode { function: function.name.clone(), ..UdfNode::default() };
-        let who = Labels { udf, ..Labels::default() };
+        let labels = Labels { udf, ..Labels::default() };
         let clock = CallClock::new();
         Self {
             host,
             function,
-            who: Arc::new(who),
+            labels: Arc::new(labels),
             task: None,
             settled: false,
             keeper: None,
@@ -118,7 +118,7 @@ impl Executor {
             Err(error) => {
                 self.end_task();
                 let error = self.describe(&error);
-                log_for!(error, self.who, err = error, "task failed");
+                log_for!(error, self.labels, err = error, "task failed");
                 put_error(error, out);
                 Verdict::Close
             }
@@ -157,7 +157,7 @@ impl Executor {
 
     /// Starts the task; a failure is answered, and then the session ends.
     async fn init(&mut self, request: InitRequest, out: &mut Vec<u8>) -> Verdict {
-        self.who = Arc::new(Labels {
+        self.labels = Arc::new(Labels {
             udf: UdfNode {
                 function: self.function.name.clone(),
                 task: request.task_id.clone(),
@@ -168,13 +168,13 @@ impl Executor {
         let started = self.start(request).await;
         let (response, verdict) = match started {
             Ok(()) => {
-                log_for!(info, self.who, "task started");
+                log_for!(info, self.labels, "task started");
                 (InitResponse { success: true, error: String::new() }, Verdict::Go)
             }
             Err(mut error) => {
                 // What the plugin says was cut before.
                 cut(&mut error, MAX_ERROR + 64);
-                log_for!(error, self.who, err = error, "task can't start");
+                log_for!(error, self.labels, err = error, "task can't start");
                 (InitResponse { success: false, error }, Verdict::Close)
             }
         };
@@ -194,12 +194,12 @@ impl Executor {
         self.generation = self.host.library().generation();
         let routed = self.route(request.clone())?;
         self.request = request;
-        self.who = Arc::new(Labels { plugin: routed.plugin.name.clone(), ..Labels::clone(&self.who) });
+        self.labels = Arc::new(Labels { plugin: routed.plugin.name.clone(), ..Labels::clone(&self.labels) });
         let place = self.host.budget().place(routed.plugin.min_memory).map_err(|e| self.describe(&e))?;
         let task = Task::start(self.parts(routed, Some(place))).await.map_err(|e| self.describe(&e))?;
         self.task = Some(task);
         let (blocking, alive) = (self.host.compute().clone(), self.host.stopping());
-        self.keeper = Some(Keeper::new(self.host.checkpoints(), &self.who, &self.ending, blocking, alive));
+        self.keeper = Some(Keeper::new(self.host.checkpoints(), &self.labels, &self.ending, blocking, alive));
         Ok(())
     }
 
@@ -214,8 +214,8 @@ impl Executor {
         let Routed { plugin, request } = routed;
         let options = InitRequest { options: request.options.clone(), ..InitRequest::default() };
         let surroundings = Surroundings {
-            who: Arc::clone(&self.who),
-            log: GuestLog::new(Arc::clone(&self.who), self.function.limits.log_per_second),
+            labels: Arc::clone(&self.labels),
+            log: GuestLog::new(Arc::clone(&self.labels), self.function.limits.log_per_second),
             limits: self.function.limits,
             clock: Arc::clone(&self.clock),
             world: World::new(rand::random()),
@@ -241,7 +241,7 @@ impl Executor {
         let Some(task) = &mut self.task else { return Ok(Vec::new()) };
         let (snapshot, state) = task.snapshot(most).await?;
         let (bytes, points_seen) = (snapshot.len().to_string(), task.points_seen.to_string());
-        log_for!(debug, self.who, bytes, points_seen, "snapshot given");
+        log_for!(debug, self.labels, bytes, points_seen, "snapshot given");
         if let Some(state) = state {
             self.keep(state);
         }
@@ -270,7 +270,7 @@ impl Executor {
         if self.is_kept()
             && let Some(keeper) = &mut self.keeper
         {
-            keeper.write(snapshot, &self.who);
+            keeper.write(snapshot, &self.labels);
         }
     }
 
@@ -292,7 +292,7 @@ impl Executor {
         };
         // It may go well the next time: outside of the batch, for instance.
         if !std::mem::replace(&mut self.warned, true) {
-            log_for!(warn, self.who, err = error, "no checkpoint taken");
+            log_for!(warn, self.labels, err = error, "no checkpoint taken");
         }
         Ok(())
     }
@@ -318,7 +318,7 @@ impl Executor {
     fn end_task(&mut self) {
         let by_time = self.host.config.state.checkpoints == KeepCheckpoints::Live;
         if by_time && self.task.as_ref().and_then(Task::is_live) == Some(false) {
-            log_for!(debug, self.who, "no checkpoint, since the data is not of now, as of a replay");
+            log_for!(debug, self.labels, "no checkpoint, since the data is not of now, as of a replay");
         }
         if let Some(task) = self.task.take() {
             self.counts = Some(task.counts);
@@ -366,7 +366,7 @@ impl Executor {
         };
         if let Err(error) = settled {
             let error = self.describe(&error);
-            log_for!(error, self.who, err = error, "task can't start");
+            log_for!(error, self.labels, err = error, "task can't start");
             response = RestoreResponse { success: false, error };
             verdict = Verdict::Close;
             self.end_task();
@@ -377,8 +377,8 @@ impl Executor {
 
     /// The error with the name of the plugin, cut, and safe to be shown.
     fn describe(&self, error: &str) -> String {
-        let mut error = match self.who.plugin.as_str() {
-            "" => format!("function \"{}\": {error}", self.who.udf.function),
+        let mut error = match self.labels.plugin.as_str() {
+            "" => format!("function \"{}\": {error}", self.labels.udf.function),
             plugin => format!("plugin \"{plugin}\": {error}"),
         };
         cut(&mut error, MAX_ERROR);
@@ -393,7 +393,7 @@ impl Drop for Executor {
             self.counts = Some(task.counts);
         }
         let Some(counts) = self.counts else {
-            log_for!(debug, self.who, "connection without a task ended");
+            log_for!(debug, self.labels, "connection without a task ended");
             return;
         };
         let Counts { points_in, processed, points_out, skipped, dropped, reduced, recoveries } = counts;
@@ -403,7 +403,7 @@ impl Drop for Executor {
             [points_in, points_out, skipped, dropped, reduced, unfinished, recoveries].map(|n| n.to_string());
         log_for!(
             info,
-            self.who,
+            self.labels,
             points_in,
             points_out,
             skipped,

@@ -40,7 +40,7 @@ impl Executor {
         self.settled = true;
         let mut misfits = Vec::new();
         let kept = match &mut self.keeper {
-            Some(keeper) => keeper.read(&self.who).await,
+            Some(keeper) => keeper.read(&self.labels).await,
             None => None,
         };
         let mut checkpoint = kept.and_then(|bytes| take_apart(Source::Checkpoint, bytes, &mut misfits));
@@ -80,7 +80,7 @@ impl Executor {
         }
         let fails = self.function.policy.on_mismatch == OnMismatch::Fail;
         let refusal = misfits.first().filter(|_| fails).map(|misfit| {
-            let UdfNode { function, task, node } = &self.who.udf;
+            let UdfNode { function, task, node } = &self.labels.udf;
             format!(
                 "the state it had does not fit: {}: put back what it fits, or let it start clean with `kapacitor-wasm state drop {task} --node {node} --function {function}` or on-mismatch = \"fresh\"",
                 misfit.reason
@@ -130,11 +130,11 @@ impl Executor {
     fn say_restored(&self, source: Source, snapshot: &Snapshot, because: &str) {
         let points_seen = snapshot.header.points_seen.to_string();
         let from = source.name();
-        log_for!(info, self.who, points_seen, from, because, "state restored");
+        log_for!(info, self.labels, points_seen, from, because, "state restored");
     }
 
     fn say_clean(&self, because: &str, file: &str) {
-        log_for!(info, self.who, because, file, "no state to restore, the task starts clean");
+        log_for!(info, self.labels, because, file, "no state to restore, the task starts clean");
     }
 
     /// Sets a state aside; returns the file, or nothing if that failed.
@@ -144,7 +144,7 @@ impl Executor {
             Ok(file) => file.display().to_string(),
             Err(e) => {
                 let err = e.to_string();
-                log_for!(error, self.who, err, "state-dir can't be written to, the state is lost");
+                log_for!(error, self.labels, err, "state-dir can't be written to, the state is lost");
                 String::new()
             }
         }
@@ -152,7 +152,7 @@ impl Executor {
 
     /// Sets aside what does not fit, and warns of it: `then` says what the task does without it.
     async fn keep_misfits(&mut self, mut misfits: Vec<Misfit>, then: &str) {
-        let who = Arc::clone(&self.who);
+        let labels = Arc::clone(&self.labels);
         // Kapacitor's snapshot is often the checkpoint, too.
         misfits.dedup_by(|a, b| a.bytes == b.bytes);
         for Misfit { source, bytes, reason } in misfits {
@@ -170,7 +170,7 @@ impl Executor {
             let (from, reason) = (source.name(), reason.to_string());
             log_for!(
                 warn,
-                who,
+                labels,
                 from,
                 reason,
                 points_seen,

@@ -35,7 +35,7 @@ impl Executor {
         let policy = self.function.policy.on_update;
         let state = match policy {
             OnUpdate::Keep => {
-                log_for!(debug, self.who, "plugin has a new version, this task stays with its own");
+                log_for!(debug, self.labels, "plugin has a new version, this task stays with its own");
                 return Ok(false);
             }
             OnUpdate::Restart => None,
@@ -58,7 +58,7 @@ impl Executor {
                 next.succeed(&mut before);
                 let (from, to) = (before.plugin.version(), new.version());
                 let points_seen = next.points_seen.to_string();
-                log_for!(info, self.who, from, to, points_seen, "task goes on with the new version");
+                log_for!(info, self.labels, from, to, points_seen, "task goes on with the new version");
                 drop(before);
                 let next = self.task.insert(next);
                 next.process_frames(run, done, out).await?;
@@ -94,6 +94,6 @@ impl Executor {
 
     fn say_stays(&self, new: &Plugin, reason: &str) {
         let version = new.version();
-        log_for!(warn, self.who, version, reason, "task stays with the version of its plugin that it has");
+        log_for!(warn, self.labels, version, reason, "task stays with the version of its plugin that it has");
     }
 }
