@@ -28,7 +28,7 @@ impl Budget {
     /// # Errors
     ///
     /// Which limit is reached, and what to do.
-    pub fn place(self: &Arc<Self>, needs: Bytes) -> Result<Place, String> {
+    pub fn permit(self: &Arc<Self>, needs: Bytes) -> Result<SandboxPermit, String> {
         let used = Bytes(self.memory.load(Relaxed));
         if used.0.saturating_add(needs.0) > self.limits.memory.0 {
             return Err(format!(
@@ -36,27 +36,27 @@ impl Budget {
                 self.limits.memory
             ));
         }
-        let place = Place(Arc::clone(self));
+        let permit = SandboxPermit(Arc::clone(self));
         if self.sandboxes.fetch_add(1, Relaxed) >= self.limits.sandboxes {
             return Err(format!(
                 "as many sandboxes run as host.sandboxes = {} allows: raise it, or disable other tasks",
                 self.limits.sandboxes
             ));
         }
-        Ok(place)
+        Ok(permit)
     }
 
     /// An account of memory, empty.
-    pub fn account(self: &Arc<Self>) -> Account {
-        Account { budget: Arc::clone(self), bytes: 0 }
+    pub fn reservation(self: &Arc<Self>) -> MemoryReservation {
+        MemoryReservation { budget: Arc::clone(self), bytes: 0 }
     }
 }
 
 /// One running sandbox, until it is dropped.
 #[derive(Debug)]
-pub struct Place(Arc<Budget>);
+pub struct SandboxPermit(Arc<Budget>);
 
-impl Drop for Place {
+impl Drop for SandboxPermit {
     fn drop(&mut self) {
         self.0.sandboxes.fetch_sub(1, Relaxed);
     }
@@ -64,12 +64,12 @@ impl Drop for Place {
 
 /// Memory that one sandbox has, until it is dropped.
 #[derive(Debug)]
-pub struct Account {
+pub struct MemoryReservation {
     budget: Arc<Budget>,
     bytes: u64,
 }
 
-impl Account {
+impl MemoryReservation {
     /// Bytes in it.
     pub fn bytes(&self) -> u64 {
         self.bytes
@@ -83,7 +83,7 @@ impl Account {
     }
 }
 
-impl Drop for Account {
+impl Drop for MemoryReservation {
     fn drop(&mut self) {
         self.set(0);
     }
@@ -97,18 +97,18 @@ mod tests {
     fn what_is_given_back_can_be_used_again() {
         let limits = HostLimits { sandboxes: 2, memory: Bytes(100), ..HostLimits::default() };
         let budget = Budget::new(limits);
-        let mut account = budget.account();
-        account.set(90);
-        account.set(60);
-        let (one, two) = (budget.place(Bytes(40)).unwrap(), budget.place(Bytes(1)).unwrap());
-        let full = budget.place(Bytes(1)).unwrap_err();
+        let mut reservation = budget.reservation();
+        reservation.set(90);
+        reservation.set(60);
+        let (one, two) = (budget.permit(Bytes(40)).unwrap(), budget.permit(Bytes(1)).unwrap());
+        let full = budget.permit(Bytes(1)).unwrap_err();
         assert!(full.contains("host.sandboxes = 2"), "{full}");
         drop(one);
-        let full = budget.place(Bytes(41)).unwrap_err();
+        let full = budget.permit(Bytes(41)).unwrap_err();
         assert!(full.contains("have 60B") && full.contains("host.memory = 100B"), "{full}");
-        drop(account);
-        let three = budget.place(Bytes(41)).unwrap();
-        assert!(budget.place(Bytes(0)).is_err());
+        drop(reservation);
+        let three = budget.permit(Bytes(41)).unwrap();
+        assert!(budget.permit(Bytes(0)).is_err());
         drop((two, three));
     }
 }

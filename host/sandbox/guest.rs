@@ -3,7 +3,7 @@
 use wasmtime::ResourceLimiter;
 use wasmtime_wasi::p1::WasiP1Ctx;
 
-use super::budget::Account;
+use super::budget::MemoryReservation;
 use super::determinism::World;
 use super::guest_log::SharedLog;
 use crate::units::Bytes;
@@ -26,7 +26,7 @@ pub(super) struct Limiter {
     pub(super) table: u32,
     /// What the guest asked for when it was refused.
     pub(super) refused: Option<Refused>,
-    pub(super) account: Account,
+    pub(super) reservation: MemoryReservation,
 }
 
 pub(super) enum Refused {
@@ -38,7 +38,7 @@ impl ResourceLimiter for Limiter {
     fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         let fits = desired as u64 <= self.memory.0;
         if fits {
-            self.account.set(desired as u64);
+            self.reservation.set(desired as u64);
         } else {
             self.refused = Some(Refused::Memory(Bytes(desired as u64)));
         }

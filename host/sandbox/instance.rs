@@ -47,7 +47,7 @@ impl Sandbox {
                 memory: limits.memory,
                 table: limits.table,
                 refused: None,
-                account: budget.account(),
+                reservation: budget.reservation(),
             },
             log: Arc::clone(log),
             world: world.clone(),

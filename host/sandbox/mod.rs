@@ -17,7 +17,7 @@ mod imports;
 mod instance;
 mod memory_image;
 
-pub use budget::{Account, Budget, Place};
+pub use budget::{Budget, MemoryReservation, SandboxPermit};
 pub use context::Surroundings;
 pub use deadline::CallClock;
 pub use determinism::{State as WorldState, World};

@@ -16,7 +16,7 @@ use crate::plugin::Plugin;
 use crate::protocol::Run;
 use crate::protocol::frame::{self, Kind};
 use crate::protocol::{InitResponse, RequestMessage};
-use crate::sandbox::{Account, Place};
+use crate::sandbox::{MemoryReservation, SandboxPermit};
 use crate::sandbox::{Sandbox, Surroundings};
 use crate::state::SkippedRecords;
 use crate::task::journal::{Call, Journal, Step};
@@ -66,9 +66,9 @@ pub struct Task {
     /// What is counted.
     pub counts: Counts,
     /// Memory of what is kept for recovery.
-    pub(crate) kept: Account,
+    pub(crate) kept: MemoryReservation,
     /// `None` while it is tried out beside the task that it is to take over from.
-    place: Option<Place>,
+    permit: Option<SandboxPermit>,
 }
 
 /// What has become of the points of a task.
@@ -106,7 +106,7 @@ pub struct Parts {
     pub skipped: Arc<SkippedRecords>,
     /// Its place among all sandboxes; `None` while it is tried out beside the task that it is to take over
     /// from.
-    pub place: Option<Place>,
+    pub permit: Option<SandboxPermit>,
 }
 
 impl Task {
@@ -116,7 +116,7 @@ impl Task {
     ///
     /// What the plugin says, or how it failed.
     pub async fn start(parts: Parts) -> Result<Self, String> {
-        let Parts { plugin, surroundings, policy, request, options_sha256, skipped, place } = parts;
+        let Parts { plugin, surroundings, policy, request, options_sha256, skipped, permit } = parts;
         let limits = &surroundings.limits;
         let base = Base::start(&surroundings.world);
         let sandbox = start_sandbox(&plugin, &surroundings, &request).await?;
@@ -125,7 +125,7 @@ impl Task {
             pace: Pace::new(limits.cpu_share),
             journal: Journal::new(policy.journal.as_usize()),
             reporter: Reporter::new(Arc::clone(&surroundings.labels), plugin.sha256, skipped),
-            kept: surroundings.budget.account(),
+            kept: surroundings.budget.reservation(),
             sandbox: Some(sandbox),
             in_batch: false,
             batch_points: 0,
@@ -142,7 +142,7 @@ impl Task {
             request,
             options_sha256,
             base,
-            place,
+            permit,
         })
     }
 
@@ -224,7 +224,7 @@ impl Task {
         now.recoveries += recoveries;
         self.taking.succeed(&before.taking);
         self.failures = std::mem::take(&mut before.failures);
-        self.place = before.place.take();
+        self.permit = before.permit.take();
     }
 
     async fn process_piece(&mut self, frames: &[u8], run: &Run, out: &mut Vec<u8>) -> Result<(), String> {

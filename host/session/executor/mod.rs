@@ -18,7 +18,7 @@ use crate::protocol::{
 use crate::routing::{Function, Routed};
 use crate::sandbox::CallClock;
 use crate::sandbox::GuestLog;
-use crate::sandbox::Place;
+use crate::sandbox::SandboxPermit;
 use crate::sandbox::Surroundings;
 use crate::sandbox::World;
 use crate::session::inbox::Item;
@@ -195,8 +195,8 @@ impl Executor {
         let routed = self.route(request.clone())?;
         self.request = request;
         self.labels = Arc::new(Labels { plugin: routed.plugin.name.clone(), ..Labels::clone(&self.labels) });
-        let place = self.host.budget().place(routed.plugin.min_memory).map_err(|e| self.describe(&e))?;
-        let task = Task::start(self.parts(routed, Some(place))).await.map_err(|e| self.describe(&e))?;
+        let permit = self.host.budget().permit(routed.plugin.min_memory).map_err(|e| self.describe(&e))?;
+        let task = Task::start(self.parts(routed, Some(permit))).await.map_err(|e| self.describe(&e))?;
         self.task = Some(task);
         let (blocking, alive) = (self.host.compute().clone(), self.host.stopping());
         self.keeper = Some(Keeper::new(self.host.checkpoints(), &self.labels, &self.ending, blocking, alive));
@@ -210,7 +210,7 @@ impl Executor {
     }
 
     /// What a task of this session is made of.
-    pub(crate) fn parts(&self, routed: Routed, place: Option<Place>) -> Parts {
+    pub(crate) fn parts(&self, routed: Routed, permit: Option<SandboxPermit>) -> Parts {
         let Routed { plugin, request } = routed;
         let options = InitRequest { options: request.options.clone(), ..InitRequest::default() };
         let surroundings = Surroundings {
@@ -228,7 +228,7 @@ impl Executor {
             request: request.encode_to_vec(),
             options_sha256: Sha256::digest(options.encode_to_vec()).into(),
             skipped: Arc::clone(self.host.skipped()),
-            place,
+            permit,
         }
     }
 
