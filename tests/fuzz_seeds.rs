@@ -11,7 +11,7 @@ use kapacitor_wasm::internals::Labels;
 use kapacitor_wasm::internals::Plugin;
 use kapacitor_wasm::internals::Provenance;
 use kapacitor_wasm::internals::SHIPPED;
-use kapacitor_wasm::internals::Surroundings;
+use kapacitor_wasm::internals::SandboxContext;
 use kapacitor_wasm::internals::{Bytes, Span};
 use kapacitor_wasm::internals::{HostLimits, Limits};
 use kapacitor_wasm::protocol::{
@@ -254,7 +254,8 @@ fn snapshots() -> Vec<(&'static str, Vec<u8>)> {
     fs::write(&file, wat::parse_file(Path::new(ROOT).join("fuzz/targets/counter.wat")).unwrap()).unwrap();
     let (fresh, used) = runtime.block_on(async {
         let plugin = Plugin::admit(&engine, &file, &limits, &compiler).await.unwrap();
-        let mut sandbox = plugin.start(&Surroundings::alone(Labels::default(), limits)).await.unwrap();
+        let mut sandbox =
+            plugin.start(&SandboxContext::without_session(Labels::default(), limits)).await.unwrap();
         let image = plugin.image.as_ref().unwrap();
         let taken = Provenance { points_seen: 3, ..Provenance::without_session(plugin.identity()) };
         let fresh = image.save(&mut sandbox, &taken).unwrap();

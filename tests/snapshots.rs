@@ -366,7 +366,7 @@ fn snapshots_of_older_hosts_are_given_back() {
     use kapacitor_wasm::internals::Engine;
     use kapacitor_wasm::internals::Labels;
     use kapacitor_wasm::internals::Plugin;
-    use kapacitor_wasm::internals::Surroundings;
+    use kapacitor_wasm::internals::SandboxContext;
     use kapacitor_wasm::internals::{HostLimits, Limits};
     use kapacitor_wasm::internals::{Provenance, Snapshot};
 
@@ -380,7 +380,9 @@ fn snapshots_of_older_hosts_are_given_back() {
         let plugin =
             Plugin::admit(&engine, &fixtures.join("counter.wasm"), &limits, &compiler).await.unwrap();
         let image = plugin.image.as_ref().unwrap();
-        let start = || async { plugin.start(&Surroundings::alone(Labels::default(), limits)).await.unwrap() };
+        let start = || async {
+            plugin.start(&SandboxContext::without_session(Labels::default(), limits)).await.unwrap()
+        };
         // What the old host had taken its snapshot of.
         let mut uninterrupted = start().await;
         for _ in 0..9 {

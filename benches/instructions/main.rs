@@ -21,7 +21,7 @@ use kapacitor_wasm::internals::Plugin;
 use kapacitor_wasm::internals::{HostLimits, Limits};
 use kapacitor_wasm::internals::{Inbox, Item, Room};
 use kapacitor_wasm::internals::{OnFull, Policy};
-use kapacitor_wasm::internals::{Sandbox, Surroundings};
+use kapacitor_wasm::internals::{Sandbox, SandboxContext};
 use kapacitor_wasm::protocol::{EdgeType, InitRequest};
 use prost::Message;
 use serde::Deserialize;
@@ -171,7 +171,7 @@ async fn start(name: &str, code: &Path) -> Result<Sandbox> {
     };
     let file = Path::new(ROOT).join("plugins").join(format!("{name}.wasm"));
     let plugin = Plugin::admit(&engine, &file, &limits, &compiler).await?;
-    let mut sandbox = plugin.start(&Surroundings::alone(Labels::default(), limits)).await?;
+    let mut sandbox = plugin.start(&SandboxContext::without_session(Labels::default(), limits)).await?;
     let options = match name {
         "moving_avg" => averages_over(10),
         "outliers" => outliers(),

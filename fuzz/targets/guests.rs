@@ -9,7 +9,7 @@ use kapacitor_wasm::internals::Labels;
 use kapacitor_wasm::internals::Limits;
 use kapacitor_wasm::internals::Plugin;
 use kapacitor_wasm::protocol::{Point, RequestMessage, put_request};
-use kapacitor_wasm::internals::{Sandbox, Surroundings};
+use kapacitor_wasm::internals::{Sandbox, SandboxContext};
 use kapacitor_wasm::internals::{Snapshot, Provenance};
 use kapacitor_wasm::internals::{Bytes, Span};
 use tokio::runtime::{Builder, Runtime};
@@ -36,7 +36,7 @@ pub static HOST: LazyLock<Host> = LazyLock::new(|| Host {
 
 /// A new instance. `None` if it fails under the limits.
 pub async fn start(plugin: &Plugin) -> Option<Sandbox> {
-    plugin.start(&Surroundings::alone(Labels::default(), *LIMITS)).await.ok()
+    plugin.start(&SandboxContext::without_session(Labels::default(), *LIMITS)).await.ok()
 }
 
 pub fn taken(plugin: &Plugin) -> Provenance<'_> {

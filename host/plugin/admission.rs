@@ -22,7 +22,7 @@ use crate::plugin::compile::{Compiled, Compiler};
 use crate::protocol::InfoResponse;
 use crate::sandbox::Engine;
 use crate::sandbox::Image;
-use crate::sandbox::{Guest, GuestError, Sandbox, Surroundings};
+use crate::sandbox::{Guest, GuestError, Sandbox, SandboxContext};
 use crate::state::PluginIdentity;
 use crate::units::Bytes;
 
@@ -80,8 +80,8 @@ impl Plugin {
         let pre = engine.linker.instantiate_pre(&module).map_err(invalid)?;
 
         let labels = Labels { plugin: name.to_owned(), ..Labels::default() };
-        let surroundings = Surroundings::alone(labels, *limits);
-        let mut sandbox = Sandbox::new(&pre, &surroundings).await.map_err(Problem::Call)?;
+        let context = SandboxContext::without_session(labels, *limits);
+        let mut sandbox = Sandbox::new(&pre, &context).await.map_err(Problem::Call)?;
         let image = captured.map(|()| Image::of(&mut sandbox, &module));
         let info = sandbox.info().await.map_err(Problem::Call)?;
         let info = check_info(info)?;
@@ -125,8 +125,8 @@ impl Plugin {
     /// # Errors
     ///
     /// When the plugin can't start under these limits.
-    pub async fn start(&self, surroundings: &Surroundings) -> Result<Sandbox, GuestError> {
-        Sandbox::new(&self.pre, surroundings).await
+    pub async fn start(&self, context: &SandboxContext) -> Result<Sandbox, GuestError> {
+        Sandbox::new(&self.pre, context).await
     }
 
     /// Whether a sandbox can start with so much memory.

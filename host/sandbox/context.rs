@@ -10,7 +10,7 @@ use crate::config::{HostLimits, Limits};
 use crate::logging::Labels;
 
 /// What the sandboxes of one session have in common: one follows the other when it has failed.
-pub struct Surroundings {
+pub struct SandboxContext {
     /// Whose log lines these are.
     pub labels: Arc<Labels>,
     /// What they log: one after the other, they have no more than one alone.
@@ -25,9 +25,9 @@ pub struct Surroundings {
     pub budget: Arc<Budget>,
 }
 
-impl Surroundings {
+impl SandboxContext {
     /// Those of a sandbox that belongs to no session.
-    pub fn alone(labels: Labels, limits: Limits) -> Self {
+    pub fn without_session(labels: Labels, limits: Limits) -> Self {
         let labels = Arc::new(labels);
         Self {
             log: GuestLog::new(Arc::clone(&labels), limits.log_per_second),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use wasmtime::{Global, Instance, InstancePre, Memory, Store, TypedFunc};
 
 use super::calls::Calls;
-use super::context::Surroundings;
+use super::context::SandboxContext;
 use super::error::{Cause, GuestError, missing, outcome};
 use super::guest::{Guest, Limiter};
 use crate::config::Limits;
@@ -36,11 +36,8 @@ pub(crate) type Input = (u32, usize);
 
 impl Sandbox {
     /// Makes an instance, up to and including `_initialize` where a plugin has it.
-    pub(crate) async fn new(
-        pre: &InstancePre<Guest>,
-        surroundings: &Surroundings,
-    ) -> Result<Self, GuestError> {
-        let Surroundings { log, limits, clock, world, budget, .. } = surroundings;
+    pub(crate) async fn new(pre: &InstancePre<Guest>, context: &SandboxContext) -> Result<Self, GuestError> {
+        let SandboxContext { log, limits, clock, world, budget, .. } = context;
         let limits = *limits;
         let guest = Guest {
             limiter: Limiter {

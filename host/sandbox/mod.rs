@@ -18,7 +18,7 @@ mod instance;
 mod memory_image;
 
 pub use budget::{Budget, MemoryReservation, SandboxPermit};
-pub use context::Surroundings;
+pub use context::SandboxContext;
 pub use deadline::CallClock;
 pub use determinism::{State as WorldState, World};
 pub use engine::{Engine, TICK};

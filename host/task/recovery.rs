@@ -48,7 +48,7 @@ impl Task {
         };
         let saved =
             Saved { state, input: sandbox.input(), guard: self.guard.clone(), points_seen: self.points_seen };
-        self.base = Base { world: self.surroundings.world.state(), saved: Some(saved), restored: None };
+        self.base = Base { world: self.context.world.state(), saved: Some(saved), restored: None };
         self.journal.clear();
         self.recount();
         true
@@ -183,9 +183,9 @@ impl Task {
     }
 
     async fn start_anew(&mut self) -> Result<(), String> {
-        let started = start_sandbox(&self.plugin, &self.surroundings, &self.request).await;
+        let started = start_sandbox(&self.plugin, &self.context, &self.request).await;
         self.sandbox = Some(started.map_err(|e| format!("can't be started again: {e}"))?);
-        self.guard = Guard::new(self.plugin.info.provides(), &self.surroundings.limits, &self.policy);
+        self.guard = Guard::new(self.plugin.info.provides(), &self.context.limits, &self.policy);
         self.points_seen = 0;
         Ok(())
     }
@@ -223,7 +223,7 @@ impl Task {
 
     /// Forgets all that came since the session began, when no snapshot was given back yet.
     pub(crate) fn go_to_start(&mut self) {
-        self.surroundings.world.set_state(self.base.world);
+        self.context.world.set_state(self.base.world);
         (self.base.saved, self.base.restored) = (None, None);
         self.journal.clear();
     }
@@ -231,14 +231,14 @@ impl Task {
     /// A fresh sandbox with the state that was saved last.
     pub(crate) async fn go_to_base(&mut self) -> Result<(), String> {
         self.sandbox = None;
-        self.surroundings.world.set_state(self.base.world);
+        self.context.world.set_state(self.base.world);
         let (Some(saved), Ok(image)) = (&self.base.saved, &self.plugin.image) else {
             return self.start_anew().await;
         };
-        let started = self.plugin.start(&self.surroundings).await;
+        let started = self.plugin.start(&self.context).await;
         let mut sandbox = started.map_err(|e| format!("can't be started again: {e}"))?;
         // Starting may have asked for random numbers.
-        self.surroundings.world.set_state(self.base.world);
+        self.context.world.set_state(self.base.world);
         let applied = image.apply(&mut sandbox, &saved.state).await;
         applied.map_err(|e| format!("its saved state can't be given back: {e}"))?;
         sandbox.set_input(saved.input);
@@ -253,14 +253,14 @@ impl Task {
         let Some(sandbox) = &mut self.sandbox else {
             return Ok(());
         };
-        let deadline = self.surroundings.limits.call_deadline;
+        let deadline = self.context.limits.call_deadline;
         sandbox.set_deadline(Span(deadline.0 * PATIENCE));
         let (mut scrap, mut differs) = (Vec::new(), false);
         for step in self.journal.steps() {
             let returned = match step.call {
                 Call::Process => {
                     if self.plugin.reads_clock {
-                        set_time(&self.surroundings, step.input);
+                        set_time(&self.context, step.input);
                     }
                     let frames = sandbox.process(step.input).await.map_err(|e| e.to_string())?;
                     scrap.clear();
@@ -276,7 +276,7 @@ impl Task {
                     let returned = sandbox.restore(step.input).await.map_err(|e| e.to_string())?.len();
                     if let Some((points_seen, world)) = self.base.restored {
                         self.points_seen = points_seen;
-                        self.surroundings.world.set_state(world);
+                        self.context.world.set_state(world);
                     }
                     returned
                 }

@@ -17,7 +17,7 @@ use crate::protocol::Run;
 use crate::protocol::frame::{self, Kind};
 use crate::protocol::{InitResponse, RequestMessage};
 use crate::sandbox::{MemoryReservation, SandboxPermit};
-use crate::sandbox::{Sandbox, Surroundings};
+use crate::sandbox::{Sandbox, SandboxContext};
 use crate::state::SkippedRecords;
 use crate::task::journal::{Call, Journal, Step};
 use crate::task::reporter::Reporter;
@@ -35,7 +35,7 @@ const WHOLE: usize = usize::MAX;
 /// A started task.
 pub struct Task {
     pub(crate) plugin: Arc<Plugin>,
-    pub(crate) surroundings: Surroundings,
+    pub(crate) context: SandboxContext,
     pub(crate) policy: Policy,
     /// `None` after a failure that it was not brought back from.
     pub(crate) sandbox: Option<Sandbox>,
@@ -95,7 +95,7 @@ pub struct Parts {
     /// The plugin.
     pub plugin: Arc<Plugin>,
     /// What its sandboxes have in common.
-    pub surroundings: Surroundings,
+    pub context: SandboxContext,
     /// What becomes of it when it fails.
     pub policy: Policy,
     /// The InitRequest for the plugin.
@@ -116,16 +116,16 @@ impl Task {
     ///
     /// What the plugin says, or how it failed.
     pub async fn start(parts: Parts) -> Result<Self, String> {
-        let Parts { plugin, surroundings, policy, request, options_sha256, skipped, permit } = parts;
-        let limits = &surroundings.limits;
-        let base = Base::start(&surroundings.world);
-        let sandbox = start_sandbox(&plugin, &surroundings, &request).await?;
+        let Parts { plugin, context, policy, request, options_sha256, skipped, permit } = parts;
+        let limits = &context.limits;
+        let base = Base::start(&context.world);
+        let sandbox = start_sandbox(&plugin, &context, &request).await?;
         Ok(Self {
             guard: Guard::new(plugin.info.provides(), limits, &policy),
             pace: Pace::new(limits.cpu_share),
             journal: Journal::new(policy.journal.as_usize()),
-            reporter: Reporter::new(Arc::clone(&surroundings.labels), plugin.sha256, skipped),
-            kept: surroundings.budget.reservation(),
+            reporter: Reporter::new(Arc::clone(&context.labels), plugin.sha256, skipped),
+            kept: context.budget.reservation(),
             sandbox: Some(sandbox),
             in_batch: false,
             batch_points: 0,
@@ -137,7 +137,7 @@ impl Task {
             counts: Counts::default(),
             points_seen: 0,
             plugin,
-            surroundings,
+            context,
             policy,
             request,
             options_sha256,
@@ -148,7 +148,7 @@ impl Task {
 
     /// Whose log lines these are.
     pub(crate) fn labels(&self) -> &Labels {
-        &self.surroundings.labels
+        &self.context.labels
     }
 
     /// Gives a run to the plugin, and appends to `out` what may go to Kapacitor.
@@ -290,11 +290,11 @@ impl Task {
             return Err("the sandbox is gone".to_owned());
         };
         if let Some(wait) = self.pace.wait() {
-            self.reporter.paced(self.surroundings.limits.cpu_share, wait);
+            self.reporter.paced(self.context.limits.cpu_share, wait);
             tokio::time::sleep(wait).await;
         }
         if self.plugin.reads_clock {
-            set_time(&self.surroundings, frames);
+            set_time(&self.context, frames);
         }
         self.taking.changed = true;
         let mark = out.len();
@@ -308,7 +308,7 @@ impl Task {
             }
             Err(e) => (0, Err(e.to_string())),
         };
-        let computed = self.surroundings.clock.used();
+        let computed = self.context.clock.used();
         self.pace.add(computed);
         match passed.and_then(or_its_error) {
             Ok(passed) => {
@@ -419,7 +419,7 @@ impl Task {
             edge_check: EdgeCheck::Loose,
             ..self.policy
         };
-        self.guard = Guard::new(self.plugin.info.provides(), &self.surroundings.limits, &policy);
+        self.guard = Guard::new(self.plugin.info.provides(), &self.context.limits, &policy);
     }
 
     /// Lets input go on unchanged: a request for data has the form of a response.
@@ -469,10 +469,10 @@ fn first_frames(frames: &[u8], least: usize) -> usize {
 }
 
 /// Makes the time of one frame the guest's.
-pub(crate) fn set_time(surroundings: &Surroundings, frame: &[u8]) {
+pub(crate) fn set_time(context: &SandboxContext, frame: &[u8]) {
     match frame::message(frame) {
-        Some(RequestMessage::Point(point)) => surroundings.world.set_time(point.time),
-        Some(RequestMessage::End(end)) => surroundings.world.set_time(end.tmax),
+        Some(RequestMessage::Point(point)) => context.world.set_time(point.time),
+        Some(RequestMessage::End(end)) => context.world.set_time(end.tmax),
         _ => {}
     }
 }
@@ -480,10 +480,10 @@ pub(crate) fn set_time(surroundings: &Surroundings, frame: &[u8]) {
 /// A sandbox that has been given its InitRequest.
 pub(crate) async fn start_sandbox(
     plugin: &Plugin,
-    surroundings: &Surroundings,
+    context: &SandboxContext,
     request: &[u8],
 ) -> Result<Sandbox, String> {
-    let mut sandbox = plugin.start(surroundings).await.map_err(|e| e.to_string())?;
+    let mut sandbox = plugin.start(context).await.map_err(|e| e.to_string())?;
     let response = sandbox.init(request).await.map_err(|e| e.to_string())?;
     let response = InitResponse::decode(response)
         .map_err(|_| "udf_init: returned a malformed InitResponse".to_owned())?;

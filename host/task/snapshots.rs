@@ -91,7 +91,7 @@ impl Task {
             udf: Some(&self.labels().udf),
             started_at: self.taking.started_at,
             flags: self.taking.flags,
-            world: Some((&self.surroundings.world.state()).into()),
+            world: Some((&self.context.world.state()).into()),
         }
     }
 
@@ -126,7 +126,7 @@ impl Task {
             Ok((snapshot, returned)) => {
                 // Taking it may change the guest.
                 let step = Step { call: Call::Snapshot, input: &[], returned: Some(returned) };
-                self.remember(step, 0, self.surroundings.clock.used());
+                self.remember(step, 0, self.context.clock.used());
                 Ok(Ok(snapshot))
             }
             Err(failure) => {
@@ -160,7 +160,7 @@ impl Task {
         match sandbox.give_input_back().await {
             Ok(()) => {
                 let step = Step { call: Call::GiveInputBack, input: &[], returned: None };
-                self.remember(step, 0, self.surroundings.clock.used());
+                self.remember(step, 0, self.context.clock.used());
                 Ok(())
             }
             Err(e) => self.overcome(&[], e.to_string(), &mut Vec::new()).await,
@@ -175,7 +175,7 @@ impl Task {
         if self.policy.on_trap != OnTrap::Recover || self.journal.lost().is_some() {
             return Err(SnapshotError::InBatch);
         }
-        let world = self.surroundings.world.state();
+        let world = self.context.world.state();
         let running = (self.sandbox.take(), self.guard.clone(), self.points_seen, self.journal.clone());
         self.journal.cut_open_batch();
         let made = match self.go_to_base().await {
@@ -191,7 +191,7 @@ impl Task {
         };
         // The instance that goes on is the one that was there.
         (self.sandbox, self.guard, self.points_seen, self.journal) = running;
-        self.surroundings.world.set_state(world);
+        self.context.world.set_state(world);
         taken
     }
 
@@ -221,9 +221,9 @@ impl Task {
 
     /// Does the journal once more, with nothing of it in the log.
     pub(crate) async fn replay_quietly(&mut self) -> Result<(), String> {
-        GuestLog::set_again(&self.surroundings.log, true);
+        GuestLog::set_again(&self.context.log, true);
         let replayed = self.replay().await;
-        GuestLog::set_again(&self.surroundings.log, false);
+        GuestLog::set_again(&self.context.log, false);
         replayed
     }
 
@@ -234,7 +234,7 @@ impl Task {
     ///
     /// Why it can't have it.
     pub async fn restore(&mut self, snapshot: &Snapshot) -> Result<(), SnapshotError> {
-        let memory = self.surroundings.limits.memory;
+        let memory = self.context.limits.memory;
         let header = &snapshot.header;
         let refused = |e: String| SnapshotError::Refused(e);
         let mut step = None;
@@ -251,13 +251,13 @@ impl Task {
             step = Some((request, returned));
         } else {
             let image = self.plugin.image.as_ref().map_err(|e| SnapshotError::NotCapturable(e.clone()))?;
-            let started = self.plugin.start(&self.surroundings).await;
+            let started = self.plugin.start(&self.context).await;
             let mut sandbox = started.map_err(|e| refused(e.to_string()))?;
             image.load(&mut sandbox, snapshot, memory).await?;
             self.sandbox = Some(sandbox);
         }
         if let Some(world) = &header.world {
-            self.surroundings.world.set_state(WorldState::from(world));
+            self.context.world.set_state(WorldState::from(world));
         }
         self.points_seen = header.points_seen;
         self.taking.started_at = header.started_at;
@@ -268,9 +268,9 @@ impl Task {
             && let Some((input, returned)) = &step
         {
             // A recovery does it again.
-            self.base.restored = Some((self.points_seen, self.surroundings.world.state()));
+            self.base.restored = Some((self.points_seen, self.context.world.state()));
             let step = Step { call: Call::Restore, input, returned: *returned };
-            self.remember(step, 0, self.surroundings.clock.used());
+            self.remember(step, 0, self.context.clock.used());
         }
         Ok(())
     }
@@ -283,7 +283,7 @@ impl Task {
     pub async fn start_clean(&mut self) -> Result<(), String> {
         self.sandbox = None;
         self.go_to_start();
-        self.sandbox = Some(start_sandbox(&self.plugin, &self.surroundings, &self.request).await?);
+        self.sandbox = Some(start_sandbox(&self.plugin, &self.context, &self.request).await?);
         self.points_seen = 0;
         self.taking.begin();
         Ok(())

@@ -18,8 +18,8 @@ use crate::protocol::{
 use crate::routing::{Function, Routed};
 use crate::sandbox::CallClock;
 use crate::sandbox::GuestLog;
+use crate::sandbox::SandboxContext;
 use crate::sandbox::SandboxPermit;
-use crate::sandbox::Surroundings;
 use crate::sandbox::World;
 use crate::session::inbox::Item;
 use crate::shared::Shared;
@@ -213,7 +213,7 @@ impl Executor {
     pub(crate) fn parts(&self, routed: Routed, permit: Option<SandboxPermit>) -> Parts {
         let Routed { plugin, request } = routed;
         let options = InitRequest { options: request.options.clone(), ..InitRequest::default() };
-        let surroundings = Surroundings {
+        let context = SandboxContext {
             labels: Arc::clone(&self.labels),
             log: GuestLog::new(Arc::clone(&self.labels), self.function.limits.log_per_second),
             limits: self.function.limits,
@@ -223,7 +223,7 @@ impl Executor {
         };
         Parts {
             plugin,
-            surroundings,
+            context,
             policy: self.function.policy,
             request: request.encode_to_vec(),
             options_sha256: Sha256::digest(options.encode_to_vec()).into(),
