@@ -12,4 +12,4 @@ mod snapshot_cache;
 mod snapshots;
 mod throttle;
 
-pub use running::{Counts, Parts, Task};
+pub use running::{Counts, Task, TaskSpec};

@@ -91,7 +91,7 @@ pub struct Counts {
 }
 
 /// What a task is made of.
-pub struct Parts {
+pub struct TaskSpec {
     /// The plugin.
     pub plugin: Arc<Plugin>,
     /// What its sandboxes have in common.
@@ -115,8 +115,8 @@ impl Task {
     /// # Errors
     ///
     /// What the plugin says, or how it failed.
-    pub async fn start(parts: Parts) -> Result<Self, String> {
-        let Parts { plugin, context, policy, request, options_sha256, skipped, permit } = parts;
+    pub async fn start(spec: TaskSpec) -> Result<Self, String> {
+        let TaskSpec { plugin, context, policy, request, options_sha256, skipped, permit } = spec;
         let limits = &context.limits;
         let base = Base::start(&context.world);
         let sandbox = start_sandbox(&plugin, &context, &request).await?;

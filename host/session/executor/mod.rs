@@ -25,7 +25,7 @@ use crate::session::inbox::Item;
 use crate::shared::Shared;
 use crate::state::Ending;
 use crate::state::Keeper;
-use crate::task::{Counts, Parts, Task};
+use crate::task::{Counts, Task, TaskSpec};
 use crate::udf_node::UdfNode;
 
 mod newer;
@@ -196,7 +196,7 @@ impl Executor {
         self.request = request;
         self.labels = Arc::new(Labels { plugin: routed.plugin.name.clone(), ..Labels::clone(&self.labels) });
         let permit = self.host.budget().permit(routed.plugin.min_memory).map_err(|e| self.describe(&e))?;
-        let task = Task::start(self.parts(routed, Some(permit))).await.map_err(|e| self.describe(&e))?;
+        let task = Task::start(self.task_spec(routed, Some(permit))).await.map_err(|e| self.describe(&e))?;
         self.task = Some(task);
         let (blocking, alive) = (self.host.compute().clone(), self.host.stopping());
         self.keeper = Some(Keeper::new(self.host.checkpoints(), &self.labels, &self.ending, blocking, alive));
@@ -210,7 +210,7 @@ impl Executor {
     }
 
     /// What a task of this session is made of.
-    pub(crate) fn parts(&self, routed: Routed, permit: Option<SandboxPermit>) -> Parts {
+    pub(crate) fn task_spec(&self, routed: Routed, permit: Option<SandboxPermit>) -> TaskSpec {
         let Routed { plugin, request } = routed;
         let options = InitRequest { options: request.options.clone(), ..InitRequest::default() };
         let context = SandboxContext {
@@ -221,7 +221,7 @@ impl Executor {
             world: World::new(rand::random()),
             budget: Arc::clone(self.host.budget()),
         };
-        Parts {
+        TaskSpec {
             plugin,
             context,
             policy: self.function.policy,

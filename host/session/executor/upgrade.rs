@@ -83,7 +83,7 @@ impl Executor {
         if routed.plugin.sha256 != new.sha256 {
             return Err("the task's function chooses another plugin now".to_owned());
         }
-        let mut next = Task::start(self.parts(routed, None)).await?;
+        let mut next = Task::start(self.task_spec(routed, None)).await?;
         if let Some(state) = state {
             next.check_fit(&state, true).map_err(|e| e.to_string())?;
             next.restore(&state).await.map_err(|e| e.to_string())?;
