@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use kapacitor_guest::runtime::Calls;
 use kapacitor_wasm::internals::Bytes;
 use kapacitor_wasm::internals::OnFull;
-use kapacitor_wasm::internals::{Inbox, Item, Room};
+use kapacitor_wasm::internals::{Inbox, InboxItem, InboxLimits};
 use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage, put_response};
 use prost::Message;
 
@@ -54,7 +54,7 @@ fn echo(mut stream: UnixStream) -> Result<()> {
 /// Reads as the host does, calls the plugin, and writes what it returned.
 fn run(mut stream: UnixStream, mut calls: Box<dyn Calls>) -> Result<()> {
     let queue = Bytes::mib(16);
-    let mut inbox = Inbox::new(Room { message: queue, queue, on_full: OnFull::Block });
+    let mut inbox = Inbox::new(InboxLimits { message: queue, queue, on_full: OnFull::Block });
     let mut chunk = vec![0; 64 * 1024];
     loop {
         let read = stream.read(&mut chunk)?;
@@ -65,13 +65,13 @@ fn run(mut stream: UnixStream, mut calls: Box<dyn Calls>) -> Result<()> {
         inbox.sort(|_| {})?;
         while let Some(item) = inbox.take() {
             match item {
-                Item::Run(run) => {
+                InboxItem::Run(run) => {
                     let length = run.frames.len();
                     calls.input(length)[..length].copy_from_slice(&run.frames);
                     calls.process(length);
                     stream.write_all(calls.result())?;
                 }
-                Item::Request(request) => {
+                InboxItem::Request(request) => {
                     let RequestMessage::Init(request) = *request else { bail!("only init is answered") };
                     let request = request.encode_to_vec();
                     calls.input(request.len())[..request.len()].copy_from_slice(&request);

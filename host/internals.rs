@@ -16,7 +16,7 @@ pub use crate::plugin::{ABI, Compiler, Plugin, Plugins, Problem};
 pub use crate::protocol::wire;
 pub use crate::routing::Function;
 pub use crate::sandbox::{Engine, Sandbox, SandboxContext};
-pub use crate::session::{Inbox, Item, Room};
+pub use crate::session::{Inbox, InboxItem, InboxLimits};
 pub use crate::state::{Provenance, Snapshot, SnapshotHeader, now};
 pub use crate::units::{Bytes, Span};
 

@@ -19,7 +19,7 @@ use kapacitor_wasm::internals::Guard;
 use kapacitor_wasm::internals::Labels;
 use kapacitor_wasm::internals::Plugin;
 use kapacitor_wasm::internals::{HostLimits, Limits};
-use kapacitor_wasm::internals::{Inbox, Item, Room};
+use kapacitor_wasm::internals::{Inbox, InboxItem, InboxLimits};
 use kapacitor_wasm::internals::{OnFull, Policy};
 use kapacitor_wasm::internals::{Sandbox, SandboxContext};
 use kapacitor_wasm::protocol::{EdgeType, InitRequest};
@@ -147,12 +147,12 @@ async fn run(part: &str, calls: usize, code: &Path) -> Result<()> {
 /// From bytes as they are read to runs.
 fn framing(input: &Input, calls: usize) -> Result<()> {
     let queue = Bytes::mib(16);
-    let mut inbox = Inbox::new(Room { message: queue, queue, on_full: OnFull::Block });
+    let mut inbox = Inbox::new(InboxLimits { message: queue, queue, on_full: OnFull::Block });
     for _ in 0..calls {
         inbox.space().extend_from_slice(&input.frames);
         inbox.sort(|_| {})?;
         match inbox.take() {
-            Some(Item::Run(run)) => ensure!(run.points == POINTS as u64, "points are missing"),
+            Some(InboxItem::Run(run)) => ensure!(run.points == POINTS as u64, "points are missing"),
             other => bail!("{other:?} instead of a run"),
         }
     }

@@ -10,7 +10,7 @@
 use std::alloc::System;
 
 use cap::Cap;
-use kapacitor_wasm::internals::{Inbox, Item, Room};
+use kapacitor_wasm::internals::{Inbox, InboxItem, InboxLimits};
 use kapacitor_wasm::internals::OnFull;
 use kapacitor_wasm::protocol::{Request, RequestMessage};
 use kapacitor_wasm::internals::Bytes;
@@ -76,12 +76,12 @@ impl Found {
 
     fn take_from(&mut self, inbox: &mut Inbox) -> bool {
         match inbox.take() {
-            Some(Item::Run(run)) => {
+            Some(InboxItem::Run(run)) => {
                 assert!(!run.frames.is_empty());
                 self.points += run.points;
                 self.data(&run.frames);
             }
-            Some(Item::Request(request)) => self.out.push(Out::request(*request)),
+            Some(InboxItem::Request(request)) => self.out.push(Out::request(*request)),
             None => return false,
         }
         true
@@ -91,7 +91,7 @@ impl Found {
 /// Reads and takes in turns, as a session does, in steps that the seed chooses.
 fn through_the_inbox(mut bytes: &[u8], message: Bytes, queue: Bytes, seed: u8) -> Found {
     let mut found = Found::default();
-    let mut inbox = Inbox::new(Room { message, queue, on_full: OnFull::Block });
+    let mut inbox = Inbox::new(InboxLimits { message, queue, on_full: OnFull::Block });
     let mut random = u32::from(seed);
     let mut next = || {
         random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -24,7 +24,7 @@ use crate::sandbox::CallClock;
 use crate::session::backpressure;
 use crate::session::backpressure::Waiting;
 use crate::session::executor::{Executor, Verdict, Work};
-use crate::session::inbox::{Inbox, Item, Room};
+use crate::session::inbox::{Inbox, InboxItem, InboxLimits};
 use crate::session::offload::{Done, Job, running};
 use crate::shared::Shared;
 use crate::state::Ending;
@@ -124,7 +124,7 @@ impl Session {
         let stopping = host.stopping();
         let compute = host.compute().clone();
         let on_full = function.policy.on_full;
-        let room = Room { message: limits.message, queue: limits.queue, on_full };
+        let room = InboxLimits { message: limits.message, queue: limits.queue, on_full };
         let executor = Box::new(Executor::new(host, function));
         let ending = Arc::clone(&executor.ending);
         Self {
@@ -282,7 +282,7 @@ impl Session {
         }
         let work = match (self.inbox.take(), self.stage) {
             (_, Stage::Closing(_)) => return,
-            (Some(item), _) => Work::Item(item),
+            (Some(item), _) => Work::InboxItem(item),
             (None, Stage::Draining(_)) => {
                 if self.leaving {
                     Work::Leave
@@ -303,10 +303,10 @@ impl Session {
     fn start(&mut self, work: Work) {
         // Saving and loading memory takes long without ever computing in the guest.
         let long = match &work {
-            Work::Item(Item::Request(request)) => {
+            Work::InboxItem(InboxItem::Request(request)) => {
                 matches!(**request, RequestMessage::Snapshot(_) | RequestMessage::Restore(_))
             }
-            Work::Item(Item::Run(_)) => false,
+            Work::InboxItem(InboxItem::Run(_)) => false,
             Work::Finish | Work::Checkpoint | Work::Leave => self.dirty,
         };
         if matches!(self.stage, Stage::Draining(_)) {

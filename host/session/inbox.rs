@@ -15,13 +15,13 @@ use crate::protocol::Run;
 use crate::protocol::frame::{self, FrameError, Kind};
 use crate::units;
 
-/// Room made for a read, least and most. Kapacitor writes each message with two small writes, so one read
+/// InboxLimits made for a read, least and most. Kapacitor writes each message with two small writes, so one read
 /// collects many; what fills the room gets more of it the next time.
 const LEAST_READ: usize = 2 * 1024;
 const MOST_READ: usize = 128 * 1024;
 
-/// What a part counts for beside its bytes.
-const PART: usize = 128;
+/// What a entry counts for beside its bytes.
+const ENTRY_COST: usize = 128;
 
 /// A buffer that a message made larger than this is not kept.
 const KEEP: usize = 1024 * 1024;
@@ -32,7 +32,7 @@ const MAX_RUN: usize = 128 * 1024;
 
 /// What was waiting first.
 #[derive(Debug)]
-pub enum Item {
+pub enum InboxItem {
     /// Frames for the sandbox.
     Run(Run),
     /// A request, in its place between the runs.
@@ -41,7 +41,7 @@ pub enum Item {
 
 /// How much of a session's input may wait, and what happens to more.
 #[derive(Clone, Copy, Debug)]
-pub struct Room {
+pub struct InboxLimits {
     /// Largest message.
     pub message: units::Bytes,
     /// All that waits, or one message if that is larger.
@@ -54,16 +54,16 @@ pub struct Room {
 pub struct Inbox {
     /// The runs' bytes, and then what was not yet sorted.
     bytes: BytesMut,
-    parts: VecDeque<Part>,
-    /// Room made for the next read, and what the last one was offered, behind so many bytes.
+    entries: VecDeque<Entry>,
+    /// InboxLimits made for the next read, and what the last one was offered, behind so many bytes.
     room: usize,
     offered: (usize, usize),
     /// How many bytes are in runs.
     sorted: usize,
-    /// How many requests are in `parts`, and their bytes.
+    /// How many requests are in `entries`, and their bytes.
     waiting_requests: usize,
     requests: usize,
-    /// Whether a batch is open after the last part.
+    /// Whether a batch is open after the last entry.
     in_batch: bool,
     /// Whether what arrives is dropped until the batch ends, since its beginning was.
     dropping: bool,
@@ -76,7 +76,7 @@ pub struct Inbox {
     on_full: OnFull,
 }
 
-enum Part {
+enum Entry {
     Run {
         length: usize,
         /// Whether it begins inside a batch.
@@ -92,10 +92,10 @@ enum Part {
 
 impl Inbox {
     /// An empty inbox.
-    pub fn new(room: Room) -> Self {
+    pub fn new(room: InboxLimits) -> Self {
         Self {
             bytes: BytesMut::new(),
-            parts: VecDeque::new(),
+            entries: VecDeque::new(),
             room: LEAST_READ,
             offered: (0, 0),
             sorted: 0,
@@ -113,11 +113,11 @@ impl Inbox {
     }
 
     fn is_full(&self) -> bool {
-        self.queued() >= self.max_queue && !self.parts.is_empty()
+        self.queued() >= self.max_queue && !self.entries.is_empty()
     }
 
     fn queued(&self) -> usize {
-        self.sorted + self.requests + self.parts.len() * PART
+        self.sorted + self.requests + self.entries.len() * ENTRY_COST
     }
 
     /// Whether more should be read now. False when enough waits for the sandbox, and nothing of it or
@@ -134,7 +134,7 @@ impl Inbox {
 
     /// Whether something waits.
     pub fn is_empty(&self) -> bool {
-        self.parts.is_empty()
+        self.entries.is_empty()
     }
 
     /// Points that were dropped since this was last asked.
@@ -172,7 +172,7 @@ impl Inbox {
         if self.bytes.is_empty() {
             self.bytes = BytesMut::new();
         }
-        self.parts.shrink_to_fit();
+        self.entries.shrink_to_fit();
         self.room = LEAST_READ;
     }
 
@@ -188,7 +188,7 @@ impl Inbox {
     /// When what was read is no frame of Kapacitor's. What came before it can still be taken.
     pub fn sort(&mut self, mut keepalive: impl FnMut(i64)) -> Result<(), FrameError> {
         self.fit_room();
-        // Frames that are not part of a run are taken out, and what follows them moves up.
+        // Frames that are not entry of a run are taken out, and what follows them moves up.
         let mut read = self.sorted;
         let result = loop {
             let frame = match frame::first(&self.bytes[read..], self.max_message) {
@@ -255,15 +255,15 @@ impl Inbox {
             OnFull::DropOldest => (MAX_RUN.min(self.max_queue / 8), matches!(kind, Kind::Begin)),
             _ => (MAX_RUN, false),
         };
-        match self.parts.back_mut() {
-            Some(Part::Run { length: all, run, .. }) if *all < most && !apart => {
+        match self.entries.back_mut() {
+            Some(Entry::Run { length: all, run, .. }) if *all < most && !apart => {
                 *all += length;
                 run.count(is_point, length, self.in_batch);
             }
             _ => {
                 let mut run = Run::default();
                 run.count(is_point, length, self.in_batch);
-                self.parts.push_back(Part::Run { length, inside, run });
+                self.entries.push_back(Entry::Run { length, inside, run });
             }
         }
         true
@@ -292,13 +292,13 @@ impl Inbox {
         // The newest point or batch stays, however large it is.
         let newest = self.start_of_newest();
         let dropped = &mut self.dropped;
-        self.parts.retain(|part| {
-            let Part::Run { length, inside, run } = part else { return true };
+        self.entries.retain(|entry| {
+            let Entry::Run { length, inside, run } = entry else { return true };
             dropping = if *inside { dropping } else { queued > target && at < newest };
             let bytes = &self.bytes[at..at + length];
             at += length;
             if dropping {
-                queued -= length + PART;
+                queued -= length + ENTRY_COST;
                 *dropped += run.points;
             } else {
                 kept.extend_from_slice(bytes);
@@ -318,8 +318,8 @@ impl Inbox {
     /// Where the last run begins that does not begin inside a batch.
     fn start_of_newest(&self) -> usize {
         let (mut at, mut newest) = (0, 0);
-        for part in &self.parts {
-            if let Part::Run { length, inside, .. } = part {
+        for entry in &self.entries {
+            if let Entry::Run { length, inside, .. } = entry {
                 newest = if *inside { newest } else { at };
                 at += length;
             }
@@ -330,7 +330,7 @@ impl Inbox {
     fn put_request(&mut self, length: usize, message: Box<RequestMessage>) {
         self.waiting_requests += 1;
         self.requests += length;
-        self.parts.push_back(Part::Request { length, message });
+        self.entries.push_back(Entry::Request { length, message });
     }
 
     /// Whether a snapshot request waits: for the end of its batch, or for the input that came before it.
@@ -352,8 +352,8 @@ impl Inbox {
     pub fn hurry_snapshots(&mut self) {
         self.release_held();
         while let Some((from, to)) = self.snapshot_behind_data() {
-            if let Some(part) = self.parts.remove(from) {
-                self.parts.insert(to, part);
+            if let Some(entry) = self.entries.remove(from) {
+                self.entries.insert(to, entry);
             }
         }
     }
@@ -361,8 +361,8 @@ impl Inbox {
     /// The place of a snapshot request that data comes before, and where it would be without that data.
     fn snapshot_behind_data(&self) -> Option<(usize, usize)> {
         let mut behind_request = 0;
-        for (i, part) in self.parts.iter().enumerate() {
-            let Part::Request { message, .. } = part else { continue };
+        for (i, entry) in self.entries.iter().enumerate() {
+            let Entry::Request { message, .. } = entry else { continue };
             if behind_request < i && matches!(**message, RequestMessage::Snapshot(_)) {
                 return Some((i, behind_request));
             }
@@ -372,21 +372,21 @@ impl Inbox {
     }
 
     /// Takes what has been waiting longest.
-    pub fn take(&mut self) -> Option<Item> {
-        match self.parts.pop_front()? {
-            Part::Run { length, run, .. } => {
+    pub fn take(&mut self) -> Option<InboxItem> {
+        match self.entries.pop_front()? {
+            Entry::Run { length, run, .. } => {
                 let frames = self.bytes.split_to(length);
                 self.sorted -= length;
                 if length > KEEP {
                     // The rest moves, so that the large buffer goes with what was in it.
                     self.bytes = BytesMut::from(&self.bytes[..]);
                 }
-                Some(Item::Run(Run { frames: frames.freeze(), ..run }))
+                Some(InboxItem::Run(Run { frames: frames.freeze(), ..run }))
             }
-            Part::Request { length, message } => {
+            Entry::Request { length, message } => {
                 self.waiting_requests -= 1;
                 self.requests -= length;
-                Some(Item::Request(message))
+                Some(InboxItem::Request(message))
             }
         }
     }
@@ -399,8 +399,8 @@ mod tests {
         BeginBatch, EndBatch, KeepaliveRequest, Point, RestoreRequest, SnapshotRequest, put_request,
     };
 
-    fn room(queue: u64, on_full: OnFull) -> Room {
-        Room { message: units::Bytes::mib(1), queue: units::Bytes(queue), on_full }
+    fn room(queue: u64, on_full: OnFull) -> InboxLimits {
+        InboxLimits { message: units::Bytes::mib(1), queue: units::Bytes(queue), on_full }
     }
 
     fn inbox(messages: impl IntoIterator<Item = RequestMessage>) -> (Inbox, Vec<i64>) {
@@ -429,9 +429,9 @@ mod tests {
             point(),
         ]);
         assert_eq!(keepalives, [7]);
-        assert!(matches!(inbox.take(), Some(Item::Run(Run { points: 2, .. }))));
-        assert!(matches!(inbox.take(), Some(Item::Request(_))));
-        assert!(matches!(inbox.take(), Some(Item::Run(Run { points: 1, .. }))));
+        assert!(matches!(inbox.take(), Some(InboxItem::Run(Run { points: 2, .. }))));
+        assert!(matches!(inbox.take(), Some(InboxItem::Request(_))));
+        assert!(matches!(inbox.take(), Some(InboxItem::Run(Run { points: 1, .. }))));
         assert!(inbox.take().is_none());
     }
 
@@ -457,7 +457,7 @@ mod tests {
         ]);
         let mut runs = Vec::new();
         while let Some(item) = inbox.take() {
-            if let Item::Run(Run { points, tail, in_batch, batches, .. }) = item {
+            if let InboxItem::Run(Run { points, tail, in_batch, batches, .. }) = item {
                 runs.push((points, tail, in_batch, batches));
             }
         }
@@ -480,16 +480,16 @@ mod tests {
         let (mut whole, _) = inbox(batch.clone());
         assert!(whole.held.is_empty());
         let mut points = 0;
-        while let Some(Item::Run(run)) = whole.take() {
+        while let Some(InboxItem::Run(run)) = whole.take() {
             points += run.points;
         }
         assert_eq!(points, 2);
-        assert!(matches!(whole.take(), Some(Item::Run(Run { points: 0, .. }))));
+        assert!(matches!(whole.take(), Some(InboxItem::Run(Run { points: 0, .. }))));
 
         let (mut cut, _) = inbox(batch[..4].to_vec());
         assert!(cut.holds_snapshot());
         cut.release_held();
-        while let Some(Item::Run(_)) = cut.take() {}
+        while let Some(InboxItem::Run(_)) = cut.take() {}
         assert!(!cut.holds_snapshot());
     }
 
@@ -506,16 +506,16 @@ mod tests {
         assert!(inbox.holds_snapshot());
         inbox.hurry_snapshots();
         assert!(!inbox.holds_snapshot());
-        assert!(matches!(inbox.take(), Some(Item::Run(Run { points: 1, .. }))));
+        assert!(matches!(inbox.take(), Some(InboxItem::Run(Run { points: 1, .. }))));
         let mut request = || match inbox.take() {
-            Some(Item::Request(message)) => *message,
+            Some(InboxItem::Request(message)) => *message,
             other => panic!("{other:?}"),
         };
         assert!(matches!(request(), RequestMessage::Restore(_)));
         assert!(matches!(request(), RequestMessage::Snapshot(_)));
         assert!(matches!(request(), RequestMessage::Snapshot(_)));
-        assert!(matches!(inbox.take(), Some(Item::Run(Run { points: 1, .. }))));
-        assert!(matches!(inbox.take(), Some(Item::Run(Run { points: 1, .. }))));
+        assert!(matches!(inbox.take(), Some(InboxItem::Run(Run { points: 1, .. }))));
+        assert!(matches!(inbox.take(), Some(InboxItem::Run(Run { points: 1, .. }))));
         assert!(inbox.take().is_none());
     }
 
@@ -525,7 +525,7 @@ mod tests {
         let (mut inbox, _) =
             inbox((0..1000).map(|_| RequestMessage::Point(Point { name: name.clone(), ..Point::default() })));
         let mut points = 0;
-        while let Some(Item::Run(run)) = inbox.take() {
+        while let Some(InboxItem::Run(run)) = inbox.take() {
             assert!(run.frames.len() < MAX_RUN + 2000);
             points += run.points;
         }
@@ -534,7 +534,7 @@ mod tests {
 
     #[test]
     fn stops_at_the_limit_and_at_garbage() {
-        let room = Room { message: units::Bytes(100), ..room(10, OnFull::Block) };
+        let room = InboxLimits { message: units::Bytes(100), ..room(10, OnFull::Block) };
         let mut inbox = Inbox::new(room);
         let mut bytes = Vec::new();
         put_request(
@@ -555,7 +555,7 @@ mod tests {
         let mut inbox = Inbox::new(room(2000, on_full));
         let mut left = Vec::new();
         let mut take = |inbox: &mut Inbox| {
-            let Some(Item::Run(run)) = inbox.take() else { return false };
+            let Some(InboxItem::Run(run)) = inbox.take() else { return false };
             let mut rest = &run.frames[..];
             while let Some((_, frame, after)) = frame::first_data(rest) {
                 left.push(match frame::message(frame) {
@@ -590,7 +590,7 @@ mod tests {
         let pieces = [(1..=10).map(long).collect::<Vec<_>>()];
         assert_eq!(left(OnFull::Block, &pieces, false), ((1..=10).collect(), 0));
         assert_eq!(left(OnFull::DropNewest, &pieces, false), ((1..=7).collect(), 3));
-        // With a frame that has arrived in part only, and a request in between.
+        // With a frame that has arrived in entry only, and a request in between.
         let mut inbox = Inbox::new(room(2000, OnFull::DropNewest));
         let mut bytes = Vec::new();
         (1..=10).for_each(|time| put_request(long(time), &mut bytes));
@@ -600,8 +600,8 @@ mod tests {
             inbox.space().extend_from_slice(chunk);
             inbox.sort(|_| ()).unwrap();
         }
-        assert!(matches!(inbox.take(), Some(Item::Run(Run { points: 7, .. }))));
-        assert!(matches!(inbox.take(), Some(Item::Request(_))));
+        assert!(matches!(inbox.take(), Some(InboxItem::Run(Run { points: 7, .. }))));
+        assert!(matches!(inbox.take(), Some(InboxItem::Request(_))));
         assert!(inbox.take().is_none() && !inbox.is_cut());
         assert_eq!(inbox.take_dropped(), 4);
     }

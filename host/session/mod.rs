@@ -11,4 +11,4 @@ mod offload;
 
 pub(crate) use connection::stop;
 pub use connection::{Reader, Session, Writer};
-pub use inbox::{Inbox, Item, Room};
+pub use inbox::{Inbox, InboxItem, InboxLimits};

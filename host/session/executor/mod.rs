@@ -21,7 +21,7 @@ use crate::sandbox::GuestLog;
 use crate::sandbox::SandboxContext;
 use crate::sandbox::SandboxPermit;
 use crate::sandbox::World;
-use crate::session::inbox::Item;
+use crate::session::inbox::InboxItem;
 use crate::shared::Shared;
 use crate::state::Ending;
 use crate::state::Keeper;
@@ -39,7 +39,7 @@ const MAX_ERROR: usize = 4096;
 #[derive(Debug)]
 pub enum Work {
     /// What was waiting in the inbox.
-    Item(Item),
+    InboxItem(InboxItem),
     /// The input has ended and all of it was done.
     Finish,
     /// The state is to be kept.
@@ -107,8 +107,8 @@ impl Executor {
     /// Does `work` and appends to `out` what Kapacitor gets for it.
     pub async fn run(&mut self, work: Work, out: &mut Vec<u8>) -> Verdict {
         let result = match work {
-            Work::Item(Item::Run(run)) => self.process(run, out).await,
-            Work::Item(Item::Request(request)) => self.answer(*request, out).await,
+            Work::InboxItem(InboxItem::Run(run)) => self.process(run, out).await,
+            Work::InboxItem(InboxItem::Request(request)) => self.answer(*request, out).await,
             Work::Finish => self.finish(out).await,
             Work::Checkpoint => self.checkpoint().await.map(|()| Verdict::Go),
             Work::Leave => self.leave().await.map(|()| Verdict::Close),
