@@ -29,7 +29,7 @@ pub enum Call {
 
 /// A call as it was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step<'a> {
+pub struct JournalEntry<'a> {
     /// Which call.
     pub call: Call,
     /// Its input.
@@ -44,7 +44,7 @@ pub struct Journal {
     limit: usize,
     input: Vec<u8>,
     /// Call, where its input ends, what it returned.
-    steps: Vec<(Call, usize, Option<usize>)>,
+    entries: Vec<(Call, usize, Option<usize>)>,
     points: u64,
     computed: Duration,
     since: Instant,
@@ -58,7 +58,7 @@ impl Journal {
         Self {
             limit,
             input: Vec::new(),
-            steps: Vec::new(),
+            entries: Vec::new(),
             points: 0,
             computed: Duration::ZERO,
             since: Instant::now(),
@@ -78,14 +78,14 @@ impl Journal {
     }
 
     /// Keeps a call that has ended well.
-    pub fn push(&mut self, step: Step<'_>, points: u64, computed: Duration) {
+    pub fn push(&mut self, entry: JournalEntry<'_>, points: u64, computed: Duration) {
         self.points += points;
         self.computed += computed;
-        if self.exceeded || self.input.len() + step.input.len() > self.limit {
+        if self.exceeded || self.input.len() + entry.input.len() > self.limit {
             self.give_up();
         } else {
-            self.input.extend_from_slice(step.input);
-            self.steps.push((step.call, self.input.len(), step.returned));
+            self.input.extend_from_slice(entry.input);
+            self.entries.push((entry.call, self.input.len(), entry.returned));
         }
     }
 
@@ -93,7 +93,7 @@ impl Journal {
     pub fn give_up(&mut self) {
         self.exceeded = true;
         self.input = Vec::new();
-        self.steps.clear();
+        self.entries.clear();
     }
 
     /// The state was saved: begins anew.
@@ -103,7 +103,7 @@ impl Journal {
         if self.input.capacity() / 4 > used.max(LEAST) {
             self.input.shrink_to(2 * used);
         }
-        self.steps.clear();
+        self.entries.clear();
         (self.points, self.computed, self.exceeded) = (0, Duration::ZERO, false);
         self.since = Instant::now();
     }
@@ -119,21 +119,21 @@ impl Journal {
     }
 
     /// The calls, oldest first.
-    pub fn steps(&self) -> impl Iterator<Item = Step<'_>> {
+    pub fn entries(&self) -> impl Iterator<Item = JournalEntry<'_>> {
         let mut start = 0;
-        self.steps.iter().map(move |&(call, end, returned)| {
+        self.entries.iter().map(move |&(call, end, returned)| {
             let input = &self.input[start..end];
             start = end;
-            Step { call, input, returned }
+            JournalEntry { call, input, returned }
         })
     }
 
     /// Takes out the batch that has begun and not ended, and returns how many points of it there were.
     pub fn cut_open_batch(&mut self) -> u64 {
         let (mut offset, mut begin, mut points) = (0, None, 0);
-        for step in self.steps() {
-            if step.call == Call::Process {
-                let mut rest = step.input;
+        for entry in self.entries() {
+            if entry.call == Call::Process {
+                let mut rest = entry.input;
                 while let Some((kind, frame, after)) = frame::first_data(rest) {
                     match kind {
                         Kind::Begin => (begin, points) = (Some(offset), 0),
@@ -144,17 +144,17 @@ impl Journal {
                     rest = after;
                 }
             } else {
-                offset += step.input.len();
+                offset += entry.input.len();
             }
         }
         let Some(begin) = begin else { return 0 };
         self.input.truncate(begin);
-        let whole = self.steps.iter().take_while(|(_, end, _)| *end <= begin).count();
-        let cut = self.steps.get(whole).map(|(call, ..)| *call);
-        self.steps.truncate(whole);
-        let kept = self.steps.last().map_or(0, |(_, end, _)| *end);
+        let whole = self.entries.iter().take_while(|(_, end, _)| *end <= begin).count();
+        let cut = self.entries.get(whole).map(|(call, ..)| *call);
+        self.entries.truncate(whole);
+        let kept = self.entries.last().map_or(0, |(_, end, _)| *end);
         if let Some(call) = cut.filter(|_| kept < begin) {
-            self.steps.push((call, begin, None));
+            self.entries.push((call, begin, None));
         }
         self.points = self.points.saturating_sub(points);
         points
@@ -179,7 +179,7 @@ mod tests {
 
     fn push(journal: &mut Journal, input: &[u8], points: u64) {
         journal.push(
-            Step { call: Call::Process, input, returned: Some(1) },
+            JournalEntry { call: Call::Process, input, returned: Some(1) },
             points,
             Duration::from_millis(1),
         );
@@ -206,13 +206,13 @@ mod tests {
         push(&mut journal, &[&whole[..], &open[..]].concat(), 2);
         push(&mut journal, &more, 1);
         assert_eq!(journal.cut_open_batch(), 2);
-        let steps: Vec<_> = journal.steps().collect();
-        assert_eq!(steps, [Step { call: Call::Process, input: &whole, returned: None }]);
+        let entries: Vec<_> = journal.entries().collect();
+        assert_eq!(entries, [JournalEntry { call: Call::Process, input: &whole, returned: None }]);
         assert_eq!(journal.cut_open_batch(), 0);
 
         push(&mut journal, &open, 1);
         assert_eq!(journal.cut_open_batch(), 1);
-        assert_eq!(journal.steps().count(), 1);
+        assert_eq!(journal.entries().count(), 1);
     }
 
     #[test]
@@ -224,7 +224,7 @@ mod tests {
         for _ in 0..3 {
             push(&mut journal, &input, 2);
         }
-        assert_eq!((journal.lost(), journal.steps().count()), (Some(8), 0));
+        assert_eq!((journal.lost(), journal.entries().count()), (Some(8), 0));
         assert!(journal.is_due(0, 0));
         journal.clear();
         assert_eq!(journal.lost(), None);
@@ -237,8 +237,8 @@ mod tests {
         assert!(!journal.is_due(600_000, 300_000) && journal.is_due(600_001, 300_000));
         // Never more than what it may keep.
         assert!(journal.is_due((1 << 20) + 1, 1 << 30));
-        let step = Step { call: Call::Process, input: &[], returned: None };
-        journal.push(step, 0, 2 * MOST_COMPUTED);
+        let entry = JournalEntry { call: Call::Process, input: &[], returned: None };
+        journal.push(entry, 0, 2 * MOST_COMPUTED);
         assert!(journal.is_due(0, 0));
     }
 }

@@ -13,7 +13,7 @@ use crate::config::OnTrap;
 use crate::guard::Guard;
 use crate::logging::log_for;
 use crate::protocol::frame::{self, Kind};
-use crate::task::journal::{Call, Step};
+use crate::task::journal::{Call, JournalEntry};
 use crate::task::running::{MINUTE, Task, set_time, start_sandbox};
 use crate::units::Span;
 
@@ -23,16 +23,16 @@ const PATIENCE: u32 = 4;
 
 impl Task {
     /// Keeps a call that has ended well: in the journal, or by saving the state after it.
-    pub(crate) fn remember(&mut self, step: Step<'_>, points: u64, computed: std::time::Duration) {
+    pub(crate) fn remember(&mut self, entry: JournalEntry<'_>, points: u64, computed: std::time::Duration) {
         if self.policy.on_trap != OnTrap::Recover {
             return;
         }
         let memory = self.sandbox.as_ref().map_or(0, |sandbox| sandbox.memory_size());
-        let due = self.journal.is_due(step.input.len(), memory);
+        let due = self.journal.is_due(entry.input.len(), memory);
         if due && !self.in_batch && self.save() {
             return;
         }
-        self.journal.push(step, points, computed);
+        self.journal.push(entry, points, computed);
         self.recount();
     }
 
@@ -256,13 +256,13 @@ impl Task {
         let deadline = self.context.limits.call_deadline;
         sandbox.set_deadline(Span(deadline.0 * PATIENCE));
         let (mut scrap, mut differs) = (Vec::new(), false);
-        for step in self.journal.steps() {
-            let returned = match step.call {
+        for entry in self.journal.entries() {
+            let returned = match entry.call {
                 Call::Process => {
                     if self.plugin.reads_clock {
-                        set_time(&self.context, step.input);
+                        set_time(&self.context, entry.input);
                     }
-                    let frames = sandbox.process(step.input).await.map_err(|e| e.to_string())?;
+                    let frames = sandbox.process(entry.input).await.map_err(|e| e.to_string())?;
                     scrap.clear();
                     let passed = self.guard.pass(frames, &mut scrap).map_err(|e| e.to_string())?;
                     passed.error.map_or(Ok(frames.len()), Err)?
@@ -273,7 +273,7 @@ impl Task {
                     0
                 }
                 Call::Restore => {
-                    let returned = sandbox.restore(step.input).await.map_err(|e| e.to_string())?.len();
+                    let returned = sandbox.restore(entry.input).await.map_err(|e| e.to_string())?.len();
                     if let Some((points_seen, world)) = self.base.restored {
                         self.points_seen = points_seen;
                         self.context.world.set_state(world);
@@ -281,7 +281,7 @@ impl Task {
                     returned
                 }
             };
-            differs |= step.returned.is_some_and(|before| before != returned);
+            differs |= entry.returned.is_some_and(|before| before != returned);
         }
         sandbox.set_deadline(deadline);
         self.points_seen += self.journal.points();

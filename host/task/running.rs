@@ -19,7 +19,7 @@ use crate::protocol::{InitResponse, RequestMessage};
 use crate::sandbox::{MemoryReservation, SandboxPermit};
 use crate::sandbox::{Sandbox, SandboxContext};
 use crate::state::SkippedRecords;
-use crate::task::journal::{Call, Journal, Step};
+use crate::task::journal::{Call, Journal, JournalEntry};
 use crate::task::reporter::Reporter;
 use crate::task::savepoint::Base;
 use crate::task::snapshot_cache::Taking;
@@ -320,8 +320,8 @@ impl Task {
                 };
                 self.points_seen += points;
                 self.counts.processed += points;
-                let step = Step { call: Call::Process, input: frames, returned: Some(returned) };
-                self.remember(step, points, computed);
+                let entry = JournalEntry { call: Call::Process, input: frames, returned: Some(returned) };
+                self.remember(entry, points, computed);
                 Ok(())
             }
             Err(failure) => {

@@ -9,7 +9,7 @@ use crate::logging::log_for;
 use crate::protocol::{RestoreRequest, RestoreResponse, SnapshotResponse};
 use crate::sandbox::{GuestLog, WorldState};
 use crate::state::{Provenance, Snapshot, SnapshotError, none, of_plugin};
-use crate::task::journal::{Call, Step};
+use crate::task::journal::{Call, JournalEntry};
 use crate::task::running::{Task, start_sandbox};
 use crate::units::Bytes;
 
@@ -125,8 +125,8 @@ impl Task {
         match self.own_snapshot().await {
             Ok((snapshot, returned)) => {
                 // Taking it may change the guest.
-                let step = Step { call: Call::Snapshot, input: &[], returned: Some(returned) };
-                self.remember(step, 0, self.context.clock.used());
+                let entry = JournalEntry { call: Call::Snapshot, input: &[], returned: Some(returned) };
+                self.remember(entry, 0, self.context.clock.used());
                 Ok(Ok(snapshot))
             }
             Err(failure) => {
@@ -159,8 +159,8 @@ impl Task {
         let Some(sandbox) = &mut self.sandbox else { return Ok(()) };
         match sandbox.give_input_back().await {
             Ok(()) => {
-                let step = Step { call: Call::GiveInputBack, input: &[], returned: None };
-                self.remember(step, 0, self.context.clock.used());
+                let entry = JournalEntry { call: Call::GiveInputBack, input: &[], returned: None };
+                self.remember(entry, 0, self.context.clock.used());
                 Ok(())
             }
             Err(e) => self.overcome(&[], e.to_string(), &mut Vec::new()).await,
@@ -237,7 +237,7 @@ impl Task {
         let memory = self.context.limits.memory;
         let header = &snapshot.header;
         let refused = |e: String| SnapshotError::Refused(e);
-        let mut step = None;
+        let mut entry = None;
         if self.plugin.own_format {
             let request = restore_request(snapshot.payload(memory)?, header.state_version);
             let sandbox = self.sandbox.as_mut().ok_or_else(gone)?;
@@ -248,7 +248,7 @@ impl Task {
             if !response.success {
                 return Err(refused(response.error));
             }
-            step = Some((request, returned));
+            entry = Some((request, returned));
         } else {
             let image = self.plugin.image.as_ref().map_err(|e| SnapshotError::NotCapturable(e.clone()))?;
             let started = self.plugin.start(&self.context).await;
@@ -265,12 +265,12 @@ impl Task {
         (self.taking.changed, self.taking.last) = (false, None);
         if self.policy.on_trap == OnTrap::Recover
             && !self.save()
-            && let Some((input, returned)) = &step
+            && let Some((input, returned)) = &entry
         {
             // A recovery does it again.
             self.base.restored = Some((self.points_seen, self.context.world.state()));
-            let step = Step { call: Call::Restore, input, returned: *returned };
-            self.remember(step, 0, self.context.clock.used());
+            let entry = JournalEntry { call: Call::Restore, input, returned: *returned };
+            self.remember(entry, 0, self.context.clock.used());
         }
         Ok(())
     }
