@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::budget::Budget;
 use super::deadline::CallClock;
-use super::determinism::World;
+use super::determinism::Determinism;
 use super::guest_log::{GuestLog, SharedLog};
 use crate::config::{HostLimits, Limits};
 use crate::logging::Labels;
@@ -20,7 +20,7 @@ pub struct SandboxContext {
     /// Measures the calls.
     pub clock: Arc<CallClock>,
     /// The clock and the random numbers that a guest gets.
-    pub world: World,
+    pub determinism: Determinism,
     /// Where the memory is counted.
     pub budget: Arc<Budget>,
 }
@@ -34,7 +34,7 @@ impl SandboxContext {
             labels,
             limits,
             clock: CallClock::new(),
-            world: World::new(0),
+            determinism: Determinism::new(0),
             budget: Budget::new(HostLimits::default()),
         }
     }

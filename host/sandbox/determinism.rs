@@ -12,22 +12,22 @@ use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng, TryRng};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtxBuilder};
 
-use crate::state::World as StoredWorld;
+use crate::state::World as StoredDeterminism;
 
 /// The world of one session.
 #[derive(Clone, Debug)]
-pub struct World(Arc<Mutex<Now>>);
+pub struct Determinism(Arc<Mutex<Now>>);
 
 #[derive(Debug)]
 struct Now {
-    state: State,
+    state: DeterminismState,
     /// The generator at its position; made when a guest first asks for random numbers.
     random: Option<Box<ChaCha8Rng>>,
 }
 
 /// All that a guest can learn of the world, at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct State {
+pub struct DeterminismState {
     /// Time of the data, in nanoseconds since 1970; zero before the first.
     now: u64,
     /// The latest that it has been.
@@ -41,7 +41,7 @@ pub struct State {
 impl Now {
     /// Random numbers, by a generator that was seeded as `rand` does it.
     fn draw<T>(&mut self, draw: impl FnOnce(&mut ChaCha8Rng) -> T) -> T {
-        let State { seed, position, .. } = self.state;
+        let DeterminismState { seed, position, .. } = self.state;
         let random = self.random.get_or_insert_with(|| {
             let mut random = ChaCha8Rng::seed_from_u64(seed);
             random.set_word_pos(position.into());
@@ -53,24 +53,24 @@ impl Now {
     }
 }
 
-impl From<&State> for StoredWorld {
-    fn from(state: &State) -> Self {
-        let State { now, latest, seed, position } = *state;
+impl From<&DeterminismState> for StoredDeterminism {
+    fn from(state: &DeterminismState) -> Self {
+        let DeterminismState { now, latest, seed, position } = *state;
         Self { now, latest, seed, position }
     }
 }
 
-impl From<&StoredWorld> for State {
-    fn from(world: &StoredWorld) -> Self {
-        let StoredWorld { now, latest, seed, position } = *world;
+impl From<&StoredDeterminism> for DeterminismState {
+    fn from(determinism: &StoredDeterminism) -> Self {
+        let StoredDeterminism { now, latest, seed, position } = *determinism;
         Self { now, latest, seed, position }
     }
 }
 
-impl World {
+impl Determinism {
     /// A world with random numbers of its own, before any data.
     pub fn new(seed: u64) -> Self {
-        let state = State { now: 0, latest: 0, seed, position: 0 };
+        let state = DeterminismState { now: 0, latest: 0, seed, position: 0 };
         Self(Arc::new(Mutex::new(Now { state, random: None })))
     }
 
@@ -79,12 +79,12 @@ impl World {
     }
 
     /// What it is now.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> DeterminismState {
         self.lock().state
     }
 
     /// Puts it back to what it was.
-    pub fn set_state(&self, state: State) {
+    pub fn set_state(&self, state: DeterminismState) {
         *self.lock() = Now { state, random: None };
     }
 
@@ -112,7 +112,7 @@ impl World {
     }
 }
 
-impl HostWallClock for World {
+impl HostWallClock for Determinism {
     fn resolution(&self) -> Duration {
         Duration::from_nanos(1)
     }
@@ -122,7 +122,7 @@ impl HostWallClock for World {
     }
 }
 
-impl HostMonotonicClock for World {
+impl HostMonotonicClock for Determinism {
     fn resolution(&self) -> u64 {
         1
     }
@@ -134,7 +134,7 @@ impl HostMonotonicClock for World {
 }
 
 /// The world's random numbers.
-struct Random(World);
+struct Random(Determinism);
 
 impl TryRng for Random {
     type Error = Infallible;
@@ -159,31 +159,31 @@ mod tests {
 
     #[test]
     fn a_world_that_is_put_back_goes_on_the_same() {
-        let world = World::new(7);
-        world.set_time(1000);
-        let state = world.state();
-        let numbers = || -> Vec<u64> { (0..4).map(|_| world.clone().random().next_u64()).collect() };
+        let determinism = Determinism::new(7);
+        determinism.set_time(1000);
+        let state = determinism.state();
+        let numbers = || -> Vec<u64> { (0..4).map(|_| determinism.clone().random().next_u64()).collect() };
         let first = numbers();
         assert_ne!(first, numbers());
-        world.set_time(2000);
-        world.set_state(state);
+        determinism.set_time(2000);
+        determinism.set_state(state);
         assert_eq!(numbers(), first);
         // Also as a snapshot has it, and at any position.
-        world.clone().random().next_u32();
-        let stored = StoredWorld::from(&world.state());
+        determinism.clone().random().next_u32();
+        let stored = StoredDeterminism::from(&determinism.state());
         let next = numbers();
-        let other = World::new(0);
-        other.set_state(State::from(&stored));
+        let other = Determinism::new(0);
+        other.set_state(DeterminismState::from(&stored));
         assert_eq!(next, (0..4).map(|_| other.clone().random().next_u64()).collect::<Vec<_>>());
-        assert_eq!(HostMonotonicClock::now(&world), 1000);
+        assert_eq!(HostMonotonicClock::now(&determinism), 1000);
     }
 
     #[test]
     fn only_the_wall_clock_goes_back() {
-        let world = World::new(0);
-        world.set_time(2000);
-        world.set_time(-5);
-        assert_eq!(HostWallClock::now(&world), Duration::ZERO);
-        assert_eq!(HostMonotonicClock::now(&world), 2000);
+        let determinism = Determinism::new(0);
+        determinism.set_time(2000);
+        determinism.set_time(-5);
+        assert_eq!(HostWallClock::now(&determinism), Duration::ZERO);
+        assert_eq!(HostMonotonicClock::now(&determinism), 2000);
     }
 }

@@ -4,7 +4,7 @@ use wasmtime::ResourceLimiter;
 use wasmtime_wasi::p1::WasiP1Ctx;
 
 use super::budget::MemoryReservation;
-use super::determinism::World;
+use super::determinism::Determinism;
 use super::guest_log::SharedLog;
 use crate::units::Bytes;
 
@@ -16,7 +16,7 @@ pub(crate) const MAX_HOST_CALL: usize = 1024 * 1024;
 pub(crate) struct Guest {
     pub(super) limiter: Limiter,
     pub(super) log: SharedLog,
-    pub(super) world: World,
+    pub(super) determinism: Determinism,
     /// Made when the guest first asks for it.
     pub(super) wasi: Option<Box<WasiP1Ctx>>,
 }

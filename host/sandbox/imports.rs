@@ -39,7 +39,7 @@ impl Guest {
                 .allow_tcp(false)
                 .allow_udp(false)
                 .max_random_size(MAX_HOST_CALL as u64);
-            self.world.give(&mut wasi);
+            self.determinism.give(&mut wasi);
             Box::new(wasi.build_p1())
         })
     }

@@ -37,7 +37,7 @@ pub(crate) type Input = (u32, usize);
 impl Sandbox {
     /// Makes an instance, up to and including `_initialize` where a plugin has it.
     pub(crate) async fn new(pre: &InstancePre<Guest>, context: &SandboxContext) -> Result<Self, GuestError> {
-        let SandboxContext { log, limits, clock, world, budget, .. } = context;
+        let SandboxContext { log, limits, clock, determinism, budget, .. } = context;
         let limits = *limits;
         let guest = Guest {
             limiter: Limiter {
@@ -47,7 +47,7 @@ impl Sandbox {
                 reservation: budget.reservation(),
             },
             log: Arc::clone(log),
-            world: world.clone(),
+            determinism: determinism.clone(),
             wasi: None,
         };
         let mut store = Store::new(pre.module().engine(), guest);

@@ -20,7 +20,7 @@ mod memory_image;
 pub use budget::{Budget, MemoryReservation, SandboxPermit};
 pub use context::SandboxContext;
 pub use deadline::CallClock;
-pub use determinism::{State as WorldState, World};
+pub use determinism::{Determinism, DeterminismState};
 pub use engine::{Engine, TICK};
 pub use error::GuestError;
 pub(crate) use guest::Guest;

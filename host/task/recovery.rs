@@ -48,7 +48,8 @@ impl Task {
         };
         let saved =
             Saved { state, input: sandbox.input(), guard: self.guard.clone(), points_seen: self.points_seen };
-        self.base = Base { world: self.context.world.state(), saved: Some(saved), restored: None };
+        self.base =
+            Base { determinism: self.context.determinism.state(), saved: Some(saved), restored: None };
         self.journal.clear();
         self.recount();
         true
@@ -223,7 +224,7 @@ impl Task {
 
     /// Forgets all that came since the session began, when no snapshot was given back yet.
     pub(crate) fn go_to_start(&mut self) {
-        self.context.world.set_state(self.base.world);
+        self.context.determinism.set_state(self.base.determinism);
         (self.base.saved, self.base.restored) = (None, None);
         self.journal.clear();
     }
@@ -231,14 +232,14 @@ impl Task {
     /// A fresh sandbox with the state that was saved last.
     pub(crate) async fn go_to_base(&mut self) -> Result<(), String> {
         self.sandbox = None;
-        self.context.world.set_state(self.base.world);
+        self.context.determinism.set_state(self.base.determinism);
         let (Some(saved), Ok(image)) = (&self.base.saved, &self.plugin.image) else {
             return self.start_anew().await;
         };
         let started = self.plugin.start(&self.context).await;
         let mut sandbox = started.map_err(|e| format!("can't be started again: {e}"))?;
         // Starting may have asked for random numbers.
-        self.context.world.set_state(self.base.world);
+        self.context.determinism.set_state(self.base.determinism);
         let applied = image.apply(&mut sandbox, &saved.state).await;
         applied.map_err(|e| format!("its saved state can't be given back: {e}"))?;
         sandbox.set_input(saved.input);
@@ -274,9 +275,9 @@ impl Task {
                 }
                 Call::Restore => {
                     let returned = sandbox.restore(entry.input).await.map_err(|e| e.to_string())?.len();
-                    if let Some((points_seen, world)) = self.base.restored {
+                    if let Some((points_seen, determinism)) = self.base.restored {
                         self.points_seen = points_seen;
-                        self.context.world.set_state(world);
+                        self.context.determinism.set_state(determinism);
                     }
                     returned
                 }

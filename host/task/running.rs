@@ -118,7 +118,7 @@ impl Task {
     pub async fn start(spec: TaskSpec) -> Result<Self, String> {
         let TaskSpec { plugin, context, policy, request, options_sha256, skipped, permit } = spec;
         let limits = &context.limits;
-        let base = Base::start(&context.world);
+        let base = Base::start(&context.determinism);
         let sandbox = start_sandbox(&plugin, &context, &request).await?;
         Ok(Self {
             guard: Guard::new(plugin.info.provides(), limits, &policy),
@@ -471,8 +471,8 @@ fn first_frames(frames: &[u8], least: usize) -> usize {
 /// Makes the time of one frame the guest's.
 pub(crate) fn set_time(context: &SandboxContext, frame: &[u8]) {
     match frame::message(frame) {
-        Some(RequestMessage::Point(point)) => context.world.set_time(point.time),
-        Some(RequestMessage::End(end)) => context.world.set_time(end.tmax),
+        Some(RequestMessage::Point(point)) => context.determinism.set_time(point.time),
+        Some(RequestMessage::End(end)) => context.determinism.set_time(end.tmax),
         _ => {}
     }
 }

@@ -1,16 +1,16 @@
 //! From where a sandbox can be brought back.
 
 use crate::guard::Guard;
-use crate::sandbox::{Input, State, World, WorldState};
+use crate::sandbox::{Determinism, DeterminismState, Input, State};
 
 /// From where a sandbox can be brought back.
 pub(crate) struct Base {
-    pub(super) world: WorldState,
+    pub(super) determinism: DeterminismState,
     /// `None`: from its start.
     pub(super) saved: Option<Saved>,
     /// Points and world of a state that was given back and that can't be saved: the journal begins with
     /// giving it back.
-    pub(super) restored: Option<(u64, WorldState)>,
+    pub(super) restored: Option<(u64, DeterminismState)>,
 }
 
 /// A sandbox between two calls, and what belongs to it.
@@ -23,8 +23,8 @@ pub(super) struct Saved {
 
 impl Base {
     /// The start of a sandbox in this world.
-    pub fn start(world: &World) -> Self {
-        Self { world: world.state(), saved: None, restored: None }
+    pub fn start(determinism: &Determinism) -> Self {
+        Self { determinism: determinism.state(), saved: None, restored: None }
     }
 
     /// Bytes that it takes, nearly.

@@ -7,7 +7,7 @@ use super::snapshot_cache::Taking;
 use crate::config::OnTrap;
 use crate::logging::log_for;
 use crate::protocol::{RestoreRequest, RestoreResponse, SnapshotResponse};
-use crate::sandbox::{GuestLog, WorldState};
+use crate::sandbox::{DeterminismState, GuestLog};
 use crate::state::{Provenance, Snapshot, SnapshotError, none, of_plugin};
 use crate::task::journal::{Call, JournalEntry};
 use crate::task::running::{Task, start_sandbox};
@@ -91,7 +91,7 @@ impl Task {
             udf: Some(&self.labels().udf),
             started_at: self.taking.started_at,
             flags: self.taking.flags,
-            world: Some((&self.context.world.state()).into()),
+            world: Some((&self.context.determinism.state()).into()),
         }
     }
 
@@ -175,7 +175,7 @@ impl Task {
         if self.policy.on_trap != OnTrap::Recover || self.journal.lost().is_some() {
             return Err(SnapshotError::InBatch);
         }
-        let world = self.context.world.state();
+        let determinism = self.context.determinism.state();
         let running = (self.sandbox.take(), self.guard.clone(), self.points_seen, self.journal.clone());
         self.journal.cut_open_batch();
         let made = match self.go_to_base().await {
@@ -191,7 +191,7 @@ impl Task {
         };
         // The instance that goes on is the one that was there.
         (self.sandbox, self.guard, self.points_seen, self.journal) = running;
-        self.context.world.set_state(world);
+        self.context.determinism.set_state(determinism);
         taken
     }
 
@@ -256,8 +256,8 @@ impl Task {
             image.load(&mut sandbox, snapshot, memory).await?;
             self.sandbox = Some(sandbox);
         }
-        if let Some(world) = &header.world {
-            self.context.world.set_state(WorldState::from(world));
+        if let Some(determinism) = &header.world {
+            self.context.determinism.set_state(DeterminismState::from(determinism));
         }
         self.points_seen = header.points_seen;
         self.taking.started_at = header.started_at;
@@ -268,7 +268,7 @@ impl Task {
             && let Some((input, returned)) = &entry
         {
             // A recovery does it again.
-            self.base.restored = Some((self.points_seen, self.context.world.state()));
+            self.base.restored = Some((self.points_seen, self.context.determinism.state()));
             let entry = JournalEntry { call: Call::Restore, input, returned: *returned };
             self.remember(entry, 0, self.context.clock.used());
         }

@@ -17,10 +17,10 @@ use crate::protocol::{
 };
 use crate::routing::{Function, Routed};
 use crate::sandbox::CallClock;
+use crate::sandbox::Determinism;
 use crate::sandbox::GuestLog;
 use crate::sandbox::SandboxContext;
 use crate::sandbox::SandboxPermit;
-use crate::sandbox::World;
 use crate::session::inbox::InboxItem;
 use crate::shared::Shared;
 use crate::state::Ending;
@@ -218,7 +218,7 @@ impl Executor {
             log: GuestLog::new(Arc::clone(&self.labels), self.function.limits.log_per_second),
             limits: self.function.limits,
             clock: Arc::clone(&self.clock),
-            world: World::new(rand::random()),
+            determinism: Determinism::new(rand::random()),
             budget: Arc::clone(self.host.budget()),
         };
         TaskSpec {
