@@ -12,7 +12,7 @@ use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng, TryRng};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtxBuilder};
 
-use crate::state::World as StoredDeterminism;
+use crate::state::Determinism as StoredDeterminism;
 
 /// The world of one session.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@ mod snapshot;
 pub use checkpointer::Keeper;
 pub use checkpoints::{Checkpoints, Ending};
 pub(crate) use files::write_whole;
-pub use format::World;
+pub use format::Determinism;
 pub use format::{PayloadKind, SnapshotHeader};
 pub use pages::{PAGE, PAGES_OUTSIDE, page_runs};
 #[cfg(test)]

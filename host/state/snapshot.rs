@@ -16,7 +16,7 @@ use thiserror::Error;
 use crate::udf_node::UdfNode;
 use crate::units::Bytes;
 
-use super::format::{PayloadKind, SnapshotHeader, World};
+use super::format::{Determinism, PayloadKind, SnapshotHeader};
 
 const MAGIC: [u8; 4] = *b"KWSN";
 const FORMAT: u8 = 1;
@@ -120,7 +120,7 @@ pub struct Provenance<'a> {
     /// See [`SnapshotHeader::replay`] and [`SnapshotHeader::given`].
     pub flags: SnapshotFlags,
     /// The guest's clock and random numbers.
-    pub world: Option<World>,
+    pub determinism: Option<Determinism>,
 }
 
 /// What is marked on a snapshot, beside the state.
@@ -148,7 +148,7 @@ impl<'a> Provenance<'a> {
             udf: None,
             started_at: 0,
             flags: SnapshotFlags::default(),
-            world: None,
+            determinism: None,
         }
     }
 
@@ -175,7 +175,7 @@ impl<'a> Provenance<'a> {
             state_version: if own { self.plugin.state_version } else { 0 },
             replay: self.flags.replay,
             given: self.flags.given,
-            world: self.world,
+            determinism: self.determinism,
         }
     }
 }

@@ -91,7 +91,7 @@ impl Task {
             udf: Some(&self.labels().udf),
             started_at: self.taking.started_at,
             flags: self.taking.flags,
-            world: Some((&self.context.determinism.state()).into()),
+            determinism: Some((&self.context.determinism.state()).into()),
         }
     }
 
@@ -256,7 +256,7 @@ impl Task {
             image.load(&mut sandbox, snapshot, memory).await?;
             self.sandbox = Some(sandbox);
         }
-        if let Some(determinism) = &header.world {
+        if let Some(determinism) = &header.determinism {
             self.context.determinism.set_state(DeterminismState::from(determinism));
         }
         self.points_seen = header.points_seen;
