@@ -256,7 +256,7 @@ fn snapshots() -> Vec<(&'static str, Vec<u8>)> {
         let plugin = Plugin::admit(&engine, &file, &limits, &compiler).await.unwrap();
         let mut sandbox =
             plugin.start(&SandboxContext::without_session(Labels::default(), limits)).await.unwrap();
-        let image = plugin.image.as_ref().unwrap();
+        let image = plugin.memory_image.as_ref().unwrap();
         let taken = Provenance { points_seen: 3, ..Provenance::without_session(plugin.identity()) };
         let fresh = image.save(&mut sandbox, &taken).unwrap();
         for _ in 0..9 {

@@ -379,7 +379,7 @@ fn snapshots_of_older_hosts_are_given_back() {
     runtime.block_on(async {
         let plugin =
             Plugin::admit(&engine, &fixtures.join("counter.wasm"), &limits, &compiler).await.unwrap();
-        let image = plugin.image.as_ref().unwrap();
+        let image = plugin.memory_image.as_ref().unwrap();
         let start = || async {
             plugin.start(&SandboxContext::without_session(Labels::default(), limits)).await.unwrap()
         };

@@ -57,7 +57,7 @@ pub async fn work(sandbox: &mut Sandbox) -> Option<()> {
 /// Saves the state of a guest and gives it to another instance, which is then the same. Nothing, if
 /// the state can't be captured or the plugin has a format of its own.
 pub async fn there_and_back(plugin: &Plugin, sandbox: &mut Sandbox) {
-    let (false, Ok(image)) = (plugin.own_format, &plugin.image) else { return };
+    let (false, Ok(image)) = (plugin.own_format, &plugin.memory_image) else { return };
     let taken = taken(plugin);
     let saved = image.save(sandbox, &taken).expect("what can be instrumented can be saved");
     let snapshot = Snapshot::parse(&saved).expect("it was just made");

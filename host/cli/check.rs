@@ -45,7 +45,7 @@ pub fn check(config: Config) -> Result<ExitCode> {
                     }
                     problems.extend(function.check_plugin(plugin).err());
                     if !function.is_generic() {
-                        snapshots = match (plugin.own_format, &plugin.image) {
+                        snapshots = match (plugin.own_format, &plugin.memory_image) {
                             (true, _) => "own format",
                             (false, Ok(_)) => "memory",
                             (false, Err(_)) => "none",
@@ -80,7 +80,7 @@ pub fn check(config: Config) -> Result<ExitCode> {
         match plugin {
             Err(refusal) => problems.push(refusal.to_string()),
             Ok(plugin) => {
-                if let (false, Err(reason)) = (plugin.own_format, &plugin.image) {
+                if let (false, Err(reason)) = (plugin.own_format, &plugin.memory_image) {
                     writeln!(
                         report,
                         "note: plugin `{name}` has no snapshots, a restart of Kapacitor loses its state: {reason}"

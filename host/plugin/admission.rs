@@ -21,7 +21,7 @@ use crate::logging::Labels;
 use crate::plugin::compile::{Compiled, Compiler};
 use crate::protocol::InfoResponse;
 use crate::sandbox::Engine;
-use crate::sandbox::Image;
+use crate::sandbox::MemoryImage;
 use crate::sandbox::{Guest, GuestError, Sandbox, SandboxContext};
 use crate::state::PluginIdentity;
 use crate::units::Bytes;
@@ -39,7 +39,7 @@ pub struct Plugin {
     /// Version of that format, zero if it does not say one.
     pub state_version: u32,
     /// Its memory when freshly instantiated, or why its state can't be captured.
-    pub image: Result<Image, String>,
+    pub memory_image: Result<MemoryImage, String>,
     /// Whether it asks for the time.
     pub reads_clock: bool,
     /// Memory that an instance begins with.
@@ -82,7 +82,7 @@ impl Plugin {
         let labels = Labels { plugin: name.to_owned(), ..Labels::default() };
         let context = SandboxContext::without_session(labels, *limits);
         let mut sandbox = Sandbox::new(&pre, &context).await.map_err(Problem::Call)?;
-        let image = captured.map(|()| Image::of(&mut sandbox, &module));
+        let memory_image = captured.map(|()| MemoryImage::of(&mut sandbox, &module));
         let info = sandbox.info().await.map_err(Problem::Call)?;
         let info = check_info(info)?;
         let state_version = sandbox.state_version().await.map_err(Problem::Call)?;
@@ -92,7 +92,7 @@ impl Plugin {
             info,
             own_format: module.get_export("udf_snapshot").is_some(),
             state_version,
-            image,
+            memory_image,
             reads_clock: module.imports().any(|import| import.name() == "clock_time_get"),
             pre,
             min_memory,

@@ -18,7 +18,7 @@ static EMPTY: Page = [0; PAGE];
 
 /// The state of a sandbox between two calls.
 #[derive(Debug)]
-pub struct State {
+pub struct MemoryDelta {
     /// Length of the linear memory.
     memory_bytes: u64,
     /// Values of the mutable globals.
@@ -27,7 +27,7 @@ pub struct State {
     pages: Vec<u8>,
 }
 
-impl State {
+impl MemoryDelta {
     /// Bytes that it takes, nearly.
     pub fn size(&self) -> usize {
         self.pages.len() + 8 * self.globals.len()
@@ -36,7 +36,7 @@ impl State {
 
 /// The state of a freshly made instance, which snapshots are differences to.
 #[derive(Debug)]
-pub struct Image {
+pub struct MemoryImage {
     /// The pages of the linear memory up to the last one that is not empty; `None` for empty ones, such as those
     /// of the stack.
     pages: Vec<Option<Box<Page>>>,
@@ -44,7 +44,7 @@ pub struct Image {
     globals: Vec<String>,
 }
 
-impl Image {
+impl MemoryImage {
     /// The image of a plugin, from an instance that has run `_initialize` at most.
     pub(crate) fn of(sandbox: &mut Sandbox, module: &Module) -> Self {
         // Memory has a whole number of pages.
@@ -75,7 +75,11 @@ impl Image {
     /// # Errors
     ///
     /// When a global has a value that can't be stored.
-    pub fn capture(&self, sandbox: &mut Sandbox, room: Option<State>) -> Result<State, SnapshotError> {
+    pub fn capture(
+        &self,
+        sandbox: &mut Sandbox,
+        room: Option<MemoryDelta>,
+    ) -> Result<MemoryDelta, SnapshotError> {
         let globals = self.save_globals(sandbox)?;
         let memory = sandbox.memory();
         let mut pages = room.map_or_else(Vec::new, |state| state.pages);
@@ -103,7 +107,7 @@ impl Image {
         if pages.capacity() / 4 > pages.len() {
             pages.shrink_to(2 * pages.len());
         }
-        Ok(State { memory_bytes: memory.len() as u64, globals, pages })
+        Ok(MemoryDelta { memory_bytes: memory.len() as u64, globals, pages })
     }
 
     /// Gives `sandbox`, a fresh instance of the image's plugin, a state. After an error the instance
@@ -112,7 +116,7 @@ impl Image {
     /// # Errors
     ///
     /// When the state does not hold together.
-    pub async fn apply(&self, sandbox: &mut Sandbox, state: &State) -> Result<(), SnapshotError> {
+    pub async fn apply(&self, sandbox: &mut Sandbox, state: &MemoryDelta) -> Result<(), SnapshotError> {
         self.load_globals(sandbox, &state.globals)?;
         let memory = sandbox
             .memory_mut(state.memory_bytes as usize)
@@ -138,9 +142,9 @@ impl Image {
     ///
     /// # Errors
     ///
-    /// As [`Image::capture`].
+    /// As [`MemoryImage::capture`].
     pub fn save(&self, sandbox: &mut Sandbox, provenance: &Provenance<'_>) -> Result<Vec<u8>, SnapshotError> {
-        let State { memory_bytes, globals, pages } = self.capture(sandbox, None)?;
+        let MemoryDelta { memory_bytes, globals, pages } = self.capture(sandbox, None)?;
         let header =
             SnapshotHeader { memory_bytes, globals, ..provenance.header(PayloadKind::Memory, pages.len()) };
         Ok(Snapshot::pack(&header, &pages))
@@ -164,7 +168,7 @@ impl Image {
         }
         // Each run has a head of eight bytes.
         let pages = snapshot.payload(Bytes(limit.0.saturating_add(limit.0 / PAGE as u64 * 8)))?;
-        let state = State { memory_bytes, globals: snapshot.header.globals.clone(), pages };
+        let state = MemoryDelta { memory_bytes, globals: snapshot.header.globals.clone(), pages };
         self.apply(sandbox, &state).await
     }
 

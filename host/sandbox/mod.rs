@@ -27,4 +27,4 @@ pub(crate) use guest::Guest;
 pub use guest_log::GuestLog;
 pub(crate) use instance::Input;
 pub use instance::Sandbox;
-pub use memory_image::{Image, State};
+pub use memory_image::{MemoryDelta, MemoryImage};

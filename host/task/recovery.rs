@@ -38,7 +38,7 @@ impl Task {
 
     /// Saves the state, which begins the journal anew. False if it can't be saved.
     pub(crate) fn save(&mut self) -> bool {
-        let (Ok(image), Some(sandbox)) = (&self.plugin.image, &mut self.sandbox) else {
+        let (Ok(image), Some(sandbox)) = (&self.plugin.memory_image, &mut self.sandbox) else {
             return false;
         };
         // Where the state was saved once it can be saved again: what can't be is known from the globals' types.
@@ -233,7 +233,7 @@ impl Task {
     pub(crate) async fn go_to_base(&mut self) -> Result<(), String> {
         self.sandbox = None;
         self.context.determinism.set_state(self.base.determinism);
-        let (Some(saved), Ok(image)) = (&self.base.saved, &self.plugin.image) else {
+        let (Some(saved), Ok(image)) = (&self.base.saved, &self.plugin.memory_image) else {
             return self.start_anew().await;
         };
         let started = self.plugin.start(&self.context).await;

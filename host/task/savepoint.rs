@@ -1,7 +1,7 @@
 //! From where a sandbox can be brought back.
 
 use crate::guard::Guard;
-use crate::sandbox::{Determinism, DeterminismState, Input, State};
+use crate::sandbox::{Determinism, DeterminismState, Input, MemoryDelta};
 
 /// From where a sandbox can be brought back.
 pub(crate) struct Base {
@@ -15,7 +15,7 @@ pub(crate) struct Base {
 
 /// A sandbox between two calls, and what belongs to it.
 pub(super) struct Saved {
-    pub(super) state: State,
+    pub(super) state: MemoryDelta,
     pub(super) input: Option<Input>,
     pub(super) guard: Guard,
     pub(super) points_seen: u64,

@@ -60,7 +60,7 @@ impl Task {
     ///
     /// Why the task must end.
     pub async fn checkpoint(&mut self) -> Result<Option<Result<Vec<u8>, SnapshotError>>, String> {
-        let captured = self.plugin.own_format || self.plugin.image.is_ok();
+        let captured = self.plugin.own_format || self.plugin.memory_image.is_ok();
         if !captured || self.sandbox.is_none() {
             return Ok(None);
         }
@@ -117,7 +117,7 @@ impl Task {
     /// The outer error ends the task.
     async fn take_now(&mut self) -> Result<Result<Vec<u8>, SnapshotError>, String> {
         if !self.plugin.own_format {
-            if self.plugin.image.is_ok() {
+            if self.plugin.memory_image.is_ok() {
                 self.give_input_back().await?;
             }
             return Ok(self.memory_snapshot());
@@ -201,7 +201,7 @@ impl Task {
             return Err(SnapshotError::InBatch);
         }
         let Some(mut sandbox) = self.sandbox.take() else { return Err(gone()) };
-        let saved = match &self.plugin.image {
+        let saved = match &self.plugin.memory_image {
             Ok(image) => image.save(&mut sandbox, &self.provenance()),
             Err(reason) => Err(SnapshotError::NotCapturable(reason.clone())),
         };
@@ -250,7 +250,8 @@ impl Task {
             }
             entry = Some((request, returned));
         } else {
-            let image = self.plugin.image.as_ref().map_err(|e| SnapshotError::NotCapturable(e.clone()))?;
+            let image =
+                self.plugin.memory_image.as_ref().map_err(|e| SnapshotError::NotCapturable(e.clone()))?;
             let started = self.plugin.start(&self.context).await;
             let mut sandbox = started.map_err(|e| refused(e.to_string()))?;
             image.load(&mut sandbox, snapshot, memory).await?;
