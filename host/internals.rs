@@ -12,7 +12,7 @@ pub use crate::endpoint::socket_path;
 pub use crate::guard::{Guard, Passed, Violation};
 pub use crate::kapacitor_db::{Database, snapshots};
 pub use crate::logging::Labels;
-pub use crate::plugin::{ABI, Compiler, Plugin, Plugins, Problem};
+pub use crate::plugin::{ABI, AdmissionErrorKind, Compiler, Plugin, Plugins};
 pub use crate::protocol::wire;
 pub use crate::routing::Function;
 pub use crate::sandbox::{Engine, Sandbox, SandboxContext};
@@ -31,7 +31,7 @@ pub async fn admit(
     name: &str,
     bytes: &[u8],
     limits: &Limits,
-) -> Result<Plugin, Problem> {
+) -> Result<Plugin, AdmissionErrorKind> {
     let compiler = Compiler {
         program: None,
         limits: HostLimits::default(),

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 use arbitrary::{Result, Unstructured};
 use kapacitor_wasm::internals;
-use kapacitor_wasm::internals::Problem;
+use kapacitor_wasm::internals::AdmissionErrorKind;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use wasm_encoder::reencode::{self, Reencode};
 use wasm_encoder::{CodeSection, Function};
@@ -41,7 +41,7 @@ async fn admit(bytes: &[u8]) -> Corpus {
             let said = problem.to_string();
             assert!(!said.is_empty() && !said.contains('\n'), "{said:?} is not one sentence");
             // There are so many ways to be invalid that the fuzzer would collect nothing else.
-            return if matches!(problem, Problem::Invalid(_)) { Corpus::Reject } else { Corpus::Keep };
+            return if matches!(problem, AdmissionErrorKind::Invalid(_)) { Corpus::Reject } else { Corpus::Keep };
         }
     };
     let _ = plugin.edges();

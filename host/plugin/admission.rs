@@ -12,8 +12,8 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use wasmtime::InstancePre;
 
+use super::admission_error::{AdmissionError, AdmissionErrorKind, invalid};
 use super::interface::{ABI, check_info, check_interface};
-use super::refusal::{Problem, Refusal, invalid};
 use crate::config::Edges;
 use crate::config::Limits;
 use crate::digest::hex;
@@ -58,8 +58,8 @@ impl Plugin {
         path: &Path,
         limits: &Limits,
         compiler: &Compiler,
-    ) -> Result<Self, Refusal> {
-        let refuse = |problem| Refusal { path: path.to_owned(), problem };
+    ) -> Result<Self, AdmissionError> {
+        let refuse = |kind| AdmissionError { path: path.to_owned(), kind };
         let bytes = read(path, compiler.limits.module).map_err(refuse)?;
         Self::from_bytes(engine, &name_of(path), bytes, limits, compiler).await.map_err(refuse)
     }
@@ -70,22 +70,22 @@ impl Plugin {
         bytes: Vec<u8>,
         limits: &Limits,
         compiler: &Compiler,
-    ) -> Result<Self, Problem> {
+    ) -> Result<Self, AdmissionErrorKind> {
         let sha256: [u8; 32] = Sha256::digest(&bytes).into();
         let Compiled { module, captured } = compiler.compile(engine, bytes, &sha256).await?;
         let min_memory = check_interface(&module)?;
         if min_memory > limits.memory {
-            return Err(Problem::Memory { needs: min_memory, limit: limits.memory });
+            return Err(AdmissionErrorKind::Memory { needs: min_memory, limit: limits.memory });
         }
         let pre = engine.linker.instantiate_pre(&module).map_err(invalid)?;
 
         let labels = Labels { plugin: name.to_owned(), ..Labels::default() };
         let context = SandboxContext::without_session(labels, *limits);
-        let mut sandbox = Sandbox::new(&pre, &context).await.map_err(Problem::Call)?;
+        let mut sandbox = Sandbox::new(&pre, &context).await.map_err(AdmissionErrorKind::Call)?;
         let memory_image = captured.map(|()| MemoryImage::of(&mut sandbox, &module));
-        let info = sandbox.info().await.map_err(Problem::Call)?;
+        let info = sandbox.info().await.map_err(AdmissionErrorKind::Call)?;
         let info = check_info(info)?;
-        let state_version = sandbox.state_version().await.map_err(Problem::Call)?;
+        let state_version = sandbox.state_version().await.map_err(AdmissionErrorKind::Call)?;
         Ok(Self {
             name: name.to_owned(),
             sha256,
@@ -134,9 +134,9 @@ impl Plugin {
     /// # Errors
     ///
     /// When it can't.
-    pub fn check_limits(&self, limits: &Limits) -> Result<(), Problem> {
+    pub fn check_limits(&self, limits: &Limits) -> Result<(), AdmissionErrorKind> {
         if self.min_memory > limits.memory {
-            return Err(Problem::Memory { needs: self.min_memory, limit: limits.memory });
+            return Err(AdmissionErrorKind::Memory { needs: self.min_memory, limit: limits.memory });
         }
         Ok(())
     }
@@ -169,16 +169,16 @@ pub fn files_in(folder: &Path) -> io::Result<BTreeMap<String, PathBuf>> {
     Ok(files)
 }
 
-fn read(path: &Path, most: Bytes) -> Result<Vec<u8>, Problem> {
+fn read(path: &Path, most: Bytes) -> Result<Vec<u8>, AdmissionErrorKind> {
     let mut bytes = Vec::new();
     // What the file's length claims is not relied on.
-    let file = fs::File::open(path).map_err(Problem::Read)?;
-    if file.metadata().map_err(Problem::Read)?.is_dir() {
-        return Err(Problem::Read(io::ErrorKind::IsADirectory.into()));
+    let file = fs::File::open(path).map_err(AdmissionErrorKind::Read)?;
+    if file.metadata().map_err(AdmissionErrorKind::Read)?.is_dir() {
+        return Err(AdmissionErrorKind::Read(io::ErrorKind::IsADirectory.into()));
     }
-    file.take(most.0.saturating_add(1)).read_to_end(&mut bytes).map_err(Problem::Read)?;
+    file.take(most.0.saturating_add(1)).read_to_end(&mut bytes).map_err(AdmissionErrorKind::Read)?;
     if bytes.len() as u64 > most.0 {
-        return Err(Problem::TooLarge(most));
+        return Err(AdmissionErrorKind::TooLarge(most));
     }
     Ok(bytes)
 }

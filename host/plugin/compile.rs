@@ -22,7 +22,7 @@ use wasmtime::Module;
 use super::code_folder::make_private_folder;
 use crate::config::HostLimits;
 use crate::digest::hex;
-use crate::plugin::refusal::{Problem, invalid, one_line};
+use crate::plugin::admission_error::{AdmissionErrorKind, invalid, one_line};
 use crate::sandbox::Engine;
 use crate::units::{Bytes, Span};
 
@@ -57,7 +57,7 @@ impl Compiler {
         engine: &Arc<Engine>,
         bytes: Vec<u8>,
         sha256: &[u8; 32],
-    ) -> Result<Compiled, Problem> {
+    ) -> Result<Compiled, AdmissionErrorKind> {
         // What is plainly wrong needs no process.
         check_header(&bytes)?;
         let deadline = self.limits.compile_deadline;
@@ -68,7 +68,7 @@ impl Compiler {
             let apart = self.compile_apart(program, &bytes);
             match tokio::time::timeout(deadline.0, apart).await {
                 Ok(result) => result?,
-                Err(_) => return Err(Problem::Compile(deadline)),
+                Err(_) => return Err(AdmissionErrorKind::Compile(deadline)),
             }
         }
         // Finds what the other process has left in the folder, or the same mistake.
@@ -77,7 +77,7 @@ impl Compiler {
         thread::Builder::new()
             .name("compile".to_owned())
             .spawn(move || drop(done.send(if known { compile_known } else { compile }(&engine, &bytes))))
-            .map_err(Problem::Read)?;
+            .map_err(AdmissionErrorKind::Read)?;
         match tokio::time::timeout(deadline.0, compiled).await {
             Ok(Ok(compiled)) => {
                 if compiled.is_ok() && !known && self.program.is_some() {
@@ -88,8 +88,8 @@ impl Compiler {
                 compiled
             }
             // The thread panicked; its message is on stderr.
-            Ok(Err(_)) => Err(Problem::Invalid("the compiler failed on it".to_owned())),
-            Err(_) => Err(Problem::Compile(deadline)),
+            Ok(Err(_)) => Err(AdmissionErrorKind::Invalid("the compiler failed on it".to_owned())),
+            Err(_) => Err(AdmissionErrorKind::Compile(deadline)),
         }
     }
 
@@ -107,7 +107,7 @@ impl Compiler {
         self.folder.join("within-limits").join(hex(&key.finalize()))
     }
 
-    async fn compile_apart(&self, program: &Path, bytes: &[u8]) -> Result<(), Problem> {
+    async fn compile_apart(&self, program: &Path, bytes: &[u8]) -> Result<(), AdmissionErrorKind> {
         let mut child = Command::new(program)
             .arg("compile")
             .args(["--stack", &self.stack.to_string()])
@@ -120,26 +120,28 @@ impl Compiler {
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()
-            .map_err(Problem::Read)?;
+            .map_err(AdmissionErrorKind::Read)?;
         if let Some(mut stdin) = child.stdin.take() {
             // It may have ended already, which its status says.
             let _ = stdin.write_all(bytes).await;
         }
-        self.judge(child.wait().await.map_err(Problem::Read)?)
+        self.judge(child.wait().await.map_err(AdmissionErrorKind::Read)?)
     }
 
-    fn judge(&self, status: ExitStatus) -> Result<(), Problem> {
+    fn judge(&self, status: ExitStatus) -> Result<(), AdmissionErrorKind> {
         const PANIC: i32 = 101;
         match (status.code(), status.signal().and_then(Signal::from_named_raw)) {
             // What it refused is refused here again, with the reason.
             (Some(0 | 1), _) => Ok(()),
-            (Some(PANIC), _) => Err(Problem::Invalid("the compiler failed on it".to_owned())),
+            (Some(PANIC), _) => Err(AdmissionErrorKind::Invalid("the compiler failed on it".to_owned())),
             // Rust aborts when there is no memory.
             (_, Some(Signal::ABORT | Signal::SEGV)) => {
-                Err(Problem::CompileMemory(self.limits.compile_memory))
+                Err(AdmissionErrorKind::CompileMemory(self.limits.compile_memory))
             }
-            (_, Some(Signal::XCPU | Signal::KILL)) => Err(Problem::Compile(self.limits.compile_deadline)),
-            _ => Err(Problem::Invalid(format!("compiling it ended with {status}"))),
+            (_, Some(Signal::XCPU | Signal::KILL)) => {
+                Err(AdmissionErrorKind::Compile(self.limits.compile_deadline))
+            }
+            _ => Err(AdmissionErrorKind::Invalid(format!("compiling it ended with {status}"))),
         }
     }
 }
@@ -165,22 +167,22 @@ pub fn limit_this_process(time: Span, memory: Bytes) -> io::Result<()> {
     Ok(())
 }
 
-fn check_header(bytes: &[u8]) -> Result<(), Problem> {
+fn check_header(bytes: &[u8]) -> Result<(), AdmissionErrorKind> {
     match bytes {
         [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => Ok(()),
-        [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => Err(Problem::Component),
-        _ => Err(Problem::NotWasm),
+        [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => Err(AdmissionErrorKind::Component),
+        _ => Err(AdmissionErrorKind::NotWasm),
     }
 }
 
 /// Compiles `bytes` in this process, or finds their machine code in the engine's folder.
-pub(crate) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Compiled, Problem> {
+pub(crate) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Compiled, AdmissionErrorKind> {
     Module::validate(&engine.wasmtime, bytes).map_err(invalid)?;
     compile_known(engine, bytes)
 }
 
 /// The same for bytes that are known to be valid.
-fn compile_known(engine: &Engine, bytes: &[u8]) -> Result<Compiled, Problem> {
+fn compile_known(engine: &Engine, bytes: &[u8]) -> Result<Compiled, AdmissionErrorKind> {
     // Globals that a snapshot needs are made visible. A module for which that is not enough runs as
     // it is, without snapshots.
     let (instrumented, captured) = match wasmtime_wizer::Wizer::new().instrument(bytes) {

@@ -3,7 +3,7 @@
 use prost::Message;
 use wasmtime::{ExternType, Module, ValType};
 
-use super::refusal::{Problem, printable};
+use super::admission_error::{AdmissionErrorKind, printable};
 use crate::config::is_identifier;
 use crate::protocol::{EdgeType, InfoResponse, ValueType};
 use crate::units::Bytes;
@@ -68,7 +68,7 @@ const WASI: [&str; 42] = [
 ];
 
 /// Checks imports and exports; returns the memory that an instance begins with.
-pub(super) fn check_interface(module: &Module) -> Result<Bytes, Problem> {
+pub(super) fn check_interface(module: &Module) -> Result<Bytes, AdmissionErrorKind> {
     for import in module.imports() {
         let allowed = matches!(import.ty(), ExternType::Func(_))
             && match import.module() {
@@ -77,14 +77,21 @@ pub(super) fn check_interface(module: &Module) -> Result<Bytes, Problem> {
                 _ => false,
             };
         if !allowed {
-            return Err(Problem::Import(printable(&format!("{}.{}", import.module(), import.name()))));
+            return Err(AdmissionErrorKind::Import(printable(&format!(
+                "{}.{}",
+                import.module(),
+                import.name()
+            ))));
         }
     }
 
     let marker = format!("{MARKER}{ABI}");
     if !matches!(module.get_export(&marker), Some(ExternType::Func(_))) {
         let other = module.exports().find_map(|e| e.name().strip_prefix(MARKER).map(printable));
-        return Err(other.map_or(Problem::NoMarker, |found| Problem::OtherAbi { found, spoken: ABI }));
+        return Err(other.map_or(AdmissionErrorKind::NoMarker, |found| AdmissionErrorKind::OtherAbi {
+            found,
+            spoken: ABI,
+        }));
     }
 
     use ValType::{I32, I64};
@@ -101,15 +108,15 @@ pub(super) fn check_interface(module: &Module) -> Result<Bytes, Problem> {
         call("_initialize", "() -> ()", &[], &[], false),
     ] {
         if !call.is_of(module) {
-            return Err(Problem::Export { name: call.name, expected: call.expected });
+            return Err(AdmissionErrorKind::Export { name: call.name, expected: call.expected });
         }
     }
     if module.get_export("udf_snapshot").is_some() != module.get_export("udf_restore").is_some() {
-        return Err(Problem::HalfSnapshot);
+        return Err(AdmissionErrorKind::HalfSnapshot);
     }
     match module.get_export("memory") {
         Some(ExternType::Memory(memory)) => Ok(Bytes(memory.minimum() << 16)),
-        _ => Err(Problem::Export { name: "memory", expected: "memory" }),
+        _ => Err(AdmissionErrorKind::Export { name: "memory", expected: "memory" }),
     }
 }
 
@@ -139,8 +146,8 @@ impl Call {
     }
 }
 
-pub(super) fn check_info(bytes: &[u8]) -> Result<InfoResponse, Problem> {
-    let wrong = |what: String| Problem::Info(what);
+pub(super) fn check_info(bytes: &[u8]) -> Result<InfoResponse, AdmissionErrorKind> {
+    let wrong = |what: String| AdmissionErrorKind::Info(what);
     if bytes.len() > MAX_INFO.as_usize() {
         return Err(wrong(format!("its InfoResponse is larger than {MAX_INFO}")));
     }

@@ -14,14 +14,14 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use super::admission::{Plugin, files_in};
+use super::admission_error::{AdmissionError, AdmissionErrorKind};
 use super::compile::{Compiler, cores};
-use super::refusal::{Problem, Refusal};
 use super::stamp::FileStamp;
 use crate::config::Limits;
 use crate::sandbox::Engine;
 
 /// The plugins by name: admitted, or refused with the reason.
-pub type Plugins = BTreeMap<String, Result<Arc<Plugin>, Arc<Refusal>>>;
+pub type Plugins = BTreeMap<String, Result<Arc<Plugin>, Arc<AdmissionError>>>;
 
 /// Is told of the plugins that a [`Library`] takes in.
 pub trait Observer: Send + Sync {
@@ -110,7 +110,7 @@ impl Library {
         loaded
     }
 
-    fn insert(&self, name: &str, plugin: Result<Plugin, Refusal>) {
+    fn insert(&self, name: &str, plugin: Result<Plugin, AdmissionError>) {
         let plugin = plugin.map(Arc::new).map_err(Arc::new);
         let mut plugins = self.plugins.write().unwrap_or_else(PoisonError::into_inner);
         Arc::make_mut(&mut plugins).insert(name.to_owned(), plugin.clone());
@@ -157,17 +157,17 @@ impl Library {
     }
 
     /// Loads one file.
-    pub(super) async fn load_one(&self, name: &str, path: &Path) -> Result<Plugin, Refusal> {
+    pub(super) async fn load_one(&self, name: &str, path: &Path) -> Result<Plugin, AdmissionError> {
         let (loader, name, file) = (self.loader.clone(), name.to_owned(), path.to_owned());
         let loaded = self.runtime.spawn(async move { loader.load(&name, &file).await });
         loaded.await.unwrap_or_else(|e| {
             // The task panicked; its message is on stderr.
-            Err(Refusal { path: path.to_owned(), problem: Problem::Read(io::Error::other(e)) })
+            Err(AdmissionError { path: path.to_owned(), kind: AdmissionErrorKind::Read(io::Error::other(e)) })
         })
     }
 
     /// Takes in a file that has changed. A file that was refused leaves the loaded version in place.
-    pub(super) fn replace(&self, name: &str, loaded: Result<Plugin, Refusal>) {
+    pub(super) fn replace(&self, name: &str, loaded: Result<Plugin, AdmissionError>) {
         let plugins = self.plugins();
         let before = plugins.get(name).and_then(|plugin| plugin.as_ref().ok());
         match (before, loaded) {
@@ -201,7 +201,7 @@ impl Library {
                 "plugin file deleted: what runs goes on, new tasks are refused until it is back"
             );
         }
-        self.insert(name, Err(Refusal { path, problem: Problem::Deleted }));
+        self.insert(name, Err(AdmissionError { path, kind: AdmissionErrorKind::Deleted }));
     }
 
     /// The files that were loaded or refused, as they were then. Nobody else looks for plugins while the
@@ -237,7 +237,7 @@ pub fn files(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
 }
 
 impl Loader {
-    async fn load(&self, name: &str, path: &Path) -> Result<Plugin, Refusal> {
+    async fn load(&self, name: &str, path: &Path) -> Result<Plugin, AdmissionError> {
         let start = Instant::now();
         let plugin = Plugin::admit(&self.engine, path, &self.limits, &self.compiler).await;
         match &plugin {

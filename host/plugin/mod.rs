@@ -4,19 +4,19 @@
 //! never keeps a running guest, and knows nothing of tasks.
 
 mod admission;
+mod admission_error;
 mod code_folder;
 mod compile;
 mod interface;
 mod library;
-mod refusal;
 mod stamp;
 mod watcher;
 
 pub use admission::Plugin;
+pub use admission_error::{AdmissionError, AdmissionErrorKind};
 pub use code_folder::CodeFolder;
 pub(crate) use compile::cores;
 pub use compile::{Compiler, compile_into_folder, limit_this_process};
 pub use interface::ABI;
 pub use library::{Library, Loader, Observer, Plugins, files};
-pub use refusal::{Problem, Refusal};
 pub use watcher::watch;

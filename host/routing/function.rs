@@ -12,7 +12,7 @@ use crate::config::Limits;
 use crate::config::OnTrap;
 use crate::config::Policy;
 use crate::config::{Config, Edges, FunctionConfig, edge_name, is_identifier};
-use crate::plugin::{Plugin, Refusal};
+use crate::plugin::{AdmissionError, Plugin};
 use crate::protocol::EdgeType;
 use crate::protocol::option_value::Value;
 use crate::protocol::{InfoResponse, InitRequest, Option as UdfOption, OptionInfo, ValueType};
@@ -22,7 +22,7 @@ use crate::routing::options;
 const SET: &str = "set";
 
 /// The plugins by name: admitted, or refused with the reason.
-pub type Plugins = BTreeMap<String, Result<Arc<Plugin>, Arc<Refusal>>>;
+pub type Plugins = BTreeMap<String, Result<Arc<Plugin>, Arc<AdmissionError>>>;
 
 /// A Kapacitor function: one endpoint.
 pub struct Function {

@@ -10,18 +10,18 @@ use crate::units::{Bytes, Span};
 
 /// Why a file was not admitted.
 #[derive(Debug, Error)]
-#[error("{}: {problem}", .path.display())]
-pub struct Refusal {
+#[error("{}: {kind}", .path.display())]
+pub struct AdmissionError {
     /// The file.
     pub path: PathBuf,
     /// What is wrong and what to do.
-    pub problem: Problem,
+    pub kind: AdmissionErrorKind,
 }
 
 /// What can be wrong with a file.
 #[derive(Debug, Error)]
 #[allow(missing_docs, reason = "each one's message says it")]
-pub enum Problem {
+pub enum AdmissionErrorKind {
     #[error("can't be read: {0}")]
     Read(io::Error),
     #[error("was deleted: put it back")]
@@ -66,8 +66,8 @@ pub enum Problem {
     Info(String),
 }
 
-pub(super) fn invalid(error: wasmtime::Error) -> Problem {
-    Problem::Invalid(one_line(&error))
+pub(super) fn invalid(error: wasmtime::Error) -> AdmissionErrorKind {
+    AdmissionErrorKind::Invalid(one_line(&error))
 }
 
 /// Text from a module, for a message.
