@@ -22,7 +22,7 @@ use crate::plugin::compile::{Compiled, Compiler};
 use crate::protocol::InfoResponse;
 use crate::sandbox::Engine;
 use crate::sandbox::MemoryImage;
-use crate::sandbox::{Guest, GuestError, Sandbox, SandboxContext};
+use crate::sandbox::{CallError, Guest, Sandbox, SandboxContext};
 use crate::state::PluginIdentity;
 use crate::units::Bytes;
 
@@ -125,7 +125,7 @@ impl Plugin {
     /// # Errors
     ///
     /// When the plugin can't start under these limits.
-    pub async fn start(&self, context: &SandboxContext) -> Result<Sandbox, GuestError> {
+    pub async fn start(&self, context: &SandboxContext) -> Result<Sandbox, CallError> {
         Sandbox::new(&self.pre, context).await
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::sandbox::GuestError;
+use crate::sandbox::CallError;
 use crate::units::{Bytes, Span};
 
 /// Why a file was not admitted.
@@ -61,7 +61,7 @@ pub enum AdmissionErrorKind {
     )]
     HalfSnapshot,
     #[error("fails at its first call: {0}")]
-    Call(GuestError),
+    Call(CallError),
     #[error("describes itself wrongly: {0}")]
     Info(String),
 }

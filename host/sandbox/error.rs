@@ -15,18 +15,18 @@ const BACKTRACE: usize = 8;
 
 /// How a call into a guest failed. The sandbox is lost.
 #[derive(Debug, Error)]
-#[error("{call}: {cause}")]
-pub struct GuestError {
+#[error("{call}: {kind}")]
+pub struct CallError {
     /// The guest's function.
     pub call: &'static str,
     /// Why.
-    pub cause: Cause,
+    pub kind: CallErrorKind,
 }
 
 /// Why a call failed.
 #[derive(Debug, Error)]
 #[allow(missing_docs, reason = "each one's message says it")]
-pub enum Cause {
+pub enum CallErrorKind {
     #[error("computed for longer than limits.call-deadline = {0}")]
     Deadline(Span),
     #[error("asked for {asked} of memory, more than limits.memory = {limit}{then}")]
@@ -51,8 +51,8 @@ pub enum Cause {
     Response(&'static str),
 }
 
-pub(super) fn missing(call: &'static str) -> GuestError {
-    GuestError { call, cause: Cause::Trap("the plugin does not export it".to_owned()) }
+pub(super) fn missing(call: &'static str) -> CallError {
+    CallError { call, kind: CallErrorKind::Trap("the plugin does not export it".to_owned()) }
 }
 
 /// Turns the end of a call into its value or the reason that there is none.
@@ -61,38 +61,40 @@ pub(super) fn outcome<R>(
     result: Result<wasmtime::Result<R>, Expired>,
     store: &mut Store<Guest>,
     limits: &Limits,
-) -> Result<R, GuestError> {
+) -> Result<R, CallError> {
     let error = match result {
         Ok(Ok(value)) => return Ok(value),
         Ok(Err(error)) => error,
         Err(Expired) => {
-            let cause = Cause::Deadline(limits.call_deadline);
-            return Err(GuestError { call, cause });
+            let kind = CallErrorKind::Deadline(limits.call_deadline);
+            return Err(CallError { call, kind });
         }
     };
     let trap = error.downcast_ref::<Trap>().copied();
     let panic = GuestLog::take_panic(&store.data().log);
-    let cause = match (trap, store.data_mut().limiter.refused.take()) {
-        (Some(Trap::Interrupt), _) => Cause::Deadline(limits.call_deadline),
-        (Some(Trap::StackOverflow), _) => Cause::Stack { limit: limits.stack, at: at(&error) },
+    let kind = match (trap, store.data_mut().limiter.refused.take()) {
+        (Some(Trap::Interrupt), _) => CallErrorKind::Deadline(limits.call_deadline),
+        (Some(Trap::StackOverflow), _) => CallErrorKind::Stack { limit: limits.stack, at: at(&error) },
         (_, Some(refused)) => {
             let then = if panic.is_empty() { at(&error) } else { format!(": {panic}") };
             match refused {
-                Refused::Memory(asked) => Cause::Memory { asked, limit: limits.memory, then },
-                Refused::Table(asked) => Cause::Table { asked, limit: limits.table, then },
+                Refused::Memory(asked) => CallErrorKind::Memory { asked, limit: limits.memory, then },
+                Refused::Table(asked) => CallErrorKind::Table { asked, limit: limits.table, then },
             }
         }
         _ => match error.downcast_ref::<I32Exit>() {
-            Some(I32Exit(code)) => Cause::Exit(*code),
-            None if trap == Some(Trap::UnreachableCodeReached) && !panic.is_empty() => Cause::Panic(panic),
+            Some(I32Exit(code)) => CallErrorKind::Exit(*code),
+            None if trap == Some(Trap::UnreachableCodeReached) && !panic.is_empty() => {
+                CallErrorKind::Panic(panic)
+            }
             None => {
                 let what = trap.map_or_else(|| error.root_cause().to_string(), |trap| trap.to_string());
                 let what = what.strip_prefix("wasm trap: ").unwrap_or(&what);
-                Cause::Trap(format!("{what}{}", at(&error)))
+                CallErrorKind::Trap(format!("{what}{}", at(&error)))
             }
         },
     };
-    Err(GuestError { call, cause })
+    Err(CallError { call, kind })
 }
 
 /// `, in f <- g <- h`: the guest's innermost functions, as far as the module names them.

@@ -10,7 +10,7 @@ use wasmtime::{Global, Instance, InstancePre, Memory, Store, TypedFunc};
 
 use super::calls::Calls;
 use super::context::SandboxContext;
-use super::error::{Cause, GuestError, missing, outcome};
+use super::error::{CallError, CallErrorKind, missing, outcome};
 use super::guest::{Guest, Limiter};
 use crate::config::Limits;
 use crate::sandbox::deadline::CallClock;
@@ -36,7 +36,7 @@ pub(crate) type Input = (u32, usize);
 
 impl Sandbox {
     /// Makes an instance, up to and including `_initialize` where a plugin has it.
-    pub(crate) async fn new(pre: &InstancePre<Guest>, context: &SandboxContext) -> Result<Self, GuestError> {
+    pub(crate) async fn new(pre: &InstancePre<Guest>, context: &SandboxContext) -> Result<Self, CallError> {
         let SandboxContext { log, limits, clock, determinism, budget, .. } = context;
         let limits = *limits;
         let guest = Guest {
@@ -62,8 +62,8 @@ impl Sandbox {
             (Some(memory), Ok(calls)) => (memory, calls),
             // Admission has looked at both.
             _ => {
-                let cause = Cause::Trap("an export is missing".to_owned());
-                return Err(GuestError { call: "start", cause });
+                let kind = CallErrorKind::Trap("an export is missing".to_owned());
+                return Err(CallError { call: "start", kind });
             }
         };
         let clock = Arc::clone(clock);
@@ -90,13 +90,13 @@ impl Sandbox {
     }
 
     /// `udf_info`: an encoded InfoResponse.
-    pub(crate) async fn info(&mut self) -> Result<&[u8], GuestError> {
+    pub(crate) async fn info(&mut self) -> Result<&[u8], CallError> {
         let region = self.call("udf_info", &self.calls.info.clone(), ()).await?;
         self.region("udf_info", region)
     }
 
     /// `udf_state_version`: the version of the plugin's own snapshot format; zero if it has none.
-    pub(crate) async fn state_version(&mut self) -> Result<u32, GuestError> {
+    pub(crate) async fn state_version(&mut self) -> Result<u32, CallError> {
         match self.instance.get_typed_func::<(), i32>(&mut self.store, "udf_state_version") {
             Ok(version) => Ok(self.call("udf_state_version", &version, ()).await? as u32),
             Err(_) => Ok(0),
@@ -104,14 +104,14 @@ impl Sandbox {
     }
 
     /// `udf_init`: an encoded InitRequest in, an encoded InitResponse out.
-    pub async fn init(&mut self, request: &[u8]) -> Result<&[u8], GuestError> {
+    pub async fn init(&mut self, request: &[u8]) -> Result<&[u8], CallError> {
         let input = self.put("udf_init", request).await?;
         let region = self.call("udf_init", &self.calls.init.clone(), input).await?;
         self.region("udf_init", region)
     }
 
     /// `udf_process`: Request frames in, Response frames out.
-    pub async fn process(&mut self, frames: &[u8]) -> Result<&[u8], GuestError> {
+    pub async fn process(&mut self, frames: &[u8]) -> Result<&[u8], CallError> {
         let input = self.put("udf_process", frames).await?;
         let region = self.call("udf_process", &self.calls.process.clone(), input).await?;
         self.output = self.range("udf_process", region)?;
@@ -124,13 +124,13 @@ impl Sandbox {
     }
 
     /// `udf_finish`: the last Response frames.
-    pub async fn finish(&mut self) -> Result<&[u8], GuestError> {
+    pub async fn finish(&mut self) -> Result<&[u8], CallError> {
         let region = self.call("udf_finish", &self.calls.finish.clone(), ()).await?;
         self.region("udf_finish", region)
     }
 
     /// `udf_snapshot`: an encoded SnapshotResponse, from a plugin with a format of its own.
-    pub async fn snapshot(&mut self) -> Result<&[u8], GuestError> {
+    pub async fn snapshot(&mut self) -> Result<&[u8], CallError> {
         let Some(snapshot) = self.calls.snapshot.clone() else {
             return Err(missing("udf_snapshot"));
         };
@@ -139,7 +139,7 @@ impl Sandbox {
     }
 
     /// `udf_restore`: an encoded RestoreRequest in, an encoded RestoreResponse out.
-    pub async fn restore(&mut self, request: &[u8]) -> Result<&[u8], GuestError> {
+    pub async fn restore(&mut self, request: &[u8]) -> Result<&[u8], CallError> {
         let Some(restore) = self.calls.restore.clone() else {
             return Err(missing("udf_restore"));
         };
@@ -189,7 +189,7 @@ impl Sandbox {
 
     /// `udf_input` with zero: the host gives the input buffer back, so that what is in it and in the guest's
     /// other buffers need not be part of a snapshot.
-    pub(crate) async fn give_input_back(&mut self) -> Result<(), GuestError> {
+    pub(crate) async fn give_input_back(&mut self) -> Result<(), CallError> {
         if self.input.take().is_some() {
             self.call("udf_input", &self.calls.input.clone(), 0).await?;
         }
@@ -197,15 +197,15 @@ impl Sandbox {
     }
 
     /// Copies `bytes` to where the guest wants its input.
-    async fn put(&mut self, call: &'static str, bytes: &[u8]) -> Result<(i32, i32), GuestError> {
+    async fn put(&mut self, call: &'static str, bytes: &[u8]) -> Result<(i32, i32), CallError> {
         let room = match self.input {
             Some((pointer, room)) if room >= bytes.len() => (pointer, room),
             _ => {
                 // More than now needed, so that not every longer run asks again.
                 let room = bytes.len().next_power_of_two().max(4096);
-                let asked = i32::try_from(room).map_err(|_| GuestError {
+                let asked = i32::try_from(room).map_err(|_| CallError {
                     call,
-                    cause: Cause::Input { pointer: 0, length: bytes.len() },
+                    kind: CallErrorKind::Input { pointer: 0, length: bytes.len() },
                 })?;
                 let pointer = self.call("udf_input", &self.calls.input.clone(), asked).await?;
                 (pointer as u32, room)
@@ -215,9 +215,9 @@ impl Sandbox {
         let target = start
             .checked_add(bytes.len())
             .and_then(|end| self.memory.data_mut(&mut self.store).get_mut(start..end))
-            .ok_or(GuestError {
+            .ok_or(CallError {
                 call: "udf_input",
-                cause: Cause::Input { pointer: room.0, length: bytes.len() },
+                kind: CallErrorKind::Input { pointer: room.0, length: bytes.len() },
             })?;
         target.copy_from_slice(bytes);
         self.input = Some(room);
@@ -229,7 +229,7 @@ impl Sandbox {
         name: &'static str,
         function: &TypedFunc<P, R>,
         params: P,
-    ) -> Result<R, GuestError>
+    ) -> Result<R, CallError>
     where
         P: wasmtime::WasmParams + Sync,
         R: wasmtime::WasmResults + Sync,
@@ -246,22 +246,22 @@ impl Sandbox {
     }
 
     /// The part of guest memory that `packed` names: `(pointer << 32) | length`.
-    fn region(&self, call: &'static str, packed: i64) -> Result<&[u8], GuestError> {
+    fn region(&self, call: &'static str, packed: i64) -> Result<&[u8], CallError> {
         Ok(&self.memory()[self.range(call, packed)?])
     }
 
     /// Where it is, which is inside of the memory.
-    fn range(&self, call: &'static str, packed: i64) -> Result<Range<usize>, GuestError> {
+    fn range(&self, call: &'static str, packed: i64) -> Result<Range<usize>, CallError> {
         let (pointer, length) = ((packed as u64 >> 32) as u32, packed as u32);
-        let cause = if u64::from(length) > self.limits.output.0 {
-            Cause::Output { length, limit: self.limits.output }
+        let kind = if u64::from(length) > self.limits.output.0 {
+            CallErrorKind::Output { length, limit: self.limits.output }
         } else {
             let (memory, start) = (self.memory().len(), pointer as usize);
             match start.checked_add(length as usize) {
                 Some(end) if end <= memory => return Ok(start..end),
-                _ => Cause::Region { pointer, length, memory },
+                _ => CallErrorKind::Region { pointer, length, memory },
             }
         };
-        Err(GuestError { call, cause })
+        Err(CallError { call, kind })
     }
 }

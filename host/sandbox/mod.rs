@@ -22,7 +22,7 @@ pub use context::SandboxContext;
 pub use deadline::CallClock;
 pub use determinism::{Determinism, DeterminismState};
 pub use engine::{Engine, TICK};
-pub use error::GuestError;
+pub use error::CallError;
 pub(crate) use guest::Guest;
 pub use guest_log::GuestLog;
 pub(crate) use instance::Input;
