@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 pub use crate::config::{Config, EdgeCheck, HostLimits, Limits, OnFull, Policy, SHIPPED, Unwanted};
 pub use crate::endpoint::socket_path;
-pub use crate::guard::{Guard, Passed, Violation};
+pub use crate::guard::{Guard, Verdict, Violation};
 pub use crate::kapacitor_db::{Database, snapshots};
 pub use crate::logging::Labels;
 pub use crate::plugin::{ABI, AdmissionErrorKind, Compiler, Plugin, Plugins};

@@ -7,7 +7,7 @@
 
 #![no_main]
 
-use kapacitor_wasm::internals::{Guard, Passed, Violation};
+use kapacitor_wasm::internals::{Guard, Verdict, Violation};
 use kapacitor_wasm::internals::Limits;
 use kapacitor_wasm::internals::{EdgeCheck, Policy, Unwanted};
 use kapacitor_wasm::protocol::{BeginBatch, EdgeType, Point, Response, ResponseMessage};
@@ -120,8 +120,8 @@ fuzz_target!(|input: &[u8]| -> Corpus {
 });
 
 /// The counts of a call that passes.
-fn counted(setup: Setup, mut call: &[u8]) -> Passed {
-    let mut counted = Passed::default();
+fn counted(setup: Setup, mut call: &[u8]) -> Verdict {
+    let mut counted = Verdict::default();
     while !call.is_empty() {
         let response = kapacitor::read(&mut call).expect("it passed");
         let Some(ResponseMessage::Point(point)) = response.message else { continue };

@@ -4,12 +4,12 @@ use std::collections::HashSet;
 
 use super::fast_path::high_bits;
 use super::field_types::{Seen, one_of_64};
-use super::violation::{MAX_ENTRIES, Problem};
+use super::violation::{MAX_ENTRIES, ViolationKind};
 use crate::protocol::wire::{FIXED64, Fields, LEN, VARINT, WireField};
 
-pub(super) fn begin(message: &[u8]) -> Result<(), Problem> {
+pub(super) fn begin(message: &[u8]) -> Result<(), ViolationKind> {
     let mut fields = Fields::new(message);
-    while let Some(field) = fields.next().map_err(|_| Problem::Malformed("begin"))? {
+    while let Some(field) = fields.next().map_err(|_| ViolationKind::Malformed("begin"))? {
         match field.number {
             1 => text(field, "name")?,
             2 => text(field, "group")?,
@@ -24,9 +24,9 @@ pub(super) fn begin(message: &[u8]) -> Result<(), Problem> {
     Ok(())
 }
 
-pub(super) fn end(message: &[u8]) -> Result<(), Problem> {
+pub(super) fn end(message: &[u8]) -> Result<(), ViolationKind> {
     let mut fields = Fields::new(message);
-    while let Some(field) = fields.next().map_err(|_| Problem::Malformed("end"))? {
+    while let Some(field) = fields.next().map_err(|_| ViolationKind::Malformed("end"))? {
         match field.number {
             1 => text(field, "name")?,
             2 => text(field, "group")?,
@@ -41,48 +41,48 @@ pub(super) fn end(message: &[u8]) -> Result<(), Problem> {
     Ok(())
 }
 
-pub(super) fn error(message: &[u8]) -> Result<&str, Problem> {
+pub(super) fn error(message: &[u8]) -> Result<&str, ViolationKind> {
     let mut fields = Fields::new(message);
     let mut error = "";
-    while let Some(field) = fields.next().map_err(|_| Problem::Malformed("error"))? {
+    while let Some(field) = fields.next().map_err(|_| ViolationKind::Malformed("error"))? {
         if field.number == 1 {
             text(field, "error")?;
-            error = std::str::from_utf8(field.value).map_err(|_| Problem::Utf8("error"))?;
+            error = std::str::from_utf8(field.value).map_err(|_| ViolationKind::Utf8("error"))?;
         }
     }
     Ok(error)
 }
 
 #[inline]
-fn varint(field: WireField<'_>, name: &'static str) -> Result<(), Problem> {
-    if field.wire_type == VARINT { Ok(()) } else { Err(Problem::Malformed(name)) }
+fn varint(field: WireField<'_>, name: &'static str) -> Result<(), ViolationKind> {
+    if field.wire_type == VARINT { Ok(()) } else { Err(ViolationKind::Malformed(name)) }
 }
 
 #[inline]
-fn text(field: WireField<'_>, name: &'static str) -> Result<(), Problem> {
+fn text(field: WireField<'_>, name: &'static str) -> Result<(), ViolationKind> {
     if field.wire_type != LEN {
-        return Err(Problem::Malformed(name));
+        return Err(ViolationKind::Malformed(name));
     }
     utf8(field.value, name)
 }
 
 #[inline]
-fn utf8(bytes: &[u8], name: &'static str) -> Result<(), Problem> {
+fn utf8(bytes: &[u8], name: &'static str) -> Result<(), ViolationKind> {
     if high_bits(bytes) == 0 || std::str::from_utf8(bytes).is_ok() {
         Ok(())
     } else {
-        Err(Problem::Utf8(name))
+        Err(ViolationKind::Utf8(name))
     }
 }
 
 /// Checks a point.
 #[inline(never)]
-pub(super) fn point_of_any_form(message: &[u8]) -> Result<Seen, Problem> {
+pub(super) fn point_of_any_form(message: &[u8]) -> Result<Seen, ViolationKind> {
     let (mut seen, mut rest, mut entries) = (Seen::default(), message, 0);
     while !rest.is_empty() {
         entries += 1;
         if entries > MAX_ENTRIES {
-            return Err(Problem::TooManyEntries);
+            return Err(ViolationKind::TooManyEntries);
         }
         rest = field_of_any_form(rest, &mut seen)?;
     }
@@ -90,9 +90,9 @@ pub(super) fn point_of_any_form(message: &[u8]) -> Result<Seen, Problem> {
 }
 
 /// Checks the first field of a point and returns what follows.
-fn field_of_any_form<'a>(message: &'a [u8], seen: &mut Seen) -> Result<&'a [u8], Problem> {
+fn field_of_any_form<'a>(message: &'a [u8], seen: &mut Seen) -> Result<&'a [u8], ViolationKind> {
     let mut fields = Fields::new(message);
-    let field = fields.next().ok().flatten().ok_or(Problem::Malformed("point"))?;
+    let field = fields.next().ok().flatten().ok_or(ViolationKind::Malformed("point"))?;
     match field.number {
         1 => varint(field, "time")?,
         2 => text(field, "name")?,
@@ -157,19 +157,19 @@ pub(super) fn not_finite(message: &[u8]) -> HashSet<&[u8]> {
 }
 
 /// Checks one map entry with values of `wire_type`, and returns the set of its key: see [`Seen`].
-fn entry(field: WireField<'_>, name: &'static str, wire_type: u8) -> Result<u64, Problem> {
+fn entry(field: WireField<'_>, name: &'static str, wire_type: u8) -> Result<u64, ViolationKind> {
     if field.wire_type != LEN {
-        return Err(Problem::Malformed(name));
+        return Err(ViolationKind::Malformed(name));
     }
     let mut set = 1;
     let mut parts = Fields::new(field.value);
-    while let Some(part) = parts.next().map_err(|_| Problem::Malformed(name))? {
+    while let Some(part) = parts.next().map_err(|_| ViolationKind::Malformed(name))? {
         match part.number {
             1 => {
                 text(part, name)?;
                 set = one_of_64(part.value);
             }
-            2 if part.wire_type != wire_type => return Err(Problem::Malformed(name)),
+            2 if part.wire_type != wire_type => return Err(ViolationKind::Malformed(name)),
             2 if wire_type == LEN => utf8(part.value, name)?,
             _ => {}
         }

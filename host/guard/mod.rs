@@ -27,4 +27,4 @@ mod walk;
 mod tests;
 
 pub use violation::Violation;
-pub use walk::{Guard, Passed};
+pub use walk::{Guard, Verdict};

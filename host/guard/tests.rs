@@ -7,8 +7,8 @@ use prost::Message as _;
 
 use super::fast_path::point_at;
 use super::full_check::point_of_any_form;
-use super::violation::{MAX_ENTRIES, Problem, Violation};
-use super::walk::{Guard, POINT_COST, Passed, frame_at, put_frame};
+use super::violation::{MAX_ENTRIES, Violation, ViolationKind};
+use super::walk::{Guard, POINT_COST, Verdict, frame_at, put_frame};
 use crate::config::{EdgeCheck, Limits, Policy, Unwanted};
 use crate::protocol::wire::{self, Fields};
 use crate::protocol::{
@@ -67,8 +67,8 @@ fn decode(mut bytes: &[u8]) -> Vec<ResponseMessage> {
     messages
 }
 
-fn refused(provides: EdgeType, frames: &[u8]) -> Problem {
-    guard(provides).pass(frames, &mut Vec::new()).unwrap_err().problem
+fn refused(provides: EdgeType, frames: &[u8]) -> ViolationKind {
+    guard(provides).pass(frames, &mut Vec::new()).unwrap_err().kind
 }
 
 /// A frame around the bytes of a message.
@@ -84,7 +84,7 @@ fn points_pass_as_they_are() {
     let input = frames([point("a"), point("b")]);
     let mut out = Vec::new();
     let passed = guard(EdgeType::Stream).pass(&input, &mut out).unwrap();
-    assert_eq!(passed, Passed { points: 2, ..Passed::default() });
+    assert_eq!(passed, Verdict { points: 2, ..Verdict::default() });
     assert_eq!(out, input);
 }
 
@@ -117,36 +117,36 @@ fn what_came_before_a_violation_is_kept() {
     let mut input = frames([point("a"), point("b")]);
     input.push(0);
     let violation = guard(EdgeType::Stream).pass(&input, &mut out).unwrap_err();
-    assert_eq!(violation, Violation { response: 3, problem: Problem::Empty });
+    assert_eq!(violation, Violation { response: 3, kind: ViolationKind::Empty });
     assert_eq!(decode(&out), [point("a"), point("b")]);
 }
 
 #[test]
 fn order_and_edge_are_enforced() {
     use crate::protocol::EdgeType::{Batch, Stream};
-    assert_eq!(refused(Stream, &frames([begin(1)])), Problem::BatchOnStream("begin"));
-    assert_eq!(refused(Stream, &frames([end()])), Problem::BatchOnStream("end"));
-    assert_eq!(refused(Batch, &frames([point("a")])), Problem::PointOutsideBatch);
-    assert_eq!(refused(Batch, &frames([end()])), Problem::EndWithoutBegin);
-    assert_eq!(refused(Batch, &frames([begin(0), begin(0)])), Problem::BeginInBatch);
-    assert_eq!(refused(Batch, &frames([begin(0), end(), end()])), Problem::EndWithoutBegin);
+    assert_eq!(refused(Stream, &frames([begin(1)])), ViolationKind::BatchOnStream("begin"));
+    assert_eq!(refused(Stream, &frames([end()])), ViolationKind::BatchOnStream("end"));
+    assert_eq!(refused(Batch, &frames([point("a")])), ViolationKind::PointOutsideBatch);
+    assert_eq!(refused(Batch, &frames([end()])), ViolationKind::EndWithoutBegin);
+    assert_eq!(refused(Batch, &frames([begin(0), begin(0)])), ViolationKind::BeginInBatch);
+    assert_eq!(refused(Batch, &frames([begin(0), end(), end()])), ViolationKind::EndWithoutBegin);
 }
 
 #[test]
 fn only_data_and_errors_pass() {
     let keepalive = ResponseMessage::Keepalive(KeepaliveResponse { time: 1 });
-    assert_eq!(refused(EdgeType::Stream, &frames([keepalive])), Problem::Forbidden("keepalive"));
+    assert_eq!(refused(EdgeType::Stream, &frames([keepalive])), ViolationKind::Forbidden("keepalive"));
     for (number, name) in [(1, "info"), (2, "init"), (4, "snapshot"), (5, "restore")] {
         let frame = framed(&[number << 3 | 2, 0]);
-        assert_eq!(refused(EdgeType::Stream, &frame), Problem::Forbidden(name));
+        assert_eq!(refused(EdgeType::Stream, &frame), ViolationKind::Forbidden(name));
     }
-    assert_eq!(refused(EdgeType::Stream, &[0]), Problem::Empty);
-    assert_eq!(refused(EdgeType::Stream, &framed(&[0x9a, 0x01, 0])), Problem::Unknown(19));
+    assert_eq!(refused(EdgeType::Stream, &[0]), ViolationKind::Empty);
+    assert_eq!(refused(EdgeType::Stream, &framed(&[0x9a, 0x01, 0])), ViolationKind::Unknown(19));
     // A point and, behind it, an info: the last one of a oneof counts.
-    assert_eq!(refused(EdgeType::Stream, &framed(&[0x8a, 0x01, 0, 0x0a, 0])), Problem::Trailing);
-    assert_eq!(refused(EdgeType::Stream, &framed(&[0x88, 0x01, 0])), Problem::Malformed("point"));
-    assert_eq!(refused(EdgeType::Stream, &[5, 0x8a]), Problem::Frame);
-    assert_eq!(refused(EdgeType::Stream, &[0xff; 10]), Problem::Frame);
+    assert_eq!(refused(EdgeType::Stream, &framed(&[0x8a, 0x01, 0, 0x0a, 0])), ViolationKind::Trailing);
+    assert_eq!(refused(EdgeType::Stream, &framed(&[0x88, 0x01, 0])), ViolationKind::Malformed("point"));
+    assert_eq!(refused(EdgeType::Stream, &[5, 0x8a]), ViolationKind::Frame);
+    assert_eq!(refused(EdgeType::Stream, &[0xff; 10]), ViolationKind::Frame);
 }
 
 /// Points that are written in another form, in which the short check is led from each one into the next: into all that
@@ -169,7 +169,7 @@ fn the_short_check_is_not_led_astray() {
 #[test]
 fn nothing_is_not_in_place() {
     let passed = guard(EdgeType::Stream).pass_in_place(&[], &mut Vec::new()).unwrap();
-    assert_eq!(passed, Passed::default());
+    assert_eq!(passed, Verdict::default());
 }
 
 #[test]
@@ -178,10 +178,10 @@ fn an_error_is_the_last_response() {
     put_error("no luck", &mut input);
     let mut out = Vec::new();
     let passed = guard(EdgeType::Stream).pass(&input, &mut out).unwrap();
-    assert_eq!(passed, Passed { points: 1, error: Some("no luck".to_owned()), ..Passed::default() });
+    assert_eq!(passed, Verdict { points: 1, error: Some("no luck".to_owned()), ..Verdict::default() });
     assert_eq!(decode(&out), [point("a")]);
     input.extend(frames([point("b")]));
-    assert_eq!(refused(EdgeType::Stream, &input), Problem::AfterError);
+    assert_eq!(refused(EdgeType::Stream, &input), ViolationKind::AfterError);
 }
 
 #[test]
@@ -190,17 +190,17 @@ fn strings_must_be_utf_8_everywhere() {
     for (number, field) in
         [(2, "name"), (3, "database"), (4, "retentionPolicy"), (5, "group"), (6, "dimensions")]
     {
-        assert_eq!(refused(EdgeType::Stream, &name(number)), Problem::Utf8(field));
+        assert_eq!(refused(EdgeType::Stream, &name(number)), ViolationKind::Utf8(field));
     }
     for (number, field) in
         [(7, "tags"), (8, "fieldsDouble"), (9, "fieldsInt"), (10, "fieldsString"), (12, "fieldsBool")]
     {
         let key = framed(&[0x8a, 0x01, 5, number << 3 | 2, 3, 0x0a, 1, 0xff]);
-        assert_eq!(refused(EdgeType::Stream, &key), Problem::Utf8(field));
+        assert_eq!(refused(EdgeType::Stream, &key), ViolationKind::Utf8(field));
     }
     for (number, field) in [(7, "tags"), (10, "fieldsString")] {
         let value = framed(&[0x8a, 0x01, 5, number << 3 | 2, 3, 0x12, 1, 0xff]);
-        assert_eq!(refused(EdgeType::Stream, &value), Problem::Utf8(field));
+        assert_eq!(refused(EdgeType::Stream, &value), ViolationKind::Utf8(field));
     }
 }
 
@@ -209,7 +209,7 @@ fn a_field_has_one_type() {
     let mut two = Point { fields_double: [("x".to_owned(), 1.0)].into(), ..Point::default() };
     two.fields_int.insert("x".to_owned(), 1);
     let input = frames([ResponseMessage::Point(two)]);
-    assert_eq!(refused(EdgeType::Stream, &input), Problem::TwoTypes("x".to_owned()));
+    assert_eq!(refused(EdgeType::Stream, &input), ViolationKind::TwoTypes("x".to_owned()));
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn a_batch_is_bounded() {
     let mut out = Vec::new();
     subject.pass(&frames([begin(0)]), &mut out).unwrap();
     let violation = subject.pass(&many, &mut out).unwrap_err();
-    assert_eq!(violation.problem, Problem::BatchTooLarge(Bytes(100)));
+    assert_eq!(violation.kind, ViolationKind::BatchTooLarge(Bytes(100)));
 }
 
 #[test]
@@ -228,10 +228,10 @@ fn what_would_fill_kapacitors_memory_is_refused() {
     let mut many = frames([begin(0)]);
     many.extend(empty.iter().cycle().take(empty.len() * 900));
     let mut small = guard_with(EdgeType::Batch, Bytes(100 * POINT_COST), &PASS);
-    let problem = small.pass(&many, &mut Vec::new()).unwrap_err().problem;
-    assert_eq!(problem, Problem::BatchTooLarge(Bytes(100 * POINT_COST)));
+    let kind = small.pass(&many, &mut Vec::new()).unwrap_err().kind;
+    assert_eq!(kind, ViolationKind::BatchTooLarge(Bytes(100 * POINT_COST)));
     many.extend(empty.iter().cycle().take(empty.len() * 900));
-    assert_eq!(refused(EdgeType::Batch, &many), Problem::TooManyPoints(1000));
+    assert_eq!(refused(EdgeType::Batch, &many), ViolationKind::TooManyPoints(1000));
 
     let mut point: Vec<u8> = Vec::new();
     // An entry of fieldsDouble without key and value, again and again.
@@ -239,7 +239,7 @@ fn what_would_fill_kapacitors_memory_is_refused() {
     let mut message = vec![0x8a, 0x01];
     wire::put_varint(point.len() as u64, &mut message);
     message.extend(point);
-    assert_eq!(refused(EdgeType::Stream, &framed(&message)), Problem::TooManyEntries);
+    assert_eq!(refused(EdgeType::Stream, &framed(&message)), ViolationKind::TooManyEntries);
 }
 
 #[test]
@@ -255,13 +255,13 @@ fn points_before_a_cut_frame_are_kept() {
 fn points_before_what_is_wrong_among_all_responses_are_kept() {
     let loose = Policy { edge_check: EdgeCheck::Loose, ..Policy::default() };
     let (failed, out) = with_policy(loose, EdgeType::Stream, &frames([point("a"), end()]));
-    assert_eq!(failed, Err(Problem::EndWithoutBegin));
+    assert_eq!(failed, Err(ViolationKind::EndWithoutBegin));
     assert_eq!(decode(&out), [point("a")]);
 
     let many = frames((0..1001).map(|_| point("a")));
     let mut out = Vec::new();
     let violation = guard(EdgeType::Stream).pass(&many, &mut out).unwrap_err();
-    assert_eq!(violation, Violation { response: 1001, problem: Problem::TooManyPoints(1000) });
+    assert_eq!(violation, Violation { response: 1001, kind: ViolationKind::TooManyPoints(1000) });
     assert_eq!(decode(&out).len(), 1000);
 }
 
@@ -270,10 +270,14 @@ fn doubles(fields: impl IntoIterator<Item = (&'static str, f64)>) -> ResponseMes
     ResponseMessage::Point(Point { time: 5, fields_double, ..Point::default() })
 }
 
-fn with_policy(policy: Policy, provides: EdgeType, input: &[u8]) -> (Result<Passed, Problem>, Vec<u8>) {
+fn with_policy(
+    policy: Policy,
+    provides: EdgeType,
+    input: &[u8],
+) -> (Result<Verdict, ViolationKind>, Vec<u8>) {
     let mut out = Vec::new();
     let result = guard_with(provides, MAX, &policy).pass(input, &mut out);
-    (result.map_err(|violation| violation.problem), out)
+    (result.map_err(|violation| violation.kind), out)
 }
 
 #[test]
@@ -287,13 +291,13 @@ fn numbers_that_are_not_finite_are_left_out() {
         end(),
     ]);
     let (passed, out) = with_policy(Policy::default(), EdgeType::Batch, &input);
-    assert_eq!(passed, Ok(Passed { points: 3, dropped_points: 1, reduced_points: 2, ..Passed::default() }));
+    assert_eq!(passed, Ok(Verdict { points: 3, dropped_points: 1, reduced_points: 2, ..Verdict::default() }));
     let left = [begin(3), doubles([("a", 1.0)]), point("whole"), doubles([("c", 2.0)]), end()];
     assert_eq!(decode(&out), left);
 
     let fail = Policy { not_finite: Unwanted::Fail, ..Policy::default() };
     let (failed, _) = with_policy(fail, EdgeType::Batch, &input);
-    assert_eq!(failed, Err(Problem::NotFinite("b".to_owned())));
+    assert_eq!(failed, Err(ViolationKind::NotFinite("b".to_owned())));
     let pass = Policy { not_finite: Unwanted::Pass, ..Policy::default() };
     assert_eq!(with_policy(pass, EdgeType::Batch, &input).0.unwrap().points, 4);
 }
@@ -321,10 +325,10 @@ fn of_two_entries_with_one_name_the_later_one_counts() {
 fn points_without_fields_are_left_out() {
     let input = frames([doubles([]), point("a")]);
     let (passed, out) = with_policy(Policy::default(), EdgeType::Stream, &input);
-    assert_eq!(passed, Ok(Passed { points: 1, dropped_points: 1, ..Passed::default() }));
+    assert_eq!(passed, Ok(Verdict { points: 1, dropped_points: 1, ..Verdict::default() }));
     assert_eq!(decode(&out), [point("a")]);
     let fail = Policy { no_fields: Unwanted::Fail, ..Policy::default() };
-    assert_eq!(with_policy(fail, EdgeType::Stream, &input).0, Err(Problem::NoFields));
+    assert_eq!(with_policy(fail, EdgeType::Stream, &input).0, Err(ViolationKind::NoFields));
 }
 
 #[test]
@@ -336,7 +340,7 @@ fn loose_edges_take_both() {
         assert_eq!(passed.unwrap().points, 3);
         assert_eq!(decode(&out), [point("a"), begin(1), point("b"), end(), point("c")]);
         let (failed, _) = with_policy(loose, provides, &frames([end()]));
-        assert_eq!(failed, Err(Problem::EndWithoutBegin));
+        assert_eq!(failed, Err(ViolationKind::EndWithoutBegin));
     }
 }
 

@@ -10,18 +10,18 @@ pub(super) const MAX_ENTRIES: usize = 65_536;
 
 /// What a guest returned that Kapacitor must not see.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("response {response} of the call: {problem}")]
+#[error("response {response} of the call: {kind}")]
 pub struct Violation {
     /// Which response of the call, counted from 1.
     pub response: usize,
     /// What is wrong with it.
-    pub problem: Problem,
+    pub kind: ViolationKind,
 }
 
 /// What can be wrong with a response.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each one's message says it")]
-pub enum Problem {
+pub enum ViolationKind {
     #[error("the frame is cut off or its length is wrong")]
     Frame,
     #[error("it has no message set")]

@@ -4,7 +4,7 @@ use std::mem;
 
 use super::fast_path::point_at;
 use super::full_check::{begin, end, error, key_of, not_finite, point_of_any_form};
-use super::violation::{Problem, Violation};
+use super::violation::{Violation, ViolationKind};
 use crate::config::Limits;
 use crate::config::{EdgeCheck, Policy, Unwanted};
 use crate::protocol::EdgeType;
@@ -20,7 +20,7 @@ const KEEP_NAMES: usize = 4096;
 
 /// What passed of one call.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Passed {
+pub struct Verdict {
     /// Points among it.
     pub points: u64,
     /// Points that were left out because they had no fields, or none that is finite.
@@ -89,12 +89,12 @@ impl Guard {
     /// # Errors
     ///
     /// At the first response that must not go. What came before it is in `out`.
-    pub fn pass(&mut self, frames: &[u8], out: &mut Vec<u8>) -> Result<Passed, Violation> {
-        let passed = self.pass_in_place(frames, out)?;
-        if passed.in_place {
+    pub fn pass(&mut self, frames: &[u8], out: &mut Vec<u8>) -> Result<Verdict, Violation> {
+        let verdict = self.pass_in_place(frames, out)?;
+        if verdict.in_place {
             out.extend_from_slice(frames);
         }
-        Ok(Passed { in_place: false, ..passed })
+        Ok(Verdict { in_place: false, ..verdict })
     }
 
     /// The same, but for the case that all frames may go as they are, which is that of nearly all calls of a plugin
@@ -103,34 +103,33 @@ impl Guard {
     /// # Errors
     ///
     /// As [`Guard::pass`].
-    pub fn pass_in_place(&mut self, frames: &[u8], out: &mut Vec<u8>) -> Result<Passed, Violation> {
-        let mut passed = Passed::default();
+    pub fn pass_in_place(&mut self, frames: &[u8], out: &mut Vec<u8>) -> Result<Verdict, Violation> {
+        let mut verdict = Verdict::default();
         let mut response = 0;
-        self.walk(frames, out, &mut passed, &mut response)
-            .map_err(|problem| Violation { response, problem })?;
-        Ok(passed)
+        self.walk(frames, out, &mut verdict, &mut response).map_err(|kind| Violation { response, kind })?;
+        Ok(verdict)
     }
 
     fn walk(
         &mut self,
         frames: &[u8],
         out: &mut Vec<u8>,
-        passed: &mut Passed,
+        verdict: &mut Verdict,
         response: &mut usize,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), ViolationKind> {
         // The frames between these two passed and are not yet in `out` or in the open batch.
         let (mut pending, mut pos) = (0, 0);
         let mut result = Ok(());
         while pos < frames.len() && result.is_ok() {
-            *response += self.pass_short_points(frames, pending, &mut pos, passed);
+            *response += self.pass_short_points(frames, pending, &mut pos, verdict);
             if pos == frames.len() {
                 break;
             }
             *response += 1;
-            result = self.step(frames, &mut pending, &mut pos, out, passed);
+            result = self.step(frames, &mut pending, &mut pos, out, verdict);
         }
-        passed.in_place = self.open.is_none() && pending == 0 && pos == frames.len() && pos > 0;
-        if !passed.in_place {
+        verdict.in_place = self.open.is_none() && pending == 0 && pos == frames.len() && pos > 0;
+        if !verdict.in_place {
             self.flush(&frames[pending..pos], out);
         }
         result
@@ -144,13 +143,13 @@ impl Guard {
         frames: &[u8],
         pending: usize,
         pos: &mut usize,
-        passed: &mut Passed,
+        verdict: &mut Verdict,
     ) -> usize {
         let Rules { provides, loose, max_batch, max_points, .. } = self.rules;
-        let mut most = max_points.saturating_sub(passed.points + passed.dropped_points);
+        let mut most = max_points.saturating_sub(verdict.points + verdict.dropped_points);
         let mut last_end = usize::MAX;
         match &self.open {
-            _ if passed.error.is_some() => return 0,
+            _ if verdict.error.is_some() => return 0,
             Some(batch) => {
                 most = most.min((max_batch.0 / POINT_COST).saturating_sub(batch.count));
                 last_end = max_batch.as_usize().saturating_add(pending).saturating_sub(batch.points.len());
@@ -166,7 +165,7 @@ impl Guard {
             points += 1;
             *pos = end;
         }
-        passed.points += points;
+        verdict.points += points;
         if let Some(batch) = &mut self.open {
             batch.count += points;
         }
@@ -180,44 +179,46 @@ impl Guard {
         pending: &mut usize,
         pos: &mut usize,
         out: &mut Vec<u8>,
-        passed: &mut Passed,
-    ) -> Result<(), Problem> {
-        if passed.error.is_some() {
-            return Err(Problem::AfterError);
+        verdict: &mut Verdict,
+    ) -> Result<(), ViolationKind> {
+        if verdict.error.is_some() {
+            return Err(ViolationKind::AfterError);
         }
-        let (start, end) = frame_at(frames, *pos).ok_or(Problem::Frame)?;
+        let (start, end) = frame_at(frames, *pos).ok_or(ViolationKind::Frame)?;
         let message = self.message(&frames[start..end])?;
         let batches = self.rules.provides == EdgeType::Batch || self.rules.loose;
         match message {
             Message::Point(point) => {
-                passed.points += 1;
-                if passed.points + passed.dropped_points > self.rules.max_points {
-                    return Err(Problem::TooManyPoints(self.rules.max_points));
+                verdict.points += 1;
+                if verdict.points + verdict.dropped_points > self.rules.max_points {
+                    return Err(ViolationKind::TooManyPoints(self.rules.max_points));
                 }
                 if let Some(batch) = &mut self.open {
                     batch.count += 1;
                     let bytes = (batch.points.len() + (end - *pending)) as u64;
                     if bytes.max(batch.count * POINT_COST) > self.rules.max_batch.0 {
-                        return Err(Problem::BatchTooLarge(self.rules.max_batch));
+                        return Err(ViolationKind::BatchTooLarge(self.rules.max_batch));
                     }
                 } else if self.rules.provides == EdgeType::Batch && !self.rules.loose {
-                    return Err(Problem::PointOutsideBatch);
+                    return Err(ViolationKind::PointOutsideBatch);
                 }
                 if point != PointVerdict::Whole {
                     self.flush(&frames[*pending..*pos], out);
                     *pending = end;
-                    self.replace(point, passed, out);
+                    self.replace(point, verdict, out);
                 }
             }
             Message::Error(text) => {
                 self.flush(&frames[*pending..*pos], out);
                 *pending = end;
-                passed.error = Some(text.to_owned());
+                verdict.error = Some(text.to_owned());
             }
-            Message::Begin | Message::End if !batches => return Err(Problem::BatchOnStream(message.name())),
+            Message::Begin | Message::End if !batches => {
+                return Err(ViolationKind::BatchOnStream(message.name()));
+            }
             Message::Begin => {
                 if self.open.is_some() {
-                    return Err(Problem::BeginInBatch);
+                    return Err(ViolationKind::BeginInBatch);
                 }
                 let begin = begin_without_size(&frames[start..end])?;
                 self.flush(&frames[*pending..*pos], out);
@@ -225,7 +226,7 @@ impl Guard {
                 self.open = Some(OpenBatch { begin, points: Vec::new(), count: 0 });
             }
             Message::End => {
-                let batch = self.open.take().ok_or(Problem::EndWithoutBegin)?;
+                let batch = self.open.take().ok_or(ViolationKind::EndWithoutBegin)?;
                 batch.write_begin(out);
                 out.extend_from_slice(&batch.points);
                 out.extend_from_slice(&frames[*pending..end]);
@@ -245,17 +246,17 @@ impl Guard {
     }
 
     /// Keeps what is left of a point, which was counted as a whole one.
-    fn replace(&mut self, point: PointVerdict, passed: &mut Passed, out: &mut Vec<u8>) {
+    fn replace(&mut self, point: PointVerdict, verdict: &mut Verdict, out: &mut Vec<u8>) {
         match point {
             PointVerdict::Whole => {}
             PointVerdict::Reduced => {
-                passed.reduced_points += 1;
+                verdict.reduced_points += 1;
                 let frame = mem::take(&mut self.reduced);
                 self.flush(&frame, out);
             }
             PointVerdict::Dropped => {
-                passed.points -= 1;
-                passed.dropped_points += 1;
+                verdict.points -= 1;
+                verdict.dropped_points += 1;
                 if let Some(batch) = &mut self.open {
                     batch.count -= 1;
                 }
@@ -264,26 +265,27 @@ impl Guard {
     }
 
     /// Checks one response by itself.
-    fn message<'a>(&mut self, bytes: &'a [u8]) -> Result<Message<'a>, Problem> {
+    fn message<'a>(&mut self, bytes: &'a [u8]) -> Result<Message<'a>, ViolationKind> {
         let mut fields = Fields::new(bytes);
-        let field = fields.next().map_err(|_| Problem::Malformed("response"))?.ok_or(Problem::Empty)?;
+        let field =
+            fields.next().map_err(|_| ViolationKind::Malformed("response"))?.ok_or(ViolationKind::Empty)?;
         if field.span.1 != bytes.len() {
-            return Err(Problem::Trailing);
+            return Err(ViolationKind::Trailing);
         }
         let name = match field.number {
             17 => "point",
             16 => "begin",
             18 => "end",
             6 => "error",
-            1 => return Err(Problem::Forbidden("info")),
-            2 => return Err(Problem::Forbidden("init")),
-            3 => return Err(Problem::Forbidden("keepalive")),
-            4 => return Err(Problem::Forbidden("snapshot")),
-            5 => return Err(Problem::Forbidden("restore")),
-            other => return Err(Problem::Unknown(other)),
+            1 => return Err(ViolationKind::Forbidden("info")),
+            2 => return Err(ViolationKind::Forbidden("init")),
+            3 => return Err(ViolationKind::Forbidden("keepalive")),
+            4 => return Err(ViolationKind::Forbidden("snapshot")),
+            5 => return Err(ViolationKind::Forbidden("restore")),
+            other => return Err(ViolationKind::Unknown(other)),
         };
         if field.wire_type != LEN {
-            return Err(Problem::Malformed(name));
+            return Err(ViolationKind::Malformed(name));
         }
         let value = field.value;
         Ok(match field.number {
@@ -300,7 +302,7 @@ impl Guard {
         })
     }
 
-    fn point(&mut self, message: &[u8]) -> Result<PointVerdict, Problem> {
+    fn point(&mut self, message: &[u8]) -> Result<PointVerdict, ViolationKind> {
         let seen = point_of_any_form(message)?;
         if seen.may_have_two_types() {
             self.one_type_each(message)?;
@@ -310,7 +312,7 @@ impl Guard {
 
     /// What becomes of a point that may hold numbers which are not finite, or no field.
     #[cold]
-    fn unwanted(&mut self, message: &[u8]) -> Result<PointVerdict, Problem> {
+    fn unwanted(&mut self, message: &[u8]) -> Result<PointVerdict, ViolationKind> {
         let not_finite = not_finite(message);
         let mut fields = Fields::new(message);
         let (mut kept, mut any) = (Vec::new(), false);
@@ -321,7 +323,7 @@ impl Guard {
                     Unwanted::Drop => continue,
                     Unwanted::Fail => {
                         let name = String::from_utf8_lossy(key_of(field)).into_owned();
-                        return Err(Problem::NotFinite(name));
+                        return Err(ViolationKind::NotFinite(name));
                     }
                     Unwanted::Pass => {}
                 }
@@ -331,7 +333,7 @@ impl Guard {
         }
         match self.rules.no_fields {
             Unwanted::Drop if !any => return Ok(PointVerdict::Dropped),
-            Unwanted::Fail if !any => return Err(Problem::NoFields),
+            Unwanted::Fail if !any => return Err(ViolationKind::NoFields),
             _ => {}
         }
         Ok(if kept.len() == message.len() {
@@ -343,7 +345,7 @@ impl Guard {
     }
 
     /// The exact check behind the sets of [`Seen`].
-    pub(super) fn one_type_each(&mut self, message: &[u8]) -> Result<(), Problem> {
+    pub(super) fn one_type_each(&mut self, message: &[u8]) -> Result<(), ViolationKind> {
         let mut names = mem::take(&mut self.names);
         names.clear();
         let mut fields = Fields::new(message);
@@ -366,7 +368,7 @@ impl Guard {
         if names.capacity() <= KEEP_NAMES {
             self.names = names;
         }
-        twice.map_or(Ok(()), |name| Err(Problem::TwoTypes(name)))
+        twice.map_or(Ok(()), |name| Err(ViolationKind::TwoTypes(name)))
     }
 }
 
@@ -430,8 +432,8 @@ pub(super) fn frame_at(frames: &[u8], pos: usize) -> Option<(usize, usize)> {
 }
 
 /// The fields of the Begin in `response`, less its size.
-fn begin_without_size(response: &[u8]) -> Result<Vec<u8>, Problem> {
-    let malformed = || Problem::Malformed("begin");
+fn begin_without_size(response: &[u8]) -> Result<Vec<u8>, ViolationKind> {
+    let malformed = || ViolationKind::Malformed("begin");
     let message = Fields::new(response).next().ok().flatten().ok_or_else(malformed)?.value;
     let mut fields = Fields::new(message);
     let mut kept = Vec::with_capacity(message.len());

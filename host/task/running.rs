@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use prost::Message;
 
 use crate::config::{EdgeCheck, OnTrap, Policy, Unwanted};
-use crate::guard::{Guard, Passed};
+use crate::guard::{Guard, Verdict};
 use crate::logging::{Labels, log_for};
 use crate::plugin::Plugin;
 use crate::protocol::Run;
@@ -348,7 +348,7 @@ impl Task {
         }
     }
 
-    fn count(&mut self, passed: &Passed) {
+    fn count(&mut self, passed: &Verdict) {
         self.counts.points_out += passed.points;
         if passed.dropped_points + passed.reduced_points > 0 {
             self.counts.dropped += passed.dropped_points;
@@ -449,7 +449,7 @@ impl Drop for Task {
 }
 
 /// A plugin's own error ends a call as a trap does.
-fn or_its_error(passed: Passed) -> Result<Passed, String> {
+fn or_its_error(passed: Verdict) -> Result<Verdict, String> {
     match passed.error {
         Some(error) => Err(error),
         None => Ok(passed),
