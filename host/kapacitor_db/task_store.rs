@@ -32,17 +32,17 @@ pub struct Stored {
 
 /// Why the snapshots in a database can't be told.
 #[derive(Debug, Error)]
-#[error("{} {problem}", .path.display())]
+#[error("{} {kind}", .path.display())]
 pub struct DatabaseError {
     /// The file.
     pub path: PathBuf,
     /// What is wrong with it.
-    pub problem: Problem,
+    pub kind: DatabaseErrorKind,
 }
 
 /// What is wrong with a database.
 #[derive(Debug, Error)]
-pub enum Problem {
+pub enum DatabaseErrorKind {
     /// Kapacitor has it open.
     #[error("is in use: stop Kapacitor first, or read a copy that `kapacitor backup` made")]
     InUse,
@@ -65,7 +65,7 @@ pub enum Problem {
     TooMany,
 }
 
-impl From<BoltError> for Problem {
+impl From<BoltError> for DatabaseErrorKind {
     fn from(error: BoltError) -> Self {
         match error {
             BoltError::InUse => Self::InUse,
@@ -74,7 +74,7 @@ impl From<BoltError> for Problem {
     }
 }
 
-impl From<Damage> for Problem {
+impl From<Damage> for DatabaseErrorKind {
     fn from(damage: Damage) -> Self {
         Self::File(damage.into())
     }
@@ -87,8 +87,9 @@ impl From<Damage> for Problem {
 ///
 /// When a running Kapacitor has the file open, or when it can't be read or is damaged.
 pub fn read(path: &Path) -> Result<Vec<Stored>, DatabaseError> {
-    let stored = Database::open(path).map_err(Problem::from).and_then(|database| snapshots(&database));
-    stored.map_err(|problem| DatabaseError { path: path.to_owned(), problem })
+    let stored =
+        Database::open(path).map_err(DatabaseErrorKind::from).and_then(|database| snapshots(&database));
+    stored.map_err(|kind| DatabaseError { path: path.to_owned(), kind })
 }
 
 /// All snapshots in a database.
@@ -96,18 +97,18 @@ pub fn read(path: &Path) -> Result<Vec<Stored>, DatabaseError> {
 /// # Errors
 ///
 /// When it is damaged.
-pub fn snapshots(database: &Database) -> Result<Vec<Stored>, Problem> {
+pub fn snapshots(database: &Database) -> Result<Vec<Stored>, DatabaseErrorKind> {
     let mut stored = Vec::new();
     // A task's id is once in the file but is copied for each node. Few nodes are UDFs, so this is far
     // from what a Kapacitor writes, and far from what fills the memory.
     let mut room = database.size().saturating_mul(8);
     for (key, value) in database.entries(&[BUCKET])?.unwrap_or_default() {
         let Some(id) = key.strip_prefix(PREFIX) else { continue };
-        let task = str::from_utf8(id).map_err(|_| Problem::Id)?;
+        let task = str::from_utf8(id).map_err(|_| DatabaseErrorKind::Id)?;
         let nodes = gob::bytes_map(value, FIELD);
-        let nodes = nodes.map_err(|error| Problem::Snapshot { task: shown(task), error })?;
+        let nodes = nodes.map_err(|error| DatabaseErrorKind::Snapshot { task: shown(task), error })?;
         for (node, snapshot) in nodes.into_iter().filter(|(_, snapshot)| !snapshot.is_empty()) {
-            room = room.checked_sub(task.len()).ok_or(Problem::TooMany)?;
+            room = room.checked_sub(task.len()).ok_or(DatabaseErrorKind::TooMany)?;
             stored.push(Stored { task: task.into(), node: node.into(), snapshot: snapshot.into() });
         }
     }

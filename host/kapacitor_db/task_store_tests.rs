@@ -5,7 +5,7 @@ use super::*;
 /// What Kapacitor's task store wrote: task-1 to task-5, each with two UDF nodes.
 const WHOLE: &[u8] = include_bytes!("../../tests/fixtures/kapacitor.db");
 
-fn of(bytes: &[u8]) -> Result<Vec<Stored>, Problem> {
+fn of(bytes: &[u8]) -> Result<Vec<Stored>, DatabaseErrorKind> {
     snapshots(&Database::parse(bytes.to_vec())?)
 }
 
@@ -67,7 +67,7 @@ fn errors_name_the_file_and_the_task() {
 
 #[test]
 fn a_database_in_use_is_for_kapacitor() {
-    let error = DatabaseError { path: "kapacitor.db".into(), problem: BoltError::InUse.into() };
+    let error = DatabaseError { path: "kapacitor.db".into(), kind: BoltError::InUse.into() };
     assert_eq!(
         error.to_string(),
         "kapacitor.db is in use: stop Kapacitor first, or read a copy that `kapacitor backup` made"
@@ -99,7 +99,7 @@ fn a_long_id_is_not_copied_for_countless_nodes() {
     bytes[start..][..key.len()].copy_from_slice(&key);
     bytes[start + key.len()..][..value.len()].copy_from_slice(&value);
     let error = of(&bytes).unwrap_err();
-    assert!(matches!(error, Problem::TooMany), "{error}");
+    assert!(matches!(error, DatabaseErrorKind::TooMany), "{error}");
 }
 
 #[test]
