@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 
 use super::settings::Settings;
 use super::{check, compile, demo, serve, skipped, state, systemd};
-use crate::endpoint::Passed;
+use crate::endpoint::InheritedSockets;
 use crate::shared::Mode;
 
 /// Runs every UDF of a Kapacitor in one process, each task in a WebAssembly sandbox of its own.
@@ -58,9 +58,9 @@ enum Command {
 pub fn run() -> Result<ExitCode> {
     match Cli::parse().command {
         Command::Serve(settings) => {
-            let passed = Passed::from_env()?;
+            let inherited = InheritedSockets::from_env()?;
             let (config, mode, _log) = settings.start_logging()?;
-            serve::sockets(config, &mode, passed)
+            serve::sockets(config, &mode, inherited)
         }
         Command::Stdio { function, settings } => {
             let (config, mode, _log) = settings.start_logging()?;

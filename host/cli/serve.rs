@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::endpoint;
-use crate::endpoint::Passed;
+use crate::endpoint::InheritedSockets;
 use crate::endpoint::{Socket, socket_path};
 use crate::plugin;
 use crate::routing::Function;
@@ -24,8 +24,8 @@ use tracing::{error, info, warn};
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Serves all functions on sockets until SIGINT or SIGTERM.
-pub fn sockets(config: Config, mode: &Mode, passed: Passed) -> Result<ExitCode> {
-    let serving = Serving::start(config, mode, passed)?;
+pub fn sockets(config: Config, mode: &Mode, inherited: InheritedSockets) -> Result<ExitCode> {
+    let serving = Serving::start(config, mode, inherited)?;
     // What systemd starts after the host, as Kapacitor, finds all sockets there. It can wait for the
     // answers by itself.
     if let Err(e) = sd_notify::notify(&[NotifyState::Ready]) {
@@ -53,7 +53,7 @@ pub struct Serving {
 impl Serving {
     /// Makes the sockets, or takes them from those that systemd has passed. Kapacitor can connect when
     /// this returns, and waits for an answer until the plugins are loaded.
-    pub fn start(config: Config, mode: &Mode, mut passed: Passed) -> Result<Self> {
+    pub fn start(config: Config, mode: &Mode, mut inherited: InheritedSockets) -> Result<Self> {
         let runtime = runtime()?;
         let folder = &config.socket_dir;
         fs::create_dir_all(folder).with_context(|| {
@@ -63,15 +63,15 @@ impl Serving {
         ensure_functions(&host)?;
         // The sockets belong to the runtime's event loop.
         let entered = runtime.enter();
-        let activated = !passed.is_empty();
+        let activated = !inherited.is_empty();
         let sockets: Vec<_> = host
             .functions
             .values()
             .map(|function| {
-                Ok((socket(&host.config, function, &mut passed, activated)?, Arc::clone(function)))
+                Ok((socket(&host.config, function, &mut inherited, activated)?, Arc::clone(function)))
             })
             .collect::<Result<_>>()?;
-        passed.close();
+        inherited.close();
         for (socket, function) in sockets {
             tokio::spawn(socket.serve(Arc::clone(&host), function));
         }
@@ -133,9 +133,14 @@ impl Drop for Serving {
 }
 
 /// The socket of a function: systemd's, or one that is made.
-fn socket(config: &Config, function: &Function, passed: &mut Passed, activated: bool) -> Result<Socket> {
+fn socket(
+    config: &Config,
+    function: &Function,
+    inherited: &mut InheritedSockets,
+    activated: bool,
+) -> Result<Socket> {
     let (name, path) = (function.name.as_str(), socket_path(config, &function.name));
-    if let Some(listener) = passed.take(&path) {
+    if let Some(listener) = inherited.take(&path) {
         return Socket::from_systemd(path, listener);
     }
     if activated {

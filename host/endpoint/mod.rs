@@ -9,4 +9,4 @@ mod systemd;
 
 pub use socket::{Socket, check, socket_path};
 pub(crate) use stdio::take_stdio;
-pub(crate) use systemd::Passed;
+pub(crate) use systemd::InheritedSockets;

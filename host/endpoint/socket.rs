@@ -29,7 +29,7 @@ pub struct Socket {
     path: PathBuf,
     listener: UnixListener,
     /// Whether it is systemd's. Otherwise its file goes away with it.
-    kept: bool,
+    owned_by_systemd: bool,
 }
 
 /// The path of the socket of a function.
@@ -68,7 +68,7 @@ impl Socket {
         let listener = UnixListener::bind(&path).with_context(|| {
             format!("{shown}: the socket can't be made: check socket-dir and its permissions")
         })?;
-        let socket = Self { path, listener, kept: false };
+        let socket = Self { path, listener, owned_by_systemd: false };
         socket.permit(config.socket_mode, config.socket_group.as_deref())?;
         Ok(socket)
     }
@@ -85,7 +85,7 @@ impl Socket {
         let listener = listener.with_context(|| {
             format!("{shown}: the socket from systemd can't be served: restart kapacitor-wasm.socket")
         })?;
-        Ok(Self { path, listener, kept: true })
+        Ok(Self { path, listener, owned_by_systemd: true })
     }
 
     fn permit(&self, mode: Mode, group: Option<&str>) -> Result<()> {
@@ -104,7 +104,7 @@ impl Socket {
     /// is a next one to answer them.
     pub async fn serve(self, host: Arc<Shared>, function: Arc<Function>) {
         // The host stops when nobody holds a receiver any more.
-        let mut stopping = self.kept.then(|| host.stopping());
+        let mut stopping = self.owned_by_systemd.then(|| host.stopping());
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -133,7 +133,7 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        if !self.kept {
+        if !self.owned_by_systemd {
             let _ = fs::remove_file(&self.path);
         }
     }

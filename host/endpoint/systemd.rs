@@ -12,9 +12,9 @@ use tracing::warn;
 
 /// The sockets that systemd has passed to this process and that no function has taken yet.
 #[derive(Default)]
-pub struct Passed(Vec<UnixListener>);
+pub struct InheritedSockets(Vec<UnixListener>);
 
-impl Passed {
+impl InheritedSockets {
     /// Takes them over, so that no child process inherits them.
     ///
     /// Call it before there are threads or open files: it changes the environment, and goes by the

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::config::{Config, Edges, LogLevel, SHIPPED};
-use crate::endpoint::Passed;
+use crate::endpoint::InheritedSockets;
 use crate::endpoint::socket_path;
 use crate::logging;
 use crate::protocol::EdgeType::{Batch, Stream};
@@ -86,7 +86,8 @@ pub fn demo(options: &Options) -> Result<ExitCode> {
 
     let _log = logging::start(options.log_level);
     let folder = temporary_folder()?;
-    let serving = Serving::start(config(options, folder.path())?, &Mode::default(), Passed::default())?;
+    let serving =
+        Serving::start(config(options, folder.path())?, &Mode::default(), InheritedSockets::default())?;
     serving.host().load_plugins(|_| true)?;
 
     let averages = Task {
