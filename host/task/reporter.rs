@@ -28,13 +28,13 @@ pub struct Reporter {
     untold: u64,
     /// The next number of unwanted points that is told.
     unwanted_at: u64,
-    paced_at: Option<Instant>,
+    throttled_at: Option<Instant>,
 }
 
 impl Reporter {
     /// Tells in the name of `who`.
     pub fn new(labels: Arc<Labels>, plugin_sha256: [u8; 32], records: Arc<SkippedRecords>) -> Self {
-        Self { labels, plugin_sha256, records, burst: None, untold: 0, unwanted_at: 1, paced_at: None }
+        Self { labels, plugin_sha256, records, burst: None, untold: 0, unwanted_at: 1, throttled_at: None }
     }
 
     /// `frame` was skipped, and with it so many points, because of `error`.
@@ -101,9 +101,9 @@ impl Reporter {
     }
 
     /// The next call has to wait for so long.
-    pub fn paced(&mut self, share: Share, wait: Duration) {
-        if self.paced_at.is_none_or(|at| at.elapsed() > 6 * BURST) {
-            self.paced_at = Some(Instant::now());
+    pub fn throttled(&mut self, share: Share, wait: Duration) {
+        if self.throttled_at.is_none_or(|at| at.elapsed() > 6 * BURST) {
+            self.throttled_at = Some(Instant::now());
             log_for!(
                 error,
                 self.labels,

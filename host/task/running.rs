@@ -23,7 +23,7 @@ use crate::task::journal::{Call, Journal, JournalEntry};
 use crate::task::reporter::Reporter;
 use crate::task::savepoint::Base;
 use crate::task::snapshot_cache::Taking;
-use crate::task::throttle::Pace;
+use crate::task::throttle::CpuThrottle;
 use crate::units::Bytes;
 
 /// Output that takes long to check, in bytes: whoever serves connections goes on meanwhile.
@@ -62,7 +62,7 @@ pub struct Task {
     pub(crate) taking: Taking,
     /// Whether what the last call returned has passed the guard and is still where it was returned.
     output_in_place: bool,
-    pace: Pace,
+    throttle: CpuThrottle,
     /// What is counted.
     pub counts: Counts,
     /// Memory of what is kept for recovery.
@@ -122,7 +122,7 @@ impl Task {
         let sandbox = start_sandbox(&plugin, &context, &request).await?;
         Ok(Self {
             guard: Guard::new(plugin.info.provides(), limits, &policy),
-            pace: Pace::new(limits.cpu_share),
+            throttle: CpuThrottle::new(limits.cpu_share),
             journal: Journal::new(policy.journal.as_usize()),
             reporter: Reporter::new(Arc::clone(&context.labels), plugin.sha256, skipped),
             kept: context.budget.reservation(),
@@ -289,8 +289,8 @@ impl Task {
         let Some(sandbox) = &mut self.sandbox else {
             return Err("the sandbox is gone".to_owned());
         };
-        if let Some(wait) = self.pace.wait() {
-            self.reporter.paced(self.context.limits.cpu_share, wait);
+        if let Some(wait) = self.throttle.wait() {
+            self.reporter.throttled(self.context.limits.cpu_share, wait);
             tokio::time::sleep(wait).await;
         }
         if self.plugin.reads_clock {
@@ -309,7 +309,7 @@ impl Task {
             Err(e) => (0, Err(e.to_string())),
         };
         let computed = self.context.clock.used();
-        self.pace.add(computed);
+        self.throttle.add(computed);
         match passed.and_then(or_its_error) {
             Ok(passed) => {
                 self.output_in_place = passed.in_place;

@@ -12,14 +12,14 @@ pub const WINDOW: Duration = Duration::from_secs(10);
 
 /// The computing time of one sandbox.
 #[derive(Debug)]
-pub struct Pace {
+pub struct CpuThrottle {
     share: Share,
     /// Computing time used and not yet filled up again, and when that was.
     used: Duration,
     at: Instant,
 }
 
-impl Pace {
+impl CpuThrottle {
     /// A full bucket.
     pub fn new(share: Share) -> Self {
         Self { share, used: Duration::ZERO, at: Instant::now() }
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn a_sandbox_gets_its_share_in_the_long_run() {
-        let mut pace = Pace::new("20%".parse().unwrap());
+        let mut pace = CpuThrottle::new("20%".parse().unwrap());
         let start = Instant::now();
         let (mut now, mut computed) = (start, Duration::ZERO);
         while now < start + 100 * WINDOW {
@@ -67,10 +67,10 @@ mod tests {
 
     #[test]
     fn a_short_burst_and_a_whole_core_never_wait() {
-        let mut pace = Pace::new("20%".parse().unwrap());
+        let mut pace = CpuThrottle::new("20%".parse().unwrap());
         pace.add(Duration::from_millis(1900));
         assert_eq!(pace.wait(), None);
-        let mut whole = Pace::new(Share::ALL);
+        let mut whole = CpuThrottle::new(Share::ALL);
         whole.add(1000 * WINDOW);
         assert_eq!(whole.wait(), None);
     }
