@@ -16,7 +16,7 @@ const QUIET: Duration = Duration::from_secs(60);
 
 /// Who is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum For {
+pub enum Stall {
     /// It computes, and input waits.
     Plugin,
     /// It does not read what it is sent.
@@ -25,8 +25,8 @@ pub enum For {
 
 /// The times of one session.
 #[derive(Debug, Default)]
-pub struct Waiting {
-    now: Option<(For, Instant)>,
+pub struct Backpressure {
+    now: Option<(Stall, Instant)>,
     /// Since when nothing is read.
     stopped: Option<Instant>,
     plugin: Duration,
@@ -37,26 +37,26 @@ pub struct Waiting {
     warned: Option<Instant>,
 }
 
-impl Waiting {
+impl Backpressure {
     /// From now on it waits for this one, and has `stopped` reading or not.
     #[inline]
-    pub fn is_for(&mut self, whom: Option<For>, stopped: bool) {
-        if whom != self.now.map(|(whom, _)| whom) {
-            self.change(whom);
+    pub fn set_stalled_on(&mut self, side: Option<Stall>, stopped: bool) {
+        if side != self.now.map(|(side, _)| side) {
+            self.change(side);
         }
         if stopped != self.stopped.is_some() {
             self.stopped = stopped.then(Instant::now);
         }
     }
 
-    fn change(&mut self, whom: Option<For>) {
+    fn change(&mut self, side: Option<Stall>) {
         let now = Instant::now();
         match self.now.take() {
-            Some((For::Plugin, since)) => self.plugin += now - since,
-            Some((For::Kapacitor, since)) => self.kapacitor += now - since,
+            Some((Stall::Plugin, since)) => self.plugin += now - since,
+            Some((Stall::Kapacitor, since)) => self.kapacitor += now - since,
             None => {}
         }
-        self.now = whom.map(|whom| (whom, now));
+        self.now = side.map(|side| (side, now));
     }
 
     /// So many points were dropped.
@@ -77,7 +77,7 @@ impl Waiting {
     /// Who is slow, in words.
     fn slow(&self) -> &'static str {
         match self.now {
-            Some((For::Kapacitor, _)) => "Kapacitor does not read: look for a slow node behind the UDF",
+            Some((Stall::Kapacitor, _)) => "Kapacitor does not read: look for a slow node behind the UDF",
             _ => "the plugin computes",
         }
     }

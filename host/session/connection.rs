@@ -21,8 +21,7 @@ use crate::logging::{Labels, log_for};
 use crate::protocol::{KeepaliveResponse, RequestMessage, ResponseMessage, put_response};
 use crate::routing::Function;
 use crate::sandbox::CallClock;
-use crate::session::backpressure;
-use crate::session::backpressure::Waiting;
+use crate::session::backpressure::{Backpressure, Stall};
 use crate::session::executor::{Executor, Verdict, Work};
 use crate::session::inbox::{Inbox, InboxItem, InboxLimits};
 use crate::session::offload::{Done, Job, running};
@@ -103,7 +102,7 @@ pub struct Session {
     keepalive: Option<i64>,
     opened: Instant,
     heartbeat: Duration,
-    waiting: Waiting,
+    backpressure: Backpressure,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -135,7 +134,7 @@ impl Session {
             keepalive: None,
             opened: Instant::now(),
             heartbeat: FIRST_HEARTBEAT,
-            waiting: Waiting::default(),
+            backpressure: Backpressure::default(),
             outbox: Vec::new(),
             sent: 0,
             spare: Vec::new(),
@@ -168,7 +167,7 @@ impl Session {
             }
         }
         self.leave().await;
-        self.waiting.end(&self.labels);
+        self.backpressure.end(&self.labels);
     }
 
     /// Keeps the state of a task that did not come to its end. A call that is under way may end, since only
@@ -209,11 +208,11 @@ impl Session {
             };
             let busy = self.job.is_some() || (open && !reading);
             set_while(busy, &mut heartbeat, self.heartbeat);
-            self.waiting.is_for(
+            self.backpressure.set_stalled_on(
                 if unsent >= OUT_HIGH {
-                    Some(backpressure::For::Kapacitor)
+                    Some(Stall::Kapacitor)
                 } else if self.job.is_some() && !self.inbox.is_empty() {
-                    Some(backpressure::For::Plugin)
+                    Some(Stall::Plugin)
                 } else {
                     None
                 },
@@ -401,7 +400,7 @@ impl Session {
                 *heartbeat = (interval / 2).clamp(FASTEST_HEARTBEAT, HEARTBEAT);
             }
         });
-        self.waiting.dropped(self.inbox.take_dropped(), &self.labels);
+        self.backpressure.dropped(self.inbox.take_dropped(), &self.labels);
         if let Err(e) = sorted {
             log_for!(
                 error,
@@ -432,7 +431,7 @@ impl Session {
 
     /// A sign of life, unless the guest should have given up long ago.
     fn beat(&mut self) {
-        self.waiting.report(&self.labels);
+        self.backpressure.report(&self.labels);
         if self.sent < self.outbox.len() || self.clock.is_overdue() {
             return;
         }
