@@ -24,7 +24,7 @@ use crate::sandbox::CallClock;
 use crate::session::backpressure::{Backpressure, Stall};
 use crate::session::executor::{Executor, Verdict, Work};
 use crate::session::inbox::{Inbox, InboxItem, InboxLimits};
-use crate::session::offload::{Done, Job, running};
+use crate::session::offload::{FinishedWork, RunningWork, finished};
 use crate::shared::Shared;
 use crate::state::Ending;
 
@@ -74,7 +74,7 @@ pub struct Session {
     spare: Vec<u8>,
     /// Resting while it works. In a box, since it goes into each job and comes back.
     executor: Option<Box<Executor>>,
-    job: Option<Job>,
+    job: Option<RunningWork>,
     /// Whether the last job was long, so that the next one had better not begin here.
     slow: bool,
     compute: Handle,
@@ -176,7 +176,7 @@ impl Session {
         self.ending.store(true, Relaxed);
         let until = Instant::now() + self.drain;
         if self.job.is_some()
-            && let Ok((Some(done), _)) = timeout_at(until, running(&mut self.job)).await
+            && let Ok((Some(done), _)) = timeout_at(until, finished(&mut self.job)).await
         {
             self.executor = Some(done.executor);
         }
@@ -229,7 +229,7 @@ impl Session {
             let Self { reader, writer, inbox, outbox, sent, job, stopping, .. } = &mut *self;
             tokio::select! {
                 biased;
-                done = running(job), if job.is_some() => self.finish_job(done).await?,
+                done = finished(job), if job.is_some() => self.finish_job(done).await?,
                 written = writer.write(&outbox[*sent..]), if unsent > 0 => {
                     let written = written?;
                     if written == 0 {
@@ -313,11 +313,11 @@ impl Session {
         }
         if let Some(executor) = self.executor.take() {
             let out = mem::take(&mut self.spare);
-            self.job = Some(Job::start(executor, work, out, &self.compute, self.slow || long));
+            self.job = Some(RunningWork::start(executor, work, out, &self.compute, self.slow || long));
         }
     }
 
-    async fn finish_job(&mut self, (done, slow): (Option<Done>, bool)) -> io::Result<()> {
+    async fn finish_job(&mut self, (done, slow): (Option<FinishedWork>, bool)) -> io::Result<()> {
         self.job = None;
         self.slow = slow;
         if matches!(self.stage, Stage::Draining(_)) {
@@ -327,7 +327,7 @@ impl Session {
                 self.stage = Stage::Draining(Instant::now());
             }
         }
-        let Some(Done { mut executor, mut out, verdict }) = done else {
+        let Some(FinishedWork { mut executor, mut out, verdict }) = done else {
             // The task of the runtime panicked; its message is on stderr.
             log_for!(error, self.labels, "the session is lost to a fault of the host");
             self.close();

@@ -13,7 +13,7 @@ use crate::sandbox::TICK;
 use crate::session::executor::{Executor, Verdict, Work};
 
 /// A piece of work that is done.
-pub(crate) struct Done {
+pub(crate) struct FinishedWork {
     pub executor: Box<Executor>,
     /// What Kapacitor gets for it, less [`Executor::take_output`].
     pub out: Vec<u8>,
@@ -25,14 +25,14 @@ pub(crate) struct Done {
 /// It begins on the session's own thread, where most are done at the first poll. One that is not is
 /// a guest that computes for longer than a tick: it moves to the threads for guests, and the ones
 /// that serve connections stay free.
-pub(crate) enum Job {
-    Here(Doing, Handle),
-    There(JoinHandle<Done>, Instant),
+pub(crate) enum RunningWork {
+    Inline(WorkFuture, Handle),
+    Offloaded(JoinHandle<FinishedWork>, Instant),
 }
 
-type Doing = Pin<Box<dyn Future<Output = Done> + Send>>;
+type WorkFuture = Pin<Box<dyn Future<Output = FinishedWork> + Send>>;
 
-impl Job {
+impl RunningWork {
     /// Begins to do `work`, with `out` as room for what Kapacitor gets; on the threads of `compute` if it will be
     /// `slow`.
     pub fn start(
@@ -42,46 +42,46 @@ impl Job {
         compute: &Handle,
         slow: bool,
     ) -> Self {
-        let doing = Box::pin(async move {
+        let future = Box::pin(async move {
             let verdict = executor.run(work, &mut out).await;
-            Done { executor, out, verdict }
+            FinishedWork { executor, out, verdict }
         });
-        if slow { Self::there(doing, compute) } else { Self::Here(doing, compute.clone()) }
+        if slow { Self::offload(future, compute) } else { Self::Inline(future, compute.clone()) }
     }
 
-    fn there(doing: Doing, compute: &Handle) -> Self {
-        Self::There(compute.spawn(doing), Instant::now())
+    fn offload(future: WorkFuture, compute: &Handle) -> Self {
+        Self::Offloaded(compute.spawn(future), Instant::now())
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Option<Done>, bool)> {
-        if let Self::Here(doing, compute) = self {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Option<FinishedWork>, bool)> {
+        if let Self::Inline(future, compute) = self {
             let start = Instant::now();
-            if let Poll::Ready(done) = doing.as_mut().poll(cx) {
+            if let Poll::Ready(done) = future.as_mut().poll(cx) {
                 return Poll::Ready((Some(done), start.elapsed() > TICK));
             }
-            let doing = mem::replace(doing, Box::pin(pending()));
-            *self = Self::there(doing, &compute.clone());
+            let future = mem::replace(future, Box::pin(pending()));
+            *self = Self::offload(future, &compute.clone());
         }
         match self {
-            Self::There(handle, since) => {
+            Self::Offloaded(handle, since) => {
                 let slow = since.elapsed() > TICK;
                 Pin::new(handle).poll(cx).map(|done| (done.ok(), slow))
             }
-            Self::Here(..) => Poll::Pending,
+            Self::Inline(..) => Poll::Pending,
         }
     }
 }
 
-impl Drop for Job {
+impl Drop for RunningWork {
     fn drop(&mut self) {
-        if let Self::There(handle, _) = self {
+        if let Self::Offloaded(handle, _) = self {
             handle.abort();
         }
     }
 }
 
 /// Waits for the end of a job: what it has done, unless it panicked, and whether it took long.
-pub(crate) async fn running(job: &mut Option<Job>) -> (Option<Done>, bool) {
+pub(crate) async fn finished(job: &mut Option<RunningWork>) -> (Option<FinishedWork>, bool) {
     match job {
         Some(job) => poll_fn(|cx| job.poll(cx)).await,
         None => pending().await,
