@@ -22,7 +22,7 @@ use crate::protocol::{KeepaliveResponse, RequestMessage, ResponseMessage, put_re
 use crate::routing::Function;
 use crate::sandbox::CallClock;
 use crate::session::backpressure::{Backpressure, Stall};
-use crate::session::executor::{Executor, Verdict, Work};
+use crate::session::executor::{Executor, Outcome, Work};
 use crate::session::inbox::{Inbox, InboxItem, InboxLimits};
 use crate::session::offload::{FinishedWork, RunningWork, finished};
 use crate::shared::Shared;
@@ -327,7 +327,7 @@ impl Session {
                 self.stage = Stage::Draining(Instant::now());
             }
         }
-        let Some(FinishedWork { mut executor, mut out, verdict }) = done else {
+        let Some(FinishedWork { mut executor, mut out, outcome }) = done else {
             // The task of the runtime panicked; its message is on stderr.
             log_for!(error, self.labels, "the session is lost to a fault of the host");
             self.close();
@@ -356,7 +356,7 @@ impl Session {
         self.spare = out;
         self.spare.clear();
         give_back(&mut self.spare);
-        if verdict == Verdict::Close {
+        if outcome == Outcome::Close {
             self.close();
         }
         if written? > 0 && matches!(self.stage, Stage::Closing(_)) {

@@ -10,14 +10,14 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::sandbox::TICK;
-use crate::session::executor::{Executor, Verdict, Work};
+use crate::session::executor::{Executor, Outcome, Work};
 
 /// A piece of work that is done.
 pub(crate) struct FinishedWork {
     pub executor: Box<Executor>,
     /// What Kapacitor gets for it, less [`Executor::take_output`].
     pub out: Vec<u8>,
-    pub verdict: Verdict,
+    pub outcome: Outcome,
 }
 
 /// A piece of work under way.
@@ -43,8 +43,8 @@ impl RunningWork {
         slow: bool,
     ) -> Self {
         let future = Box::pin(async move {
-            let verdict = executor.run(work, &mut out).await;
-            FinishedWork { executor, out, verdict }
+            let outcome = executor.run(work, &mut out).await;
+            FinishedWork { executor, out, outcome }
         });
         if slow { Self::offload(future, compute) } else { Self::Inline(future, compute.clone()) }
     }

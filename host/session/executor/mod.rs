@@ -50,9 +50,9 @@ pub enum Work {
 
 /// Whether the session goes on after a piece of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Outcome {
     /// It does.
-    Go,
+    Continue,
     /// All is said.
     Close,
 }
@@ -105,22 +105,22 @@ impl Executor {
     }
 
     /// Does `work` and appends to `out` what Kapacitor gets for it.
-    pub async fn run(&mut self, work: Work, out: &mut Vec<u8>) -> Verdict {
+    pub async fn run(&mut self, work: Work, out: &mut Vec<u8>) -> Outcome {
         let result = match work {
             Work::InboxItem(InboxItem::Run(run)) => self.process(run, out).await,
             Work::InboxItem(InboxItem::Request(request)) => self.answer(*request, out).await,
             Work::Finish => self.finish(out).await,
-            Work::Checkpoint => self.checkpoint().await.map(|()| Verdict::Go),
-            Work::Leave => self.leave().await.map(|()| Verdict::Close),
+            Work::Checkpoint => self.checkpoint().await.map(|()| Outcome::Continue),
+            Work::Leave => self.leave().await.map(|()| Outcome::Close),
         };
         match result {
-            Ok(verdict) => verdict,
+            Ok(outcome) => outcome,
             Err(error) => {
                 self.end_task();
                 let error = self.describe(&error);
                 log_for!(error, self.labels, err = error, "task failed");
                 put_error(error, out);
-                Verdict::Close
+                Outcome::Close
             }
         }
     }
@@ -131,7 +131,7 @@ impl Executor {
         self.task.as_mut()?.take_output()
     }
 
-    async fn answer(&mut self, request: RequestMessage, out: &mut Vec<u8>) -> Result<Verdict, String> {
+    async fn answer(&mut self, request: RequestMessage, out: &mut Vec<u8>) -> Result<Outcome, String> {
         match request {
             RequestMessage::Info(_) => {
                 let names: Vec<_> = self.function.named_plugins().collect();
@@ -152,11 +152,11 @@ impl Executor {
             | RequestMessage::Point(_)
             | RequestMessage::End(_) => {}
         }
-        Ok(Verdict::Go)
+        Ok(Outcome::Continue)
     }
 
     /// Starts the task; a failure is answered, and then the session ends.
-    async fn init(&mut self, request: InitRequest, out: &mut Vec<u8>) -> Verdict {
+    async fn init(&mut self, request: InitRequest, out: &mut Vec<u8>) -> Outcome {
         self.labels = Arc::new(Labels {
             udf: UdfNode {
                 function: self.function.name.clone(),
@@ -166,20 +166,20 @@ impl Executor {
             plugin: String::new(),
         });
         let started = self.start(request).await;
-        let (response, verdict) = match started {
+        let (response, outcome) = match started {
             Ok(()) => {
                 log_for!(info, self.labels, "task started");
-                (InitResponse { success: true, error: String::new() }, Verdict::Go)
+                (InitResponse { success: true, error: String::new() }, Outcome::Continue)
             }
             Err(mut error) => {
                 // What the plugin says was cut before.
                 cut(&mut error, MAX_ERROR + 64);
                 log_for!(error, self.labels, err = error, "task can't start");
-                (InitResponse { success: false, error }, Verdict::Close)
+                (InitResponse { success: false, error }, Outcome::Close)
             }
         };
         put_response(ResponseMessage::Init(response), out);
-        verdict
+        outcome
     }
 
     async fn start(&mut self, request: InitRequest) -> Result<(), String> {
@@ -332,19 +332,19 @@ impl Executor {
         self.is_kept() && (keeper.is_behind() || self.task.as_ref().is_some_and(Task::has_changed))
     }
 
-    async fn process(&mut self, run: Run, out: &mut Vec<u8>) -> Result<Verdict, String> {
+    async fn process(&mut self, run: Run, out: &mut Vec<u8>) -> Result<Outcome, String> {
         self.settle(None).await?;
         if self.generation != self.host.library().generation() && self.update(&run, out).await? {
-            return Ok(Verdict::Go);
+            return Ok(Outcome::Continue);
         }
         let Some(task) = &mut self.task else {
             return Err("a point or batch before init".to_owned());
         };
         task.process(&run, out).await?;
-        Ok(Verdict::Go)
+        Ok(Outcome::Continue)
     }
 
-    async fn finish(&mut self, out: &mut Vec<u8>) -> Result<Verdict, String> {
+    async fn finish(&mut self, out: &mut Vec<u8>) -> Result<Outcome, String> {
         // What a plugin sends at its end may change its state, and the task may go on another time.
         self.last_checkpoint().await?;
         if let Some(task) = &mut self.task {
@@ -352,14 +352,14 @@ impl Executor {
         }
         // Kapacitor may start the task again as soon as it sees the end of this session.
         self.end_task();
-        Ok(Verdict::Close)
+        Ok(Outcome::Close)
     }
 
     /// Gives the task its state back. One that does not fit is set aside, and the task starts clean, unless
     /// the operator says otherwise: to refuse it keeps the task from starting.
-    async fn restore(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<Verdict, String> {
+    async fn restore(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<Outcome, String> {
         let mut response = RestoreResponse { success: true, error: String::new() };
-        let mut verdict = Verdict::Go;
+        let mut outcome = Outcome::Continue;
         let settled = match &self.task {
             Some(_) => self.settle(Some(bytes)).await,
             None => Err("restore before init".to_owned()),
@@ -368,11 +368,11 @@ impl Executor {
             let error = self.describe(&error);
             log_for!(error, self.labels, err = error, "task can't start");
             response = RestoreResponse { success: false, error };
-            verdict = Verdict::Close;
+            outcome = Outcome::Close;
             self.end_task();
         }
         put_response(ResponseMessage::Restore(response), out);
-        Ok(verdict)
+        Ok(outcome)
     }
 
     /// The error with the name of the plugin, cut, and safe to be shown.
