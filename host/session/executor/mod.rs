@@ -65,7 +65,7 @@ pub struct Executor {
     pub labels: Arc<Labels>,
     pub(crate) task: Option<Task>,
     /// Whether it is settled which state the task goes on with.
-    pub(crate) settled: bool,
+    pub(crate) initial_state_chosen: bool,
     /// The task's checkpoint.
     pub(crate) keeper: Option<Keeper>,
     /// Set when the session has begun to end.
@@ -93,7 +93,7 @@ impl Executor {
             function,
             labels: Arc::new(labels),
             task: None,
-            settled: false,
+            initial_state_chosen: false,
             keeper: None,
             ending: Ending::default(),
             warned: false,
@@ -234,7 +234,7 @@ impl Executor {
 
     /// The snapshot that Kapacitor asks for.
     async fn snapshot(&mut self) -> Result<Vec<u8>, String> {
-        self.settle(None).await?;
+        self.choose_initial_state(None).await?;
         self.mark();
         let most = self.host.config.sessions.message;
         // Kapacitor keeps no empty snapshot, which is right for a task that has no state.
@@ -276,7 +276,7 @@ impl Executor {
 
     /// Keeps the state of the task, if it has changed since that was done last.
     async fn checkpoint(&mut self) -> Result<(), String> {
-        self.settle(None).await?;
+        self.choose_initial_state(None).await?;
         if !self.is_dirty() {
             return Ok(());
         }
@@ -305,7 +305,7 @@ impl Executor {
     }
 
     async fn last_checkpoint(&mut self) -> Result<(), String> {
-        if !self.settled || !self.is_dirty() {
+        if !self.initial_state_chosen || !self.is_dirty() {
             return Ok(());
         }
         // The one before may still be on its way.
@@ -333,7 +333,7 @@ impl Executor {
     }
 
     async fn process(&mut self, run: Run, out: &mut Vec<u8>) -> Result<Outcome, String> {
-        self.settle(None).await?;
+        self.choose_initial_state(None).await?;
         if self.generation != self.host.library().generation() && self.update(&run, out).await? {
             return Ok(Outcome::Continue);
         }
@@ -360,11 +360,11 @@ impl Executor {
     async fn restore(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<Outcome, String> {
         let mut response = RestoreResponse { success: true, error: String::new() };
         let mut outcome = Outcome::Continue;
-        let settled = match &self.task {
-            Some(_) => self.settle(Some(bytes)).await,
+        let chosen = match &self.task {
+            Some(_) => self.choose_initial_state(Some(bytes)).await,
             None => Err("restore before init".to_owned()),
         };
-        if let Err(error) = settled {
+        if let Err(error) = chosen {
             let error = self.describe(&error);
             log_for!(error, self.labels, err = error, "task can't start");
             response = RestoreResponse { success: false, error };

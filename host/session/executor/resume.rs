@@ -33,11 +33,11 @@ impl Executor {
     /// # Errors
     ///
     /// Why the task can't start: a sentence for its user.
-    pub(crate) async fn settle(&mut self, given: Option<&[u8]>) -> Result<(), String> {
-        if self.task.is_none() || (self.settled && given.is_none()) {
+    pub(crate) async fn choose_initial_state(&mut self, given: Option<&[u8]>) -> Result<(), String> {
+        if self.task.is_none() || (self.initial_state_chosen && given.is_none()) {
             return Ok(());
         }
-        self.settled = true;
+        self.initial_state_chosen = true;
         let mut misfits = Vec::new();
         let kept = match &mut self.keeper {
             Some(keeper) => keeper.read(&self.labels).await,
