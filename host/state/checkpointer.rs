@@ -25,22 +25,22 @@ const LOOK: Duration = Duration::from_millis(5);
 /// The checkpoint of one session, which may have none: it began beside another one of the same task
 /// and node, as a replay does.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct Checkpointer {
     checkpoints: Arc<Checkpoints>,
     key: UdfNode,
     ending: Ending,
     claim: Option<Arc<Claim>>,
     /// When the state began that is in the file, as far as this session knows.
-    known: Option<i64>,
+    file_started_at: Option<i64>,
     writing: Option<JoinHandle<()>>,
     /// Whether the last one was not written.
-    behind: Arc<AtomicBool>,
+    last_write_failed: Arc<AtomicBool>,
     blocking: Handle,
     /// The host stops when all of these are gone.
     alive: watch::Receiver<bool>,
 }
 
-impl Keeper {
+impl Checkpointer {
     /// For the session `who`, which sets `ending` when it ends. Files are read and written on threads of
     /// `blocking`; the host does not stop before that is done, while it has `alive`.
     pub fn new(
@@ -51,19 +51,19 @@ impl Keeper {
         alive: watch::Receiver<bool>,
     ) -> Self {
         let key = labels.udf.clone();
-        let mut keeper = Self {
+        let mut checkpointer = Self {
             checkpoints: Arc::clone(checkpoints),
             key,
             ending: Arc::clone(ending),
             claim: None,
-            known: None,
+            file_started_at: None,
             writing: None,
-            behind: Arc::default(),
+            last_write_failed: Arc::default(),
             blocking,
             alive,
         };
-        keeper.claim();
-        keeper
+        checkpointer.claim();
+        checkpointer
     }
 
     fn claim(&mut self) {
@@ -74,17 +74,17 @@ impl Keeper {
     }
 
     /// Whether the last state that was to be kept was not.
-    pub fn is_behind(&self) -> bool {
-        self.behind.load(Relaxed)
+    pub fn last_write_failed(&self) -> bool {
+        self.last_write_failed.load(Relaxed)
     }
 
     /// Whether the checkpoint is this session's.
-    pub fn is_own(&self) -> bool {
+    pub fn owns_checkpoint(&self) -> bool {
         self.claim.is_some()
     }
 
     /// Whether another session of the same task and node has the checkpoint.
-    pub fn is_beside(&self) -> bool {
+    pub fn another_session_owns_it(&self) -> bool {
         self.claim.is_none() && self.checkpoints.holder(&self.key).is_some()
     }
 
@@ -117,7 +117,7 @@ impl Keeper {
         };
         match read {
             Ok(bytes) => {
-                self.known = Snapshot::peek(&bytes[..]).ok().map(|header| header.started_at);
+                self.file_started_at = Snapshot::peek(&bytes[..]).ok().map(|header| header.started_at);
                 Some(bytes)
             }
             Err(e) => {
@@ -128,25 +128,25 @@ impl Keeper {
     }
 
     /// Begins to write the checkpoint, if this session has one. While the last one is still being written it
-    /// is not, see [`Keeper::is_behind`].
+    /// is not, see [`Checkpointer::last_write_failed`].
     pub fn write(&mut self, bytes: Vec<u8>, labels: &Arc<Labels>) {
         let Some(claim) = self.claim.clone() else { return };
         if self.writing.as_ref().is_some_and(|writing| !writing.is_finished()) {
-            self.behind.store(true, Relaxed);
+            self.last_write_failed.store(true, Relaxed);
             return;
         }
         let (checkpoints, key, labels) =
             (Arc::clone(&self.checkpoints), self.key.clone(), Arc::clone(labels));
-        let (blocking, behind) = (self.blocking.clone(), Arc::clone(&self.behind));
-        let (known, alive) = (self.known, self.alive.clone());
-        self.known = Snapshot::peek(&bytes[..]).ok().map(|header| header.started_at);
-        behind.store(false, Relaxed);
+        let (blocking, last_write_failed) = (self.blocking.clone(), Arc::clone(&self.last_write_failed));
+        let (file_started_at, alive) = (self.file_started_at, self.alive.clone());
+        self.file_started_at = Snapshot::peek(&bytes[..]).ok().map(|header| header.started_at);
+        last_write_failed.store(false, Relaxed);
         self.writing = Some(self.blocking.spawn(async move {
             let Ok(_permit) = Arc::clone(&checkpoints.writers).acquire_owned().await else { return };
-            let write =
-                blocking.spawn_blocking(move || checkpoints.write_and_say(&key, &bytes, known, &labels));
+            let write = blocking
+                .spawn_blocking(move || checkpoints.write_and_say(&key, &bytes, file_started_at, &labels));
             if !write.await.is_ok_and(|written| written) {
-                behind.store(true, Relaxed);
+                last_write_failed.store(true, Relaxed);
             }
             // Who has the task next sees what was written, and the host does not stop before.
             drop((claim, alive));

@@ -10,7 +10,7 @@ mod pages;
 mod skipped;
 mod snapshot;
 
-pub use checkpointer::Keeper;
+pub use checkpointer::Checkpointer;
 pub use checkpoints::{Checkpoints, Ending};
 pub(crate) use files::write_whole;
 pub use format::Determinism;

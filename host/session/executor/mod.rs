@@ -23,8 +23,8 @@ use crate::sandbox::SandboxContext;
 use crate::sandbox::SandboxPermit;
 use crate::session::inbox::InboxItem;
 use crate::shared::Shared;
+use crate::state::Checkpointer;
 use crate::state::Ending;
-use crate::state::Keeper;
 use crate::task::{Counts, Task, TaskSpec};
 use crate::udf_node::UdfNode;
 
@@ -67,7 +67,7 @@ pub struct Executor {
     /// Whether it is settled which state the task goes on with.
     pub(crate) initial_state_chosen: bool,
     /// The task's checkpoint.
-    pub(crate) keeper: Option<Keeper>,
+    pub(crate) checkpointer: Option<Checkpointer>,
     /// Set when the session has begun to end.
     pub ending: Ending,
     /// Whether the log says already that no checkpoint could be taken.
@@ -94,7 +94,7 @@ impl Executor {
             labels: Arc::new(labels),
             task: None,
             initial_state_chosen: false,
-            keeper: None,
+            checkpointer: None,
             ending: Ending::default(),
             warned: false,
             request: InitRequest::default(),
@@ -199,7 +199,8 @@ impl Executor {
         let task = Task::start(self.task_spec(routed, Some(permit))).await.map_err(|e| self.describe(&e))?;
         self.task = Some(task);
         let (blocking, alive) = (self.host.compute().clone(), self.host.stopping());
-        self.keeper = Some(Keeper::new(self.host.checkpoints(), &self.labels, &self.ending, blocking, alive));
+        self.checkpointer =
+            Some(Checkpointer::new(self.host.checkpoints(), &self.labels, &self.ending, blocking, alive));
         Ok(())
     }
 
@@ -260,17 +261,17 @@ impl Executor {
     /// Marks on what is taken from now on whether it is of a replay. The time of the data does not tell that: it
     /// may be late.
     fn mark(&mut self) {
-        if let (Some(task), Some(keeper)) = (&mut self.task, &self.keeper) {
-            task.mark_replay(keeper.is_beside());
+        if let (Some(task), Some(checkpointer)) = (&mut self.task, &self.checkpointer) {
+            task.mark_replay(checkpointer.another_session_owns_it());
         }
     }
 
     /// Begins to write a checkpoint.
     fn keep(&mut self, snapshot: Vec<u8>) {
         if self.is_kept()
-            && let Some(keeper) = &mut self.keeper
+            && let Some(checkpointer) = &mut self.checkpointer
         {
-            keeper.write(snapshot, &self.labels);
+            checkpointer.write(snapshot, &self.labels);
         }
     }
 
@@ -309,8 +310,8 @@ impl Executor {
             return Ok(());
         }
         // The one before may still be on its way.
-        if let Some(keeper) = &mut self.keeper {
-            keeper.written().await;
+        if let Some(checkpointer) = &mut self.checkpointer {
+            checkpointer.written().await;
         }
         self.checkpoint().await
     }
@@ -323,13 +324,18 @@ impl Executor {
         if let Some(task) = self.task.take() {
             self.counts = Some(task.counts);
         }
-        self.keeper = None;
+        self.checkpointer = None;
     }
 
     /// Whether there is a state that was not kept yet.
     pub fn is_dirty(&self) -> bool {
-        let Some(keeper) = self.keeper.as_ref().filter(|keeper| keeper.is_own()) else { return false };
-        self.is_kept() && (keeper.is_behind() || self.task.as_ref().is_some_and(Task::has_changed))
+        let Some(checkpointer) =
+            self.checkpointer.as_ref().filter(|checkpointer| checkpointer.owns_checkpoint())
+        else {
+            return false;
+        };
+        self.is_kept()
+            && (checkpointer.last_write_failed() || self.task.as_ref().is_some_and(Task::has_changed))
     }
 
     async fn process(&mut self, run: Run, out: &mut Vec<u8>) -> Result<Outcome, String> {

@@ -39,8 +39,8 @@ impl Executor {
         }
         self.initial_state_chosen = true;
         let mut misfits = Vec::new();
-        let kept = match &mut self.keeper {
-            Some(keeper) => keeper.read(&self.labels).await,
+        let kept = match &mut self.checkpointer {
+            Some(checkpointer) => checkpointer.read(&self.labels).await,
             None => None,
         };
         let mut checkpoint = kept.and_then(|bytes| take_apart(Source::Checkpoint, bytes, &mut misfits));
@@ -139,8 +139,8 @@ impl Executor {
 
     /// Sets a state aside; returns the file, or nothing if that failed.
     async fn set_aside(&mut self, bytes: Vec<u8>) -> String {
-        let Some(keeper) = &self.keeper else { return String::new() };
-        match keeper.set_aside(bytes).await {
+        let Some(checkpointer) = &self.checkpointer else { return String::new() };
+        match checkpointer.set_aside(bytes).await {
             Ok(file) => file.display().to_string(),
             Err(e) => {
                 let err = e.to_string();
