@@ -8,5 +8,5 @@ mod policy;
 mod udf_toml;
 
 pub use limits::{HostLimits, Limits};
-pub use policy::{EdgeCheck, KeepCheckpoints, OnFull, OnMismatch, OnTrap, OnUpdate, Policy, Unwanted};
+pub use policy::{CheckpointPolicy, EdgeCheck, OnFull, OnMismatch, OnTrap, OnUpdate, Policy, Unwanted};
 pub use udf_toml::{Config, Edges, FunctionConfig, LogLevel, SHIPPED, edge_name, is_identifier};

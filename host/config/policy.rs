@@ -106,7 +106,7 @@ pub enum OnUpdate {
 /// `state.checkpoints`: of which tasks the host keeps checkpoints.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum KeepCheckpoints {
+pub enum CheckpointPolicy {
     /// Of those whose data is of now. A replay's is not.
     #[default]
     Live,

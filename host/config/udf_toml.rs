@@ -11,7 +11,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::config::limits::{HostLimits, Limits, PartialLimits};
-use crate::config::policy::{KeepCheckpoints, PartialPolicy, Policy};
+use crate::config::policy::{CheckpointPolicy, PartialPolicy, Policy};
 use crate::protocol::EdgeType;
 use crate::units::{Bytes, Mode, Span};
 
@@ -109,7 +109,7 @@ pub struct Sessions {
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct State {
     /// Of which tasks there are checkpoints.
-    pub checkpoints: KeepCheckpoints,
+    pub checkpoints: CheckpointPolicy,
     /// How old a checkpoint gets while the state changes.
     pub checkpoint_interval: Span,
 }
@@ -117,7 +117,7 @@ pub struct State {
 impl Default for State {
     fn default() -> Self {
         Self {
-            checkpoints: KeepCheckpoints::Live,
+            checkpoints: CheckpointPolicy::Live,
             checkpoint_interval: Span(std::time::Duration::from_secs(30)),
         }
     }

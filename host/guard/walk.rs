@@ -16,7 +16,7 @@ use crate::units::Bytes;
 pub(super) const POINT_COST: u64 = 128;
 
 /// Room for names that is kept from point to point.
-const KEEP_NAMES: usize = 4096;
+const RETAINED_NAMES: usize = 4096;
 
 /// What passed of one call.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -365,7 +365,7 @@ impl Guard {
             (first != second && message[*start..*end] == message[*start_2..*end_2])
                 .then(|| String::from_utf8_lossy(&message[*start..*end]).into_owned())
         });
-        if names.capacity() <= KEEP_NAMES {
+        if names.capacity() <= RETAINED_NAMES {
             self.names = names;
         }
         twice.map_or(Ok(()), |name| Err(ViolationKind::TwoTypes(name)))

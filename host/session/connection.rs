@@ -35,7 +35,7 @@ const OUT_HIGH: usize = 256 * 1024;
 const OUT_FULL: usize = 8 * 1024 * 1024;
 
 /// A buffer that grew beyond this is given back once it is empty.
-const KEEP: usize = 1024 * 1024;
+const RETAINED_CAPACITY: usize = 1024 * 1024;
 
 /// How often Kapacitor is told at least that the session is alive while the sandbox computes or input
 /// waits.
@@ -482,7 +482,7 @@ async fn write_now(writer: &mut Writer, bytes: &[u8]) -> io::Result<usize> {
 
 /// Frees an empty buffer that grew large.
 fn give_back(buffer: &mut Vec<u8>) {
-    if buffer.capacity() > KEEP {
+    if buffer.capacity() > RETAINED_CAPACITY {
         *buffer = Vec::new();
     }
 }

@@ -24,7 +24,7 @@ const MOST_READ: usize = 128 * 1024;
 const ENTRY_COST: usize = 128;
 
 /// A buffer that a message made larger than this is not kept.
-const KEEP: usize = 1024 * 1024;
+const RETAINED_CAPACITY: usize = 1024 * 1024;
 
 /// A run ends after the frame that reaches this length, so that the call deadline bounds a known
 /// amount of work and the guest's input buffer stays small.
@@ -215,7 +215,7 @@ impl Inbox {
         if read > self.sorted {
             self.bytes.copy_within(read.., self.sorted);
             self.bytes.truncate(self.bytes.len() - (read - self.sorted));
-            if self.bytes.capacity() > 4 * KEEP && self.bytes.len() < KEEP {
+            if self.bytes.capacity() > 4 * RETAINED_CAPACITY && self.bytes.len() < RETAINED_CAPACITY {
                 self.bytes = BytesMut::from(&self.bytes[..]);
             }
         }
@@ -377,7 +377,7 @@ impl Inbox {
             Entry::Run { length, run, .. } => {
                 let frames = self.bytes.split_to(length);
                 self.sorted -= length;
-                if length > KEEP {
+                if length > RETAINED_CAPACITY {
                     // The rest moves, so that the large buffer goes with what was in it.
                     self.bytes = BytesMut::from(&self.bytes[..]);
                 }

@@ -66,7 +66,7 @@ pub struct Task {
     /// What is counted.
     pub counts: Counts,
     /// Memory of what is kept for recovery.
-    pub(crate) kept: MemoryReservation,
+    pub(crate) reserved: MemoryReservation,
     /// `None` while it is tried out beside the task that it is to take over from.
     permit: Option<SandboxPermit>,
 }
@@ -125,7 +125,7 @@ impl Task {
             throttle: CpuThrottle::new(limits.cpu_share),
             journal: Journal::new(policy.journal.as_usize()),
             reporter: Reporter::new(Arc::clone(&context.labels), plugin.sha256, skipped),
-            kept: context.budget.reservation(),
+            reserved: context.budget.reservation(),
             sandbox: Some(sandbox),
             in_batch: false,
             batch_points: 0,
@@ -434,15 +434,15 @@ impl Task {
     /// The memory that the task has, and what is kept for it.
     pub(crate) fn recount(&mut self) {
         let kept = (self.journal.size() + self.base.size() + self.taking.size()) as u64;
-        if kept != self.kept.bytes() {
-            self.kept.set(kept);
+        if kept != self.reserved.bytes() {
+            self.reserved.set(kept);
         }
     }
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
-        let kept = Bytes(self.kept.bytes()).to_string();
+        let kept = Bytes(self.reserved.bytes()).to_string();
         log_for!(debug, self.labels(), kept, "sandbox ends");
         self.reporter.flush();
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use prost::Message;
 use sha2::{Digest, Sha256};
 
-use crate::config::KeepCheckpoints;
+use crate::config::CheckpointPolicy;
 use crate::logging::{Labels, log_for};
 use crate::logging::{cut, visible};
 use crate::protocol::Run;
@@ -244,17 +244,17 @@ impl Executor {
         let (bytes, points_seen) = (snapshot.len().to_string(), task.points_seen.to_string());
         log_for!(debug, self.labels, bytes, points_seen, "snapshot given");
         if let Some(state) = state {
-            self.keep(state);
+            self.write_checkpoint(state);
         }
         Ok(snapshot)
     }
 
     /// Whether the task is one whose checkpoints are kept.
-    fn is_kept(&self) -> bool {
+    fn is_checkpointed(&self) -> bool {
         match self.host.config.state.checkpoints {
-            KeepCheckpoints::Never => false,
-            KeepCheckpoints::Always => true,
-            KeepCheckpoints::Live => self.task.as_ref().and_then(Task::is_live) == Some(true),
+            CheckpointPolicy::Never => false,
+            CheckpointPolicy::Always => true,
+            CheckpointPolicy::Live => self.task.as_ref().and_then(Task::is_live) == Some(true),
         }
     }
 
@@ -267,8 +267,8 @@ impl Executor {
     }
 
     /// Begins to write a checkpoint.
-    fn keep(&mut self, snapshot: Vec<u8>) {
-        if self.is_kept()
+    fn write_checkpoint(&mut self, snapshot: Vec<u8>) {
+        if self.is_checkpointed()
             && let Some(checkpointer) = &mut self.checkpointer
         {
             checkpointer.write(snapshot, &self.labels);
@@ -286,7 +286,7 @@ impl Executor {
         let error = match task.checkpoint().await? {
             None => return Ok(()),
             Some(Ok(snapshot)) => {
-                self.keep(snapshot);
+                self.write_checkpoint(snapshot);
                 return Ok(());
             }
             Some(Err(e)) => e.to_string(),
@@ -317,7 +317,7 @@ impl Executor {
     }
 
     fn end_task(&mut self) {
-        let by_time = self.host.config.state.checkpoints == KeepCheckpoints::Live;
+        let by_time = self.host.config.state.checkpoints == CheckpointPolicy::Live;
         if by_time && self.task.as_ref().and_then(Task::is_live) == Some(false) {
             log_for!(debug, self.labels, "no checkpoint, since the data is not of now, as of a replay");
         }
@@ -334,7 +334,7 @@ impl Executor {
         else {
             return false;
         };
-        self.is_kept()
+        self.is_checkpointed()
             && (checkpointer.last_write_failed() || self.task.as_ref().is_some_and(Task::has_changed))
     }
 

@@ -69,7 +69,7 @@ impl Executor {
             match task.restore(&snapshot).await {
                 Ok(()) => {
                     self.say_restored(source, &snapshot, &because);
-                    self.keep_misfits(misfits, "the task goes on with another state").await;
+                    self.set_aside_misfits(misfits, "the task goes on with another state").await;
                     return Ok(());
                 }
                 Err(reason) => {
@@ -87,7 +87,7 @@ impl Executor {
             )
         });
         let then = if refusal.is_some() { "the task does not start" } else { "the task starts clean" };
-        self.keep_misfits(misfits, then).await;
+        self.set_aside_misfits(misfits, then).await;
         refusal.map_or(Ok(()), Err)
     }
 
@@ -151,7 +151,7 @@ impl Executor {
     }
 
     /// Sets aside what does not fit, and warns of it: `then` says what the task does without it.
-    async fn keep_misfits(&mut self, mut misfits: Vec<Misfit>, then: &str) {
+    async fn set_aside_misfits(&mut self, mut misfits: Vec<Misfit>, then: &str) {
         let labels = Arc::clone(&self.labels);
         // Kapacitor's snapshot is often the checkpoint, too.
         misfits.dedup_by(|a, b| a.bytes == b.bytes);
