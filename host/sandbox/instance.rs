@@ -26,13 +26,13 @@ pub struct Sandbox {
     calls: Calls,
     clock: Arc<CallClock>,
     limits: Limits,
-    input: Option<Input>,
+    input: Option<InputBuffer>,
     /// Where in the memory is what the last `udf_process` returned.
     output: Range<usize>,
 }
 
 /// The guest's input buffer: where, and for how many bytes it was asked for.
-pub(crate) type Input = (u32, usize);
+pub(crate) type InputBuffer = (u32, usize);
 
 impl Sandbox {
     /// Makes an instance, up to and including `_initialize` where a plugin has it.
@@ -80,12 +80,12 @@ impl Sandbox {
     }
 
     /// Where the guest's input goes. It belongs to the state of the guest.
-    pub(crate) fn input(&self) -> Option<Input> {
+    pub(crate) fn input(&self) -> Option<InputBuffer> {
         self.input
     }
 
     /// Puts the input back to where it was in the state that the memory was overwritten with.
-    pub(crate) fn set_input(&mut self, input: Option<Input>) {
+    pub(crate) fn set_input(&mut self, input: Option<InputBuffer>) {
         self.input = input;
     }
 
@@ -189,7 +189,7 @@ impl Sandbox {
 
     /// `udf_input` with zero: the host gives the input buffer back, so that what is in it and in the guest's
     /// other buffers need not be part of a snapshot.
-    pub(crate) async fn give_input_back(&mut self) -> Result<(), CallError> {
+    pub(crate) async fn release_input(&mut self) -> Result<(), CallError> {
         if self.input.take().is_some() {
             self.call("udf_input", &self.calls.input.clone(), 0).await?;
         }

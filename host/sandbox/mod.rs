@@ -25,6 +25,6 @@ pub use engine::{Engine, TICK};
 pub use error::CallError;
 pub(crate) use guest::Guest;
 pub use guest_log::GuestLog;
-pub(crate) use instance::Input;
+pub(crate) use instance::InputBuffer;
 pub use instance::Sandbox;
 pub use memory_image::{MemoryDelta, MemoryImage};

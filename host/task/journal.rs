@@ -24,7 +24,7 @@ pub enum Call {
     /// `udf_restore`
     Restore,
     /// `udf_input` with zero
-    GiveInputBack,
+    ReleaseInput,
 }
 
 /// A call as it was made.

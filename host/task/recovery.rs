@@ -269,8 +269,8 @@ impl Task {
                     passed.error.map_or(Ok(frames.len()), Err)?
                 }
                 Call::Snapshot => sandbox.snapshot().await.map_err(|e| e.to_string())?.len(),
-                Call::GiveInputBack => {
-                    sandbox.give_input_back().await.map_err(|e| e.to_string())?;
+                Call::ReleaseInput => {
+                    sandbox.release_input().await.map_err(|e| e.to_string())?;
                     0
                 }
                 Call::Restore => {

@@ -1,7 +1,7 @@
 //! From where a sandbox can be brought back.
 
 use crate::guard::Guard;
-use crate::sandbox::{Determinism, DeterminismState, Input, MemoryDelta};
+use crate::sandbox::{Determinism, DeterminismState, InputBuffer, MemoryDelta};
 
 /// From where a sandbox can be brought back.
 pub(crate) struct Base {
@@ -16,7 +16,7 @@ pub(crate) struct Base {
 /// A sandbox between two calls, and what belongs to it.
 pub(super) struct Saved {
     pub(super) state: MemoryDelta,
-    pub(super) input: Option<Input>,
+    pub(super) input: Option<InputBuffer>,
     pub(super) guard: Guard,
     pub(super) points_seen: u64,
 }

@@ -118,7 +118,7 @@ impl Task {
     async fn take_now(&mut self) -> Result<Result<Vec<u8>, SnapshotError>, String> {
         if !self.plugin.own_format {
             if self.plugin.memory_image.is_ok() {
-                self.give_input_back().await?;
+                self.release_input().await?;
             }
             return Ok(self.memory_snapshot());
         }
@@ -155,11 +155,11 @@ impl Task {
     }
 
     /// Has the plugin give up its buffers, which are most of the memory that a few groups take.
-    async fn give_input_back(&mut self) -> Result<(), String> {
+    async fn release_input(&mut self) -> Result<(), String> {
         let Some(sandbox) = &mut self.sandbox else { return Ok(()) };
-        match sandbox.give_input_back().await {
+        match sandbox.release_input().await {
             Ok(()) => {
-                let entry = JournalEntry { call: Call::GiveInputBack, input: &[], returned: None };
+                let entry = JournalEntry { call: Call::ReleaseInput, input: &[], returned: None };
                 self.remember(entry, 0, self.context.clock.used());
                 Ok(())
             }
