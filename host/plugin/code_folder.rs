@@ -25,8 +25,8 @@ impl CodeFolder {
     /// When there is not even a temporary folder.
     pub fn open(state_dir: &Path, make: bool) -> io::Result<(Self, Option<String>)> {
         let folder = std::path::absolute(state_dir)?.join("compiled");
-        let made = if make { make_own(&folder) } else { Ok(()) };
-        match made.and_then(|()| own(&folder)) {
+        let made = if make { make_private(&folder) } else { Ok(()) };
+        match made.and_then(|()| check_private(&folder)) {
             Ok(()) => Ok((Self { path: folder, _temporary: None }, None)),
             Err(reason) => {
                 let temporary = tempfile::Builder::new().prefix("kapacitor-wasm-").tempdir()?;
@@ -44,7 +44,7 @@ impl CodeFolder {
 }
 
 /// Makes a folder that nobody else can write to, if it is not there.
-fn make_own(folder: &Path) -> Result<(), String> {
+fn make_private(folder: &Path) -> Result<(), String> {
     make_private_folder(folder).map_err(|e| e.to_string())
 }
 
@@ -53,7 +53,7 @@ pub(super) fn make_private_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// Whether nobody else can write to a folder.
-fn own(folder: &Path) -> Result<(), String> {
+fn check_private(folder: &Path) -> Result<(), String> {
     let found = fs::symlink_metadata(folder).map_err(|e| e.to_string())?;
     if !found.is_dir() || found.uid() != rustix::process::geteuid().as_raw() || found.mode() & 0o022 != 0 {
         return Err("must be a folder of this user that nobody else can write to".to_owned());

@@ -62,8 +62,8 @@ impl Compiler {
         check_header(&bytes)?;
         let deadline = self.limits.compile_deadline;
         // Nor does a file that one has compiled within these limits before.
-        let mark = self.mark(sha256);
-        let known = mark.exists();
+        let marker = self.passed_limits_marker(sha256);
+        let known = marker.exists();
         if let Some(program) = self.program.as_ref().filter(|_| !known) {
             let apart = self.compile_apart(program, &bytes);
             match tokio::time::timeout(deadline.0, apart).await {
@@ -82,8 +82,10 @@ impl Compiler {
             Ok(Ok(compiled)) => {
                 if compiled.is_ok() && !known && self.program.is_some() {
                     // Without it the next start takes a little longer.
-                    let _ =
-                        mark.parent().map_or(Ok(()), make_private_folder).and_then(|()| fs::write(&mark, ""));
+                    let _ = marker
+                        .parent()
+                        .map_or(Ok(()), make_private_folder)
+                        .and_then(|()| fs::write(&marker, ""));
                 }
                 compiled
             }
@@ -95,7 +97,7 @@ impl Compiler {
 
     /// The file whose existence says that bytes with this hash have been compiled within these limits by this
     /// version of the host. It lies beside the machine code, so it is trusted as much.
-    fn mark(&self, sha256: &[u8; 32]) -> PathBuf {
+    fn passed_limits_marker(&self, sha256: &[u8; 32]) -> PathBuf {
         let HostLimits { compile_deadline, compile_memory, .. } = self.limits;
         let mut key = Sha256::new();
         key.update(format!(
@@ -125,10 +127,10 @@ impl Compiler {
             // It may have ended already, which its status says.
             let _ = stdin.write_all(bytes).await;
         }
-        self.judge(child.wait().await.map_err(AdmissionErrorKind::Read)?)
+        self.outcome_of(child.wait().await.map_err(AdmissionErrorKind::Read)?)
     }
 
-    fn judge(&self, status: ExitStatus) -> Result<(), AdmissionErrorKind> {
+    fn outcome_of(&self, status: ExitStatus) -> Result<(), AdmissionErrorKind> {
         const PANIC: i32 = 101;
         match (status.code(), status.signal().and_then(Signal::from_named_raw)) {
             // What it refused is refused here again, with the reason.
