@@ -61,8 +61,8 @@ pub struct Inbox {
     /// How many bytes are in runs.
     sorted: usize,
     /// How many requests are in `entries`, and their bytes.
-    waiting_requests: usize,
-    requests: usize,
+    request_count: usize,
+    request_bytes: usize,
     /// Whether a batch is open after the last entry.
     in_batch: bool,
     /// Whether what arrives is dropped until the batch ends, since its beginning was.
@@ -99,8 +99,8 @@ impl Inbox {
             room: LEAST_READ,
             offered: (0, 0),
             sorted: 0,
-            waiting_requests: 0,
-            requests: 0,
+            request_count: 0,
+            request_bytes: 0,
             in_batch: false,
             dropping: false,
             dropped: 0,
@@ -117,7 +117,7 @@ impl Inbox {
     }
 
     fn queued(&self) -> usize {
-        self.sorted + self.requests + self.entries.len() * ENTRY_COST
+        self.sorted + self.request_bytes + self.entries.len() * ENTRY_COST
     }
 
     /// Whether more should be read now. False when enough waits for the sandbox, and nothing of it or
@@ -328,8 +328,8 @@ impl Inbox {
     }
 
     fn put_request(&mut self, length: usize, message: Box<RequestMessage>) {
-        self.waiting_requests += 1;
-        self.requests += length;
+        self.request_count += 1;
+        self.request_bytes += length;
         self.entries.push_back(Entry::Request { length, message });
     }
 
@@ -338,7 +338,7 @@ impl Inbox {
     /// A snapshot from the middle of a batch would be of no use: whoever gets it back begins with
     /// another batch.
     pub fn holds_snapshot(&self) -> bool {
-        !self.held.is_empty() || (self.waiting_requests > 0 && self.snapshot_behind_data().is_some())
+        !self.held.is_empty() || (self.request_count > 0 && self.snapshot_behind_data().is_some())
     }
 
     /// Lets snapshot requests wait for the end of their batch no longer.
@@ -384,8 +384,8 @@ impl Inbox {
                 Some(InboxItem::Run(Run { frames: frames.freeze(), ..run }))
             }
             Entry::Request { length, message } => {
-                self.waiting_requests -= 1;
-                self.requests -= length;
+                self.request_count -= 1;
+                self.request_bytes -= length;
                 Some(InboxItem::Request(message))
             }
         }
