@@ -6,7 +6,7 @@
 //! them would be mispredicted as often as their lengths change. Text is read in pieces of sixteen bytes, whatever
 //! comes behind it.
 
-use super::field_types::{Seen, TYPES, one_of_64};
+use super::field_types::{NameSets, TYPES, one_of_64};
 use super::violation::MAX_ENTRIES;
 use crate::protocol::wire::VARINT;
 
@@ -64,7 +64,7 @@ fn message_at(frames: &[u8], pos: usize) -> Option<(usize, usize)> {
 
 /// What was found on the way through a point.
 #[derive(Default)]
-struct Found {
+struct PointScan {
     /// Not zero if something is not as it should be.
     wrong: u64,
     /// The highest bit is set if a number is not finite.
@@ -82,7 +82,7 @@ fn check(frames: &[u8], from: usize, end: usize) -> Option<()> {
     let frames = &frames[..frames.len().min(end + BEHIND)];
     let behind = frames.len() - end;
     let mut rest = frames.get(from..)?;
-    let mut found = Found::default();
+    let mut found = PointScan::default();
     if let [TIME, time @ ..] = rest {
         rest = &time[varint_length(time.first_chunk()?)?..];
     }
@@ -128,7 +128,7 @@ fn entry(rest: &[u8], tag: u8) -> Option<(usize, usize, &[u8])> {
     Some(((head >> 8 & 0xff) as usize, key, rest.get(4 + key..)?))
 }
 
-impl Found {
+impl PointScan {
     /// The entry of a double under a name of at most sixteen bytes: how many. The entry has thirteen more.
     #[inline(always)]
     fn look_at_short_double(&mut self, rest: &[u8]) -> Option<usize> {
@@ -205,8 +205,8 @@ fn short_field(rest: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 }
 
 /// The sets of the field names of a point that was checked.
-fn sets_of(mut point: &[u8]) -> Seen {
-    let mut seen = Seen::default();
+fn sets_of(mut point: &[u8]) -> NameSets {
+    let mut seen = NameSets::default();
     while let [tag, rest @ ..] = point {
         if tag & 7 == VARINT {
             let length = rest.iter().position(|byte| *byte < 0x80).map_or(rest.len(), |last| last + 1);

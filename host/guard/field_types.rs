@@ -2,7 +2,7 @@
 
 /// What the fields of a point have been so far.
 #[derive(Default)]
-pub(super) struct Seen {
+pub(super) struct NameSets {
     /// For each of the four types a set of the field names, hashed to 64 values: when no two of the
     /// sets have a value in common, no name has two types.
     pub(super) sets: [u64; 4],
@@ -10,7 +10,7 @@ pub(super) struct Seen {
     pub(super) not_finite: bool,
 }
 
-impl Seen {
+impl NameSets {
     /// Whether a name may have two types: then the names have to be looked at.
     pub(super) fn may_have_two_types(&self) -> bool {
         let [a, b, c, d] = self.sets;

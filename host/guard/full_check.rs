@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::fast_path::high_bits;
-use super::field_types::{Seen, one_of_64};
+use super::field_types::{NameSets, one_of_64};
 use super::violation::{MAX_ENTRIES, ViolationKind};
 use crate::protocol::wire::{FIXED64, Fields, LEN, VARINT, WireField};
 
@@ -77,8 +77,8 @@ fn utf8(bytes: &[u8], name: &'static str) -> Result<(), ViolationKind> {
 
 /// Checks a point.
 #[inline(never)]
-pub(super) fn point_of_any_form(message: &[u8]) -> Result<Seen, ViolationKind> {
-    let (mut seen, mut rest, mut entries) = (Seen::default(), message, 0);
+pub(super) fn point_of_any_form(message: &[u8]) -> Result<NameSets, ViolationKind> {
+    let (mut seen, mut rest, mut entries) = (NameSets::default(), message, 0);
     while !rest.is_empty() {
         entries += 1;
         if entries > MAX_ENTRIES {
@@ -90,7 +90,7 @@ pub(super) fn point_of_any_form(message: &[u8]) -> Result<Seen, ViolationKind> {
 }
 
 /// Checks the first field of a point and returns what follows.
-fn field_of_any_form<'a>(message: &'a [u8], seen: &mut Seen) -> Result<&'a [u8], ViolationKind> {
+fn field_of_any_form<'a>(message: &'a [u8], seen: &mut NameSets) -> Result<&'a [u8], ViolationKind> {
     let mut fields = Fields::new(message);
     let field = fields.next().ok().flatten().ok_or(ViolationKind::Malformed("point"))?;
     match field.number {
@@ -156,7 +156,7 @@ pub(super) fn not_finite(message: &[u8]) -> HashSet<&[u8]> {
     names
 }
 
-/// Checks one map entry with values of `wire_type`, and returns the set of its key: see [`Seen`].
+/// Checks one map entry with values of `wire_type`, and returns the set of its key: see [`NameSets`].
 fn entry(field: WireField<'_>, name: &'static str, wire_type: u8) -> Result<u64, ViolationKind> {
     if field.wire_type != LEN {
         return Err(ViolationKind::Malformed(name));

@@ -344,7 +344,7 @@ impl Guard {
         })
     }
 
-    /// The exact check behind the sets of [`Seen`].
+    /// The exact check behind the sets of [`NameSets`].
     pub(super) fn one_type_each(&mut self, message: &[u8]) -> Result<(), ViolationKind> {
         let mut names = mem::take(&mut self.names);
         names.clear();
