@@ -21,12 +21,12 @@ const TIMEOUT: &str = "10s";
 
 /// Loads everything and prints a table of the functions, and what is wrong.
 pub fn check(config: Config) -> Result<ExitCode> {
-    let host = Shared::load(config, &looking())?;
-    let loaded = host.plugins();
+    let shared = Shared::load(config, &looking())?;
+    let loaded = shared.plugins();
     let mut table = table(&["function", "plugin", "edges", "options", "snapshots"]);
     let mut problems = Vec::new();
-    for function in host.functions.values() {
-        if let Err(problem) = endpoint::check(&host.config, &function.name) {
+    for function in shared.functions.values() {
+        if let Err(problem) = endpoint::check(&shared.config, &function.name) {
             problems.push(format!("{problem:#}"));
         }
         let info = function.info(&loaded);
@@ -56,7 +56,7 @@ pub fn check(config: Config) -> Result<ExitCode> {
                 None => problems.push(format!(
                     "function `{}`: there is no plugin `{name}`: put {name}.wasm into {}",
                     function.name,
-                    host.config.plugins_dir.display()
+                    shared.config.plugins_dir.display()
                 )),
             }
         }
@@ -88,15 +88,15 @@ pub fn check(config: Config) -> Result<ExitCode> {
                 }
             }
         }
-        if !is_identifier(name) && !host.functions.values().any(|f| f.named_plugins().any(|p| p == name)) {
+        if !is_identifier(name) && !shared.functions.values().any(|f| f.named_plugins().any(|p| p == name)) {
             writeln!(
                 report,
                 "note: a TICKscript can't call @{name}(): rename {name}.wasm, or add a [functions.NAME] with plugin = \"{name}\""
             )?;
         }
     }
-    if host.functions.is_empty() {
-        problems.push(format!("{}: no .wasm file there", host.config.plugins_dir.display()));
+    if shared.functions.is_empty() {
+        problems.push(format!("{}: no .wasm file there", shared.config.plugins_dir.display()));
     }
     problems.dedup();
     for problem in &problems {
@@ -108,12 +108,12 @@ pub fn check(config: Config) -> Result<ExitCode> {
 
 /// Prints the `[udf.functions.*]` stanza.
 pub fn config(settings: &Settings, stdio: bool) -> Result<ExitCode> {
-    let host = Shared::load(settings.load()?, &looking())?;
+    let shared = Shared::load(settings.load()?, &looking())?;
     let mut stanza = format!(
         "# kapacitor-wasm {}: into kapacitor.conf, and restart Kapacitor.\n",
         env!("CARGO_PKG_VERSION")
     );
-    for name in host.functions.keys() {
+    for name in shared.functions.keys() {
         write!(stanza, "\n[udf.functions.{name}]\n")?;
         if stdio {
             let program = std::env::current_exe()?;
@@ -126,13 +126,13 @@ pub fn config(settings: &Settings, stdio: bool) -> Result<ExitCode> {
             let args: Vec<String> = args.iter().map(|arg| format!("{arg:?}")).collect();
             writeln!(stanza, "prog = {:?}\nargs = [{}]", program.display().to_string(), args.join(", "))?;
         } else {
-            let socket = std::path::absolute(socket_path(&host.config, name))?;
+            let socket = std::path::absolute(socket_path(&shared.config, name))?;
             writeln!(stanza, "socket = {:?}", socket.display().to_string())?;
         }
         writeln!(stanza, "timeout = \"{TIMEOUT}\"")?;
     }
     std::io::stdout().write_all(stanza.as_bytes())?;
-    for refusal in host.plugins().values().filter_map(|plugin| plugin.as_ref().err()) {
+    for refusal in shared.plugins().values().filter_map(|plugin| plugin.as_ref().err()) {
         eprintln!("kapacitor-wasm: {refusal}");
     }
     Ok(ExitCode::SUCCESS)

@@ -32,11 +32,11 @@ pub fn sockets(config: Config, mode: &Mode, inherited: InheritedSockets) -> Resu
         warn!(err = e.to_string(), "systemd was not told that the sockets are there, and may wait for it");
     }
     let stop = serving.stop_signals()?;
-    let host = serving.host();
-    host.load_plugins(|_| true)?;
+    let shared = serving.shared();
+    shared.load_plugins(|_| true)?;
     serving.follow_files();
-    let functions = host.functions.len().to_string();
-    info!(functions, socket_dir = host.config.socket_dir.display().to_string(), "ready");
+    let functions = shared.functions.len().to_string();
+    info!(functions, socket_dir = shared.config.socket_dir.display().to_string(), "ready");
     serving.wait(stop);
     info!("stopping");
     serving.stop();
@@ -45,7 +45,7 @@ pub fn sockets(config: Config, mode: &Mode, inherited: InheritedSockets) -> Resu
 
 /// All functions, each served on its socket in the background until this is dropped.
 pub struct Serving {
-    host: Arc<Shared>,
+    shared: Arc<Shared>,
     /// There until it is dropped.
     runtime: Option<Runtime>,
 }
@@ -59,35 +59,35 @@ impl Serving {
         fs::create_dir_all(folder).with_context(|| {
             format!("{}: the folder can't be made: set socket-dir or --socket-dir", folder.display())
         })?;
-        let host = Arc::new(Shared::new(config, mode)?);
-        ensure_functions(&host)?;
+        let shared = Arc::new(Shared::new(config, mode)?);
+        ensure_functions(&shared)?;
         // The sockets belong to the runtime's event loop.
         let entered = runtime.enter();
         let activated = !inherited.is_empty();
-        let sockets: Vec<_> = host
+        let sockets: Vec<_> = shared
             .functions
             .values()
             .map(|function| {
-                Ok((socket(&host.config, function, &mut inherited, activated)?, Arc::clone(function)))
+                Ok((socket(&shared.config, function, &mut inherited, activated)?, Arc::clone(function)))
             })
             .collect::<Result<_>>()?;
         inherited.close();
         for (socket, function) in sockets {
-            tokio::spawn(socket.serve(Arc::clone(&host), function));
+            tokio::spawn(socket.serve(Arc::clone(&shared), function));
         }
         drop(entered);
-        Ok(Self { host, runtime: Some(runtime) })
+        Ok(Self { shared, runtime: Some(runtime) })
     }
 
     /// What is served.
-    pub fn host(&self) -> &Shared {
-        &self.host
+    pub fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// Loads plugins whose files change from now on.
     fn follow_files(&self) {
         if let Some(runtime) = &self.runtime {
-            runtime.spawn(plugin::watch(Arc::clone(self.host.library())));
+            runtime.spawn(plugin::watch(Arc::clone(self.shared.library())));
         }
     }
 
@@ -113,8 +113,8 @@ impl Serving {
     fn stop(mut self) {
         if let Some(runtime) = self.runtime.take() {
             // One to finish what was read, one to keep the state.
-            let most = 2 * self.host.config.sessions.drain_deadline.0 + GRACE;
-            let stopped = runtime.block_on(async { tokio::time::timeout(most, self.host.stop()).await });
+            let most = 2 * self.shared.config.sessions.drain_deadline.0 + GRACE;
+            let stopped = runtime.block_on(async { tokio::time::timeout(most, self.shared.stop()).await });
             if stopped.is_err() {
                 warn!("some sessions did not end in time, the last of their state may not be kept");
             }
@@ -157,11 +157,11 @@ fn socket(
 /// # Errors
 ///
 /// Says which folder is empty.
-pub fn ensure_functions(host: &Shared) -> Result<()> {
-    if host.functions.is_empty() {
+pub fn ensure_functions(shared: &Shared) -> Result<()> {
+    if shared.functions.is_empty() {
         bail!(
             "{}: no .wasm file there, so there is nothing to serve: put a plugin into it, or set plugins-dir",
-            host.config.plugins_dir.display()
+            shared.config.plugins_dir.display()
         );
     }
     Ok(())
@@ -177,20 +177,20 @@ pub fn stdio(config: Config, mode: &Mode, function: &str) -> Result<ExitCode> {
         let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
         Ok::<_, anyhow::Error>((reader, writer, signals))
     })?;
-    let host = Arc::new(Shared::new(config, mode)?);
-    let function = host.function(function)?;
+    let shared = Arc::new(Shared::new(config, mode)?);
+    let function = shared.function(function)?;
     // Kapacitor is told of life while its plugin is loaded.
-    let (loading, loaded) = (Arc::clone(&host), Arc::clone(&function));
+    let (loading, loaded) = (Arc::clone(&shared), Arc::clone(&function));
     thread::Builder::new().name("load".to_owned()).spawn(move || {
         if let Err(e) = loading.load_for(&loaded) {
             error!(function = loaded.name.as_str(), err = format!("{e:#}"), "plugins can't be loaded");
         }
     })?;
-    let most = host.config.sessions.drain_deadline.0 + GRACE;
+    let most = shared.config.sessions.drain_deadline.0 + GRACE;
     runtime.block_on(async {
-        Session::new(Arc::clone(&host), function, reader, writer).run().await;
+        Session::new(Arc::clone(&shared), function, reader, writer).run().await;
         // The state may still be being written.
-        let _ = tokio::time::timeout(most, host.stop()).await;
+        let _ = tokio::time::timeout(most, shared.stop()).await;
     });
     runtime.shutdown_timeout(Duration::from_secs(1));
     Ok(ExitCode::SUCCESS)

@@ -102,9 +102,9 @@ impl Socket {
 
     /// Accepts connections, each a session of its own: for ever, or until the host is to stop if there
     /// is a next one to answer them.
-    pub async fn serve(self, host: Arc<Shared>, function: Arc<Function>) {
+    pub async fn serve(self, shared: Arc<Shared>, function: Arc<Function>) {
         // The host stops when nobody holds a receiver any more.
-        let mut stopping = self.owned_by_systemd.then(|| host.stopping());
+        let mut stopping = self.owned_by_systemd.then(|| shared.stopping());
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -114,8 +114,8 @@ impl Socket {
             match accepted {
                 Ok((stream, _)) => {
                     let (reader, writer) = stream.into_split();
-                    let (host, function) = (Arc::clone(&host), Arc::clone(&function));
-                    tokio::spawn(Session::new(host, function, Box::new(reader), Box::new(writer)).run());
+                    let (shared, function) = (Arc::clone(&shared), Arc::clone(&function));
+                    tokio::spawn(Session::new(shared, function, Box::new(reader), Box::new(writer)).run());
                 }
                 Err(e) => {
                     // Out of file descriptors, most likely: others will close theirs.

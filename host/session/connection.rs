@@ -117,14 +117,14 @@ enum Stage {
 
 impl Session {
     /// A connection to `function`.
-    pub fn new(host: Arc<Shared>, function: Arc<Function>, reader: Reader, writer: Writer) -> Self {
-        let limits = host.config.sessions;
-        let checkpoint_interval = host.config.state.checkpoint_interval.0;
-        let stopping = host.stopping();
-        let compute = host.compute().clone();
+    pub fn new(shared: Arc<Shared>, function: Arc<Function>, reader: Reader, writer: Writer) -> Self {
+        let limits = shared.config.sessions;
+        let checkpoint_interval = shared.config.state.checkpoint_interval.0;
+        let stopping = shared.stopping();
+        let compute = shared.compute().clone();
         let on_full = function.policy.on_full;
         let room = InboxLimits { message: limits.message, queue: limits.queue, on_full };
-        let executor = Box::new(Executor::new(host, function));
+        let executor = Box::new(Executor::new(shared, function));
         let ending = Arc::clone(&executor.ending);
         Self {
             reader,

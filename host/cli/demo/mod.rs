@@ -88,7 +88,7 @@ pub fn demo(options: &Options) -> Result<ExitCode> {
     let folder = temporary_folder()?;
     let serving =
         Serving::start(config(options, folder.path())?, &Mode::default(), InheritedSockets::default())?;
-    serving.host().load_plugins(|_| true)?;
+    serving.shared().load_plugins(|_| true)?;
 
     let averages = Task {
         id: "demo_averages",
@@ -101,7 +101,7 @@ pub fn demo(options: &Options) -> Result<ExitCode> {
         ],
     };
     let stream = points.iter().map(|point| vec![RequestMessage::Point(point.clone())]).collect();
-    let averages = averages.play(serving.host(), stream)?;
+    let averages = averages.play(serving.shared(), stream)?;
     outcome.take_averages(&averages.data, "mean");
 
     let outliers = Task {
@@ -110,7 +110,7 @@ pub fn demo(options: &Options) -> Result<ExitCode> {
         edges: Edges { wants: Batch, provides: Batch },
         options: vec![text("field", &options.field), option("scale", Value::DoubleValue(SCALE))],
     };
-    let outliers = outliers.play(serving.host(), windows::cut(&points, WINDOW))?;
+    let outliers = outliers.play(serving.shared(), windows::cut(&points, WINDOW))?;
     outcome.take_outliers(&outliers.data);
     drop(serving);
 
@@ -132,17 +132,17 @@ struct Task {
 }
 
 impl Task {
-    fn play(self, host: &Shared, units: Vec<Vec<RequestMessage>>) -> Result<Played> {
+    fn play(self, shared: &Shared, units: Vec<Vec<RequestMessage>>) -> Result<Played> {
         let Self { id, plugin, edges, options } = self;
-        match host.plugins().get(plugin) {
+        match shared.plugins().get(plugin) {
             Some(Ok(_)) => {}
             Some(Err(refusal)) => bail!("plugin {refusal}"),
             None => bail!(
                 "no plugin {plugin} in {}: put {plugin}.wasm there, or choose another folder with --plugins-dir",
-                host.config.plugins_dir.display()
+                shared.config.plugins_dir.display()
             ),
         }
-        let socket = socket_path(&host.config, plugin);
+        let socket = socket_path(&shared.config, plugin);
         play::info(&socket, edges)
             .and_then(|()| play::play(&socket, id, options, units))
             .with_context(|| format!("task {id} with plugin {plugin}"))

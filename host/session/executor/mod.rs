@@ -59,7 +59,7 @@ pub enum Outcome {
 
 /// The executor of one session.
 pub struct Executor {
-    pub(crate) host: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) function: Arc<Function>,
     /// Whose log lines these are; complete once a task is known.
     pub labels: Arc<Labels>,
@@ -84,12 +84,12 @@ pub struct Executor {
 
 impl Executor {
     /// The executor of a connection to `function`.
-    pub fn new(host: Arc<Shared>, function: Arc<Function>) -> Self {
+    pub fn new(shared: Arc<Shared>, function: Arc<Function>) -> Self {
         let udf = UdfNode { function: function.name.clone(), ..UdfNode::default() };
         let labels = Labels { udf, ..Labels::default() };
         let clock = CallClock::new();
         Self {
-            host,
+            shared,
             function,
             labels: Arc::new(labels),
             task: None,
@@ -135,9 +135,9 @@ impl Executor {
         match request {
             RequestMessage::Info(_) => {
                 let names: Vec<_> = self.function.named_plugins().collect();
-                self.host.library().wait_until_loaded(&names).await;
-                let info = self.function.info(&self.host.plugins());
-                self.host.announced().announce(&self.function.name, &info, self.host.compute());
+                self.shared.library().wait_until_loaded(&names).await;
+                let info = self.function.info(&self.shared.plugins());
+                self.shared.announced().announce(&self.function.name, &info, self.shared.compute());
                 put_response(ResponseMessage::Info(info), out);
             }
             RequestMessage::Init(request) => return Ok(self.init(request, out).await),
@@ -187,27 +187,27 @@ impl Executor {
             return Err("a second init on the same connection".to_owned());
         }
         if let Some(name) = self.function.chosen(&request)
-            && !matches!(self.host.plugins().get(&name), Some(Ok(_)))
+            && !matches!(self.shared.plugins().get(&name), Some(Ok(_)))
         {
-            self.host.library().look_for(&name).await;
+            self.shared.library().look_for(&name).await;
         }
-        self.generation = self.host.library().generation();
+        self.generation = self.shared.library().generation();
         let routed = self.route(request.clone())?;
         self.request = request;
         self.labels = Arc::new(Labels { plugin: routed.plugin.name.clone(), ..Labels::clone(&self.labels) });
-        let permit = self.host.budget().permit(routed.plugin.min_memory).map_err(|e| self.describe(&e))?;
+        let permit = self.shared.budget().permit(routed.plugin.min_memory).map_err(|e| self.describe(&e))?;
         let task = Task::start(self.task_spec(routed, Some(permit))).await.map_err(|e| self.describe(&e))?;
         self.task = Some(task);
-        let (blocking, alive) = (self.host.compute().clone(), self.host.stopping());
+        let (blocking, alive) = (self.shared.compute().clone(), self.shared.stopping());
         self.checkpointer =
-            Some(Checkpointer::new(self.host.checkpoints(), &self.labels, &self.ending, blocking, alive));
+            Some(Checkpointer::new(self.shared.checkpoints(), &self.labels, &self.ending, blocking, alive));
         Ok(())
     }
 
     /// The plugin for a task.
     pub(crate) fn route(&self, request: InitRequest) -> Result<Routed, String> {
-        let told = self.host.announced().get(&self.function.name);
-        self.function.route(request, &self.host.plugins(), told.as_ref())
+        let told = self.shared.announced().get(&self.function.name);
+        self.function.route(request, &self.shared.plugins(), told.as_ref())
     }
 
     /// What a task of this session is made of.
@@ -220,7 +220,7 @@ impl Executor {
             limits: self.function.limits,
             clock: Arc::clone(&self.clock),
             determinism: Determinism::new(rand::random()),
-            budget: Arc::clone(self.host.budget()),
+            budget: Arc::clone(self.shared.budget()),
         };
         TaskSpec {
             plugin,
@@ -228,7 +228,7 @@ impl Executor {
             policy: self.function.policy,
             request: request.encode_to_vec(),
             options_sha256: Sha256::digest(options.encode_to_vec()).into(),
-            skipped: Arc::clone(self.host.skipped()),
+            skipped: Arc::clone(self.shared.skipped()),
             permit,
         }
     }
@@ -237,7 +237,7 @@ impl Executor {
     async fn snapshot(&mut self) -> Result<Vec<u8>, String> {
         self.choose_initial_state(None).await?;
         self.mark();
-        let most = self.host.config.sessions.message;
+        let most = self.shared.config.sessions.message;
         // Kapacitor keeps no empty snapshot, which is right for a task that has no state.
         let Some(task) = &mut self.task else { return Ok(Vec::new()) };
         let (snapshot, state) = task.snapshot(most).await?;
@@ -251,7 +251,7 @@ impl Executor {
 
     /// Whether the task is one whose checkpoints are kept.
     fn is_checkpointed(&self) -> bool {
-        match self.host.config.state.checkpoints {
+        match self.shared.config.state.checkpoints {
             CheckpointPolicy::Never => false,
             CheckpointPolicy::Always => true,
             CheckpointPolicy::Live => self.task.as_ref().and_then(Task::is_live) == Some(true),
@@ -317,7 +317,7 @@ impl Executor {
     }
 
     fn end_task(&mut self) {
-        let by_time = self.host.config.state.checkpoints == CheckpointPolicy::Live;
+        let by_time = self.shared.config.state.checkpoints == CheckpointPolicy::Live;
         if by_time && self.task.as_ref().and_then(Task::is_live) == Some(false) {
             log_for!(debug, self.labels, "no checkpoint, since the data is not of now, as of a replay");
         }
@@ -340,7 +340,7 @@ impl Executor {
 
     async fn process(&mut self, run: Run, out: &mut Vec<u8>) -> Result<Outcome, String> {
         self.choose_initial_state(None).await?;
-        if self.generation != self.host.library().generation() && self.update(&run, out).await? {
+        if self.generation != self.shared.library().generation() && self.update(&run, out).await? {
             return Ok(Outcome::Continue);
         }
         let Some(task) = &mut self.task else {

@@ -26,8 +26,8 @@ impl Executor {
             // The new version would get, or have begun, the rest of a batch only.
             return Ok(false);
         }
-        self.generation = self.host.library().generation();
-        let plugins = self.host.plugins();
+        self.generation = self.shared.library().generation();
+        let plugins = self.shared.plugins();
         let new = match plugins.get(&task.plugin.name) {
             Some(Ok(new)) if new.sha256 != task.plugin.sha256 => Arc::clone(new),
             _ => return Ok(false),
