@@ -45,7 +45,7 @@ enum Command {
         settings: Settings,
     },
     /// Print what was skipped because a plugin failed at it, oldest first.
-    SkippedRecords(Settings),
+    Skipped(Settings),
     /// List, show, export, import, drop and compare the states of tasks.
     State(state::Options),
     /// Play a recording to the plugins as Kapacitor would, and show what comes out.
@@ -69,7 +69,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Check(settings) => check::check(settings.load()?),
         Command::Config { systemd: true, settings, .. } => systemd::config(settings.load()?),
         Command::Config { stdio, settings, .. } => check::config(&settings, stdio),
-        Command::SkippedRecords(settings) => skipped::skipped(&settings.load()?),
+        Command::Skipped(settings) => skipped::skipped(&settings.load()?),
         Command::State(options) => state::state(&options),
         Command::Demo(options) => demo::demo(&options),
         Command::Compile(options) => compile::compile(&options),

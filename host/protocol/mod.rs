@@ -2,11 +2,13 @@
 //!
 //! Uses `units` only. [`frame`] and [`wire`] read bytes in place and decode as little as they can.
 
+mod batch_cursor;
 pub mod client;
 pub(crate) mod frame;
 mod messages;
 mod run;
 pub mod wire;
 
+pub(crate) use batch_cursor::BatchCursor;
 pub use messages::*;
 pub(crate) use run::Run;

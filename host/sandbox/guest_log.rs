@@ -61,8 +61,8 @@ pub struct GuestLog {
     dropped: u64,
     /// Why the guest is about to trap.
     panic: String,
-    /// Whether the guest does what it has done before, and has said all of it.
-    again: bool,
+    /// Whether the guest repeats what it has logged before.
+    muted: bool,
 }
 
 /// The log of one sandbox, as its store and its WASI streams share it.
@@ -78,7 +78,7 @@ impl GuestLog {
             logged: 0,
             dropped: 0,
             panic: String::new(),
-            again: false,
+            muted: false,
         }))
     }
 
@@ -87,9 +87,10 @@ impl GuestLog {
         mem::take(&mut lock(log).panic)
     }
 
-    /// From now on the guest does again what it has done before, or not any more.
-    pub fn set_again(log: &SharedLog, again: bool) {
-        lock(log).again = again;
+    /// Mutes the log until the guard is dropped: the guest repeats what it has logged before.
+    pub fn mute(log: &SharedLog) -> MuteGuard {
+        lock(log).muted = true;
+        MuteGuard(Arc::clone(log))
     }
 
     /// A WASI stream whose lines go to `log`.
@@ -105,7 +106,7 @@ impl GuestLog {
         if level == Level::Panic {
             text.clone_into(&mut self.panic);
         }
-        if self.again {
+        if self.muted {
             return;
         }
         if self.since.elapsed() >= Duration::from_secs(1) {
@@ -138,6 +139,15 @@ impl GuestLog {
                 "plugin logs more than limits.log-per-second, lines were dropped"
             );
         }
+    }
+}
+
+/// Mutes a [`GuestLog`] until it is dropped.
+pub struct MuteGuard(SharedLog);
+
+impl Drop for MuteGuard {
+    fn drop(&mut self) {
+        lock(&self.0).muted = false;
     }
 }
 

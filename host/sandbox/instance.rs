@@ -80,12 +80,12 @@ impl Sandbox {
     }
 
     /// Where the guest's input goes. It belongs to the state of the guest.
-    pub(crate) fn input(&self) -> Option<InputBuffer> {
+    pub(super) fn input(&self) -> Option<InputBuffer> {
         self.input
     }
 
     /// Puts the input back to where it was in the state that the memory was overwritten with.
-    pub(crate) fn set_input(&mut self, input: Option<InputBuffer>) {
+    pub(super) fn set_input(&mut self, input: Option<InputBuffer>) {
         self.input = input;
     }
 

@@ -5,7 +5,7 @@
 
 use wasmtime::{ExternType, Module, Mutability, V128, Val};
 
-use crate::sandbox::instance::Sandbox;
+use crate::sandbox::instance::{InputBuffer, Sandbox};
 use crate::state::{
     PAGE, PAGES_OUTSIDE, PayloadKind, Provenance, Snapshot, SnapshotError, SnapshotHeader, page_runs,
 };
@@ -25,6 +25,8 @@ pub struct MemoryDelta {
     globals: Vec<u64>,
     /// Runs of the pages that differ from the image: index of the first, how many, the pages.
     pages: Vec<u8>,
+    /// The input buffer, which the guest has allocated in this memory.
+    input: Option<InputBuffer>,
 }
 
 impl MemoryDelta {
@@ -107,7 +109,8 @@ impl MemoryImage {
         if pages.capacity() / 4 > pages.len() {
             pages.shrink_to(2 * pages.len());
         }
-        Ok(MemoryDelta { memory_bytes: memory.len() as u64, globals, pages })
+        let memory_bytes = memory.len() as u64;
+        Ok(MemoryDelta { memory_bytes, globals, pages, input: sandbox.input() })
     }
 
     /// Gives `sandbox`, a fresh instance of the image's plugin, a state. After an error the instance
@@ -135,6 +138,7 @@ impl MemoryImage {
             let place = start.checked_add(pages.len()).and_then(|end| memory.get_mut(start..end));
             place.ok_or(PAGES_OUTSIDE)?.copy_from_slice(pages);
         }
+        sandbox.set_input(state.input);
         Ok(())
     }
 
@@ -144,7 +148,7 @@ impl MemoryImage {
     ///
     /// As [`MemoryImage::capture`].
     pub fn save(&self, sandbox: &mut Sandbox, provenance: &Provenance<'_>) -> Result<Vec<u8>, SnapshotError> {
-        let MemoryDelta { memory_bytes, globals, pages } = self.capture(sandbox, None)?;
+        let MemoryDelta { memory_bytes, globals, pages, .. } = self.capture(sandbox, None)?;
         let header =
             SnapshotHeader { memory_bytes, globals, ..provenance.header(PayloadKind::Memory, pages.len()) };
         Ok(Snapshot::pack(&header, &pages))
@@ -168,7 +172,8 @@ impl MemoryImage {
         }
         // Each run has a head of eight bytes.
         let pages = snapshot.payload(Bytes(limit.0.saturating_add(limit.0 / PAGE as u64 * 8)))?;
-        let state = MemoryDelta { memory_bytes, globals: snapshot.header.globals.clone(), pages };
+        let globals = snapshot.header.globals.clone();
+        let state = MemoryDelta { memory_bytes, globals, pages, input: None };
         self.apply(sandbox, &state).await
     }
 

@@ -5,10 +5,15 @@
 
 mod backpressure;
 mod connection;
+mod drain;
 mod executor;
+mod heartbeat;
 mod inbox;
 mod offload;
+mod outbox;
+mod timer;
 
 pub(crate) use connection::stop;
-pub use connection::{Reader, Session, Writer};
+pub use connection::{Reader, Session};
 pub use inbox::{Inbox, InboxItem, InboxLimits};
+pub use outbox::Writer;

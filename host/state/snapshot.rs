@@ -76,6 +76,8 @@ pub enum SnapshotError {
     InBatch,
     #[error("the plugin can't give it: {0}")]
     Failed(String),
+    #[error("the version that runs has no state format of its own")]
+    NoOwnFormat,
     #[error("the state of this plugin can't be captured: {0}")]
     NotCapturable(String),
 }

@@ -2,14 +2,55 @@
 //!
 //! Uses `plugin`, `sandbox`, `guard` and `state`. It never uses `session`, `routing` or `shared`: a task gets
 //! all that it needs when it is started.
+//!
+//! A [`Task`] outlives its sandbox. Its [`Supervisor`] gives the input to a running guest (`instance`), and brings
+//! it back after a failure (`recovery`, from a `savepoint` and a `journal`). What a call returned goes to
+//! Kapacitor only when all of it has passed the guard, so that a call that failed has left nothing behind.
 
+mod counts;
+mod error;
+mod instance;
 mod journal;
+mod liveness;
+mod plugin_program;
+mod program;
 mod recovery;
+mod reply;
 mod reporter;
 mod running;
 mod savepoint;
+mod setup;
 mod snapshot_cache;
 mod snapshots;
+mod supervisor;
 mod throttle;
 
-pub use running::{Counts, Task, TaskSpec};
+#[cfg(test)]
+mod recovery_tests;
+#[cfg(test)]
+mod scripted;
+
+use liveness::Liveness;
+use plugin_program::PluginProgram;
+use program::Program;
+use supervisor::Supervisor;
+
+use crate::sandbox::SandboxPermit;
+
+pub use counts::Counts;
+pub use error::{StartError, TaskError};
+pub use reply::Reply;
+pub use running::TaskSpec;
+pub use snapshots::Taken;
+
+/// A started task.
+pub struct Task<P: Program = PluginProgram> {
+    /// Keeps the guest running.
+    supervisor: Supervisor<P>,
+    /// See [`crate::state::SnapshotHeader::options_sha256`].
+    options_sha256: [u8; 32],
+    /// Whether the data is live.
+    liveness: Liveness,
+    /// The right to have a sandbox; `None` for a candidate version that has not replaced the running task yet.
+    permit: Option<SandboxPermit>,
+}

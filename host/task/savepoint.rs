@@ -1,34 +1,79 @@
-//! From where a sandbox can be brought back.
+//! The state from which a guest can be brought back.
 
+use super::error::TaskError;
+use super::instance::Instance;
+use super::program::Program;
+use super::setup::Setup;
 use crate::guard::Guard;
-use crate::sandbox::{Determinism, DeterminismState, InputBuffer, MemoryDelta};
+use crate::sandbox::DeterminismState;
 
-/// From where a sandbox can be brought back.
-pub(crate) struct Base {
-    pub(super) determinism: DeterminismState,
-    /// `None`: from its start.
-    pub(super) saved: Option<Saved>,
-    /// Points and world of a state that was given back and that can't be saved: the journal begins with
-    /// giving it back.
-    pub(super) restored: Option<(u64, DeterminismState)>,
+/// The state of an instance at one moment.
+pub struct Savepoint<M> {
+    /// The guest's clock and random numbers then.
+    determinism: DeterminismState,
+    /// The rest of the state; `None` for the start of the program.
+    saved: Option<Saved<M>>,
 }
 
-/// A sandbox between two calls, and what belongs to it.
-pub(super) struct Saved {
-    pub(super) state: MemoryDelta,
-    pub(super) input: Option<InputBuffer>,
-    pub(super) guard: Guard,
-    pub(super) points_seen: u64,
+struct Saved<M> {
+    memory: M,
+    guard: Guard,
+    points_seen: u64,
 }
 
-impl Base {
-    /// The start of a sandbox in this world.
-    pub fn start(determinism: &Determinism) -> Self {
-        Self { determinism: determinism.state(), saved: None, restored: None }
+impl<M> Savepoint<M> {
+    /// The start of the program.
+    pub fn start(determinism: DeterminismState) -> Self {
+        Self { determinism, saved: None }
     }
 
-    /// Bytes that it takes, nearly.
-    pub fn size(&self) -> usize {
-        self.saved.as_ref().map_or(0, |saved| saved.state.size())
+    /// Saves the state of `instance` in the place of this one. False if it can't be captured: then this is as
+    /// it was.
+    pub fn replace<P: Program<Memory = M>>(
+        &mut self,
+        setup: &Setup<P>,
+        instance: &mut Instance<P::Guest>,
+    ) -> bool {
+        if !setup.program.can_capture() {
+            return false;
+        }
+        // The allocation of the old memory is used again. A program whose memory was captured once can always
+        // be captured: what prevents it is the type of a global.
+        let reuse = self.saved.take().map(|saved| saved.memory);
+        let Some(memory) = setup.program.capture(&mut instance.guest, reuse) else { return false };
+        self.determinism = setup.context.determinism.state();
+        self.saved = Some(Saved { memory, guard: instance.guard.clone(), points_seen: instance.points_seen });
+        true
+    }
+
+    /// Goes back to the start of the program.
+    pub fn forget(&mut self, setup: &Setup<impl Program>) {
+        setup.context.determinism.set_state(self.determinism);
+        self.saved = None;
+    }
+
+    /// A fresh instance with this state.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't be made.
+    pub async fn revive<P: Program<Memory = M>>(
+        &self,
+        setup: &Setup<P>,
+    ) -> Result<Instance<P::Guest>, TaskError> {
+        let determinism = &setup.context.determinism;
+        determinism.set_state(self.determinism);
+        let Some(Saved { memory, guard, points_seen }) = &self.saved else {
+            return setup.start().await.map_err(TaskError::Restart);
+        };
+        let guest = setup.program.revive(&setup.context, memory).await?;
+        // Starting may have asked for random numbers.
+        determinism.set_state(self.determinism);
+        Ok(setup.instance(guest, guard.clone(), *points_seen))
+    }
+
+    /// Bytes that it holds, nearly.
+    pub fn size<P: Program<Memory = M>>(&self) -> usize {
+        self.saved.as_ref().map_or(0, |saved| P::size_of(&saved.memory))
     }
 }

@@ -1,71 +1,68 @@
-//! The last snapshot of a task.
+//! The last snapshot of a task, and what is marked on the next one.
 
 use crate::state::{SnapshotFlags, now};
 
-/// Data may be so much later than its time, in nanoseconds, and be of now: three hours, since a batch query
-/// may have an offset.
-const LATE: i128 = 3 * 3600 * 1_000_000_000;
-
-/// And so much earlier: the times of a replay begin with its start, and then it is faster than they are.
-const AHEAD: i128 = 2 * 1_000_000_000;
-
-/// So many points tell whether a task's data is of now. One host with a wrong clock does not, nor what was
-/// late once.
-const MEMORY: u64 = 10_000;
-
-/// The state of a task at one moment.
-pub(crate) struct Taking {
-    /// Whether the state is another one than `last`.
-    pub changed: bool,
-    /// The last snapshot, and what was marked on it.
-    pub(super) last: Option<(SnapshotFlags, Vec<u8>)>,
-    /// What is to be marked on the next one.
+/// The last snapshot, valid until the state changes.
+#[derive(Debug)]
+pub struct SnapshotCache {
+    /// Whether the state may differ from the last snapshot.
+    changed: bool,
+    /// The last snapshot, and the flags that are marked on it.
+    last: Option<(SnapshotFlags, Vec<u8>)>,
+    /// Flags of the next snapshot.
     pub flags: SnapshotFlags,
-    /// See [`crate::state::snapshot::SnapshotHeader::started_at`].
+    /// When the state began: see [`crate::state::SnapshotHeader::started_at`].
     pub started_at: i64,
-    /// How many of the last points were of now, and how many were not.
-    pub(super) live: u64,
-    pub(super) other: u64,
 }
 
-impl Taking {
-    /// A state that begins now.
+impl SnapshotCache {
+    /// For a state that begins now.
     pub fn new() -> Self {
-        Self {
-            changed: false,
-            last: None,
-            flags: SnapshotFlags::default(),
-            started_at: now(),
-            live: 0,
-            other: 0,
-        }
+        Self { changed: false, last: None, flags: SnapshotFlags::default(), started_at: now() }
     }
 
-    /// Bytes that it takes.
+    /// Forgets the last snapshot, since another state begins now, which Kapacitor was given no snapshot of.
+    pub fn begin(&mut self) {
+        *self = Self { flags: SnapshotFlags { given: false, ..self.flags }, ..Self::new() };
+    }
+
+    /// Forgets the last snapshot, since the task goes on with the state of another snapshot, which began at
+    /// `started_at`. `given`: Kapacitor was given a snapshot of that state.
+    pub fn restored(&mut self, started_at: i64, given: bool) {
+        self.started_at = started_at;
+        self.flags.given |= given;
+        (self.changed, self.last) = (false, None);
+    }
+
+    /// Notes that the state changes.
+    pub fn invalidate(&mut self) {
+        self.changed = true;
+    }
+
+    /// Whether the state may have changed since the last snapshot.
+    pub fn has_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// The last snapshot, if a new one would be the same.
+    pub fn current(&self) -> Option<&[u8]> {
+        let (flags, bytes) = self.last.as_ref()?;
+        (!self.changed && *flags == self.flags).then_some(bytes)
+    }
+
+    /// The last snapshot, which may be out of date.
+    pub fn last(&self) -> Option<&[u8]> {
+        self.last.as_ref().map(|(_, bytes)| &bytes[..])
+    }
+
+    /// Remembers a snapshot. `current`: it is of the state as it is now.
+    pub fn store(&mut self, snapshot: &[u8], current: bool) {
+        self.changed = !current;
+        self.last = Some((self.flags, snapshot.to_vec()));
+    }
+
+    /// Bytes that it holds.
     pub fn size(&self) -> usize {
         self.last.as_ref().map_or(0, |(_, bytes)| bytes.len())
-    }
-
-    /// What is known of the data and of Kapacitor holds for the task that takes over, too.
-    pub fn succeed(&mut self, before: &Self) {
-        self.flags = before.flags;
-        (self.live, self.other) = (before.live, before.other);
-    }
-
-    /// Another state begins now.
-    pub fn begin(&mut self) {
-        let Self { live, other, .. } = *self;
-        *self = Self { flags: SnapshotFlags { given: false, ..self.flags }, live, other, ..Self::new() };
-    }
-
-    /// Notes the time of the last of some points.
-    pub fn note_time(&mut self, time: i64, points: u64) {
-        let behind = i128::from(now()) - i128::from(time);
-        let count = if (-AHEAD..=LATE).contains(&behind) { &mut self.live } else { &mut self.other };
-        *count += points.max(1);
-        if self.live + self.other > MEMORY {
-            self.live /= 2;
-            self.other /= 2;
-        }
     }
 }

@@ -1,16 +1,16 @@
-//! The beginning of a session: which state its task goes on with.
+//! The beginning of a session: the choice of the state that its task goes on with.
 //!
-//! There may be a snapshot that Kapacitor gives back, and a checkpoint that the host has kept. This is
-//! settled once, when Kapacitor restores, or else before the first work that depends on the state.
+//! There may be a snapshot that Kapacitor gives back, and a checkpoint that the host has written. The choice is
+//! made once: when Kapacitor restores, or else before the first work that depends on the state.
 
 use std::sync::Arc;
 
-use super::newer::{self, Source};
+use super::active_task::ActiveTask;
+use super::error::WorkError;
+use super::newer::{Source, newer_of};
 use crate::config::OnMismatch;
 use crate::logging::log_for;
-use crate::session::executor::Executor;
 use crate::state::{Snapshot, SnapshotError};
-use crate::udf_node::UdfNode;
 
 /// A state that the task may go on with.
 struct Candidate {
@@ -26,24 +26,21 @@ struct Misfit {
     reason: SnapshotError,
 }
 
-impl Executor {
-    /// Settles the task's state, with `given` from Kapacitor. Does nothing when that was done before, and
-    /// Kapacitor gives none.
+impl ActiveTask {
+    /// Chooses the state that the task goes on with; `given` is Kapacitor's snapshot.
     ///
     /// # Errors
     ///
-    /// Why the task can't start: a sentence for its user.
-    pub(crate) async fn choose_initial_state(&mut self, given: Option<&[u8]>) -> Result<(), String> {
-        if self.task.is_none() || (self.initial_state_chosen && given.is_none()) {
-            return Ok(());
-        }
+    /// Why the task can't start.
+    pub async fn choose_initial_state(
+        &mut self,
+        given: Option<&[u8]>,
+        on_mismatch: OnMismatch,
+    ) -> Result<(), WorkError> {
         self.initial_state_chosen = true;
         let mut misfits = Vec::new();
-        let kept = match &mut self.checkpointer {
-            Some(checkpointer) => checkpointer.read(&self.labels).await,
-            None => None,
-        };
-        let mut checkpoint = kept.and_then(|bytes| take_apart(Source::Checkpoint, bytes, &mut misfits));
+        let written = self.checkpointer.read(&self.labels).await;
+        let mut checkpoint = written.and_then(|bytes| take_apart(Source::Checkpoint, bytes, &mut misfits));
         let mut kapacitor =
             given.and_then(|bytes| take_apart(Source::Kapacitor, bytes.to_vec(), &mut misfits));
         if let Some(dropped) = checkpoint.take_if(|kept| kept.snapshot.is_none()) {
@@ -63,28 +60,24 @@ impl Executor {
             self.say_clean("Kapacitor has forgotten its snapshot, as of a task that is new", &file);
             return Ok(());
         }
-        for candidate in self.in_order(kapacitor, checkpoint, &mut misfits) {
+        for candidate in self.in_order(kapacitor, checkpoint, on_mismatch, &mut misfits) {
             let (Candidate { source, bytes, snapshot }, because) = candidate;
-            let Some(task) = &mut self.task else { return Ok(()) };
-            match task.restore(&snapshot).await {
+            match self.task.restore(&snapshot).await {
                 Ok(()) => {
                     self.say_restored(source, &snapshot, &because);
                     self.set_aside_misfits(misfits, "the task goes on with another state").await;
                     return Ok(());
                 }
                 Err(reason) => {
-                    task.start_clean().await?;
+                    self.task.start_clean().await?;
                     misfits.push(Misfit { source, bytes, reason });
                 }
             }
         }
-        let fails = self.function.policy.on_mismatch == OnMismatch::Fail;
-        let refusal = misfits.first().filter(|_| fails).map(|misfit| {
-            let UdfNode { function, task, node } = &self.labels.udf;
-            format!(
-                "the state it had does not fit: {}: put back what it fits, or let it start clean with `kapacitor-wasm state drop {task} --node {node} --function {function}` or on-mismatch = \"fresh\"",
-                misfit.reason
-            )
+        let fails = on_mismatch == OnMismatch::Fail;
+        let refusal = misfits.first().filter(|_| fails).map(|misfit| WorkError::Misfit {
+            reason: misfit.reason.to_string(),
+            udf: Box::new(self.labels.udf.clone()),
         });
         let then = if refusal.is_some() { "the task does not start" } else { "the task starts clean" };
         self.set_aside_misfits(misfits, then).await;
@@ -96,12 +89,13 @@ impl Executor {
         &self,
         kapacitor: Option<Candidate>,
         checkpoint: Option<Candidate>,
+        on_mismatch: OnMismatch,
         misfits: &mut Vec<Misfit>,
     ) -> Vec<(Candidate, String)> {
-        let migrate = self.function.policy.on_mismatch == OnMismatch::Restore;
+        let migrate = on_mismatch == OnMismatch::Restore;
         let mut fits = |candidate: Option<Candidate>| {
             let candidate = candidate?;
-            match self.task.as_ref()?.check_fit(&candidate.snapshot, migrate) {
+            match self.task.check_fit(&candidate.snapshot, migrate) {
                 Ok(()) => Some(candidate),
                 Err(reason) => {
                     let Candidate { source, bytes, .. } = candidate;
@@ -112,8 +106,7 @@ impl Executor {
         };
         match (fits(kapacitor), fits(checkpoint)) {
             (Some(kapacitor), Some(checkpoint)) => {
-                let (source, because) =
-                    newer::newer_of(&kapacitor.snapshot.header, &checkpoint.snapshot.header);
+                let (source, because) = newer_of(&kapacitor.snapshot.header, &checkpoint.snapshot.header);
                 let (best, other) = match source {
                     Source::Kapacitor => (kapacitor, checkpoint),
                     Source::Checkpoint => (checkpoint, kapacitor),
@@ -139,8 +132,7 @@ impl Executor {
 
     /// Sets a state aside; returns the file, or nothing if that failed.
     async fn set_aside(&mut self, bytes: Vec<u8>) -> String {
-        let Some(checkpointer) = &self.checkpointer else { return String::new() };
-        match checkpointer.set_aside(bytes).await {
+        match self.checkpointer.set_aside(bytes).await {
             Ok(file) => file.display().to_string(),
             Err(e) => {
                 let err = e.to_string();

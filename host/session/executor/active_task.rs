@@ -1,0 +1,131 @@
+//! The task of a session, with its checkpoint.
+
+use std::mem;
+use std::sync::Arc;
+
+use super::error::WorkError;
+use crate::config::CheckpointPolicy;
+use crate::logging::{Labels, log_for};
+use crate::protocol::InitRequest;
+use crate::state::Checkpointer;
+use crate::task::{Taken, Task};
+use crate::units::Bytes;
+
+/// A started task, and what the session knows of it.
+pub struct ActiveTask {
+    /// The task.
+    pub task: Task,
+    /// The InitRequest as Kapacitor sent it.
+    pub request: InitRequest,
+    /// The state of the plugins that the task was last compared with: see [`crate::plugin::Library::generation`].
+    pub generation: u64,
+    /// The labels of its log lines.
+    pub labels: Arc<Labels>,
+    /// Reads and writes its checkpoint.
+    pub checkpointer: Checkpointer,
+    /// Which tasks have a checkpoint.
+    pub policy: CheckpointPolicy,
+    /// Whether the state that the task goes on with was chosen.
+    pub initial_state_chosen: bool,
+    /// Whether the log says already that no checkpoint could be taken.
+    warned: bool,
+}
+
+impl ActiveTask {
+    /// A task that was just started, for the InitRequest `request`.
+    pub fn new(
+        task: Task,
+        request: InitRequest,
+        generation: u64,
+        labels: Arc<Labels>,
+        checkpointer: Checkpointer,
+        policy: CheckpointPolicy,
+    ) -> Self {
+        let (initial_state_chosen, warned) = (false, false);
+        Self { task, request, generation, labels, checkpointer, policy, initial_state_chosen, warned }
+    }
+
+    /// The snapshot of at most `most` bytes that Kapacitor asks for.
+    ///
+    /// # Errors
+    ///
+    /// Why the task must end.
+    pub async fn snapshot(&mut self, most: Bytes) -> Result<Vec<u8>, WorkError> {
+        self.mark_replay();
+        let (snapshot, state) = self.task.snapshot(most).await?;
+        let (bytes, points_seen) = (snapshot.len().to_string(), self.task.points_seen().to_string());
+        log_for!(debug, self.labels, bytes, points_seen, "snapshot given");
+        if let Some(state) = state {
+            self.write_checkpoint(state);
+        }
+        Ok(snapshot)
+    }
+
+    /// Whether the task is one that has a checkpoint.
+    fn is_checkpointed(&self) -> bool {
+        match self.policy {
+            CheckpointPolicy::Never => false,
+            CheckpointPolicy::Always => true,
+            CheckpointPolicy::Live => self.task.is_live() == Some(true),
+        }
+    }
+
+    /// Says whether the states that are taken from now on are of a replay. The time of the data does not tell
+    /// that, since data may be late.
+    fn mark_replay(&mut self) {
+        self.task.mark_replay(self.checkpointer.another_session_owns_it());
+    }
+
+    /// Begins to write a checkpoint.
+    fn write_checkpoint(&mut self, snapshot: Vec<u8>) {
+        if self.is_checkpointed() {
+            self.checkpointer.write(snapshot, &self.labels);
+        }
+    }
+
+    /// Writes the state of the task, if it has changed since the last time.
+    ///
+    /// # Errors
+    ///
+    /// Why the task must end.
+    pub async fn checkpoint(&mut self) -> Result<(), WorkError> {
+        if !self.is_dirty() {
+            return Ok(());
+        }
+        self.mark_replay();
+        let error = match self.task.checkpoint().await? {
+            None => return Ok(()),
+            Some(Taken::Snapshot(snapshot)) => {
+                self.write_checkpoint(snapshot);
+                return Ok(());
+            }
+            Some(Taken::Unavailable(error)) => error.to_string(),
+        };
+        // It may go well the next time: outside of the batch, for instance.
+        if !mem::replace(&mut self.warned, true) {
+            log_for!(warn, self.labels, err = error, "no checkpoint taken");
+        }
+        Ok(())
+    }
+
+    /// Writes the state of the task at the end of its session.
+    ///
+    /// # Errors
+    ///
+    /// Why the task must end.
+    pub async fn last_checkpoint(&mut self) -> Result<(), WorkError> {
+        if !self.initial_state_chosen || !self.is_dirty() {
+            return Ok(());
+        }
+        // The checkpoint before may still be being written.
+        self.checkpointer.written().await;
+        self.checkpoint().await
+    }
+
+    /// Whether there is a state that no checkpoint holds yet.
+    pub fn is_dirty(&self) -> bool {
+        self.checkpointer.owns_checkpoint()
+            && self.is_checkpointed()
+            && (self.checkpointer.last_write_failed() || self.task.has_changed())
+    }
+}

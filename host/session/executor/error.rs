@@ -1,0 +1,45 @@
+//! Why a piece of work of a session fails.
+
+use thiserror::Error;
+
+use crate::task::{StartError, TaskError};
+use crate::udf_node::UdfNode;
+
+/// Why the session must end.
+#[derive(Debug, Error)]
+pub enum WorkError {
+    /// Kapacitor's fault: it starts a task twice.
+    #[error("a second init on the same connection")]
+    SecondInit,
+    /// Kapacitor's fault: it sends data to a task that was not started.
+    #[error("a point or batch before init")]
+    DataBeforeInit,
+    /// Kapacitor's fault: it gives a state to a task that was not started.
+    #[error("restore before init")]
+    RestoreBeforeInit,
+    /// The fault of the TICKscript or of `udf.toml`: they name no plugin that can run the task.
+    #[error("{0}")]
+    Route(String),
+    /// A limit of the host is reached.
+    #[error("{0}")]
+    Budget(String),
+    /// The task can't be started.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The plugin's fault, mostly: the task can't go on.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    /// The state that the task had does not fit, and the operator's policy is to refuse it then.
+    #[error(
+        "the state it had does not fit: {reason}: put back what it fits, or let it start clean with `kapacitor-wasm state drop {task} --node {node} --function {function}` or on-mismatch = \"fresh\"",
+        task = .udf.task,
+        node = .udf.node,
+        function = .udf.function
+    )]
+    Misfit {
+        /// Why it does not fit.
+        reason: String,
+        /// The UDF node that the state belongs to.
+        udf: Box<UdfNode>,
+    },
+}

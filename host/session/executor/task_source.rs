@@ -1,0 +1,60 @@
+//! Makes the tasks of one session.
+
+use std::sync::Arc;
+
+use prost::Message;
+use sha2::{Digest, Sha256};
+
+use super::error::WorkError;
+use crate::logging::Labels;
+use crate::protocol::InitRequest;
+use crate::routing::{Function, Routed};
+use crate::sandbox::{CallClock, Determinism, GuestLog, SandboxContext, SandboxPermit};
+use crate::shared::Shared;
+use crate::task::TaskSpec;
+
+/// What the tasks of one session are made from.
+pub struct TaskSource {
+    /// What all sessions share.
+    pub shared: Arc<Shared>,
+    /// The function that Kapacitor has connected to.
+    pub function: Arc<Function>,
+    /// Measures the calls into the guest.
+    pub clock: Arc<CallClock>,
+}
+
+impl TaskSource {
+    /// Chooses the plugin of a task, and makes the request fit it.
+    ///
+    /// # Errors
+    ///
+    /// [`WorkError::Route`].
+    pub fn route(&self, request: InitRequest) -> Result<Routed, WorkError> {
+        let announced = self.shared.announced().get(&self.function.name);
+        let routed = self.function.route(request, &self.shared.plugins(), announced.as_ref());
+        routed.map_err(WorkError::Route)
+    }
+
+    /// All that the task of `routed` is started with.
+    pub fn spec(&self, labels: &Arc<Labels>, routed: Routed, permit: Option<SandboxPermit>) -> TaskSpec {
+        let Routed { plugin, request } = routed;
+        let options = InitRequest { options: request.options.clone(), ..InitRequest::default() };
+        let context = SandboxContext {
+            labels: Arc::clone(labels),
+            log: GuestLog::new(Arc::clone(labels), self.function.limits.log_per_second),
+            limits: self.function.limits,
+            clock: Arc::clone(&self.clock),
+            determinism: Determinism::new(rand::random()),
+            budget: Arc::clone(self.shared.budget()),
+        };
+        TaskSpec {
+            plugin,
+            context,
+            policy: self.function.policy,
+            request: request.encode_to_vec(),
+            options_sha256: Sha256::digest(options.encode_to_vec()).into(),
+            skipped: Arc::clone(self.shared.skipped()),
+            permit,
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What Kapacitor has not read yet.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::mem;
+use std::pin::pin;
+use std::task::Poll;
+
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+
+use crate::protocol::{ResponseMessage, put_response};
+use crate::task::Reply;
+
+/// Capacity in bytes above which an empty buffer is freed.
+const RETAINED_CAPACITY: usize = 1024 * 1024;
+
+/// Where Kapacitor's responses go.
+pub type Writer = Box<dyn AsyncWrite + Send + Unpin>;
+
+/// Whole frames in the order in which Kapacitor gets them, and the connection that they go to.
+pub struct Outbox {
+    writer: Writer,
+    bytes: Vec<u8>,
+    /// Number of bytes that were written.
+    sent: usize,
+    /// An empty buffer for the next reply.
+    spare: Vec<u8>,
+}
+
+impl Outbox {
+    /// An empty outbox.
+    pub fn new(writer: Writer) -> Self {
+        Self { writer, bytes: Vec::new(), sent: 0, spare: Vec::new() }
+    }
+
+    /// Number of bytes that Kapacitor has not taken yet.
+    pub fn unsent(&self) -> usize {
+        self.bytes.len() - self.sent
+    }
+
+    /// Appends one response.
+    pub fn put(&mut self, response: ResponseMessage) {
+        put_response(response, &mut self.bytes);
+    }
+
+    /// A buffer for the next reply.
+    pub fn take_spare(&mut self) -> Vec<u8> {
+        mem::take(&mut self.spare)
+    }
+
+    /// Takes in a reply: the copied bytes, and then `output`, which lies in guest memory until the next call.
+    /// As much of `output` as the connection takes at once is written from there, and the rest is copied.
+    /// Returns the number of bytes that were written.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is lost.
+    pub async fn accept(&mut self, reply: Reply, output: &[u8]) -> io::Result<usize> {
+        // What is gone makes room, or a Kapacitor that always lags a little would cost ever more.
+        self.bytes.drain(..mem::take(&mut self.sent));
+        let mut copied = reply.into_buffer();
+        let mut written = Ok(0);
+        if self.bytes.is_empty() && copied.is_empty() && !output.is_empty() {
+            written = write_now(&mut self.writer, output).await;
+            self.bytes.extend_from_slice(&output[*written.as_ref().unwrap_or(&0)..]);
+        } else {
+            copied.extend_from_slice(output);
+        }
+        if self.bytes.is_empty() {
+            mem::swap(&mut self.bytes, &mut copied);
+        } else {
+            self.bytes.extend_from_slice(&copied);
+        }
+        self.spare = copied;
+        self.spare.clear();
+        free_if_large(&mut self.spare);
+        written
+    }
+
+    /// Waits until the connection takes some bytes. Nothing is lost if this is dropped.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is lost.
+    pub async fn write(&mut self) -> io::Result<()> {
+        let written = self.writer.write(&self.bytes[self.sent..]).await?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        self.sent += written;
+        if self.sent == self.bytes.len() {
+            self.sent = 0;
+            self.bytes.clear();
+            free_if_large(&mut self.bytes);
+        }
+        Ok(())
+    }
+
+    /// Ends the writing half of the connection.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is lost.
+    pub async fn shutdown(&mut self) -> io::Result<()> {
+        self.writer.shutdown().await
+    }
+
+    /// Capacity of the buffers in bytes.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity() + self.spare.capacity()
+    }
+
+    /// Frees the buffers of an outbox that has sent everything.
+    pub fn shrink(&mut self) {
+        if self.unsent() == 0 {
+            (self.bytes, self.sent, self.spare) = (Vec::new(), 0, Vec::new());
+        }
+    }
+}
+
+/// Writes as much as is taken without waiting.
+async fn write_now(writer: &mut Writer, bytes: &[u8]) -> io::Result<usize> {
+    let mut write = pin!(writer.write(bytes));
+    match poll_fn(|cx| Poll::Ready(write.as_mut().poll(cx))).await {
+        Poll::Ready(Ok(0)) if !bytes.is_empty() => Err(io::ErrorKind::WriteZero.into()),
+        Poll::Ready(written) => written,
+        Poll::Pending => Ok(0),
+    }
+}
+
+/// Frees an empty buffer that grew large.
+fn free_if_large(buffer: &mut Vec<u8>) {
+    if buffer.capacity() > RETAINED_CAPACITY {
+        *buffer = Vec::new();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, duplex};
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    fn reply(copied: &[u8]) -> Reply {
+        let mut reply = Reply::default();
+        reply.buffer().extend_from_slice(copied);
+        reply
+    }
+
+    #[test]
+    fn kapacitor_gets_copied_bytes_before_output_in_place() {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            // The connection takes four bytes at a time.
+            let (writer, mut reader) = duplex(4);
+            let mut outbox = Outbox::new(Box::new(writer));
+            assert_eq!(outbox.accept(reply(b""), b"012345").await.unwrap(), 4);
+            assert_eq!(outbox.accept(reply(b"67"), b"89").await.unwrap(), 0);
+            assert_eq!(outbox.accept(reply(b""), b"ab").await.unwrap(), 0);
+            assert_eq!(outbox.unsent(), 8);
+            let mut read = Vec::new();
+            while read.len() < 12 {
+                let mut part = [0; 3];
+                let count = reader.read(&mut part).await.unwrap();
+                read.extend_from_slice(&part[..count]);
+                if outbox.unsent() > 0 {
+                    outbox.write().await.unwrap();
+                }
+            }
+            assert_eq!(read, b"0123456789ab");
+            assert_eq!(outbox.unsent(), 0);
+        });
+    }
+
+    #[test]
+    fn large_buffers_are_freed_once_they_are_empty() {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (writer, _reader) = duplex(4 * RETAINED_CAPACITY);
+            let mut outbox = Outbox::new(Box::new(writer));
+            outbox.accept(reply(&vec![0; 2 * RETAINED_CAPACITY]), b"").await.unwrap();
+            assert!(outbox.capacity() > RETAINED_CAPACITY);
+            outbox.write().await.unwrap();
+            assert_eq!((outbox.unsent(), outbox.capacity()), (0, 0));
+        });
+    }
+}

@@ -1,0 +1,104 @@
+//! A running guest, its guard, and the number of points that its state has seen: three things that are
+//! started, saved and brought back as one.
+
+use prost::Message;
+
+use super::error::Failure;
+use super::program::Guest;
+use super::reply::Reply;
+use crate::guard::{Guard, Verdict};
+use crate::protocol::{RequestMessage, SnapshotResponse, frame};
+use crate::sandbox::{CallError, CallErrorKind, Determinism};
+
+/// Size of a call's output above which it is checked after a yield, in bytes: whatever serves connections on
+/// the same thread goes on before it.
+const LONG_OUTPUT: usize = 512 * 1024;
+
+/// A running guest and what belongs to it.
+pub struct Instance<G> {
+    /// The guest.
+    pub guest: G,
+    /// Checks what the guest returns.
+    pub guard: Guard,
+    /// Number of points that the guest's state has seen.
+    pub points_seen: u64,
+    /// The clock that the guest reads; `None` if it does not read one.
+    pub clock: Option<Determinism>,
+}
+
+/// The result of a call that has passed the guard.
+#[derive(Debug)]
+pub struct Processed {
+    /// What the guard says.
+    pub verdict: Verdict,
+    /// Number of bytes that the guest returned.
+    pub returned: usize,
+}
+
+impl<G: Guest> Instance<G> {
+    /// Gives `frames`, whole data frames, to the guest, and adds to `reply` what may go to Kapacitor.
+    ///
+    /// # Errors
+    ///
+    /// How the guest failed. It must not be called again then.
+    pub async fn process(&mut self, frames: &[u8], reply: &mut Reply) -> Result<Processed, Failure> {
+        reply.begin_call(self.guest.output());
+        if let Some(clock) = &self.clock {
+            set_time(clock, frames);
+        }
+        let returned = self.guest.process(frames).await?;
+        if returned.len() > LONG_OUTPUT {
+            tokio::task::yield_now().await;
+        }
+        let verdict = self.guard.pass_in_place(returned, reply.buffer());
+        let verdict = verdict.map_err(|violation| Failure::Violation { call: "udf_process", violation })?;
+        if verdict.in_place {
+            reply.put_in_place();
+        }
+        Ok(Processed { verdict: or_failure(verdict)?, returned: returned.len() })
+    }
+
+    /// Adds to `reply` the last responses of the guest, at the end of its input.
+    ///
+    /// # Errors
+    ///
+    /// As [`Instance::process`].
+    pub async fn finish(&mut self, reply: &mut Reply) -> Result<Verdict, Failure> {
+        reply.begin_call(self.guest.output());
+        let returned = self.guest.finish().await?;
+        let verdict = self.guard.pass(returned, reply.buffer());
+        or_failure(verdict.map_err(|violation| Failure::Violation { call: "udf_finish", violation })?)
+    }
+
+    /// The state in the plugin's own format, and the number of bytes that the guest returned.
+    ///
+    /// # Errors
+    ///
+    /// As [`Instance::process`].
+    pub async fn snapshot(&mut self) -> Result<(Vec<u8>, usize), Failure> {
+        let returned = self.guest.snapshot().await?;
+        let length = returned.len();
+        let response = SnapshotResponse::decode(returned).map_err(|_| CallError {
+            call: "udf_snapshot",
+            kind: CallErrorKind::Response("SnapshotResponse"),
+        })?;
+        Ok((response.snapshot, length))
+    }
+}
+
+/// An Error response ends a call as a trap does.
+fn or_failure(verdict: Verdict) -> Result<Verdict, Failure> {
+    match verdict.error {
+        Some(error) => Err(Failure::Returned(error)),
+        None => Ok(verdict),
+    }
+}
+
+/// Makes the time of one data frame the guest's.
+fn set_time(clock: &Determinism, frame: &[u8]) {
+    match frame::message(frame) {
+        Some(RequestMessage::Point(point)) => clock.set_time(point.time),
+        Some(RequestMessage::End(end)) => clock.set_time(end.tmax),
+        _ => {}
+    }
+}

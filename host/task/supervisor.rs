@@ -1,0 +1,580 @@
+//! Keeps the guest of one task running: gives it its input, and goes on after it has failed, as the policy
+//! says.
+//!
+//! With `on-trap = "recover"` the frames of the call that failed are given one by one to a guest that was brought
+//! back, and the frame that fails is skipped. What Kapacitor gets is, byte for byte, what it would get if that
+//! frame had never come.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::time::{Duration, Instant};
+
+use super::counts::Counts;
+use super::error::{Failure, StartError, TaskError};
+use super::instance::{Instance, Processed};
+use super::journal::{Call, JournalEntry};
+use super::program::{Guest, Program};
+use super::recovery::{Recovery, Revived};
+use super::reply::Reply;
+use super::reporter::Reporter;
+use super::setup::Setup;
+use super::snapshot_cache::SnapshotCache;
+use super::throttle::CpuThrottle;
+use crate::config::{EdgeCheck, OnTrap, Policy, Unwanted};
+use crate::guard::{Guard, Verdict};
+use crate::logging::log_for;
+use crate::protocol::frame::{self, Kind};
+use crate::protocol::{BatchCursor, Run};
+use crate::sandbox::MemoryReservation;
+use crate::units::Bytes;
+
+/// Time for which a failure counts against `policy.failures-per-minute`.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Limit of a call's input that cuts no run into pieces.
+const WHOLE: usize = usize::MAX;
+
+/// The guest of one task, and all that it takes to keep it running.
+pub struct Supervisor<P: Program> {
+    setup: Setup<P>,
+    guest: GuestSlot<P::Guest>,
+    recovery: Recovery<P>,
+    /// Where in a batch the guest is.
+    cursor: BatchCursor,
+    /// Limit of a call's input in bytes, about: lowered after a call that was too long for its deadline.
+    piece: usize,
+    /// Times of the last failures.
+    failures: VecDeque<Instant>,
+    throttle: CpuThrottle,
+    reporter: Reporter,
+    /// What has become of the points.
+    pub counts: Counts,
+    /// The last snapshot of the guest's state.
+    pub snapshots: SnapshotCache,
+    /// Memory that recovery and the last snapshot hold.
+    reserved: MemoryReservation,
+}
+
+/// What a task does its work with.
+enum GuestSlot<G> {
+    /// The guest runs.
+    Running(Instance<G>),
+    /// The guest has failed, and the input goes on unchanged.
+    Bypassed {
+        /// Checks the input, which becomes output.
+        guard: Guard,
+        /// Number of points that the guest had seen.
+        points_seen: u64,
+    },
+    /// The guest has failed and must not be called again. A fresh one takes its place, or the task ends.
+    Lost,
+}
+
+impl<P: Program> Supervisor<P> {
+    /// Starts a guest, which is given its InitRequest.
+    ///
+    /// # Errors
+    ///
+    /// What the plugin says, or how it failed.
+    pub async fn start(setup: Setup<P>, reporter: Reporter) -> Result<Self, StartError> {
+        // The savepoint is the state of before the start.
+        let recovery = Recovery::new(&setup);
+        let instance = setup.start().await?;
+        Ok(Self {
+            guest: GuestSlot::Running(instance),
+            recovery,
+            cursor: BatchCursor::default(),
+            piece: WHOLE,
+            failures: VecDeque::new(),
+            throttle: CpuThrottle::new(setup.context.limits.cpu_share),
+            reporter,
+            counts: Counts::default(),
+            snapshots: SnapshotCache::new(),
+            reserved: setup.context.budget.reservation(),
+            setup,
+        })
+    }
+
+    /// What stays the same while the task runs.
+    pub fn setup(&self) -> &Setup<P> {
+        &self.setup
+    }
+
+    /// The running guest, unless it is bypassed or lost.
+    pub fn instance(&mut self) -> Option<&mut Instance<P::Guest>> {
+        match &mut self.guest {
+            GuestSlot::Running(instance) => Some(instance),
+            GuestSlot::Bypassed { .. } | GuestSlot::Lost => None,
+        }
+    }
+
+    /// Whether a guest runs.
+    pub fn is_running(&self) -> bool {
+        matches!(self.guest, GuestSlot::Running(_))
+    }
+
+    /// Number of points that the guest's state has seen.
+    pub fn points_seen(&self) -> u64 {
+        match &self.guest {
+            GuestSlot::Running(instance) => instance.points_seen,
+            GuestSlot::Bypassed { points_seen, .. } => *points_seen,
+            GuestSlot::Lost => 0,
+        }
+    }
+
+    /// The frames that a reply has in place: see [`Reply::is_in_place`].
+    pub fn output(&self) -> &[u8] {
+        match &self.guest {
+            GuestSlot::Running(instance) => instance.guest.output(),
+            GuestSlot::Bypassed { .. } | GuestSlot::Lost => &[],
+        }
+    }
+
+    /// Whether the guest is inside a batch, on either of its sides, or the rest of one is skipped.
+    pub fn is_in_batch(&self) -> bool {
+        let returned = match &self.guest {
+            GuestSlot::Running(instance) => instance.guard.in_batch(),
+            GuestSlot::Bypassed { guard, .. } => guard.in_batch(),
+            GuestSlot::Lost => false,
+        };
+        self.cursor.is_inside() || self.cursor.is_skipping() || returned
+    }
+
+    /// Whether the guest has been given a Begin and not its End.
+    pub fn is_inside_batch(&self) -> bool {
+        self.cursor.is_inside()
+    }
+
+    /// Gives `run` to the guest from byte `start` on, and adds to `reply` what may go to Kapacitor.
+    ///
+    /// # Errors
+    ///
+    /// Why the task must end.
+    pub async fn process(&mut self, run: &Run, start: usize, reply: &mut Reply) -> Result<(), TaskError> {
+        let mut rest = &run.frames[start..];
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(self.first_piece(rest));
+            self.process_piece(piece, run, reply).await?;
+            rest = after;
+        }
+        Ok(())
+    }
+
+    /// Gives the first piece of `frames` to a guest that has to prove itself; returns its length.
+    ///
+    /// # Errors
+    ///
+    /// How the guest failed; `reply` is as it was then.
+    pub async fn try_first(&mut self, frames: &[u8], reply: &mut Reply) -> Result<usize, Failure> {
+        let piece = self.first_piece(frames);
+        let tried = self.attempt(&frames[..piece], None, reply).await;
+        if tried.is_err() {
+            reply.undo_call();
+        }
+        tried.map(|()| piece)
+    }
+
+    /// How much of `frames` goes into one call.
+    fn first_piece(&self, frames: &[u8]) -> usize {
+        if self.setup.program.reads_clock() {
+            // The time that the guest sees is that of the frame it is given.
+            first_frames(frames, 1)
+        } else if self.piece == WHOLE {
+            frames.len()
+        } else {
+            first_frames(frames, self.piece)
+        }
+    }
+
+    async fn process_piece(&mut self, frames: &[u8], run: &Run, reply: &mut Reply) -> Result<(), TaskError> {
+        if !self.is_running() {
+            return self.pass_on(frames, reply);
+        }
+        let frames = self.skip_rest_of_batch(frames);
+        if frames.is_empty() {
+            return Ok(());
+        }
+        // A run that is whole need not be walked again to count its points.
+        let whole = (frames.len() == run.frames.len()).then_some(run);
+        match self.attempt(frames, whole, reply).await {
+            Ok(()) => {
+                self.piece = self.piece.saturating_mul(2);
+                Ok(())
+            }
+            Err(failure) => self.overcome(frames, failure, reply).await,
+        }
+    }
+
+    /// Gives `frames` to the guest in one call; `whole` is the run, if they are all of it.
+    ///
+    /// # Errors
+    ///
+    /// How the guest failed. It must not be called again then.
+    async fn attempt(
+        &mut self,
+        frames: &[u8],
+        whole: Option<&Run>,
+        reply: &mut Reply,
+    ) -> Result<(), Failure> {
+        let GuestSlot::Running(instance) = &mut self.guest else { return Err(Failure::Gone) };
+        if let Some(wait) = self.throttle.wait() {
+            self.reporter.throttled(self.setup.context.limits.cpu_share, wait);
+            tokio::time::sleep(wait).await;
+        }
+        self.snapshots.invalidate();
+        let processed = instance.process(frames, reply).await;
+        let computed = self.setup.context.clock.used();
+        self.throttle.add(computed);
+        match processed {
+            Ok(Processed { verdict, returned }) => {
+                let points = match whole {
+                    Some(run) => self.cursor.advance_by(run),
+                    None => self.cursor.advance_over(frames),
+                };
+                instance.points_seen += points;
+                self.counts.processed += points;
+                self.count(&verdict);
+                let entry = JournalEntry { call: Call::Process, input: frames, returned: Some(returned) };
+                self.remember(entry, points, computed);
+                Ok(())
+            }
+            Err(failure) => {
+                // Where the task goes on, what came before the failure comes once more.
+                if self.setup.policy.on_trap != OnTrap::Fail {
+                    reply.undo_call();
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// Remembers a call that has succeeded, for recovery.
+    pub fn remember(&mut self, entry: JournalEntry<'_>, points: u64, computed: Duration) {
+        if let GuestSlot::Running(instance) = &mut self.guest
+            && self.setup.policy.on_trap == OnTrap::Recover
+        {
+            let in_batch = self.cursor.is_inside();
+            self.recovery.remember(&self.setup, instance, entry, points, computed, in_batch);
+            self.recount();
+        }
+    }
+
+    /// Adds to `reply` the last responses of the guest, at the end of its input.
+    ///
+    /// # Errors
+    ///
+    /// Why the task must end with an error.
+    pub async fn finish(&mut self, reply: &mut Reply) -> Result<(), TaskError> {
+        let GuestSlot::Running(instance) = &mut self.guest else { return Ok(()) };
+        match instance.finish(reply).await {
+            Ok(verdict) => {
+                self.count(&verdict);
+                Ok(())
+            }
+            Err(failure) => {
+                self.guest = GuestSlot::Lost;
+                if self.setup.policy.on_trap == OnTrap::Fail {
+                    return Err(failure.into());
+                }
+                reply.undo_call();
+                let err = failure.to_string();
+                log_for!(error, self.setup.labels(), err, "plugin failed at the end of its input");
+                Ok(())
+            }
+        }
+    }
+
+    /// Goes on after `failure`, with which a call that was given `frames` has ended.
+    ///
+    /// # Errors
+    ///
+    /// Why the task must end.
+    pub async fn overcome(
+        &mut self,
+        frames: &[u8],
+        failure: Failure,
+        reply: &mut Reply,
+    ) -> Result<(), TaskError> {
+        match self.setup.policy.on_trap {
+            OnTrap::Fail => {
+                self.guest = GuestSlot::Lost;
+                Err(failure.into())
+            }
+            OnTrap::PassThrough => {
+                self.bypass(&failure);
+                self.pass_on(frames, reply)
+            }
+            OnTrap::Recover | OnTrap::Restart => {
+                let result = self.skip_what_fails(frames, failure, reply).await;
+                if result.is_err() {
+                    self.guest = GuestSlot::Lost;
+                }
+                result
+            }
+        }
+    }
+
+    /// Gives `frames` once more, without the frames that the guest fails at.
+    async fn skip_what_fails(
+        &mut self,
+        frames: &[u8],
+        mut failure: Failure,
+        reply: &mut Reply,
+    ) -> Result<(), TaskError> {
+        let mut rest = frames;
+        loop {
+            self.count_failure(failure)?;
+            self.go_back().await?;
+            let Some((kind, frame, reason)) = self.one_by_one(&mut rest, reply).await else {
+                if !frames.is_empty() {
+                    // Each frame alone is fine, so it was the time that all of them took together.
+                    self.piece = (frames.len() / 4).max(1);
+                }
+                return Ok(());
+            };
+            let points = self.forget_batch_of(&kind);
+            self.counts.skipped += points;
+            let on_trap = self.setup.policy.on_trap;
+            self.reporter.skipped(&reason.to_string(), frame, points, on_trap);
+            self.go_back().await?;
+            if on_trap == OnTrap::Recover && !self.cursor.is_inside() {
+                // The next frame that fails may be near.
+                self.save();
+            }
+            rest = self.skip_rest_of_batch(rest);
+            if rest.is_empty() {
+                return Ok(());
+            }
+            match self.attempt(rest, None, reply).await {
+                Ok(()) => return Ok(()),
+                Err(next) => failure = next,
+            }
+        }
+    }
+
+    /// Gives the frames of `rest` one by one, until one fails: that one, and why.
+    async fn one_by_one<'a>(
+        &mut self,
+        rest: &mut &'a [u8],
+        reply: &mut Reply,
+    ) -> Option<(Kind, &'a [u8], Failure)> {
+        loop {
+            *rest = self.skip_rest_of_batch(rest);
+            let (kind, frame, after) = frame::first_data(rest)?;
+            *rest = after;
+            if let Err(failure) = self.attempt(frame, None, reply).await {
+                return Some((kind, frame, failure));
+            }
+        }
+    }
+
+    /// Forgets what has to go together with a skipped frame of this kind. Returns the number of points that are
+    /// skipped by that, with the frame's own.
+    fn forget_batch_of(&mut self, kind: &Kind) -> u64 {
+        match kind {
+            Kind::Begin => {
+                self.cursor.skip_batch();
+                0
+            }
+            Kind::End => {
+                self.recovery.forget_open_batch();
+                let points = self.cursor.leave_batch();
+                self.counts.processed -= points;
+                points
+            }
+            _ => 1,
+        }
+    }
+
+    /// Counts a failure.
+    ///
+    /// # Errors
+    ///
+    /// When there were too many within a minute.
+    fn count_failure(&mut self, failure: Failure) -> Result<(), TaskError> {
+        let now = Instant::now();
+        while self.failures.front().is_some_and(|at| now.duration_since(*at) > MINUTE) {
+            self.failures.pop_front();
+        }
+        let most = self.setup.policy.failures_per_minute;
+        if self.failures.len() >= most as usize {
+            return Err(TaskError::TooManyFailures { failure, most });
+        }
+        self.failures.push_back(now);
+        self.counts.recoveries += 1;
+        Ok(())
+    }
+
+    /// Brings the guest back to the state of before the failure, or starts it anew.
+    async fn go_back(&mut self) -> Result<(), TaskError> {
+        // It must not be used again, and its memory may be needed.
+        self.guest = GuestSlot::Lost;
+        if self.setup.policy.on_trap == OnTrap::Recover {
+            let Revived { instance, lost } = self.recovery.bring_back(&self.setup).await?;
+            self.guest = GuestSlot::Running(instance);
+            if lost.is_some() {
+                self.lose_batch();
+            }
+            self.recount();
+            return Ok(());
+        }
+        let instance = self.setup.start().await.map_err(TaskError::Restart)?;
+        self.guest = GuestSlot::Running(instance);
+        self.snapshots.begin();
+        self.lose_batch();
+        log_for!(debug, self.setup.labels(), "plugin started anew");
+        Ok(())
+    }
+
+    /// Skips the rest of the current batch, of which the guest does not know the beginning.
+    fn lose_batch(&mut self) {
+        let points = self.cursor.lose_batch();
+        self.counts.skipped += points;
+        self.counts.processed -= points;
+    }
+
+    /// Takes the rest of a batch that is skipped off `frames`; returns the frames behind it.
+    fn skip_rest_of_batch<'a>(&mut self, frames: &'a [u8]) -> &'a [u8] {
+        let (rest, points) = self.cursor.skip(frames);
+        self.counts.skipped += points;
+        rest
+    }
+
+    /// Calls the guest no more: the input goes on unchanged from now on.
+    fn bypass(&mut self, failure: &Failure) {
+        log_for!(
+            error,
+            self.setup.labels(),
+            err = failure.to_string(),
+            "plugin failed, points go on unchanged until the task is started again"
+        );
+        // What comes from Kapacitor may go back to it as it is.
+        let policy = Policy {
+            not_finite: Unwanted::Pass,
+            no_fields: Unwanted::Pass,
+            edge_check: EdgeCheck::Loose,
+            ..self.setup.policy
+        };
+        let (guard, points_seen) = (self.setup.guard(&policy), self.points_seen());
+        self.guest = GuestSlot::Bypassed { guard, points_seen };
+        self.lose_batch();
+    }
+
+    /// Lets input go on unchanged: a request for data has the form of a response.
+    fn pass_on(&mut self, frames: &[u8], reply: &mut Reply) -> Result<(), TaskError> {
+        let frames = self.skip_rest_of_batch(frames);
+        let GuestSlot::Bypassed { guard, .. } = &mut self.guest else { return Err(Failure::Gone.into()) };
+        let verdict = guard.pass(frames, reply.buffer()).map_err(TaskError::PassThrough)?;
+        self.count(&verdict);
+        Ok(())
+    }
+
+    fn count(&mut self, verdict: &Verdict) {
+        self.counts.points_out += verdict.points;
+        if verdict.dropped_points + verdict.reduced_points > 0 {
+            self.counts.dropped += verdict.dropped_points;
+            self.counts.reduced += verdict.reduced_points;
+            let Counts { dropped, reduced, .. } = self.counts;
+            self.reporter.unwanted(dropped, reduced);
+        }
+    }
+
+    /// Saves the guest's state for recovery. False if it can't be saved.
+    fn save(&mut self) -> bool {
+        let GuestSlot::Running(instance) = &mut self.guest else { return false };
+        let saved = self.recovery.save(&self.setup, instance);
+        self.recount();
+        saved
+    }
+
+    /// Goes on with `instance`, which has a state that was restored; by the call `entry`, if there was one.
+    pub fn go_on_with(&mut self, instance: Instance<P::Guest>, entry: Option<JournalEntry<'_>>) {
+        self.guest = GuestSlot::Running(instance);
+        if self.setup.policy.on_trap == OnTrap::Recover
+            && !self.save()
+            && let GuestSlot::Running(instance) = &mut self.guest
+            && let Some(entry) = entry
+        {
+            self.recovery.remember_restored(&self.setup, instance, entry);
+            self.recount();
+        }
+    }
+
+    /// Gives back the running guest, which [`Supervisor::take_instance`] has taken out.
+    pub fn put_instance(&mut self, instance: Instance<P::Guest>) {
+        self.guest = GuestSlot::Running(instance);
+    }
+
+    /// Takes the running guest out.
+    pub fn take_instance(&mut self) -> Option<Instance<P::Guest>> {
+        match mem::replace(&mut self.guest, GuestSlot::Lost) {
+            GuestSlot::Running(instance) => Some(instance),
+            other => {
+                self.guest = other;
+                None
+            }
+        }
+    }
+
+    /// Starts without any state.
+    ///
+    /// # Errors
+    ///
+    /// Why the plugin can't be started.
+    pub async fn start_clean(&mut self) -> Result<(), TaskError> {
+        self.guest = GuestSlot::Lost;
+        self.recovery.forget(&self.setup);
+        self.guest = GuestSlot::Running(self.setup.start().await.map_err(TaskError::StartClean)?);
+        self.snapshots.begin();
+        Ok(())
+    }
+
+    /// Another instance, in the state of before the batch that is open; `None` if that state is not known. It
+    /// leaves the determinism in that state.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub async fn before_open_batch(&mut self) -> Result<Option<Instance<P::Guest>>, TaskError> {
+        if self.setup.policy.on_trap == OnTrap::Recover {
+            self.recovery.before_open_batch(&self.setup).await
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Takes over the failures of the task that this one replaces.
+    pub fn take_over(&mut self, before: &mut Self) {
+        self.counts.add(&before.counts);
+        self.failures = mem::take(&mut before.failures);
+        self.snapshots.flags = before.snapshots.flags;
+    }
+
+    /// Reserves the memory that recovery and the last snapshot hold.
+    pub fn recount(&mut self) {
+        let held = (self.recovery.size() + self.snapshots.size()) as u64;
+        if held != self.reserved.bytes() {
+            self.reserved.set(held);
+        }
+    }
+}
+
+impl<P: Program> Drop for Supervisor<P> {
+    fn drop(&mut self) {
+        let kept = Bytes(self.reserved.bytes()).to_string();
+        log_for!(debug, self.setup.labels(), kept, "sandbox ends");
+        self.reporter.flush();
+    }
+}
+
+/// Length of the first frames that have `least` bytes together, or of all.
+fn first_frames(frames: &[u8], least: usize) -> usize {
+    let mut rest = frames;
+    while frames.len() - rest.len() < least {
+        match frame::first_data(rest) {
+            Some((_, _, after)) => rest = after,
+            None => return frames.len(),
+        }
+    }
+    frames.len() - rest.len()
+}
