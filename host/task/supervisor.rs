@@ -480,7 +480,7 @@ impl<P: Program> Supervisor<P> {
     }
 
     /// Saves the guest's state for recovery. False if it can't be saved.
-    fn save(&mut self) -> bool {
+    pub fn save(&mut self) -> bool {
         let GuestSlot::Running(instance) = &mut self.guest else { return false };
         let saved = self.recovery.save(&self.setup, instance);
         self.recount();
