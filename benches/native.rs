@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread;
 
 use anyhow::{Context, Result, bail};
-use kapacitor_guest::runtime::Calls;
+use kapacitor_guest::runtime::{Calls, Registered};
 use kapacitor_wasm::internals::Bytes;
 use kapacitor_wasm::internals::OnFull;
 use kapacitor_wasm::internals::{Inbox, InboxItem, InboxLimits};
@@ -28,9 +28,9 @@ pub fn serve(peer: &str, socket: &Path) -> Result<()> {
     let listener = UnixListener::bind(socket)?;
     let serve: fn(UnixStream) -> Result<()> = match peer {
         "echo" => echo,
-        "mirror" => |stream| run(stream, mirror::kapacitor_udf_calls()),
-        "moving_avg" => |stream| run(stream, moving_avg::kapacitor_udf_calls()),
-        "outliers" => |stream| run(stream, outliers::kapacitor_udf_calls()),
+        "mirror" => |stream| run(stream, mirror::Mirror::calls()),
+        "moving_avg" => |stream| run(stream, moving_avg::MovingAvg::calls()),
+        "outliers" => |stream| run(stream, outliers::Outliers::calls()),
         other => bail!("there is no peer {other}"),
     };
     for stream in listener.incoming() {

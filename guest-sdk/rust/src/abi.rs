@@ -1,14 +1,20 @@
 //! The calling convention of guest interface 1, and the only unsafe code of the crate.
 //!
-//! Unsafe here are declarations only: an import whose signature the host guarantees, and exports
-//! whose names no other function has. No pointer is read: what the host writes into the input buffer
-//! is read through the buffer itself, and the host copies results out by itself.
+//! The unsafe code consists of declarations: one import, whose signature the host guarantees, and
+//! exports, whose names no other function has. No raw pointer is read: the input is read through the
+//! buffer that the host wrote it to, and the host copies results out of the memory by itself.
 
 /// Makes a plugin of a type that implements [`Stream`](crate::Stream) or [`Batch`](crate::Batch).
 ///
-/// `register!(Plugin, snapshot)` is for one that implements [`Snapshot`](crate::Snapshot) too. Write
-/// it once in a crate of type `cdylib`. Compiled natively it exports nothing, so that the same crate
-/// has plain unit tests.
+/// Use it once in a crate of type `cdylib`: `register!(Plugin)`, or `register!(Plugin, snapshot)` if the
+/// plugin implements [`Snapshot`](crate::Snapshot) as well. In a native build it exports nothing, so that
+/// unit tests can run the plugin.
+///
+/// It defines no names in the crate and depends on none: a plugin may have its own `Result` or `String`.
+///
+/// In a WebAssembly build it expands to `#[unsafe(no_mangle)]` functions. Their names, `udf_*` and
+/// `kapacitor_udf_abi_1`, must not be exported by the crate in another way. A crate with
+/// `#![forbid(unsafe_code)]` can use `register!`: the lint does not apply to macros of other crates.
 #[macro_export]
 macro_rules! register {
     ($plugin:ty) => {
@@ -17,83 +23,78 @@ macro_rules! register {
     ($plugin:ty, snapshot) => {
         $crate::register!(@ $plugin, calls_with_snapshot);
 
+        // SAFETY: the names belong to the guest interface, and no other function of a plugin has them.
         #[cfg(target_family = "wasm")]
-        #[allow(unsafe_code, reason = "exports of the guest interface")]
-        mod kapacitor_udf_snapshot_exports {
+        const _: () = {
             #[unsafe(no_mangle)]
-            extern "C" fn udf_snapshot() -> i64 {
-                $crate::abi::call(|calls| calls.snapshot())
+            extern "C" fn udf_snapshot() -> ::core::primitive::i64 {
+                $crate::abi::snapshot()
             }
 
             #[unsafe(no_mangle)]
-            extern "C" fn udf_state_version() -> i32 {
+            extern "C" fn udf_state_version() -> ::core::primitive::i32 {
                 $crate::abi::state_version()
             }
 
             #[unsafe(no_mangle)]
-            extern "C" fn udf_restore(_: i32, length: i32) -> i64 {
-                $crate::abi::call(|calls| calls.restore(length as usize))
+            extern "C" fn udf_restore(
+                _: ::core::primitive::i32,
+                kapacitor_length: ::core::primitive::i32,
+            ) -> ::core::primitive::i64 {
+                $crate::abi::restore(kapacitor_length)
             }
-        }
+        };
     };
     (@ $plugin:ty, $calls:ident) => {
-        impl $crate::testing::Registered for $plugin {
+        impl $crate::runtime::Registered for $plugin {
             fn calls() -> ::std::boxed::Box<dyn $crate::runtime::Calls> {
                 $crate::runtime::$calls::<$plugin, _>()
             }
         }
 
-        /// What the host calls, for a program that runs the plugin natively.
+        // In a native build nothing else may use the plugin, and yet it is not dead code.
         #[cfg(not(target_family = "wasm"))]
-        #[doc(hidden)]
-        pub fn kapacitor_udf_calls() -> ::std::boxed::Box<dyn $crate::runtime::Calls> {
-            <$plugin as $crate::testing::Registered>::calls()
-        }
+        const _: fn() -> ::std::boxed::Box<dyn $crate::runtime::Calls> =
+            <$plugin as $crate::runtime::Registered>::calls;
 
-        // Natively nothing else may use the plugin, and yet it is no dead code.
-        #[cfg(not(target_family = "wasm"))]
-        const _: fn() -> ::std::boxed::Box<dyn $crate::runtime::Calls> = kapacitor_udf_calls;
-
+        // SAFETY: the names belong to the guest interface, and no other function of a plugin has them.
         #[cfg(target_family = "wasm")]
-        #[allow(unsafe_code, reason = "exports of the guest interface")]
-        mod kapacitor_udf_exports {
-            /// Never called: its name tells the host which guest interface this is.
+        const _: () = {
+            /// Never called: its name is the version of the guest interface.
             #[unsafe(no_mangle)]
             extern "C" fn kapacitor_udf_abi_1() {}
 
             #[unsafe(no_mangle)]
-            extern "C" fn udf_input(length: i32) -> i32 {
-                $crate::abi::input(start, length)
+            extern "C" fn udf_input(kapacitor_length: ::core::primitive::i32) -> ::core::primitive::i32 {
+                $crate::abi::input(<$plugin as $crate::runtime::Registered>::calls, kapacitor_length)
             }
 
             #[unsafe(no_mangle)]
-            extern "C" fn udf_info() -> i64 {
-                $crate::abi::start(start);
-                $crate::abi::call(|calls| calls.info())
+            extern "C" fn udf_info() -> ::core::primitive::i64 {
+                $crate::abi::info(<$plugin as $crate::runtime::Registered>::calls)
             }
 
             #[unsafe(no_mangle)]
-            extern "C" fn udf_init(_: i32, length: i32) -> i64 {
-                $crate::abi::call(|calls| calls.init(length as usize))
+            extern "C" fn udf_init(
+                _: ::core::primitive::i32,
+                kapacitor_length: ::core::primitive::i32,
+            ) -> ::core::primitive::i64 {
+                $crate::abi::init(kapacitor_length)
             }
 
             #[unsafe(no_mangle)]
-            extern "C" fn udf_process(_: i32, length: i32) -> i64 {
-                $crate::abi::call(|calls| calls.process(length as usize))
+            extern "C" fn udf_process(
+                _: ::core::primitive::i32,
+                kapacitor_length: ::core::primitive::i32,
+            ) -> ::core::primitive::i64 {
+                $crate::abi::process(kapacitor_length)
             }
 
             #[unsafe(no_mangle)]
-            extern "C" fn udf_finish() -> i64 {
-                $crate::abi::call(|calls| calls.finish())
+            extern "C" fn udf_finish() -> ::core::primitive::i64 {
+                $crate::abi::finish()
             }
-
-            fn start() -> ::std::boxed::Box<dyn $crate::runtime::Calls> {
-                <super::Subject as $crate::testing::Registered>::calls()
-            }
-        }
-
-        #[cfg(target_family = "wasm")]
-        type Subject = $plugin;
+        };
     };
 }
 
@@ -101,34 +102,81 @@ macro_rules! register {
 pub use wasm::*;
 
 #[cfg(target_family = "wasm")]
-#[allow(unsafe_code, reason = "the import of the guest interface")]
+#[expect(unsafe_code, reason = "the import of the guest interface")]
 mod wasm {
     use std::cell::RefCell;
 
-    use crate::runtime::Calls;
+    use crate::calls::Calls;
 
     #[link(wasm_import_module = "kapacitor")]
-    // The host gives `log` this signature, and admits no module that wants another one.
+    // SAFETY: the host provides `log` with this signature and refuses a module that imports it with
+    // another one. It checks that the text lies in the module's memory, so any arguments are safe.
     unsafe extern "C" {
         #[link_name = "log"]
         safe fn host_log(level: u32, text: *const u8, length: usize);
     }
 
     thread_local! {
-        // A module has one thread and one plugin.
+        /// The plugin. A module has one thread and one plugin.
         static CALLS: RefCell<Option<Box<dyn Calls>>> = const { RefCell::new(None) };
     }
 
-    /// Level of the text that explains a trap.
+    /// Log level of the message of a panic, which the host reports as the reason of the trap.
     const PANIC: u32 = 4;
 
-    /// Hands a line to the host, which reads it before it returns.
+    /// Passes a line to the host, which copies it before it returns.
     pub fn log(level: u32, text: &str) {
         host_log(level, text.as_ptr(), text.len());
     }
 
-    /// Makes the plugin, unless it was made before.
-    pub fn start(calls: fn() -> Box<dyn Calls>) {
+    /// The address of a buffer of at least `length` bytes. The host asks for it before every call that
+    /// has an input, so the plugin is created here.
+    pub fn input(new: fn() -> Box<dyn Calls>, length: i32) -> i32 {
+        create(new);
+        CALLS.with_borrow_mut(|current| match current {
+            Some(calls) => calls.input(length as usize).as_mut_ptr() as i32,
+            None => 0,
+        })
+    }
+
+    /// See [`Calls::info`]. The host may call it first, so the plugin is created here as well.
+    pub fn info(new: fn() -> Box<dyn Calls>) -> i64 {
+        create(new);
+        call(|calls| calls.info())
+    }
+
+    /// See [`Calls::init`].
+    pub fn init(length: i32) -> i64 {
+        call(|calls| calls.init(length as usize))
+    }
+
+    /// See [`Calls::process`].
+    pub fn process(length: i32) -> i64 {
+        call(|calls| calls.process(length as usize))
+    }
+
+    /// See [`Calls::finish`].
+    pub fn finish() -> i64 {
+        call(|calls| calls.finish())
+    }
+
+    /// See [`Calls::snapshot`].
+    pub fn snapshot() -> i64 {
+        call(|calls| calls.snapshot())
+    }
+
+    /// See [`Calls::restore`].
+    pub fn restore(length: i32) -> i64 {
+        call(|calls| calls.restore(length as usize))
+    }
+
+    /// See [`Calls::state_version`].
+    pub fn state_version() -> i32 {
+        CALLS.with_borrow(|current| current.as_ref().map_or(0, |calls| calls.state_version() as i32))
+    }
+
+    /// Creates the plugin, unless it exists.
+    fn create(new: fn() -> Box<dyn Calls>) {
         CALLS.with_borrow_mut(|current| {
             if current.is_none() {
                 std::panic::set_hook(Box::new(|info| {
@@ -138,28 +186,13 @@ mod wasm {
                         None => log(PANIC, text),
                     }
                 }));
-                *current = Some(calls());
+                *current = Some(new());
             }
         });
     }
 
-    /// The address of a buffer of at least `length` bytes. The host asks for it before any other
-    /// call that has an input, so the plugin is made here.
-    pub fn input(calls: fn() -> Box<dyn Calls>, length: i32) -> i32 {
-        start(calls);
-        CALLS.with_borrow_mut(|current| match current {
-            Some(calls) => calls.input(length as usize).as_mut_ptr() as i32,
-            None => 0,
-        })
-    }
-
-    /// Version of the plugin's own snapshot format.
-    pub fn state_version() -> i32 {
-        CALLS.with_borrow(|current| current.as_ref().map_or(0, |calls| calls.state_version() as i32))
-    }
-
-    /// Runs a call and returns where its result is: address and length.
-    pub fn call(run: impl FnOnce(&mut dyn Calls)) -> i64 {
+    /// Makes a call; returns the address and the length of its result.
+    fn call(run: impl FnOnce(&mut dyn Calls)) -> i64 {
         CALLS.with_borrow_mut(|current| match current {
             Some(calls) => {
                 run(&mut **calls);

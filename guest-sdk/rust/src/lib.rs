@@ -55,6 +55,7 @@ pub mod testing;
 
 #[doc(hidden)]
 pub mod abi;
+mod calls;
 #[doc(hidden)]
 pub mod runtime;
 mod wire;

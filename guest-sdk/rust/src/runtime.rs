@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use crate::batching::Batching;
 use crate::buffer::{Buffer, wipe};
+pub use crate::calls::{Calls, Registered};
 use crate::error::{Error, Result};
 use crate::groups::Groups;
 use crate::log;
@@ -16,29 +17,6 @@ use crate::point::Point;
 use crate::points::Points;
 use crate::udf::{Batch, Snapshot, Stream};
 use crate::wire::{self, Field, Fields};
-
-/// The calls of the guest interface. Each one's result is in [`Calls::result`] until the next call.
-pub trait Calls {
-    /// Room for the next call's input, at least `length` bytes; kept until it is asked for again. Zero:
-    /// none is needed for now, so that all buffers can be given up.
-    fn input(&mut self, length: usize) -> &mut [u8];
-    /// InfoResponse.
-    fn info(&mut self);
-    /// InitRequest, `length` bytes of the input, to InitResponse.
-    fn init(&mut self, length: usize);
-    /// Request frames, `length` bytes of the input, to Response frames.
-    fn process(&mut self, length: usize);
-    /// The last Response frames.
-    fn finish(&mut self);
-    /// Version of the plugin's own snapshot format; zero if it has none.
-    fn state_version(&self) -> u32;
-    /// SnapshotResponse.
-    fn snapshot(&mut self);
-    /// RestoreRequest, `length` bytes of the input, to RestoreResponse.
-    fn restore(&mut self, length: usize);
-    /// The result of the last call.
-    fn result(&self) -> &[u8];
-}
 
 /// Tells [`Stream`] plugins from [`Batch`] plugins, so that one `register!` serves both.
 pub trait Plugin<Kind>: Options + 'static {

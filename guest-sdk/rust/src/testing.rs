@@ -42,12 +42,7 @@ use crate::point::Point;
 use crate::runtime::{Calls, STATE_VERSION};
 use crate::wire::{self, FIXED64, Fields, VARINT};
 
-/// A plugin that was given to [`register!`](crate::register).
-pub trait Registered {
-    /// The calls into a new instance of it.
-    #[doc(hidden)]
-    fn calls() -> Box<dyn Calls>;
-}
+pub use crate::runtime::Registered;
 
 /// A running plugin.
 pub struct Harness<T> {

@@ -3,7 +3,7 @@
 use kapacitor_guest::prelude::*;
 
 #[derive(Options)]
-struct Mirror;
+pub struct Mirror;
 
 impl Stream for Mirror {
     type Group = ();

@@ -3,7 +3,7 @@
 use kapacitor_guest::prelude::*;
 
 #[derive(Options)]
-struct MirrorBatch;
+pub struct MirrorBatch;
 
 impl Batch for MirrorBatch {
     type Group = ();

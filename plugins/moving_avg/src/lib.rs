@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use kapacitor_guest::prelude::*;
 
 #[derive(Options)]
-struct MovingAvg {
+pub struct MovingAvg {
     field: String,
     size: NonZeroUsize,
     #[option(default = "avg")]
@@ -14,15 +14,15 @@ struct MovingAvg {
 }
 
 #[derive(Default)]
-struct Window {
+pub struct Window {
     values: VecDeque<f64>,
     sum: f64,
-    /// Values since the sum was last made anew.
+    /// Number of values since the sum was last computed from all values.
     since: usize,
 }
 
 impl Window {
-    /// Takes a value in and returns the mean of the last `size`.
+    /// Adds a value and returns the mean of the last `size` values.
     fn push(&mut self, value: f64, size: usize) -> f64 {
         self.values.push_back(value);
         self.sum += value;
@@ -31,7 +31,7 @@ impl Window {
         }
         self.since += 1;
         if self.since >= size {
-            // Adding and subtracting loses a little each time, and an infinity for good.
+            // Each addition and subtraction rounds, and an infinity never leaves the sum otherwise.
             self.sum = self.values.iter().sum();
             self.since = 0;
         }

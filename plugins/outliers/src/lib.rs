@@ -8,7 +8,7 @@
 use kapacitor_guest::prelude::*;
 
 #[derive(Options)]
-struct Outliers {
+pub struct Outliers {
     field: String,
     #[option(default = 1.5)]
     scale: f64,
@@ -22,7 +22,7 @@ impl Batch for Outliers {
     }
 
     fn batch(&self, _: &mut (), points: &Points<'_>, out: &mut Output) -> Result<()> {
-        // A point without the field is no outlier.
+        // A point without the field is not an outlier.
         let values: Vec<_> =
             points.iter().filter_map(|point| Some((point.field(&self.field)?.as_number()?, point))).collect();
         let mut batch = out.batch(points)?;
@@ -37,13 +37,14 @@ impl Batch for Outliers {
     }
 }
 
-/// The range outside of which values are outliers; `None` for fewer values than have quartiles.
+/// The range outside of which values are outliers; `None` for fewer than two values, which have no
+/// quartiles.
 fn fences(mut values: Vec<f64>, scale: f64) -> Option<(f64, f64)> {
     let (length, half) = (values.len(), values.len() / 2);
     if half == 0 {
         return None;
     }
-    // The halves need not be sorted, nor does what is in them.
+    // Partitioning around the middle is enough: the order within each half does not matter.
     values.select_nth_unstable_by(half, f64::total_cmp);
     let q1 = median(&mut values[..half]);
     let q3 = median(&mut values[length - half..]);
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_what_is_outside_of_the_fences() {
+    fn values_outside_of_the_fences_are_found() {
         let mut values: Vec<f64> = (0..20).map(f64::from).collect();
         assert_eq!(outliers(&values), []);
         values.extend([100.0, -100.0]);
@@ -89,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn small_batches_have_none() {
+    fn small_batches_have_no_outliers() {
         for values in [&[][..], &[1.0], &[1.0, 9.0], &[1.0, 2.0, 9.0]] {
             assert_eq!(outliers(values), []);
         }
