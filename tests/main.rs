@@ -11,8 +11,6 @@ mod activation;
 mod checkpoints;
 /// The command line and `udf.toml`.
 mod cli;
-/// The guest SDK's codec.
-mod codec;
 /// What the fuzz targets start from.
 mod fuzz_seeds;
 /// Guests that attack.

@@ -1,38 +1,41 @@
-//! Bytes that are written one piece after the other.
+//! A buffer that is appended to piece by piece.
 
 use std::hint::black_box;
 use std::mem;
 use std::ops::Deref;
 
-/// Least room that is made.
+/// Minimum size of a buffer that grows, in bytes.
 const LEAST: usize = 32;
 
-/// Bytes that grow at their end. A `Vec` calls a function to append even four bytes, and that one calls another to
-/// copy them; here a few bytes are stored in place.
+/// Bytes that grow at their end.
+///
+/// A `Vec` calls a function to append even four bytes, which calls another one to copy them. Here a few
+/// bytes are stored in place, which is faster in a sandbox.
 #[derive(Clone, Debug, Default)]
 pub struct Buffer {
-    /// What was written, and zeros or what was written before behind it.
+    /// The bytes that were written, and behind them zeros or bytes of earlier contents.
     room: Vec<u8>,
     length: usize,
 }
 
 impl Buffer {
-    /// Without bytes, and without room for any.
+    /// An empty buffer without memory.
     pub const fn new() -> Self {
         Self { room: Vec::new(), length: 0 }
     }
 
-    /// Without bytes, and with room for so many.
+    /// An empty buffer with room for `length` bytes.
     pub fn with_room(length: usize) -> Self {
         Self { room: vec![0; length], length: 0 }
     }
 
-    /// How many bytes there is room for, with those that are there.
+    /// The number of bytes that fit without growing, including the ones already there.
     pub fn room(&self) -> usize {
         self.room.len()
     }
 
-    /// Appends so many bytes, to be written by the caller: until then they are any.
+    /// Appends `length` bytes and returns them. The caller must write all of them: their contents are
+    /// unspecified.
     #[inline(always)]
     pub fn more(&mut self, length: usize) -> &mut [u8] {
         if self.room.len() - self.length < length {
@@ -50,7 +53,7 @@ impl Buffer {
         self.room.resize(least.max(2 * self.room.len()).max(LEAST), 0);
     }
 
-    /// Appends bytes whose number is known when this is compiled.
+    /// Appends a number of bytes that is known at compile time.
     #[inline(always)]
     pub fn put<const N: usize>(&mut self, bytes: [u8; N]) {
         self.more(N).copy_from_slice(&bytes);
@@ -62,30 +65,31 @@ impl Buffer {
         self.more(bytes.len()).copy_from_slice(bytes);
     }
 
-    /// Forgets what is behind the first `length` bytes.
+    /// Removes all bytes behind the first `length`.
     #[inline(always)]
     pub fn truncate(&mut self, length: usize) {
         self.length = self.length.min(length);
     }
 
-    /// Forgets all bytes, and keeps the room.
+    /// Removes all bytes and keeps the memory.
     #[inline]
     pub fn clear(&mut self) {
         self.length = 0;
     }
 
-    /// Gives up the room, and leaves nothing in memory of what was in it.
+    /// Overwrites the memory with zeros and gives it up.
     pub fn wipe(&mut self) {
         self.length = 0;
         wipe(&mut self.room);
     }
 }
 
-/// Gives up a `Vec`, and leaves nothing in memory of what was in it.
+/// Overwrites the memory of a `Vec` with zeros and gives it up.
 pub fn wipe(bytes: &mut Vec<u8>) {
     bytes.clear();
     bytes.resize(bytes.capacity(), 0);
-    // Otherwise the compiler sees that nobody reads what is freed.
+    // Otherwise the compiler would remove the writes, because nothing reads the bytes before they are
+    // freed.
     black_box(&mut bytes[..]);
     drop(mem::take(bytes));
 }
@@ -110,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn holds_what_was_written_in_whatever_pieces() {
+    fn buffer_holds_the_bytes_that_were_written() {
         let mut buffer = Buffer::new();
         let mut expected = Vec::new();
         for i in 0..100u8 {

@@ -1,21 +1,32 @@
-//! A point with changes: the bytes that came, and what is to be different.
+//! Points with changes: the bytes that came, and a list of edits.
 
 use smallvec::SmallVec;
 
 use crate::buffer::Buffer;
-use crate::output::Emit;
-use crate::point::number::*;
-use crate::point::{DOUBLES_TAG, Point, Value, is_map_of_fields};
-use crate::wire::{self, FIXED64, Fields, LEN, VARINT};
+use crate::emit::Encode;
+use crate::encode::{LONG_KEY, put_field, set_double};
+use crate::fields::{DOUBLES_TAG, is_map, map_of};
+use crate::numbers::POINT;
+use crate::numbers::point::*;
+use crate::point::Point;
+use crate::value::Value;
+use crate::wire::{self, Fields};
 
 /// A point with changes, made by [`Point::with`] and its siblings.
 ///
-/// What is not changed is passed on as it came, without being decoded.
+/// The parts that do not change are passed on as they came, without being decoded.
+///
+/// ```
+/// # use kapacitor_guest::prelude::*;
+/// fn annotate(point: Point<'_>, mean: f64, out: &mut Output) -> Result<()> {
+///     out.send(point.with("mean", mean).without("raw").with_tag("source", "model"))
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Edited<'a> {
     base: Point<'a>,
     edits: SmallVec<[Edit<'a>; 3]>,
-    /// Whether all edits set a field to a value.
+    /// Whether each edit sets a field.
     only_sets: bool,
 }
 
@@ -27,12 +38,40 @@ enum Edit<'a> {
     Name(&'a str),
 }
 
-impl<'a> Edited<'a> {
-    pub(crate) fn new(base: Point<'a>) -> Self {
-        Self { base, edits: SmallVec::new(), only_sets: true }
+impl<'a> Point<'a> {
+    /// The point without changes, as a start for edits that are made step by step.
+    pub fn edit(self) -> Edited<'a> {
+        Edited { base: self, edits: SmallVec::new(), only_sets: true }
     }
 
-    /// Sets a field.
+    /// The point with a field set.
+    pub fn with(self, key: &'a str, value: impl Into<Value<'a>>) -> Edited<'a> {
+        self.edit().with(key, value)
+    }
+
+    /// The point with a field removed.
+    pub fn without(self, key: &'a str) -> Edited<'a> {
+        self.edit().without(key)
+    }
+
+    /// The point with a tag set, see [`Edited::with_tag`].
+    pub fn with_tag(self, key: &'a str, value: &'a str) -> Edited<'a> {
+        self.edit().with_tag(key, value)
+    }
+
+    /// The point with its time set, in nanoseconds since 1970.
+    pub fn at(self, time: i64) -> Edited<'a> {
+        self.edit().at(time)
+    }
+
+    /// The point with its measurement set.
+    pub fn named(self, name: &'a str) -> Edited<'a> {
+        self.edit().named(name)
+    }
+}
+
+impl<'a> Edited<'a> {
+    /// Sets a field. A field that has this name and another type is replaced.
     #[must_use]
     pub fn with(mut self, key: &'a str, value: impl Into<Value<'a>>) -> Self {
         self.edits.push(Edit::Field(key, Some(value.into())));
@@ -45,7 +84,7 @@ impl<'a> Edited<'a> {
         self.push(Edit::Field(key, None))
     }
 
-    /// Sets a tag. A tag that the stream is grouped by puts the point into another group.
+    /// Sets a tag. If the stream is grouped by this tag, the point changes its group.
     #[must_use]
     pub fn with_tag(self, key: &'a str, value: &'a str) -> Self {
         self.push(Edit::Tag(key, Some(value)))
@@ -75,8 +114,8 @@ impl<'a> Edited<'a> {
         self
     }
 
-    /// Whether what the base has under a key that is set now is of the same type, so that the new
-    /// entry, behind it, replaces it.
+    /// Whether all edits can be appended to the point: each sets a field that the point does not have
+    /// with another type. The last entry of a key replaces the ones before it.
     fn can_append(&self) -> bool {
         self.only_sets
             && !(0..self.edits.len()).any(|index| self.is_void(index))
@@ -86,19 +125,17 @@ impl<'a> Edited<'a> {
             })
     }
 
-    /// Whether a field of the base is dropped, or replaced by an edit.
+    /// Whether an edit removes or replaces this field of the point's message.
     fn drops(&self, number: u32, bytes: &[u8]) -> bool {
         self.edits.iter().any(|edit| match (edit, number) {
-            (Edit::Field(key, _), number) if is_map_of_fields(number) => {
-                wire::entry(bytes).0 == key.as_bytes()
-            }
+            (Edit::Field(key, _), number) if is_map(number) => wire::entry(bytes).0 == key.as_bytes(),
             (Edit::Tag(key, _), TAGS) => wire::entry(bytes).0 == key.as_bytes(),
             (Edit::Time(_), TIME) | (Edit::Name(_), NAME) => true,
             _ => false,
         })
     }
 
-    /// Whether a later edit of the same thing makes the one at `index` void.
+    /// Whether a later edit replaces the one at `index`.
     fn is_void(&self, index: usize) -> bool {
         self.edits[index + 1..].iter().any(|later| match (&self.edits[index], later) {
             (Edit::Field(a, _), Edit::Field(b, _)) | (Edit::Tag(a, _), Edit::Tag(b, _)) => a == b,
@@ -107,7 +144,18 @@ impl<'a> Edited<'a> {
         })
     }
 
-    /// The whole point, edits and all.
+    /// The message of the point, with the edits appended.
+    fn appended(&self) -> Buffer {
+        let mut point = Buffer::from(self.base.bytes);
+        for edit in &self.edits {
+            if let Edit::Field(key, Some(value)) = *edit {
+                put_field(key, value, &mut point);
+            }
+        }
+        point
+    }
+
+    /// The message of the point, copied field by field, with the edits applied.
     fn rewritten(&self) -> Buffer {
         let mut point = Buffer::with_room(self.base.bytes.len() + 64);
         for field in Fields(self.base.bytes) {
@@ -133,12 +181,23 @@ impl<'a> Edited<'a> {
     fn renames(&self) -> bool {
         self.edits.iter().any(|edit| matches!(edit, Edit::Name(_)))
     }
+
+    #[inline(never)]
+    fn encode_any(&self, provides_stream: bool, out: &mut Buffer) {
+        let mut context = Buffer::new();
+        if provides_stream && let Some(batch) = self.base.batch {
+            batch.put_stream_context(!self.renames(), &mut context);
+        }
+        let mut point = if self.can_append() { self.appended() } else { self.rewritten() };
+        point.append(&context);
+        wire::put_frame(POINT, &point, out);
+    }
 }
 
-impl Emit for Edited<'_> {
+impl Encode for Edited<'_> {
     #[inline(never)]
-    fn emit(&self, provides_stream: bool, out: &mut Buffer) {
-        // Nearly all: one number more.
+    fn encode(&self, provides_stream: bool, out: &mut Buffer) {
+        // The most common edit: one double is added to a point of a stream.
         if let [Edit::Field(key, Some(Value::Double(value)))] = self.edits[..]
             && self.base.batch.is_none()
             && key.len() < LONG_KEY
@@ -146,39 +205,16 @@ impl Emit for Edited<'_> {
         {
             let base = self.base.bytes;
             let length = base.len() + 2 + wire::double_entry_len(key.len());
-            let (point, entry) = wire::frame_of(17, length, out).split_at_mut(base.len());
+            let (point, entry) = wire::frame_of(POINT, length, out).split_at_mut(base.len());
             point.copy_from_slice(base);
             set_double(key, value, entry);
         } else {
-            self.emit_any(provides_stream, out);
+            self.encode_any(provides_stream, out);
         }
     }
 }
 
-impl Edited<'_> {
-    #[inline(never)]
-    fn emit_any(&self, provides_stream: bool, out: &mut Buffer) {
-        let mut context = Buffer::new();
-        if provides_stream && let Some(batch) = self.base.batch {
-            batch.put_stream_context(!self.renames(), &mut context);
-        }
-        let mut point = if self.can_append() {
-            let mut point = Buffer::from(self.base.bytes);
-            for edit in &self.edits {
-                if let Edit::Field(key, Some(value)) = *edit {
-                    put_field(key, value, &mut point);
-                }
-            }
-            point
-        } else {
-            self.rewritten()
-        };
-        point.append(&context);
-        wire::put_frame(17, &point, out);
-    }
-}
-
-/// Whether there is nothing under `key` but doubles.
+/// Whether a double can be appended under `key`: no field of this name has another type.
 #[inline(always)]
 fn may_have_double(mut fields: &[u8], key: &str) -> bool {
     while let Some((DOUBLES_TAG, _, after)) = wire::short_field(fields) {
@@ -187,73 +223,9 @@ fn may_have_double(mut fields: &[u8], key: &str) -> bool {
     fields.is_empty() || has_no_other_type(fields, key, DOUBLES)
 }
 
-/// Whether there is nothing under `key` in other maps than `map`.
+/// Whether no map other than `map` has an entry with this key.
 #[inline(never)]
 fn has_no_other_type(fields: &[u8], key: &str, map: u32) -> bool {
     !Fields(fields)
-        .any(|field| field.number != map && is_map_of_fields(field.number) && wire::has_key(field.bytes, key))
-}
-
-/// The number of the map that holds values of this type.
-pub(crate) fn map_of(value: &Value<'_>) -> u32 {
-    match value {
-        Value::Double(_) => DOUBLES,
-        Value::Int(_) => INTS,
-        Value::String(_) => STRINGS,
-        Value::Bool(_) => BOOLS,
-    }
-}
-
-fn entry_len(key: &str, value: &Value<'_>) -> usize {
-    let text = |text: &str| 1 + wire::varint_len(text.len() as u64) + text.len();
-    text(key)
-        + match value {
-            Value::Double(_) => 9,
-            Value::Int(value) => 1 + wire::varint_len(*value as u64),
-            Value::String(value) => text(value),
-            Value::Bool(_) => 2,
-        }
-}
-
-/// From this length on the length of an entry with a double takes more than one byte.
-const LONG_KEY: usize = 0x80 - wire::double_entry_len(0);
-
-/// Writes a double under a key that is not long, with its tag and length.
-#[inline(always)]
-fn set_double(key: &str, value: f64, room: &mut [u8]) {
-    let head = [DOUBLES_TAG, wire::double_entry_len(key.len()) as u8, wire::KEY, key.len() as u8];
-    let mut tail = [wire::DOUBLE; 9];
-    tail[1..].copy_from_slice(&value.to_le_bytes());
-    if let Some((room, rest)) = room.split_first_chunk_mut() {
-        *room = head;
-        wire::set_short(key.as_bytes(), rest);
-        if let Some(room) = rest.last_chunk_mut() {
-            *room = tail;
-        }
-    }
-}
-
-/// Appends a field of a point.
-pub(crate) fn put_field(key: &str, value: Value<'_>, out: &mut Buffer) {
-    if let (Value::Double(value), ..LONG_KEY) = (value, key.len()) {
-        return set_double(key, value, out.more(2 + wire::double_entry_len(key.len())));
-    }
-    wire::put_tag(map_of(&value), LEN, out);
-    wire::put_varint(entry_len(key, &value) as u64, out);
-    wire::put_bytes(1, key.as_bytes(), out);
-    match value {
-        Value::Double(value) => {
-            wire::put_tag(2, FIXED64, out);
-            out.put(value.to_le_bytes());
-        }
-        Value::Int(value) => {
-            wire::put_tag(2, VARINT, out);
-            wire::put_varint(value as u64, out);
-        }
-        Value::String(value) => wire::put_bytes(2, value.as_bytes(), out),
-        Value::Bool(value) => {
-            wire::put_tag(2, VARINT, out);
-            out.put([u8::from(value)]);
-        }
-    }
+        .any(|field| field.number != map && is_map(field.number) && wire::has_key(field.bytes, key))
 }

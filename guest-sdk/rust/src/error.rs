@@ -1,55 +1,145 @@
-//! What can go wrong in a plugin.
+//! Errors of a plugin.
 
 use std::fmt;
 
-/// The result of most things in a plugin.
+use crate::fields;
+
+/// The result of most functions of a plugin.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a plugin can't go on: with this point, or at all.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error {
-    message: String,
+/// The reason for which a plugin can't process a point or batch.
+///
+/// There are two kinds. A skip, made by [`Error::skip`], concerns the point or batch at hand alone:
+/// the plugin expects such data. Any other error, made by [`Error::new`] or from a string, is a
+/// failure. How the host handles a failure is the operator's choice, `on-trap` in `udf.toml`: by
+/// default it skips the point or batch and restores the plugin's state from before it.
+#[derive(Clone)]
+pub struct Error(Box<Inner>);
+
+/// Boxed, so that the `Result` of a function that succeeds is small.
+#[derive(Clone)]
+struct Inner {
+    message: Message,
     skip: bool,
 }
 
+/// A message. Most skips are counted and not shown, so the common ones are formatted only when
+/// somebody reads them.
+#[derive(Clone)]
+enum Message {
+    Text(String),
+    /// A point has no field `key`; `fields` is the part of its message that holds its fields.
+    NoField {
+        key: Box<str>,
+        fields: Box<[u8]>,
+    },
+    /// A field has another type than a number.
+    NotANumber {
+        key: Box<str>,
+        found: &'static str,
+    },
+}
+
+/// Maximum number of field names in a message.
+const SHOWN_FIELDS: usize = 20;
+
 impl Error {
-    /// Ends the task, with `message` as its error in Kapacitor.
+    /// A failure with this message.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), skip: false }
+        Self::of(Message::Text(message.into()), false)
     }
 
-    /// Skips the point or batch at hand: it is not passed on, it is counted, and `message` is logged
-    /// now and then.
+    /// A skip: the point or batch at hand is dropped, together with everything that was sent for it,
+    /// and the plugin continues with the next one. Skips are counted, and `message` is logged at
+    /// the 1st, 10th, 100th... of them.
     pub fn skip(message: impl Into<String>) -> Self {
-        Self { message: message.into(), skip: true }
+        Self::of(Message::Text(message.into()), true)
     }
 
-    /// Whether only the point or batch at hand is lost.
+    /// A skip because a point has no field `key`.
+    #[cold]
+    pub(crate) fn no_field(key: &str, fields: &[u8]) -> Self {
+        Self::of(Message::NoField { key: key.into(), fields: fields.into() }, true)
+    }
+
+    /// A skip because field `key` is of the type `found`.
+    #[cold]
+    pub(crate) fn not_a_number(key: &str, found: &'static str) -> Self {
+        Self::of(Message::NotANumber { key: key.into(), found }, true)
+    }
+
+    fn of(message: Message, skip: bool) -> Self {
+        Self(Box::new(Inner { message, skip }))
+    }
+
+    /// Whether this is a skip, see [`Error::skip`].
     pub fn is_skip(&self) -> bool {
-        self.skip
+        self.0.skip
     }
 
-    /// Puts `context` in front of the message.
+    /// Puts `context` and a colon in front of the message.
+    ///
+    /// ```
+    /// # use kapacitor_guest::Error;
+    /// let error = Error::skip("too small").context("field `x`");
+    /// assert_eq!(error.to_string(), "field `x`: too small");
+    /// assert!(error.is_skip());
+    /// ```
     #[must_use]
-    pub fn context(self, context: impl fmt::Display) -> Self {
-        Self { message: format!("{context}: {}", self.message), ..self }
+    pub fn context(mut self, context: impl fmt::Display) -> Self {
+        self.0.message = Message::Text(format!("{context}: {}", self.0.message));
+        self
+    }
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::NoField { key, fields } => {
+                write!(f, "the point has no field `{key}`; it has: ")?;
+                for (index, name) in fields::names(fields).take(SHOWN_FIELDS).enumerate() {
+                    f.write_str(if index == 0 { "" } else { ", " })?;
+                    f.write_str(name)?;
+                }
+                Ok(())
+            }
+            Self::NotANumber { key, found } => write!(f, "field `{key}` is a {found}, not a number"),
+        }
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        self.0.message.fmt(f)
     }
 }
 
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error").field("message", &self.to_string()).field("skip", &self.0.skip).finish()
+    }
+}
+
+/// Errors are equal if both are skips or both are failures, and their messages are equal.
+impl PartialEq for Error {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.skip == other.0.skip && self.to_string() == other.to_string()
+    }
+}
+
+impl Eq for Error {}
+
 impl std::error::Error for Error {}
 
+/// A failure with this message.
 impl From<String> for Error {
     fn from(message: String) -> Self {
         Self::new(message)
     }
 }
 
+/// A failure with this message.
 impl From<&str> for Error {
     fn from(message: &str) -> Self {
         Self::new(message)

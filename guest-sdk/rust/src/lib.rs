@@ -1,7 +1,7 @@
-//! Write a Kapacitor UDF in Rust: a WebAssembly plugin for kapacitor-wasm.
+//! Write a Kapacitor UDF in Rust, as a WebAssembly plugin of kapacitor-wasm.
 //!
-//! A plugin is a type with its options, a [`Stream`] or [`Batch`] implementation, and [`register!`].
-//! This one is whole:
+//! A plugin is a type that holds its options, implements [`Stream`] or [`Batch`], and is passed to
+//! [`register!`]. This one is complete:
 //!
 //! ```
 //! use kapacitor_guest::prelude::*;
@@ -23,64 +23,84 @@
 //! register!(Double);
 //! ```
 //!
-//! Build it as a `cdylib` for `wasm32-unknown-unknown` or `wasm32-wasip1`. Compiled natively the same
-//! crate runs in plain unit tests, see [`testing`].
+//! Build it as a `cdylib` for `wasm32-unknown-unknown` or `wasm32-wasip1`. The same crate also compiles
+//! natively, so that unit tests can run the plugin: see [`testing`].
 //!
-//! What stays as it was unless the plugin says otherwise: measurement, database, retention policy,
-//! tags, dimensions and byName of a point, and name, tags and time of a batch. Kapacitor makes the
-//! group of what comes out from them.
+//! Everything that a plugin does not change stays as it came: measurement, database, retention policy,
+//! tags, dimensions and byName of a point, and name, tags and time of a batch. Kapacitor makes the group
+//! of a result from its tags, dimensions and byName.
+//!
+//! # Where to start
+//!
+//! | to | see |
+//! |---|---|
+//! | declare options | [`Options`] |
+//! | read a point or a batch | [`Point`], [`Points`] |
+//! | send results | [`Output`], [`Point::with`], [`NewPoint`], [`NewBatch`] |
+//! | skip a point, or fail | [`Error`] |
+//! | keep state across versions of the plugin | [`Snapshot`] |
+//! | write to the host's log | [`log`] |
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
-// So that the derive's paths work in the crate's own tests.
-extern crate self as kapacitor_guest;
+// From the bottom to the top: a file uses only files of its own group and of groups above its own, and no
+// two files import each other.
 
+mod buffer;
+mod bytes;
+mod numbers;
+mod value;
+mod wire;
+
+mod encode;
 mod error;
-mod udf;
+mod fields;
 
-#[doc(hidden)]
-pub mod batching;
-#[doc(hidden)]
-pub mod buffer;
+mod batch_head;
 mod edit;
-mod groups;
-mod output;
+mod emit;
+mod new_batch;
+mod new_point;
 mod point;
 mod points;
 
-pub mod log;
+mod groups;
 pub mod options;
-pub mod testing;
+mod output;
+mod udf;
 
 #[doc(hidden)]
 pub mod abi;
 mod calls;
+pub mod log;
+
+mod batching;
+mod message;
+mod plugin;
 #[doc(hidden)]
 pub mod runtime;
-mod wire;
+mod skips;
+pub mod testing;
 
 pub use edit::Edited;
+pub use emit::Emit;
 pub use error::{Error, Result};
 pub use groups::Groups;
 pub use kapacitor_guest_derive::Options;
+pub use new_batch::{BatchLike, NewBatch};
+pub use new_point::NewPoint;
 pub use options::{Flag, Options};
-pub use output::{BatchLike, Edge, Emit, NewBatch, NewPoint, OpenBatch, Output, OwnedValue};
-pub use point::{Point, Value};
-pub use points::{Iter, Points};
+pub use output::{Edge, OpenBatch, Output};
+pub use point::Point;
+pub use points::{Points, PointsIter};
 pub use udf::{Batch, Snapshot, Stream};
+pub use value::{OwnedValue, Value};
 
-/// All that most plugins need.
+/// The items that most plugins need.
 pub mod prelude {
     pub use crate::{
         Batch, Edge, Error, Flag, Groups, NewBatch, NewPoint, Options, Output, OwnedValue, Point, Points,
         Result, Snapshot, Stream, Value, log, register,
     };
 }
-
-#[cfg(test)]
-mod tests;
-
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/plugins.md")]
-struct PluginsPage;

@@ -1,31 +1,37 @@
-//! Lines in the host's log, with the task's name on them.
+//! Lines in the host's log, which adds the names of the task and its node.
 //!
-//! In a native test they go to stderr.
+//! In a native test the lines go to stderr.
+//!
+//! ```
+//! use kapacitor_guest::log;
+//!
+//! log::info(format_args!("window of {} values", 10));
+//! ```
 
 use std::fmt::Display;
 
-/// For a developer.
+/// Logs a line for developers.
 pub fn debug(text: impl Display) {
     put(0, &text.to_string());
 }
 
-/// For whoever runs the task.
+/// Logs a line for operators.
 pub fn info(text: impl Display) {
     put(1, &text.to_string());
 }
 
-/// Something to look at.
+/// Logs a line about something unusual.
 pub fn warn(text: impl Display) {
     put(2, &text.to_string());
 }
 
-/// Something that failed.
+/// Logs a line about something that failed.
 pub fn error(text: impl Display) {
     put(3, &text.to_string());
 }
 
 #[cfg(target_family = "wasm")]
-pub(crate) use crate::abi::log as put;
+use crate::abi::log as put;
 
 #[cfg(not(target_family = "wasm"))]
 fn put(level: u32, text: &str) {

@@ -1,117 +1,40 @@
-//! Points as Kapacitor sends them: borrowed, and read only as far as one asks.
+//! Points as Kapacitor sends them. They borrow its bytes and decode only the parts that are read.
 
 use std::fmt;
 
-use crate::edit::Edited;
+use crate::batch_head::BatchHead;
 use crate::error::{Error, Result};
-use crate::points::Points;
-use crate::wire::{self, Fields};
+use crate::fields::{self, DOUBLES_TAG};
+use crate::numbers::point::*;
+use crate::value::Value;
+use crate::wire::{self, Fields, text};
 
-/// Numbers of the fields of Kapacitor's Point.
-pub(crate) mod number {
-    pub const TIME: u32 = 1;
-    pub const NAME: u32 = 2;
-    pub const DATABASE: u32 = 3;
-    pub const RETENTION_POLICY: u32 = 4;
-    pub const GROUP: u32 = 5;
-    pub const DIMENSIONS: u32 = 6;
-    pub const TAGS: u32 = 7;
-    pub const DOUBLES: u32 = 8;
-    pub const INTS: u32 = 9;
-    pub const STRINGS: u32 = 10;
-    pub const BY_NAME: u32 = 11;
-    pub const BOOLS: u32 = 12;
-}
-
-use number::*;
-
-/// The tag of the time.
+/// Tag of the time.
 const TIME_TAG: u8 = (TIME << 3) as u8;
 
-/// The tag of the group.
+/// Tag of the group.
 const GROUP_TAG: u8 = (GROUP << 3 | wire::LEN) as u8;
 const BEHIND_GROUP: u8 = GROUP_TAG + 1;
 
-/// The tag of the first of the maps of fields.
-pub(crate) const DOUBLES_TAG: u8 = (DOUBLES << 3 | wire::LEN) as u8;
-
-/// The value of a field, of one of InfluxDB's four types.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Value<'a> {
-    /// `float`
-    Double(f64),
-    /// `integer`
-    Int(i64),
-    /// `string`
-    String(&'a str),
-    /// `boolean`
-    Bool(bool),
-}
-
-impl Value<'_> {
-    /// The value as a number, if it is one.
-    pub fn as_number(&self) -> Option<f64> {
-        match *self {
-            Self::Double(value) => Some(value),
-            Self::Int(value) => Some(value as f64),
-            Self::String(_) | Self::Bool(_) => None,
-        }
-    }
-
-    fn type_name(&self) -> &'static str {
-        match self {
-            Self::Double(_) => "double",
-            Self::Int(_) => "int",
-            Self::String(_) => "string",
-            Self::Bool(_) => "bool",
-        }
-    }
-}
-
-macro_rules! value_from {
-    ($($ty:ty => $variant:ident),*) => {$(
-        impl<'a> From<$ty> for Value<'a> {
-            fn from(value: $ty) -> Self {
-                Self::$variant(value.into())
-            }
-        }
-    )*};
-}
-
-value_from!(f64 => Double, f32 => Double, i64 => Int, i32 => Int, u32 => Int, bool => Bool, &'a str => String);
-
-/// A number of things.
-impl From<usize> for Value<'_> {
-    fn from(value: usize) -> Self {
-        Self::Int(value as i64)
-    }
-}
-
-impl<'a> From<&'a String> for Value<'a> {
-    fn from(value: &'a String) -> Self {
-        Self::String(value)
-    }
-}
-
 /// One point.
 ///
-/// A `Point` is a view of the bytes that Kapacitor sent. It is cheap to copy, nothing is decoded
-/// before it is asked for, and [`Output::send`](crate::Output::send) passes on what was not touched
-/// as it came.
+/// A `Point` is a view of the bytes that Kapacitor sent. It is cheap to copy, and only the parts that are
+/// read are decoded. [`Output::send`](crate::Output::send) passes a point on as it came, and
+/// [`with`](Point::with) and its siblings change parts of it.
 ///
-/// Each accessor looks through the point; keep what is needed more than once. A string that is not
-/// UTF-8 counts as absent.
+/// Each accessor searches the bytes from the front, so keep values that are needed more than once. A
+/// string that is not UTF-8 reads as the empty string.
 #[derive(Clone, Copy)]
 pub struct Point<'a> {
     pub(crate) bytes: &'a [u8],
-    /// The frame as it came, if there is nothing but the point in it.
+    /// The frame, if there is nothing but the point in it.
     pub(crate) frame: Option<&'a [u8]>,
-    /// The group, if it has been looked for.
-    pub(crate) group: Option<&'a [u8]>,
-    /// The end of `bytes`, in which all entries of the maps of fields are.
+    /// The group; `None` if it has not been searched for.
+    group: Option<&'a [u8]>,
+    /// The end of `bytes`, which holds all entries of the maps of fields.
     pub(crate) fields: &'a [u8],
-    /// The batch of a point that has one: it knows the name, which the point does not.
-    pub(crate) batch: Option<&'a Points<'a>>,
+    /// The begin of the point's batch; `None` in a stream.
+    pub(crate) batch: Option<&'a BatchHead<'a>>,
 }
 
 impl<'a> Point<'a> {
@@ -121,13 +44,19 @@ impl<'a> Point<'a> {
         Self { bytes, frame, group: None, fields: &bytes[behind_time(bytes)..], batch: None }
     }
 
-    /// A point from the bytes of Kapacitor's message, of which one wants to know the group.
+    /// A point of a batch.
+    pub(crate) fn in_batch(bytes: &'a [u8], frame: Option<&'a [u8]>, batch: &'a BatchHead<'a>) -> Self {
+        Self { batch: Some(batch), ..Self::new(bytes, frame) }
+    }
+
+    /// A point whose group is searched for at once.
     ///
-    /// Not inline, as other loops over a point: what goes through a loop is then in registers.
+    /// Not inline, like other loops over a point: a loop in a function of its own keeps its variables
+    /// in registers.
     #[inline(never)]
     pub(crate) fn with_group(bytes: &'a [u8], frame: Option<&'a [u8]>) -> Self {
-        // Kapacitor writes fields in the order of their numbers. Nothing depends on it, but that the
-        // look for a field need not begin at the front.
+        // Kapacitor writes fields in the order of their numbers. This is used only to start the
+        // search for a field behind the group; points in any other order are read as well.
         let mut rest = &bytes[behind_time(bytes)..];
         while let Some((..GROUP_TAG, _, after)) = wire::short_field(rest) {
             rest = after;
@@ -140,7 +69,7 @@ impl<'a> Point<'a> {
             rest = after;
         }
         match rest.first() {
-            // Not made from another point: what is not used of that one would be computed all the same.
+            // Not made from `Self::new`, whose `fields` would be computed for nothing.
             None | Some(DOUBLES_TAG..) => {
                 Self { bytes, frame, group: Some(group), fields: rest, batch: None }
             }
@@ -148,7 +77,8 @@ impl<'a> Point<'a> {
         }
     }
 
-    /// The same where `rest` begins with something of another form, or the group comes late.
+    /// The rest of [`Point::with_group`] for a point in which `rest` begins with a field of an unusual
+    /// form, or in which the group comes later.
     #[cold]
     fn with_late_group(
         bytes: &'a [u8],
@@ -161,9 +91,9 @@ impl<'a> Point<'a> {
             let rest = fields.0;
             match fields.next() {
                 Some(field) if field.number == GROUP => group = Some(field.bytes),
-                Some(field) if !is_map_of_fields(field.number) => {}
+                Some(field) if !fields::is_map(field.number) => {}
                 _ => {
-                    let late = || Fields(rest).find(|field| field.number == GROUP).map(|field| field.bytes);
+                    let late = || Fields(rest).with_number(GROUP).map(|field| field.bytes);
                     let group = group.or_else(late).unwrap_or(b"");
                     return Self { group: Some(group), fields: rest, ..Self::new(bytes, frame) };
                 }
@@ -171,7 +101,7 @@ impl<'a> Point<'a> {
         }
     }
 
-    /// A point from the bytes of Kapacitor's message, in both ways, for tests of the codec.
+    /// A point from the bytes of Kapacitor's message, made in both ways, for tests of the codec.
     #[doc(hidden)]
     pub fn from_message(bytes: &'a [u8]) -> [Self; 2] {
         [Self::new(bytes, None), Self::with_group(bytes, None)]
@@ -179,14 +109,14 @@ impl<'a> Point<'a> {
 
     #[inline]
     fn find(&self, number: u32) -> Option<&'a [u8]> {
-        Fields(self.bytes).find(|field| field.number == number).map(|field| field.bytes)
+        Fields(self.bytes).with_number(number).map(|field| field.bytes)
     }
 
     fn text(&self, number: u32) -> &'a str {
         self.find(number).map_or("", text)
     }
 
-    /// Nanoseconds since 1970.
+    /// The time, in nanoseconds since 1970.
     pub fn time(&self) -> i64 {
         self.find(TIME).and_then(wire::varint).map_or(0, |(time, _)| time as i64)
     }
@@ -199,18 +129,17 @@ impl<'a> Point<'a> {
         }
     }
 
-    /// The database; empty in a batch, where Kapacitor does not tell it.
+    /// The database. Empty in a batch: Kapacitor does not send it there.
     pub fn database(&self) -> &'a str {
         self.text(DATABASE)
     }
 
-    /// The retention policy; empty in a batch, where Kapacitor does not tell it.
+    /// The retention policy. Empty in a batch: Kapacitor does not send it there.
     pub fn retention_policy(&self) -> &'a str {
         self.text(RETENTION_POLICY)
     }
 
-    /// The group: an opaque key, the same for all points of a group. Empty if there is one group
-    /// only.
+    /// The group: an opaque key that all points of a group share. Empty if the stream is not grouped.
     pub fn group(&self) -> &'a str {
         text(self.group_bytes())
     }
@@ -220,12 +149,13 @@ impl<'a> Point<'a> {
         self.group.or_else(|| self.find(GROUP)).unwrap_or(b"")
     }
 
-    /// The tags that the stream is grouped by; none in a batch, see [`Points::tags`].
+    /// The tags that the stream is grouped by. None in a batch: see
+    /// [`Points::dimensions`](crate::Points::dimensions).
     pub fn dimensions(&self) -> impl Iterator<Item = &'a str> {
         Fields(self.bytes).filter(|field| field.number == DIMENSIONS).map(|field| text(field.bytes))
     }
 
-    /// Whether the stream is grouped by measurement too.
+    /// Whether the stream or batch is grouped by measurement as well.
     pub fn by_name(&self) -> bool {
         match self.batch {
             Some(batch) => batch.by_name(),
@@ -233,7 +163,7 @@ impl<'a> Point<'a> {
         }
     }
 
-    /// The tags, in no order.
+    /// The keys and values of the tags, in no particular order.
     pub fn tags(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
         Fields(self.bytes).filter(|field| field.number == TAGS).map(|field| {
             let (key, value) = wire::entry(field.bytes);
@@ -241,84 +171,60 @@ impl<'a> Point<'a> {
         })
     }
 
-    /// The value of a tag.
+    /// The value of a tag; `None` if the point does not have it.
     pub fn tag(&self, key: &str) -> Option<&'a str> {
         self.tags().find(|(name, _)| *name == key).map(|(_, value)| value)
     }
 
-    /// The fields, in no order.
+    /// The names and values of the fields, in no particular order.
     pub fn fields(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
-        Fields(self.fields).filter_map(|field| {
-            let (key, value) = entry_of(field.number, field.bytes)?;
-            Some((text(key), value))
-        })
+        fields::iter(self.fields)
     }
 
-    /// The value of a field; `None` if the point does not have it. InfluxDB's nulls come so: any
-    /// field can be absent from any point.
+    /// The value of a field; `None` if the point does not have it.
+    ///
+    /// Any field can be absent from any point: that is how InfluxDB's nulls arrive.
     #[inline(never)]
     pub fn field(&self, key: &str) -> Option<Value<'a>> {
-        let (number, entry) = find_entry(self.fields, key)?;
+        let (number, entry) = fields::find_entry(self.fields, key)?;
         Some(match wire::short_double(entry, key) {
             Some(value) if number == DOUBLES => Value::Double(value),
-            _ => value_of(number, wire::entry(entry).1),
+            _ => fields::value_of(number, wire::entry(entry).1),
         })
     }
 
     /// The value of a field that is a number.
     ///
-    /// Takes ints as well as doubles: the same field comes as an int in a live stream, and as a
-    /// double in a batch query or a replay of one.
+    /// Ints are converted: a field that is an int in a live stream is a double in a batch query and in
+    /// a replay of one.
     ///
     /// # Errors
     ///
-    /// When the point does not have the field, or it is not a number. Returned from a plugin with
-    /// `?`, the error skips the point.
+    /// A skip, see [`Error::skip`], if the point does not have the field or the field is not a number.
+    /// A plugin that returns it with `?` drops the point.
     #[inline(never)]
     pub fn number(&self, key: &str) -> Result<f64> {
-        let Some((number, entry)) = find_entry(self.fields, key) else {
-            return Err(self.missing(key));
+        let Some((number, entry)) = fields::find_entry(self.fields, key) else {
+            return Err(Error::no_field(key, self.fields));
         };
         match wire::short_double(entry, key) {
             Some(value) if number == DOUBLES => Ok(value),
-            _ => number_of_any_form(key, value_of(number, wire::entry(entry).1)),
+            _ => number_of_any_form(key, fields::value_of(number, wire::entry(entry).1)),
         }
     }
+}
 
-    #[cold]
-    fn missing(&self, key: &str) -> Error {
-        let names: Vec<&str> = self.fields().map(|(name, _)| name).take(20).collect();
-        Error::skip(format!("the point has no field `{key}`; it has: {}", names.join(", ")))
-    }
+#[inline(never)]
+fn number_of_any_form(key: &str, value: Value<'_>) -> Result<f64> {
+    value.as_number().ok_or_else(|| Error::not_a_number(key, value.type_name()))
+}
 
-    /// The point, to be changed step by step.
-    pub fn edit(self) -> Edited<'a> {
-        Edited::new(self)
-    }
-
-    /// The point with a field set; everything else stays as it is.
-    pub fn with(self, key: &'a str, value: impl Into<Value<'a>>) -> Edited<'a> {
-        Edited::new(self).with(key, value)
-    }
-
-    /// The point without a field.
-    pub fn without(self, key: &'a str) -> Edited<'a> {
-        Edited::new(self).without(key)
-    }
-
-    /// The point with a tag set.
-    pub fn with_tag(self, key: &'a str, value: &'a str) -> Edited<'a> {
-        Edited::new(self).with_tag(key, value)
-    }
-
-    /// The point with another time, in nanoseconds since 1970.
-    pub fn at(self, time: i64) -> Edited<'a> {
-        Edited::new(self).at(time)
-    }
-
-    /// The point of another measurement.
-    pub fn named(self, name: &'a str) -> Edited<'a> {
-        Edited::new(self).named(name)
+/// The length of the time at the start of a point, where Kapacitor writes it; 0 if it is elsewhere.
+#[inline(always)]
+fn behind_time(bytes: &[u8]) -> usize {
+    match bytes {
+        [TIME_TAG, time @ ..] => wire::varint_span(time).map_or(0, |length| 1 + length),
+        _ => 0,
     }
 }
 
@@ -331,71 +237,5 @@ impl fmt::Debug for Point<'_> {
             .field("tags", &self.tags().collect::<Vec<_>>())
             .field("fields", &self.fields().collect::<Vec<_>>())
             .finish_non_exhaustive()
-    }
-}
-
-/// Where the time ends, if it comes first, as it does from Kapacitor.
-#[inline(always)]
-fn behind_time(bytes: &[u8]) -> usize {
-    match bytes {
-        [TIME_TAG, time @ ..] => wire::varint_span(time).map_or(0, |length| 1 + length),
-        _ => 0,
-    }
-}
-
-/// Bytes as text; empty if they are not UTF-8.
-pub(crate) fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap_or("")
-}
-
-/// Whether this is one of the four maps of fields.
-#[inline(always)]
-pub(crate) fn is_map_of_fields(number: u32) -> bool {
-    // A set, rather than a jump for each number.
-    const MAPS: u32 = 1 << DOUBLES | 1 << INTS | 1 << STRINGS | 1 << BOOLS;
-    number < 32 && MAPS >> number & 1 != 0
-}
-
-/// Key and value of the entry of a map of fields; `None` for other fields of the message.
-fn entry_of(number: u32, entry: &[u8]) -> Option<(&[u8], Value<'_>)> {
-    let (key, value) = wire::entry(entry);
-    is_map_of_fields(number).then(|| (key, value_of(number, value)))
-}
-
-#[inline(never)]
-fn number_of_any_form(key: &str, value: Value<'_>) -> Result<f64> {
-    value
-        .as_number()
-        .ok_or_else(|| Error::skip(format!("field `{key}` is a {}, not a number", value.type_name())))
-}
-
-/// The first entry with this key in the maps of fields: the map's number, and the entry.
-#[inline(always)]
-fn find_entry<'a>(fields: &'a [u8], key: &str) -> Option<(u32, &'a [u8])> {
-    let mut rest = fields;
-    // In a batch tags come before them.
-    while let Some((..DOUBLES_TAG, _, after)) = wire::short_field(rest) {
-        rest = after;
-    }
-    while let Some((tag, entry, after)) = wire::short_field(rest) {
-        let number = u32::from(tag >> 3);
-        if wire::has_key(entry, key) && is_map_of_fields(number) {
-            return Some((number, entry));
-        }
-        rest = after;
-    }
-    Fields(rest)
-        .find(|field| is_map_of_fields(field.number) && wire::has_key(field.bytes, key))
-        .map(|field| (field.number, field.bytes))
-}
-
-#[inline(never)]
-fn value_of(number: u32, value: &[u8]) -> Value<'_> {
-    let int = || wire::varint(value).map_or(0, |(value, _)| value);
-    match number {
-        DOUBLES => Value::Double(wire::double(value)),
-        INTS => Value::Int(int() as i64),
-        STRINGS => Value::String(text(value)),
-        _ => Value::Bool(int() != 0),
     }
 }

@@ -2,99 +2,105 @@
 
 use std::fmt;
 
-use crate::buffer::Buffer;
-use crate::point::{Point, text};
-use crate::wire::{self, Fields};
+use crate::batch_head::BatchHead;
+use crate::numbers::end_batch;
+use crate::point::Point;
+use crate::wire::{self, Fields, text};
 
-/// The points of one batch, whole, with what Kapacitor says at its beginning and end.
+/// One complete batch: its points, and what Kapacitor sends at its begin and end.
 ///
-/// Borrowed like a [`Point`]: nothing is decoded before it is asked for.
+/// Borrowed like a [`Point`]: only the parts that are read are decoded.
+///
+/// ```
+/// # use kapacitor_guest::prelude::*;
+/// fn mean(points: &Points<'_>, field: &str) -> Result<f64> {
+///     let mut sum = 0.0;
+///     for point in points {
+///         sum += point.number(field)?;
+///     }
+///     Ok(sum / points.len() as f64)
+/// }
+/// ```
 #[derive(Clone, Copy)]
 pub struct Points<'a> {
-    /// Kapacitor's BeginBatch.
-    pub(crate) begin: &'a [u8],
+    head: BatchHead<'a>,
     /// The frames of the points.
-    pub(crate) frames: &'a [u8],
-    pub(crate) count: usize,
+    frames: &'a [u8],
+    /// Number of points.
+    count: usize,
     /// Kapacitor's EndBatch.
-    pub(crate) end: &'a [u8],
+    end: &'a [u8],
 }
 
 impl<'a> Points<'a> {
-    /// The measurement.
-    pub fn name(&self) -> &'a str {
-        find(self.begin, 1).map_or("", text)
+    /// A batch from Kapacitor's BeginBatch, the frames of `count` points, and its EndBatch.
+    pub(crate) fn new(begin: &'a [u8], frames: &'a [u8], count: usize, end: &'a [u8]) -> Self {
+        Self { head: BatchHead { message: begin }, frames, count, end }
     }
 
-    /// The group: an opaque key, the same for all batches of a group. Empty if there is one group
-    /// only.
+    /// The measurement.
+    pub fn name(&self) -> &'a str {
+        self.head.name()
+    }
+
+    /// The group: an opaque key that all batches of a group share. Empty if the batches are not
+    /// grouped.
     pub fn group(&self) -> &'a str {
         text(self.group_bytes())
     }
 
     pub(crate) fn group_bytes(&self) -> &'a [u8] {
-        find(self.begin, 2).unwrap_or(b"")
+        self.head.group_bytes()
     }
 
-    /// The tags of the group, in no order. A point may have more.
+    /// The keys and values of the group's tags, in no particular order. A point may have more tags.
     pub fn tags(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
-        Fields(self.begin).filter(|field| field.number == 3).map(|field| {
-            let (key, value) = wire::entry(field.bytes);
-            (text(key), text(value))
-        })
+        self.head.tags()
     }
 
-    /// The value of a tag of the group.
+    /// The value of a tag of the group; `None` if the group does not have it.
     pub fn tag(&self, key: &str) -> Option<&'a str> {
         self.tags().find(|(name, _)| *name == key).map(|(_, value)| value)
     }
 
-    /// Whether the batches are grouped by measurement too.
+    /// The tags that the batches are grouped by, in Kapacitor's order.
+    pub fn dimensions(&self) -> impl Iterator<Item = &'a str> {
+        self.head.dimensions()
+    }
+
+    /// Whether the batches are grouped by measurement as well.
     pub fn by_name(&self) -> bool {
-        find(self.begin, 5).and_then(wire::varint).is_some_and(|(value, _)| value != 0)
+        self.head.by_name()
     }
 
-    /// The end of the window or of the query, in nanoseconds since 1970.
+    /// The end of the window or query, in nanoseconds since 1970.
     pub fn tmax(&self) -> i64 {
-        find(self.end, 3).and_then(wire::varint).map_or(0, |(time, _)| time as i64)
+        Fields(self.end).with_number(end_batch::TMAX).map_or(0, |field| field.varint() as i64)
     }
 
-    /// How many points there are.
+    /// The number of points.
     pub fn len(&self) -> usize {
         self.count
     }
 
-    /// Whether there are none.
+    /// Whether the batch has no points.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// The points, in Kapacitor's order: by time where they come from a query or a window.
-    pub fn iter(&self) -> Iter<'_> {
-        Iter { batch: self.as_short(), frames: self.frames }
+    /// An iterator over the points in Kapacitor's order, which is by time for a query or a window.
+    pub fn iter(&self) -> PointsIter<'_> {
+        PointsIter { head: self.short_head(), frames: self.frames }
     }
 
-    fn as_short(&self) -> &Points<'_> {
-        self
+    /// The begin, with the lifetime of the borrow in both places.
+    fn short_head(&self) -> &BatchHead<'_> {
+        &self.head
     }
 
-    /// What the batches are grouped by: the tags of the group, in Kapacitor's order.
-    pub fn dimensions(&self) -> impl Iterator<Item = &'a str> {
-        let mut dimensions: Vec<&str> = self.tags().map(|(key, _)| key).collect();
-        dimensions.sort_unstable();
-        dimensions.into_iter()
-    }
-
-    /// Appends to a point what it lacks outside of its batch, so that Kapacitor puts it into the
-    /// group of the batch: measurement, dimensions, byName.
-    pub(crate) fn put_stream_context(&self, with_name: bool, out: &mut Buffer) {
-        if with_name {
-            wire::put_text(2, self.name(), out);
-        }
-        for dimension in self.dimensions() {
-            wire::put_bytes(6, dimension.as_bytes(), out);
-        }
-        wire::put_int(11, i64::from(self.by_name()), out);
+    /// Kapacitor's BeginBatch and EndBatch.
+    pub(crate) fn begin_and_end(&self) -> (&'a [u8], &'a [u8]) {
+        (self.head.message, self.end)
     }
 }
 
@@ -111,32 +117,34 @@ impl fmt::Debug for Points<'_> {
 
 impl<'a> IntoIterator for &'a Points<'_> {
     type Item = Point<'a>;
-    type IntoIter = Iter<'a>;
+    type IntoIter = PointsIter<'a>;
 
-    fn into_iter(self) -> Iter<'a> {
+    fn into_iter(self) -> PointsIter<'a> {
         self.iter()
     }
 }
 
-/// The points of a batch.
+/// An iterator over the points of a batch, made by [`Points::iter`].
 #[derive(Clone)]
-pub struct Iter<'a> {
-    batch: &'a Points<'a>,
+pub struct PointsIter<'a> {
+    head: &'a BatchHead<'a>,
     frames: &'a [u8],
 }
 
-impl<'a> Iterator for Iter<'a> {
+impl<'a> Iterator for PointsIter<'a> {
     type Item = Point<'a>;
 
     fn next(&mut self) -> Option<Point<'a>> {
         let (frame, message, rest) = wire::split_frame(self.frames)?;
         self.frames = rest;
-        // The frames are those of points, as they came or were written for them.
+        // Each frame holds one point: it came like that, or was written like that by `Batching`.
         let (_, bytes) = wire::only_field(message)?;
-        Some(Point { batch: Some(self.batch), ..Point::new(bytes, Some(frame)) })
+        Some(Point::in_batch(bytes, Some(frame), self.head))
     }
 }
 
-fn find(message: &[u8], number: u32) -> Option<&[u8]> {
-    Fields(message).find(|field| field.number == number).map(|field| field.bytes)
+impl fmt::Debug for PointsIter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
+    }
 }

@@ -1,4 +1,7 @@
-//! Runs a plugin in a plain `cargo test`, the way the host would.
+//! Runs a plugin in a native `cargo test`, through the same calls as the host.
+//!
+//! The host does more than these calls: after a failure it restores the state, and it checks results
+//! before it passes them to Kapacitor.
 //!
 //! ```
 //! use kapacitor_guest::prelude::*;
@@ -36,36 +39,39 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use crate::buffer::Buffer;
+use crate::calls::Calls;
+use crate::emit::Emit;
 use crate::error::{Error, Result};
-use crate::output::{NewBatch, NewPoint};
+use crate::new_batch::{Bounds, NewBatch};
+use crate::new_point::NewPoint;
+use crate::numbers::{BEGIN, END, ERROR, POINT, STATE_VERSION, begin_batch, end_batch};
 use crate::point::Point;
-use crate::runtime::{Calls, STATE_VERSION};
-use crate::wire::{self, FIXED64, Fields, VARINT};
+use crate::wire::{self, FIXED64, Fields, VARINT, text};
 
-pub use crate::runtime::Registered;
+pub use crate::calls::Registered;
 
-/// A running plugin.
+/// A running plugin of type `T`, which must have been passed to [`register!`](crate::register).
 pub struct Harness<T> {
     calls: Box<dyn Calls>,
     plugin: PhantomData<T>,
 }
 
-/// What a test gives an option: `"text".into()`, `3.into()`, `1.5.into()`, `true.into()`,
+/// The argument of an option in a test: `"text".into()`, `3.into()`, `1.5.into()`, `true.into()`,
 /// `Duration::from_secs(1).into()`, or [`flag`].
 #[derive(Clone, Debug)]
-pub struct OptionText {
-    /// The fields of an OptionValue; `None` for a flag.
+pub struct OptionArgument {
+    /// Kapacitor's OptionValue; `None` for a flag.
     value: Option<Buffer>,
 }
 
-/// The value of an option that has none: `.verbose()`.
-pub fn flag() -> OptionText {
-    OptionText { value: None }
+/// An option without a value, such as `.verbose()`.
+pub fn flag() -> OptionArgument {
+    OptionArgument { value: None }
 }
 
 macro_rules! option_from {
     ($($ty:ty, $name:ident, $out:ident => $type:literal, $encode:expr;)*) => {$(
-        impl From<$ty> for OptionText {
+        impl From<$ty> for OptionArgument {
             fn from($name: $ty) -> Self {
                 let mut value = Buffer::new();
                 wire::put_int(1, $type, &mut value);
@@ -85,9 +91,17 @@ option_from! {
     Duration, v, out => 4, { wire::put_tag(6, VARINT, out); wire::put_varint(v.as_nanos() as u64, out) };
 }
 
-/// A point to fill in.
+/// A point of the measurement `test`, without time, tags and fields.
 pub fn point() -> NewPoint {
     NewPoint::new("test")
+}
+
+/// The frame in which a point is sent in a stream, for tests of the codec.
+#[doc(hidden)]
+pub fn frame_of(point: impl Emit) -> Vec<u8> {
+    let mut frame = Buffer::new();
+    point.encode(true, &mut frame);
+    frame.to_vec()
 }
 
 impl<T> std::fmt::Debug for Harness<T> {
@@ -97,12 +111,12 @@ impl<T> std::fmt::Debug for Harness<T> {
 }
 
 impl<T: Registered> Harness<T> {
-    /// Starts the plugin with options, as a TICKscript would.
+    /// Starts the plugin with the options of a task.
     ///
     /// # Errors
     ///
-    /// What the plugin says of the options.
-    pub fn start(options: impl IntoIterator<Item = (&'static str, OptionText)>) -> Result<Self> {
+    /// The error that the task would end with, because the options are wrong.
+    pub fn start(options: impl IntoIterator<Item = (&'static str, OptionArgument)>) -> Result<Self> {
         let mut request = Buffer::new();
         for (name, text) in options {
             let mut option = Buffer::new();
@@ -118,69 +132,70 @@ impl<T: Registered> Harness<T> {
         harness.answer().map(|()| harness)
     }
 
-    /// Gives the plugin a point; returns the points that it sends, also those of batches.
+    /// Processes a point; returns the points that the plugin sends, also those in batches.
     ///
     /// # Errors
     ///
-    /// The error that ends the task.
+    /// The plugin's error, unless it is a skip.
     pub fn point(&mut self, point: &NewPoint) -> Result<Vec<NewPoint>> {
         let mut frames = Buffer::new();
-        wire::put_frame(17, &point.encode(), &mut frames);
+        wire::put_frame(POINT, &point.message(), &mut frames);
         self.process(&frames).map(|batches| batches.into_iter().flat_map(|batch| batch.1).collect())
     }
 
-    /// Gives the plugin a batch; returns the batches that it sends. Points of a stream are in a
-    /// batch without a name.
+    /// Processes a batch; returns the batches that the plugin sends, each with its points. Points that
+    /// are sent as a stream are in a batch without a name.
     ///
     /// # Errors
     ///
-    /// The error that ends the task.
+    /// The plugin's error, unless it is a skip.
     pub fn batch(&mut self, batch: &NewBatch, points: &[NewPoint]) -> Result<Vec<(NewBatch, Vec<NewPoint>)>> {
-        use crate::output::BatchLike;
         let (mut begin, end) = batch.begin_and_end();
         let group: Vec<String> = batch.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        wire::put_text(2, &group.join(","), &mut begin);
+        wire::put_text(begin_batch::GROUP, &group.join(","), &mut begin);
         let mut frames = Buffer::new();
-        wire::put_frame(16, &begin, &mut frames);
+        wire::put_frame(BEGIN, &begin, &mut frames);
         for point in points {
-            wire::put_frame(17, &point.encode(), &mut frames);
+            wire::put_frame(POINT, &point.message(), &mut frames);
         }
-        wire::put_frame(18, &end, &mut frames);
+        wire::put_frame(END, &end, &mut frames);
         self.process(&frames)
     }
 
-    /// Ends the input; returns what the plugin sends at last.
+    /// Ends the input; returns the points that the plugin sends then, also those in batches.
     ///
     /// # Errors
     ///
-    /// The task's error.
+    /// The plugin's error.
     pub fn finish(&mut self) -> Result<Vec<NewPoint>> {
         self.calls.finish();
         self.sent().map(|batches| batches.into_iter().flat_map(|batch| batch.1).collect())
     }
 
-    /// The plugin's snapshot, in its own format.
+    /// The plugin's snapshot in its own format. Empty if it has none.
+    ///
+    /// # Panics
+    ///
+    /// If the plugin's [`Snapshot::snapshot`](crate::Snapshot::snapshot) fails.
     pub fn snapshot(&mut self) -> Vec<u8> {
         self.calls.snapshot();
-        Fields(self.calls.result())
-            .find(|field| field.number == 1)
-            .map_or(Vec::new(), |field| field.bytes.to_vec())
+        Fields(self.calls.result()).with_number(1).map_or(Vec::new(), |field| field.bytes.to_vec())
     }
 
-    /// Gives the plugin a snapshot in its own format, of this version.
+    /// Restores a snapshot in the current version of the plugin's own format.
     ///
     /// # Errors
     ///
-    /// What the plugin says of it.
+    /// The plugin's error.
     pub fn restore(&mut self, snapshot: &[u8]) -> Result<()> {
         self.restore_version(self.calls.state_version(), snapshot)
     }
 
-    /// Gives the plugin a snapshot in another version of its own format.
+    /// Restores a snapshot in another version of the plugin's own format.
     ///
     /// # Errors
     ///
-    /// What the plugin says of it.
+    /// The plugin's error.
     pub fn restore_version(&mut self, version: u32, snapshot: &[u8]) -> Result<()> {
         let mut request = Buffer::new();
         wire::put_bytes(1, snapshot, &mut request);
@@ -207,49 +222,56 @@ impl<T: Registered> Harness<T> {
         for field in Fields(self.calls.result()) {
             match field.number {
                 1 => success = field.varint() != 0,
-                _ => error = crate::point::text(field.bytes).to_owned(),
+                _ => error = text(field.bytes).to_owned(),
             }
         }
         if success { Ok(()) } else { Err(Error::new(error)) }
     }
 
+    /// Reads the frames of a result.
     fn sent(&self) -> Result<Vec<(NewBatch, Vec<NewPoint>)>> {
         let mut batches = Vec::new();
         let mut points: Vec<NewPoint> = Vec::new();
-        let mut current: Option<NewBatch> = None;
+        let mut in_batch = false;
         let mut rest = self.calls.result();
-        while let Some((_, message, after)) = wire::split_frame(rest) {
+        while let Some((_, response, after)) = wire::split_frame(rest) {
             rest = after;
-            let Some(field) = Fields(message).next() else {
+            let Some(message) = Fields(response).next() else {
                 continue;
             };
-            let text = |number| {
-                Fields(field.bytes).find(|f| f.number == number).map_or("", |f| crate::point::text(f.bytes))
-            };
-            match field.number {
-                6 => return Err(Error::new(text(1))),
-                16 => current = Some(NewBatch::default()),
-                17 => points.push(NewPoint::from(Point::new(field.bytes, None))),
+            match message.number {
+                ERROR => {
+                    let error = Fields(message.bytes).with_number(1).map_or("", |field| text(field.bytes));
+                    return Err(Error::new(error));
+                }
+                BEGIN => in_batch = true,
+                POINT => points.push(NewPoint::from(Point::new(message.bytes, None))),
                 _ => {
-                    let end = crate::points::Points { begin: &[], frames: &[], count: 0, end: field.bytes };
-                    let tags = Fields(field.bytes).filter(|f| f.number == 4).map(|f| {
-                        let (key, value) = wire::entry(f.bytes);
-                        (crate::point::text(key).to_owned(), crate::point::text(value).to_owned())
-                    });
-                    let batch = NewBatch {
-                        name: text(1).to_owned(),
-                        tags: tags.collect(),
-                        tmax: end.tmax(),
-                        by_name: false,
-                    };
-                    current = None;
-                    batches.push((batch, std::mem::take(&mut points)));
+                    in_batch = false;
+                    batches.push((read_end(message.bytes), std::mem::take(&mut points)));
                 }
             }
         }
-        if !points.is_empty() || current.is_some() {
-            batches.push((current.unwrap_or_default(), points));
+        if !points.is_empty() || in_batch {
+            batches.push((NewBatch::default(), points));
         }
         Ok(batches)
     }
+}
+
+/// Reads an EndBatch, from which Kapacitor takes name, tags and time of a batch, too.
+fn read_end(end: &[u8]) -> NewBatch {
+    let mut batch = NewBatch::default();
+    for field in Fields(end) {
+        match field.number {
+            end_batch::NAME => batch.name = text(field.bytes).to_owned(),
+            end_batch::TMAX => batch.tmax = field.varint() as i64,
+            end_batch::TAGS => {
+                let (key, value) = wire::entry(field.bytes);
+                batch.tags.insert(text(key).to_owned(), text(value).to_owned());
+            }
+            _ => {}
+        }
+    }
+    batch
 }

@@ -1,4 +1,4 @@
-//! What a plugin implements: [`Stream`] or [`Batch`].
+//! The traits that a plugin implements: [`Stream`] or [`Batch`], and maybe [`Snapshot`].
 
 use crate::error::Result;
 use crate::groups::Groups;
@@ -33,35 +33,39 @@ use crate::points::Points;
 /// register!(Above);
 /// ```
 pub trait Stream: Options + 'static {
-    /// The state of one group, made on the group's first point. Kapacitor never says that a group
-    /// is gone, so it lives as long as the task.
+    /// The state of one group, created with the group's first point. Kapacitor never reports that a
+    /// group has ended, so the state lives as long as the task.
     type Group: Default + 'static;
 
-    /// What the plugin gives.
+    /// The kind of data that the plugin provides.
     const PROVIDES: Edge = Edge::Stream;
 
-    /// Checks options that can be wrong only together. Called once, before the first point.
+    /// Checks rules that concern several options, or that their types don't express. Called once, before
+    /// the first point.
     ///
     /// # Errors
     ///
-    /// The task does not start, with this error.
+    /// The task does not start, and Kapacitor shows the error.
     fn check(&self) -> Result<()> {
         Ok(())
     }
 
-    /// Takes one point. Points of a group come in their order, not always sorted by time.
+    /// Processes one point. The points of a group arrive in Kapacitor's order, which is not always the
+    /// order of their times.
     ///
     /// # Errors
     ///
-    /// [`Error::skip`](crate::Error::skip), as a missing field gives, drops the point and what was
-    /// sent for it; any other error ends the task.
+    /// [`Error::skip`](crate::Error::skip), which a missing field also returns, drops the point and
+    /// everything that was sent for it. Any other [`Error`](crate::Error) is a failure: by default the
+    /// host skips the point and restores the state from before it.
     fn point(&self, group: &mut Self::Group, point: Point<'_>, out: &mut Output) -> Result<()>;
 
-    /// The input has ended. Kapacitor often does not wait for what is sent now.
+    /// Called once, when the input has ended. Kapacitor often closes the connection without waiting for
+    /// results that are sent here.
     ///
     /// # Errors
     ///
-    /// Shown as the task's error.
+    /// Kapacitor shows the error as the task's.
     fn finish(&self, groups: &mut Groups<Self::Group>, out: &mut Output) -> Result<()> {
         let _ = (groups, out);
         Ok(())
@@ -101,62 +105,100 @@ pub trait Stream: Options + 'static {
 /// register!(Largest);
 /// ```
 pub trait Batch: Options + 'static {
-    /// The state of one group, kept from batch to batch.
+    /// The state of one group, kept from one batch to the next.
     type Group: Default + 'static;
 
-    /// What the plugin gives.
+    /// The kind of data that the plugin provides.
     const PROVIDES: Edge = Edge::Batch;
 
-    /// Checks options that can be wrong only together. Called once, before the first batch.
+    /// Checks rules that concern several options, or that their types don't express. Called once, before
+    /// the first batch.
     ///
     /// # Errors
     ///
-    /// The task does not start, with this error.
+    /// The task does not start, and Kapacitor shows the error.
     fn check(&self) -> Result<()> {
         Ok(())
     }
 
-    /// Takes one batch, whole.
+    /// Processes one complete batch.
     ///
     /// # Errors
     ///
-    /// [`Error::skip`](crate::Error::skip), as a missing field gives, drops the batch and what was
-    /// sent for it; any other error ends the task.
+    /// [`Error::skip`](crate::Error::skip), which a missing field also returns, drops the batch and
+    /// everything that was sent for it. Any other [`Error`](crate::Error) is a failure: by default the
+    /// host skips the batch and restores the state from before it.
     fn batch(&self, group: &mut Self::Group, points: &Points<'_>, out: &mut Output) -> Result<()>;
 
-    /// The input has ended. Kapacitor often does not wait for what is sent now.
+    /// Called once, when the input has ended. Kapacitor often closes the connection without waiting for
+    /// results that are sent here.
     ///
     /// # Errors
     ///
-    /// Shown as the task's error.
+    /// Kapacitor shows the error as the task's.
     fn finish(&self, groups: &mut Groups<Self::Group>, out: &mut Output) -> Result<()> {
         let _ = (groups, out);
         Ok(())
     }
 }
 
-/// A plugin whose snapshots are in a format of its own, which can outlive a change of its code.
-/// Registered with `register!(Plugin, snapshot)`.
+/// A plugin with a snapshot format of its own, which stays readable when the plugin's code changes.
+/// It is registered with `register!(Plugin, snapshot)`.
 ///
-/// Without it a snapshot is the plugin's memory as it is, which fits the same `.wasm` file with the
-/// same options only, and needs no code.
+/// Without this trait a snapshot is the plugin's memory. That needs no code, but such a snapshot can be
+/// restored only by the same `.wasm` file with the same options.
+///
+/// ```
+/// use kapacitor_guest::prelude::*;
+///
+/// /// Numbers the points of each group.
+/// #[derive(Options)]
+/// struct Count {}
+///
+/// impl Stream for Count {
+///     type Group = u64;
+///
+///     fn point(&self, count: &mut u64, point: Point<'_>, out: &mut Output) -> Result<()> {
+///         *count += 1;
+///         out.send(point.with("number", *count as i64))
+///     }
+/// }
+///
+/// impl Snapshot<u64> for Count {
+///     fn snapshot(&self, groups: &Groups<u64>) -> Result<Vec<u8>> {
+///         let lines: Vec<String> = groups.iter().map(|(id, count)| format!("{count} {id}")).collect();
+///         Ok(lines.join("\n").into_bytes())
+///     }
+///
+///     fn restore(&self, _version: u32, snapshot: &[u8], groups: &mut Groups<u64>) -> Result<()> {
+///         for line in String::from_utf8_lossy(snapshot).lines() {
+///             let (count, id) = line.split_once(' ').ok_or("a line has no space")?;
+///             groups.insert(id, count.parse().map_err(|_| Error::new("a count is not a number"))?);
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// register!(Count, snapshot);
+/// ```
 pub trait Snapshot<Group> {
-    /// Version of the format. Raise it when older bytes mean something else; the operator decides with
-    /// `on-mismatch` whether a state in an older version is given to [`Snapshot::restore`] or set aside.
+    /// The version of the format. Raise it when bytes of the old format mean something else in the new
+    /// one. Whether [`Snapshot::restore`] receives snapshots of an older version, or the host sets them
+    /// aside, is the operator's choice (`on-mismatch` in `udf.toml`).
     const VERSION: u32 = 1;
 
     /// The state of all groups, as bytes.
     ///
     /// # Errors
     ///
-    /// Ends the task.
+    /// The task ends.
     fn snapshot(&self, groups: &Groups<Group>) -> Result<Vec<u8>>;
 
-    /// Fills `groups`, which is empty, from what [`Snapshot::snapshot`] returned in a plugin whose
+    /// Fills `groups`, which is empty, from the result of [`Snapshot::snapshot`] in a plugin whose
     /// [`Snapshot::VERSION`] was `version`.
     ///
     /// # Errors
     ///
-    /// The task starts without the state, and the log says why.
+    /// The task starts without the state, and the host logs the error.
     fn restore(&self, version: u32, snapshot: &[u8], groups: &mut Groups<Group>) -> Result<()>;
 }

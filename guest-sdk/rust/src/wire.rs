@@ -1,18 +1,37 @@
 //! The protobuf wire format, as far as Kapacitor's messages need it.
 //!
-//! Reading borrows, never allocates and never panics: what is malformed ends the iteration, and the
-//! host has checked the frames before. Writing appends to a [`Buffer`].
+//! The host has a file of the same purpose, and the two are separate on purpose. The host reads bytes
+//! that it must not trust and reports each fault precisely. A plugin reads frames that the host has
+//! checked, so this file borrows, never allocates and never panics, and treats anything malformed as
+//! the end of the message. It writes into a [`Buffer`], which is made for a sandbox.
 
 use crate::buffer::Buffer;
+use crate::bytes::same;
 
 /// Wire type of a varint.
 pub const VARINT: u32 = 0;
 /// Wire type of eight bytes.
 pub const FIXED64: u32 = 1;
-/// Wire type of a length and so many bytes.
+/// Wire type of a length and that number of bytes.
 pub const LEN: u32 = 2;
+/// Wire type of four bytes.
+const FIXED32: u32 = 5;
 
-/// Reads the varint at the start of `bytes`; returns it with its length.
+/// Tag of the key in an entry of a map.
+pub const KEY: u8 = (1 << 3 | LEN) as u8;
+/// Tag of the value in an entry of a map, if it is a double.
+pub const DOUBLE: u8 = (2 << 3 | FIXED64) as u8;
+/// The same for a string.
+const TEXT: u8 = (2 << 3 | LEN) as u8;
+/// The same for an int or a bool.
+const INT: u8 = (2 << 3 | VARINT) as u8;
+
+/// Bytes as text; empty if they are not UTF-8.
+pub fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or("")
+}
+
+/// Reads the varint at the start of `bytes` and returns its value and its length.
 #[inline]
 pub fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
     match bytes {
@@ -39,7 +58,7 @@ fn long_varint(bytes: &[u8]) -> Option<(u64, usize)> {
 /// The length of the varint at the start of `bytes`.
 #[inline(always)]
 pub fn varint_span(bytes: &[u8]) -> Option<usize> {
-    // A time takes nine bytes: looked at as a word, and one by one only behind it.
+    // A time takes nine bytes. The first eight are examined as one word.
     const HIGH: u64 = 0x8080_8080_8080_8080;
     if let Some(word) = bytes.first_chunk::<8>() {
         let ends = !u64::from_le_bytes(*word) & HIGH;
@@ -53,7 +72,7 @@ pub fn varint_span(bytes: &[u8]) -> Option<usize> {
     long_varint(bytes).map(|(_, length)| length)
 }
 
-/// Cuts the first frame off `frames`: the frame, its message, and what follows.
+/// Splits the first frame off `frames`; returns the frame, its message, and the frames behind it.
 #[inline(always)]
 pub fn split_frame(frames: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let (length, header) = varint(frames)?;
@@ -62,11 +81,11 @@ pub fn split_frame(frames: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     Some((frame, &frame[header..], rest))
 }
 
-/// Number and contents of the only field of a message, as Kapacitor writes Begin, Point and End; `None` says
-/// nothing about the message.
+/// Number and contents of a message's only field, if the message has the form in which Kapacitor
+/// writes Begin, Point and End. `None` means: read the message with [`Fields`].
 #[inline(always)]
 pub fn only_field(message: &[u8]) -> Option<(u32, &[u8])> {
-    // A tag of two bytes, of a field from 16 to 31.
+    // Fields 16 to 31 have tags of these two bytes.
     let [tag @ 0x80..=0xff, 0x01, rest @ ..] = message else { return None };
     let (length, header) = varint(rest)?;
     let contents = &rest[header..];
@@ -74,18 +93,17 @@ pub fn only_field(message: &[u8]) -> Option<(u32, &[u8])> {
         .then_some((u32::from(*tag >> 3), contents))
 }
 
-/// The fields of one message, in the order in which they stand.
+/// An iterator over the fields of one message, in the order in which they were written.
 #[derive(Clone)]
 pub struct Fields<'a>(pub &'a [u8]);
 
-/// One field.
+/// One field of a message.
 #[derive(Clone, Copy)]
 pub struct Field<'a> {
-    /// Its number.
     pub number: u32,
-    /// The contents of a `LEN` field; the bytes of a fixed or varint one.
+    /// The contents of a field with a length; the encoded value of any other field.
     pub bytes: &'a [u8],
-    /// The field with its tag.
+    /// The whole field, with its tag and length.
     pub whole: &'a [u8],
 }
 
@@ -107,7 +125,7 @@ impl<'a> Iterator for Fields<'a> {
             self.0 = after;
             return Some(Field { number: u32::from(tag >> 3), bytes, whole: &all[..2 + bytes.len()] });
         }
-        // The time, with a tag of one byte.
+        // A varint with a tag of one byte, such as the time of a point.
         if let [tag @ ..0x80, rest @ ..] = all
             && u32::from(*tag) & 7 == VARINT
         {
@@ -123,6 +141,12 @@ impl<'a> Iterator for Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    /// The first field with this number.
+    #[inline]
+    pub fn with_number(mut self, number: u32) -> Option<Field<'a>> {
+        self.find(|field| field.number == number)
+    }
+
     #[inline(never)]
     fn next_of_any_form(&mut self) -> Option<Field<'a>> {
         let all = self.0;
@@ -135,7 +159,7 @@ impl<'a> Fields<'a> {
             }
             FIXED64 => (0, 8),
             VARINT => (0, varint(rest)?.1),
-            5 => (0, 4),
+            FIXED32 => (0, 4),
             _ => return None,
         };
         let bytes = rest[skip..].get(..take)?;
@@ -145,11 +169,12 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Cuts the first field off `fields` if it has a tag and a length of one byte each, as nearly all have: its tag,
-/// its contents, and what follows. `None` says nothing about the field.
+/// Splits the first field off `fields` if its tag and its length take one byte each, as those of
+/// nearly all fields do; returns the tag, the contents, and the fields behind it. `None` means: use
+/// [`Fields`].
 #[inline(always)]
 pub fn short_field(fields: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    /// The wire type, and the bits that say that there are more bytes.
+    /// Bits of the wire type, and of the continuation of either byte.
     const FORM: u16 = 0x8087;
     let head = u16::from_le_bytes(*fields.first_chunk()?);
     if head & FORM != LEN as u16 {
@@ -159,27 +184,11 @@ pub fn short_field(fields: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((head as u8, contents, after))
 }
 
-/// Whether two names are the same. Inline and by words: a call to compare a few bytes costs more than they do.
-#[inline(always)]
-pub fn same(a: &[u8], b: &[u8]) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    match (a.last_chunk::<8>(), b.last_chunk::<8>()) {
-        // Whole words, and the last one, which may overlap the one before.
-        (Some(last_a), Some(last_b)) => {
-            let words = a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0);
-            last_a == last_b && words.into_iter().all(|(a, b)| a == b)
-        }
-        _ => a.iter().zip(b).all(|(a, b)| a == b),
-    }
-}
-
-/// The two halves of a map entry. What is absent is the empty string or the zero of its type, which
-/// is also what no bytes at all read as.
+/// Key and value of a map entry. If one is absent, its bytes are empty, and are read as the empty
+/// string or as the zero of the value's type.
 #[inline(always)]
 pub fn entry(bytes: &[u8]) -> (&[u8], &[u8]) {
-    // As Kapacitor writes it: a short key, then the value.
+    // Kapacitor writes a short key and then the value.
     if let [KEY, length @ ..0x80, rest @ ..] = bytes
         && let Some((key, value)) = rest.split_at_checked(usize::from(*length))
     {
@@ -195,13 +204,6 @@ pub fn entry(bytes: &[u8]) -> (&[u8], &[u8]) {
     entry_of_any_form(bytes)
 }
 
-/// The tag of an entry's key.
-pub const KEY: u8 = (1 << 3 | LEN) as u8;
-/// The tags of its value: a double, a text, an int or a bool.
-pub const DOUBLE: u8 = (2 << 3 | FIXED64) as u8;
-const TEXT: u8 = (2 << 3 | LEN) as u8;
-const INT: u8 = (2 << 3 | VARINT) as u8;
-
 #[inline(never)]
 fn entry_of_any_form(bytes: &[u8]) -> (&[u8], &[u8]) {
     let (mut key, mut value): (&[u8], &[u8]) = (&[], &[]);
@@ -215,7 +217,7 @@ fn entry_of_any_form(bytes: &[u8]) -> (&[u8], &[u8]) {
     (key, value)
 }
 
-/// Whether an entry has this key. Only the key is looked at where it comes first.
+/// Whether an entry has this key. If the key comes first, nothing else is read.
 #[inline(always)]
 pub fn has_key(entry: &[u8], key: &str) -> bool {
     match entry {
@@ -227,13 +229,13 @@ pub fn has_key(entry: &[u8], key: &str) -> bool {
     }
 }
 
-/// Length of the entry of a double under a key of less than 128 bytes.
+/// The length of an entry with a double and a key of `key` bytes, less than 128.
 #[inline(always)]
 pub const fn double_entry_len(key: usize) -> usize {
     key + 11
 }
 
-/// The double in an entry with this key, if it is written as nearly all are.
+/// The double in an entry with this key, if the entry has its usual form.
 #[inline(always)]
 pub fn short_double(entry: &[u8], key: &str) -> Option<f64> {
     let (value, head) = (entry.last_chunk::<9>()?, entry.first());
@@ -241,7 +243,7 @@ pub fn short_double(entry: &[u8], key: &str) -> Option<f64> {
     (head == Some(&KEY) && entry.len() == double_entry_len(key.len())).then(|| f64::from_le_bytes(value))
 }
 
-/// Reads eight bytes as a double; none are 0.
+/// Reads eight bytes as a double; any other number of bytes as 0.
 #[inline]
 pub fn double(bytes: &[u8]) -> f64 {
     bytes.try_into().map_or(0.0, f64::from_le_bytes)
@@ -250,7 +252,7 @@ pub fn double(bytes: &[u8]) -> f64 {
 /// The length of `value` as a varint.
 #[inline]
 pub fn varint_len(value: u64) -> usize {
-    // Seven bits a byte; zero takes one.
+    // Seven bits a byte; zero takes one byte.
     (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
 }
 
@@ -278,14 +280,14 @@ pub fn put_bytes(number: u32, bytes: &[u8], out: &mut Buffer) {
     out.append(bytes);
 }
 
-/// Appends a string field unless it is empty, which is the default.
+/// Appends a string field, unless it is empty: protobuf omits default values.
 pub fn put_text(number: u32, text: &str, out: &mut Buffer) {
     if !text.is_empty() {
         put_bytes(number, text.as_bytes(), out);
     }
 }
 
-/// Appends an integer field unless it is zero.
+/// Appends an integer field, unless it is zero: protobuf omits default values.
 pub fn put_int(number: u32, value: i64, out: &mut Buffer) {
     if value != 0 {
         put_tag(number, VARINT, out);
@@ -293,7 +295,7 @@ pub fn put_int(number: u32, value: i64, out: &mut Buffer) {
     }
 }
 
-/// Appends an entry of a map of strings.
+/// Appends an entry of a map from strings to strings.
 pub fn put_text_entry(number: u32, key: &str, value: &str, out: &mut Buffer) {
     let field = |text: &str| 1 + varint_len(text.len() as u64) + text.len();
     put_tag(number, LEN, out);
@@ -302,17 +304,17 @@ pub fn put_text_entry(number: u32, key: &str, value: &str, out: &mut Buffer) {
     put_bytes(2, value.as_bytes(), out);
 }
 
-/// Appends a frame: one message whose only field is `number` with these bytes.
+/// Appends a frame whose message has one field: `number`, with the contents `message`.
 #[inline]
 pub fn put_frame(number: u32, message: &[u8], out: &mut Buffer) {
     frame_of(number, message.len(), out).copy_from_slice(message);
 }
 
-/// Appends a frame whose message has `length` bytes, to be written by the caller.
+/// Appends such a frame and returns its contents, `length` bytes that the caller must write.
 #[inline(always)]
 pub fn frame_of(number: u32, length: usize, out: &mut Buffer) -> &mut [u8] {
     let tag = number << 3 | LEN;
-    // Nearly all: two bytes for the tag, and for each of the lengths.
+    // For nearly all frames the tag and both lengths take two bytes each.
     if (0x80..0x4000 - 4).contains(&length) && (16..32).contains(&number) {
         let two = |value: usize| (value as u8 | 0x80, (value >> 7) as u8);
         let ((body, body_high), (inner, inner_high)) = (two(length + 4), two(length));
@@ -331,31 +333,4 @@ fn begin_frame(tag: u32, length: usize, out: &mut Buffer) {
     for value in [body as u64, u64::from(tag), length as u64] {
         put_varint(value, out);
     }
-}
-
-/// Copies bytes that are few to the front of `room`, which has room for them. A call to copy them would cost more than
-/// they do, so words are stored, the second of which may overlap the first.
-#[inline(always)]
-pub fn set_short(bytes: &[u8], room: &mut [u8]) {
-    let room = &mut room[..bytes.len()];
-    if bytes.len() > 16 {
-        room.copy_from_slice(bytes);
-    } else if !set_ends::<8>(bytes, room) && !set_ends::<4>(bytes, room) && !set_ends::<2>(bytes, room) {
-        set_ends::<1>(bytes, room);
-    }
-}
-
-/// Copies the first and the last `N` bytes, if there are so many.
-#[inline(always)]
-fn set_ends<const N: usize>(bytes: &[u8], room: &mut [u8]) -> bool {
-    let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) else {
-        return false;
-    };
-    if let Some(room) = room.first_chunk_mut() {
-        *room = *first;
-    }
-    if let Some(room) = room.last_chunk_mut() {
-        *room = *last;
-    }
-    true
 }

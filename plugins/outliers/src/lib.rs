@@ -73,7 +73,7 @@ mod tests {
     fn outliers(values: &[f64]) -> Vec<OwnedValue> {
         let mut harness = Harness::<Outliers>::start([("field", "value".into())]).unwrap();
         let points: Vec<_> = values.iter().map(|value| point().field("value", *value)).collect();
-        let batch = NewBatch { name: "cpu".to_owned(), tmax: 9, ..NewBatch::default() };
+        let batch = NewBatch::new("cpu").at(9);
         let mut batches = harness.batch(&batch, &points).unwrap();
         assert_eq!(batches.len(), 1);
         let (out, points) = batches.remove(0);

@@ -1,15 +1,12 @@
-//! The guest SDK's codec against prost.
-
-use std::collections::BTreeMap;
-
-use kapacitor_guest::buffer::Buffer;
+use kapacitor_guest::testing::frame_of;
 use kapacitor_guest::{Emit, NewPoint, OwnedValue, Point};
-use kapacitor_wasm::internals::wire::Fields;
-use kapacitor_wasm::protocol::{self, Response, ResponseMessage};
+use kapacitor_guest_tests::protocol::{self, Response, response};
 use proptest::prelude::*;
 use prost::Message;
+use prost::encoding::{DecodeContext, decode_key, decode_varint, skip_field};
 
-/// Few, so that some are there twice, and some about as long as what is short.
+/// Names of fields: few, so that some occur twice, and some with lengths around those at which the
+/// encoding changes.
 const FIELD_NAMES: &str = "[a-d]{0,2}|[a-b]{7,18}|a{115,118}";
 
 prop_compose! {
@@ -19,7 +16,7 @@ prop_compose! {
         dimensions in proptest::collection::vec(".{0,4}", 0..3),
         by_name: bool,
         tags in proptest::collection::btree_map("[a-c]{0,2}", ".{0,8}", 0..4),
-        // Each name once, as Kapacitor does.
+        // Each name once, as in a point from Kapacitor.
         fields in proptest::collection::btree_map(FIELD_NAMES, any_value(), 0..6),
     ) -> protocol::Point {
         let [name, database, retention_policy, group] = names;
@@ -33,6 +30,7 @@ prop_compose! {
                 OwnedValue::Int(v) => { point.fields_int.insert(key, v); }
                 OwnedValue::String(v) => { point.fields_string.insert(key, v); }
                 OwnedValue::Bool(v) => { point.fields_bool.insert(key, v); }
+                other => unreachable!("{other:?}"),
             }
         }
         point
@@ -49,36 +47,33 @@ fn any_value() -> impl Strategy<Value = OwnedValue> {
     ]
 }
 
-/// What prost decoded, as a point that owns its data.
+/// A point that prost decoded, in the SDK's own type.
 fn owned(point: &protocol::Point) -> NewPoint {
-    let mut fields = BTreeMap::new();
+    let mut owned = NewPoint::new(&point.name).at(point.time);
+    owned.database.clone_from(&point.database);
+    owned.retention_policy.clone_from(&point.retention_policy);
+    owned.group.clone_from(&point.group);
+    owned.dimensions.clone_from(&point.dimensions);
+    owned.by_name = point.by_name;
+    owned.tags.clone_from(&point.tags);
+    let fields = &mut owned.fields;
     fields.extend(point.fields_double.iter().map(|(k, v)| (k.clone(), OwnedValue::Double(*v))));
     fields.extend(point.fields_int.iter().map(|(k, v)| (k.clone(), OwnedValue::Int(*v))));
     fields.extend(point.fields_string.iter().map(|(k, v)| (k.clone(), OwnedValue::String(v.clone()))));
     fields.extend(point.fields_bool.iter().map(|(k, v)| (k.clone(), OwnedValue::Bool(*v))));
-    NewPoint {
-        time: point.time,
-        name: point.name.clone(),
-        database: point.database.clone(),
-        retention_policy: point.retention_policy.clone(),
-        group: point.group.clone(),
-        dimensions: point.dimensions.clone(),
-        by_name: point.by_name,
-        tags: point.tags.clone().into_iter().collect(),
-        fields,
-    }
+    owned
 }
 
 fn number_of_fields(point: &protocol::Point) -> usize {
     point.fields_double.len() + point.fields_int.len() + point.fields_string.len() + point.fields_bool.len()
 }
 
-/// What Kapacitor decodes of something that is sent.
+/// A sent point as Kapacitor decodes it.
 fn sent(point: impl Emit) -> protocol::Point {
-    let frame = sent_bytes(point);
+    let frame = frame_of(point);
     let response = Response::decode_length_delimited(&frame[..]).unwrap();
     match response.message {
-        Some(ResponseMessage::Point(point)) => point,
+        Some(response::Message::Point(point)) => point,
         other => panic!("{other:?}"),
     }
 }
@@ -101,7 +96,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_sent_is_what_was_there(theirs in any_point()) {
+    fn unchanged_points_are_sent_as_they_came(theirs in any_point()) {
         let bytes = theirs.encode_to_vec();
         for ours in Point::from_message(&bytes) {
             prop_assert_eq!(&sent(ours), &theirs);
@@ -109,9 +104,9 @@ proptest! {
         prop_assert_eq!(&sent(owned(&theirs)), &theirs);
     }
 
-    /// Whatever is set, removed or renamed, in any order.
+    /// For all edits in any order.
     #[test]
-    fn edits_do_what_they_say_and_nothing_else(
+    fn edits_change_what_they_name_and_nothing_else(
         theirs in any_point(),
         fields in proptest::collection::vec(
             (FIELD_NAMES, proptest::option::of(any_value())), 0..4,
@@ -161,7 +156,7 @@ proptest! {
         prop_assert_eq!(owned(&sent), expected);
     }
 
-    /// The order of a message's fields says nothing, nor that of an entry's halves.
+    /// Protobuf gives no meaning to the order of a message's fields, nor to that of key and value.
     #[test]
     fn points_are_read_in_any_order(
         theirs in any_point(),
@@ -175,7 +170,7 @@ proptest! {
             fields.push(field);
         }
         if value_first {
-            fields.iter_mut().for_each(turn_round);
+            fields.iter_mut().for_each(put_value_first);
         }
         let bytes: Vec<u8> = fields.into_iter().flat_map(|(_, field)| field).collect();
         for ours in Point::from_message(&bytes) {
@@ -191,35 +186,34 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
+    fn malformed_bytes_cause_no_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
         for point in Point::from_message(&bytes) {
             let _ = format!("{point:?} {:?}", point.number("x"));
-            let _ = sent_bytes(point.with("x", 1.0));
+            let _ = frame_of(point.with("x", 1.0));
         }
     }
 }
 
 /// The fields of a message, each with its number.
-fn fields_of(message: &[u8]) -> Vec<(u32, Vec<u8>)> {
-    let (mut fields, mut all) = (Fields::new(message), Vec::new());
-    while let Some(field) = fields.next().unwrap() {
-        all.push((field.number, message[field.span.0..field.span.1].to_vec()));
+fn fields_of(mut message: &[u8]) -> Vec<(u32, Vec<u8>)> {
+    let mut fields = Vec::new();
+    while !message.is_empty() {
+        let whole = message;
+        let (number, wire_type) = decode_key(&mut message).unwrap();
+        skip_field(wire_type, number, &mut message, DecodeContext::default()).unwrap();
+        fields.push((number, whole[..whole.len() - message.len()].to_vec()));
     }
-    all
+    fields
 }
 
-/// Lets the value of an entry of a map come before its key.
-fn turn_round((number, field): &mut (u32, Vec<u8>)) {
+/// In an entry of a map, moves the value in front of the key.
+fn put_value_first((number, field): &mut (u32, Vec<u8>)) {
     if matches!(number, 7..=10 | 12) {
-        let entry = Fields::new(field).next().unwrap().unwrap().value.to_vec();
-        let halves: Vec<_> = fields_of(&entry).into_iter().rev().map(|(_, half)| half).collect();
+        let mut entry = &field[..];
+        decode_key(&mut entry).unwrap();
+        decode_varint(&mut entry).unwrap();
+        let halves: Vec<_> = fields_of(entry).into_iter().rev().map(|(_, half)| half).collect();
         field.truncate(field.len() - entry.len());
         field.extend(halves.concat());
     }
-}
-
-fn sent_bytes(point: impl Emit) -> Buffer {
-    let mut frame = Buffer::new();
-    point.emit(true, &mut frame);
-    frame
 }

@@ -1,0 +1,129 @@
+//! The interface through which the runtime calls `Stream` and `Batch` plugins.
+
+use crate::batching::Batching;
+use crate::error::{Error, Result};
+use crate::groups::Groups;
+use crate::message::Message;
+use crate::numbers::{BEGIN, POINT};
+use crate::options::Options;
+use crate::output::{Edge, Output};
+use crate::point::Point;
+use crate::points::Points;
+use crate::skips::Skips;
+use crate::udf::{Batch, Stream};
+
+/// A plugin of either kind. `Kind` is [`OfPoints`] or [`OfBatches`]; it keeps the two implementations
+/// below apart, so that one `register!` serves both.
+pub trait Plugin<Kind>: Options + 'static {
+    /// See [`Stream::Group`] and [`Batch::Group`].
+    type Group: Default + 'static;
+    /// The kind of data that the plugin takes.
+    const WANTS: Edge;
+    /// The kind of data that the plugin provides.
+    const PROVIDES: Edge;
+    /// See [`Stream::check`] and [`Batch::check`].
+    ///
+    /// # Errors
+    ///
+    /// Those of the plugin.
+    fn check_options(&self) -> Result<()>;
+    /// Hands a message to the plugin's `point` or `batch` function.
+    ///
+    /// # Errors
+    ///
+    /// Those of that function, with the group added; a failure if the message is out of place.
+    fn dispatch(&self, message: Message<'_>, state: &mut State<Self::Group>, out: &mut Output) -> Result<()>;
+    /// See [`Stream::finish`] and [`Batch::finish`].
+    ///
+    /// # Errors
+    ///
+    /// Those of the plugin.
+    fn finish_all(&self, groups: &mut Groups<Self::Group>, out: &mut Output) -> Result<()>;
+}
+
+/// The kind of [`Stream`] plugins.
+#[derive(Debug)]
+pub struct OfPoints;
+
+/// The kind of [`Batch`] plugins.
+#[derive(Debug)]
+pub struct OfBatches;
+
+/// The state of a task: the plugin's own, in `groups`, and the runtime's.
+#[derive(Debug)]
+pub struct State<G> {
+    pub(crate) groups: Groups<G>,
+    pub(crate) batching: Batching,
+    pub(crate) skips: Skips,
+}
+
+impl<G> Default for State<G> {
+    fn default() -> Self {
+        Self { groups: Groups::default(), batching: Batching::default(), skips: Skips::default() }
+    }
+}
+
+impl<T: Stream> Plugin<OfPoints> for T {
+    type Group = T::Group;
+    const WANTS: Edge = Edge::Stream;
+    const PROVIDES: Edge = <T as Stream>::PROVIDES;
+
+    fn check_options(&self) -> Result<()> {
+        self.check()
+    }
+
+    #[inline]
+    fn dispatch(&self, message: Message<'_>, state: &mut State<T::Group>, out: &mut Output) -> Result<()> {
+        if message.number != POINT {
+            return Err(Error::new("Kapacitor sent a batch to a plugin that wants a stream"));
+        }
+        // Decided at compile time: without state, the group is not searched for.
+        let (point, id) = if size_of::<T::Group>() == 0 {
+            (Point::new(message.bytes, message.frame), &[][..])
+        } else {
+            let point = Point::with_group(message.bytes, message.frame);
+            (point, point.group_bytes())
+        };
+        let State { groups, skips, .. } = state;
+        self.point(groups.of(id), point, out).map_err(|e| skips.in_group(e, point.group_bytes()))
+    }
+
+    fn finish_all(&self, groups: &mut Groups<T::Group>, out: &mut Output) -> Result<()> {
+        self.finish(groups, out)
+    }
+}
+
+impl<T: Batch> Plugin<OfBatches> for T {
+    type Group = T::Group;
+    const WANTS: Edge = Edge::Batch;
+    const PROVIDES: Edge = <T as Batch>::PROVIDES;
+
+    fn check_options(&self) -> Result<()> {
+        self.check()
+    }
+
+    fn dispatch(&self, message: Message<'_>, state: &mut State<T::Group>, out: &mut Output) -> Result<()> {
+        match message.number {
+            BEGIN => {
+                state.batching.begin(message.bytes);
+                Ok(())
+            }
+            POINT => state.batching.push(message, out),
+            _ => {
+                let State { groups, batching, skips } = state;
+                let begin = batching
+                    .begin
+                    .take()
+                    .ok_or_else(|| Error::new("Kapacitor ended a batch that it had not begun"))?;
+                let (input, count) = (out.share_input(), batching.count);
+                let points = Points::new(&begin, batching.frames(&input), count, message.bytes);
+                let group = points.group_bytes();
+                self.batch(groups.of(group), &points, out).map_err(|e| skips.in_group(e, group))
+            }
+        }
+    }
+
+    fn finish_all(&self, groups: &mut Groups<T::Group>, out: &mut Output) -> Result<()> {
+        self.finish(groups, out)
+    }
+}

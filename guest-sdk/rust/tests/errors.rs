@@ -1,0 +1,60 @@
+use kapacitor_guest::prelude::*;
+use kapacitor_guest_tests::protocol;
+use prost::Message;
+
+/// Reads the field `x` of a point as a number, in both ways in which points are made.
+fn number(point: &protocol::Point) -> [Result<f64>; 2] {
+    let bytes = point.encode_to_vec();
+    Point::from_message(&bytes).map(|point| point.number("x"))
+}
+
+#[test]
+fn missing_field_names_the_fields_that_exist() {
+    let mut point = protocol::Point { time: 1, ..protocol::Point::default() };
+    for error in number(&point).map(Result::unwrap_err) {
+        assert_eq!(error.to_string(), "the point has no field `x`; it has: ");
+    }
+    point.fields_double.insert("a".to_owned(), 1.0);
+    point.fields_int.insert("b".to_owned(), 1);
+    point.fields_string.insert("c".to_owned(), "x".to_owned());
+    point.fields_bool.insert("d".to_owned(), true);
+    for error in number(&point).map(Result::unwrap_err) {
+        assert_eq!(error.to_string(), "the point has no field `x`; it has: a, b, c, d");
+        assert!(error.is_skip());
+    }
+    point.fields_int = (0..100).map(|number| (format!("n{number:02}"), number)).collect();
+    for error in number(&point).map(Result::unwrap_err) {
+        let message = error.to_string();
+        assert!(message.ends_with("n18") && message.matches(", ").count() == 19, "{message}");
+    }
+}
+
+#[test]
+fn field_of_another_type_is_named_with_its_type() {
+    let mut point = protocol::Point::default();
+    point.fields_string.insert("x".to_owned(), "1".to_owned());
+    for error in number(&point).map(Result::unwrap_err) {
+        assert_eq!(error, Error::skip("field `x` is a string, not a number"));
+    }
+    point.fields_string.clear();
+    point.fields_bool.insert("x".to_owned(), true);
+    for error in number(&point).map(Result::unwrap_err) {
+        assert_eq!(error, Error::skip("field `x` is a bool, not a number"));
+    }
+}
+
+#[test]
+fn errors_are_equal_if_kind_and_message_are() {
+    let (skip, failure) = (Error::skip("a"), Error::new("a"));
+    assert_eq!(skip, Error::skip("a"));
+    assert_ne!(skip, failure);
+    assert_ne!(failure, Error::new("b"));
+    assert_eq!(failure, "a".into());
+    assert_eq!(format!("{skip:?}"), "Error { message: \"a\", skip: true }");
+    assert_eq!(skip.context("c"), Error::skip("c: a"));
+}
+
+#[test]
+fn result_without_value_is_one_word() {
+    assert_eq!(size_of::<Result<()>>(), size_of::<usize>());
+}

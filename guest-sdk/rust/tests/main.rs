@@ -1,0 +1,19 @@
+//! The tests of the guest SDK as a whole. Tests of a single file are in that file.
+
+/// Runs plugins natively through the calls of the guest interface, and reads their results with prost.
+mod support;
+
+/// Batches: collecting, sending, and failing inside of one.
+mod batches;
+/// Reading, editing and writing points, compared with prost.
+mod codec;
+/// Messages of errors, and skips.
+mod errors;
+/// Names that a plugin's crate may define.
+mod hygiene;
+/// Options: reading them, and the errors for wrong ones.
+mod options;
+/// Promises of the repository: no circles between files.
+mod repository;
+/// Streams: groups, edits, and points that are sent as they came.
+mod streams;
