@@ -44,6 +44,19 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+#[cfg(all(
+    target_family = "wasm",
+    any(
+        not(target_arch = "wasm32"),
+        not(any(target_os = "unknown", all(target_os = "wasi", target_env = "p1"))),
+        target_feature = "atomics",
+    ),
+))]
+compile_error!(
+    "kapacitor-wasm runs core modules with one thread and a memory of 32 bits: build the plugin for \
+     wasm32-unknown-unknown or wasm32-wasip1"
+);
+
 // From the bottom to the top: a file uses only files of its own group and of groups above its own, and no
 // two files import each other.
 

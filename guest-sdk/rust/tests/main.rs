@@ -17,3 +17,5 @@ mod options;
 mod repository;
 /// Streams: groups, edits, and points that are sent as they came.
 mod streams;
+/// Targets that the SDK refuses to compile for.
+mod targets;
