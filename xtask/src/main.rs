@@ -1,4 +1,5 @@
-//! The repository's commands: `cargo demo`, `cargo verify`, `cargo plugins` and `cargo xtask fuzz`.
+//! The repository's commands: `cargo demo`, `cargo verify`, `cargo plugins`, `cargo xtask fuzz`,
+//! `cargo xtask rooms` and `cargo xtask sdk`.
 //!
 //! Needs nothing but the standard library, so that it starts at once.
 
@@ -9,15 +10,18 @@ use std::process::{Command, ExitCode};
 
 mod fuzz;
 mod rooms;
+mod sdk;
 
 const USAGE: &str =
     "usage: cargo demo | cargo verify | cargo plugins | cargo xtask fuzz [TARGET] [--seconds N] | cargo xtask rooms
+       | cargo xtask sdk
 
   demo     set everything up, play a recording to the plugins, show what comes out
   verify   set everything up, run all tests
   plugins  build the plugins into plugins/*.wasm
   fuzz     build the fuzz targets, run each one, or TARGET, for N seconds; see fuzz/README.md
-  rooms    print the rooms of the host and what they use, and check them";
+  rooms    print the rooms of the host and what they use, and check them
+  sdk      check that the guest SDK could be published";
 
 /// What plugins are compiled to.
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -35,6 +39,7 @@ fn main() -> ExitCode {
         "plugins" => plugins(),
         "fuzz" => fuzz::fuzz(&rest),
         "rooms" => rooms::rooms(),
+        "sdk" => sdk::sdk(),
         _ => Err(USAGE.to_owned()),
     };
     match result {

@@ -11,3 +11,13 @@ pub mod protocol {
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/plugins.md")]
 struct PluginsPage;
+
+/// The examples of the SDK's README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+/// The examples of the derive macro's README.
+#[cfg(doctest)]
+#[doc = include_str!("../derive/README.md")]
+struct DeriveReadme;

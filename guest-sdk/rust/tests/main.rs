@@ -13,7 +13,7 @@ mod errors;
 mod hygiene;
 /// Options: reading them, and the errors for wrong ones.
 mod options;
-/// Promises of the repository: no circles between files.
+/// Promises of the repository: no circles between files, versions in the documents.
 mod repository;
 /// Streams: groups, edits, and points that are sent as they came.
 mod streams;

@@ -7,6 +7,11 @@ fn sdk() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
+fn read(path: impl AsRef<Path>) -> String {
+    let path = sdk().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
 /// The source files of the SDK but `lib.rs`, by module: `point`, or `options::value`.
 fn sources() -> BTreeMap<String, String> {
     let mut sources = BTreeMap::new();
@@ -88,4 +93,28 @@ fn files_of_the_sdk_do_not_import_each_other_in_a_circle() {
         }
     }
     assert!(imports.is_empty(), "files that import each other: {imports:#?}");
+}
+
+#[test]
+fn documents_name_the_current_version() {
+    let version = env!("CARGO_PKG_VERSION");
+    let minor = version.rsplit_once('.').unwrap().0;
+    for document in ["README.md"] {
+        let dependency = format!("kapacitor-guest = \"{minor}\"");
+        assert!(read(document).contains(&dependency), "{document} does not say: {dependency}");
+    }
+    for (manifest, dependency) in [
+        ("Cargo.toml", "kapacitor-guest-derive = { path = \"derive\""),
+        ("../../Cargo.toml", "kapacitor-guest = { path = \"guest-sdk/rust\""),
+    ] {
+        let dependency = format!("{dependency}, version = \"={version}\"");
+        assert!(read(manifest).contains(&dependency), "{manifest} does not say: {dependency}");
+    }
+}
+
+#[test]
+fn license_is_in_each_package() {
+    let license = read("../../LICENSE");
+    assert_eq!(read("LICENSE"), license);
+    assert_eq!(read("derive/LICENSE"), license);
 }
