@@ -13,6 +13,8 @@ mod errors;
 mod hygiene;
 /// Options: reading them, and the errors for wrong ones.
 mod options;
+/// The public API, compared with a committed listing.
+mod public_api;
 /// Promises of the repository: no circles between files, versions in the documents.
 mod repository;
 /// Streams: groups, edits, and points that are sent as they came.
