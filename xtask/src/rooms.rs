@@ -172,7 +172,9 @@ impl Source {
                 .extend(paths.iter().filter(|path| path[0] == "wasmtime").flat_map(|p| p.get(1).cloned()));
             if tree.is_empty() {
                 let starts = ["crate::", "super::"].map(|prefix| statement.match_indices(prefix));
-                for (at, _) in starts.into_iter().flatten() {
+                // `$crate::` in a macro is a path in the crate that uses the macro.
+                for (at, _) in starts.into_iter().flatten().filter(|(at, _)| !statement[..*at].ends_with('$'))
+                {
                     source.names.extend(absolute(&path_at(&statement[at..]), module));
                 }
                 for (at, _) in statement.match_indices("wasmtime::") {

@@ -15,7 +15,7 @@ mod hygiene;
 mod options;
 /// The public API, compared with a committed listing.
 mod public_api;
-/// Promises of the repository: no circles between files, versions in the documents.
+/// Versions and licenses in the files of the repository.
 mod repository;
 /// Streams: groups, edits, and points that are sent as they came.
 mod streams;
