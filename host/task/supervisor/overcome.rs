@@ -1,0 +1,195 @@
+//! What happens after a guest has failed: the policy `on-trap`.
+
+use std::time::{Duration, Instant};
+
+use super::{GuestSlot, Supervisor};
+use crate::config::{EdgeCheck, OnTrap, Policy, Unwanted};
+use crate::logging::log_for;
+use crate::protocol::frame::{self, Kind};
+use crate::task::error::{Failure, TaskError};
+use crate::task::program::Program;
+use crate::task::recovery::Revived;
+use crate::task::reply::Reply;
+
+/// Time for which a failure counts against `policy.failures-per-minute`.
+const MINUTE: Duration = Duration::from_secs(60);
+
+impl<P: Program> Supervisor<P> {
+    /// Goes on after `failure`, with which a call that was given `frames` has ended.
+    ///
+    /// # Errors
+    ///
+    /// Why the task must end.
+    pub async fn overcome(
+        &mut self,
+        frames: &[u8],
+        failure: Failure,
+        reply: &mut Reply,
+    ) -> Result<(), TaskError> {
+        match self.setup.policy.on_trap {
+            OnTrap::Fail => {
+                self.guest = GuestSlot::Lost;
+                Err(failure.into())
+            }
+            OnTrap::PassThrough => {
+                self.bypass(&failure);
+                self.pass_on(frames, reply)
+            }
+            OnTrap::Recover | OnTrap::Restart => {
+                let result = self.skip_what_fails(frames, failure, reply).await;
+                if result.is_err() {
+                    self.guest = GuestSlot::Lost;
+                }
+                result
+            }
+        }
+    }
+
+    /// Gives `frames` once more, without the frames that the guest fails at.
+    async fn skip_what_fails(
+        &mut self,
+        frames: &[u8],
+        mut failure: Failure,
+        reply: &mut Reply,
+    ) -> Result<(), TaskError> {
+        let mut rest = frames;
+        loop {
+            self.count_failure(failure)?;
+            self.go_back().await?;
+            let Some((kind, frame, reason)) = self.one_by_one(&mut rest, reply).await else {
+                if !frames.is_empty() {
+                    // Each frame alone is fine, so it was the time that all of them took together.
+                    self.piece = (frames.len() / 4).max(1);
+                }
+                return Ok(());
+            };
+            let points = self.forget_batch_of(&kind);
+            self.counts.skipped += points;
+            let on_trap = self.setup.policy.on_trap;
+            self.reporter.skipped(&reason.to_string(), frame, points, on_trap);
+            self.go_back().await?;
+            if on_trap == OnTrap::Recover && !self.cursor.is_inside() {
+                // The next frame that fails may be near.
+                self.save();
+            }
+            rest = self.skip_rest_of_batch(rest);
+            if rest.is_empty() {
+                return Ok(());
+            }
+            match self.attempt(rest, None, reply).await {
+                Ok(()) => return Ok(()),
+                Err(next) => failure = next,
+            }
+        }
+    }
+
+    /// Gives the frames of `rest` one by one, until one fails: that one, and why.
+    async fn one_by_one<'a>(
+        &mut self,
+        rest: &mut &'a [u8],
+        reply: &mut Reply,
+    ) -> Option<(Kind, &'a [u8], Failure)> {
+        loop {
+            *rest = self.skip_rest_of_batch(rest);
+            let (kind, frame, after) = frame::first_data(rest)?;
+            *rest = after;
+            if let Err(failure) = self.attempt(frame, None, reply).await {
+                return Some((kind, frame, failure));
+            }
+        }
+    }
+
+    /// Forgets what has to go together with a skipped frame of this kind. Returns the number of points that are
+    /// skipped by that, with the frame's own.
+    fn forget_batch_of(&mut self, kind: &Kind) -> u64 {
+        match kind {
+            Kind::Begin => {
+                self.cursor.skip_batch();
+                0
+            }
+            Kind::End => {
+                self.recovery.forget_open_batch();
+                let points = self.cursor.leave_batch();
+                self.counts.processed -= points;
+                points
+            }
+            _ => 1,
+        }
+    }
+
+    /// Counts a failure.
+    ///
+    /// # Errors
+    ///
+    /// When there were too many within a minute.
+    fn count_failure(&mut self, failure: Failure) -> Result<(), TaskError> {
+        let now = Instant::now();
+        while self.failures.front().is_some_and(|at| now.duration_since(*at) > MINUTE) {
+            self.failures.pop_front();
+        }
+        let most = self.setup.policy.failures_per_minute;
+        if self.failures.len() >= most as usize {
+            return Err(TaskError::TooManyFailures { failure, most });
+        }
+        self.failures.push_back(now);
+        self.counts.recoveries += 1;
+        Ok(())
+    }
+
+    /// Brings the guest back to the state of before the failure, or starts it anew.
+    async fn go_back(&mut self) -> Result<(), TaskError> {
+        // It must not be used again, and its memory may be needed.
+        self.guest = GuestSlot::Lost;
+        if self.setup.policy.on_trap == OnTrap::Recover {
+            let Revived { instance, lost } = self.recovery.bring_back(&self.setup).await?;
+            self.guest = GuestSlot::Running(instance);
+            if lost.is_some() {
+                self.lose_batch();
+            }
+            self.recount();
+            return Ok(());
+        }
+        let instance = self.setup.start().await.map_err(TaskError::Restart)?;
+        self.guest = GuestSlot::Running(instance);
+        self.snapshots.begin();
+        self.lose_batch();
+        log_for!(debug, self.setup.labels(), "plugin started anew");
+        Ok(())
+    }
+
+    /// Skips the rest of the current batch, of which the guest does not know the beginning.
+    fn lose_batch(&mut self) {
+        let points = self.cursor.lose_batch();
+        self.counts.skipped += points;
+        self.counts.processed -= points;
+    }
+
+    /// Calls the guest no more: the input goes on unchanged from now on.
+    fn bypass(&mut self, failure: &Failure) {
+        log_for!(
+            error,
+            self.setup.labels(),
+            err = failure.to_string(),
+            "plugin failed, points go on unchanged until the task is started again"
+        );
+        // What comes from Kapacitor may go back to it as it is.
+        let policy = Policy {
+            not_finite: Unwanted::Pass,
+            no_fields: Unwanted::Pass,
+            edge_check: EdgeCheck::Loose,
+            ..self.setup.policy
+        };
+        let (guard, points_seen) = (self.setup.guard(&policy), self.points_seen());
+        self.guest = GuestSlot::Bypassed { guard, points_seen };
+        self.lose_batch();
+    }
+
+    /// Lets input go on unchanged: a request for data has the form of a response.
+    pub(super) fn pass_on(&mut self, frames: &[u8], reply: &mut Reply) -> Result<(), TaskError> {
+        let frames = self.skip_rest_of_batch(frames);
+        let GuestSlot::Bypassed { guard, .. } = &mut self.guest else { return Err(Failure::Gone.into()) };
+        let verdict = guard.pass(frames, reply.buffer()).map_err(TaskError::PassThrough)?;
+        self.count(&verdict);
+        Ok(())
+    }
+}
