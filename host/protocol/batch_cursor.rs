@@ -27,7 +27,8 @@ impl BatchCursor {
     }
 
     /// Goes over one data frame of this kind.
-    fn advance(&mut self, kind: &Kind) {
+    #[inline]
+    pub fn advance(&mut self, kind: &Kind) {
         match kind {
             Kind::Begin => (self.inside, self.points) = (true, 0),
             Kind::End => self.inside = false,
@@ -56,6 +57,14 @@ impl BatchCursor {
         run.points
     }
 
+    /// Whether a data frame of this kind belongs to a batch that is skipped, which its End completes.
+    #[inline]
+    pub fn skips(&mut self, kind: &Kind) -> bool {
+        let skipped = self.skipping;
+        self.skipping &= !matches!(kind, Kind::End);
+        skipped
+    }
+
     /// Takes the rest of the batch that is skipped off `frames`, whole data frames. Returns the frames behind
     /// it, and the number of points that were taken off.
     pub fn skip<'a>(&mut self, frames: &'a [u8]) -> (&'a [u8], u64) {
@@ -64,11 +73,8 @@ impl BatchCursor {
             && let Some((kind, _, after)) = frame::first_data(rest)
         {
             rest = after;
-            match kind {
-                Kind::End => self.skipping = false,
-                Kind::Point => points += 1,
-                _ => {}
-            }
+            points += u64::from(matches!(kind, Kind::Point));
+            self.skips(&kind);
         }
         (rest, points)
     }

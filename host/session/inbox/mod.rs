@@ -1,0 +1,369 @@
+//! The input of one session: bytes as they came, cut into runs and requests.
+//!
+//! A run is as many whole Begin, Point and End frames as are waiting without a request between them;
+//! a sandbox gets it in one call. Keepalives are taken out as soon as they arrive, since they must
+//! never wait for a guest.
+
+mod read_sizer;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::mem;
+
+use bytes::BytesMut;
+
+use self::read_sizer::ReadSizer;
+use crate::config::OnFull;
+use crate::protocol::frame::{self, FrameError, Kind};
+use crate::protocol::{BatchCursor, RequestMessage, Run};
+use crate::units;
+
+/// Bytes that an entry counts for beside its frames.
+const ENTRY_COST: usize = 128;
+
+/// Capacity in bytes above which a buffer is freed once it is empty: a large message made it so.
+const RETAINED_CAPACITY: usize = 1024 * 1024;
+
+/// Length in bytes at which a run ends, after the frame that reaches it: so the call deadline bounds a known
+/// amount of work, and the guest's input buffer stays small.
+const MAX_RUN: usize = 128 * 1024;
+
+/// The item that has been waiting longest.
+#[derive(Debug)]
+pub enum InboxItem {
+    /// Frames for the sandbox.
+    Run(Run),
+    /// A request, in its place between the runs.
+    Request(Box<RequestMessage>),
+}
+
+/// How much of a session's input may wait, and what happens to more.
+#[derive(Clone, Copy, Debug)]
+pub struct InboxLimits {
+    /// Maximum size of one message.
+    pub message: units::Bytes,
+    /// Maximum size of everything that waits; one message may be larger.
+    pub queue: units::Bytes,
+    /// What happens to input beyond that.
+    pub on_full: OnFull,
+}
+
+/// Input that was read and not yet taken.
+pub struct Inbox {
+    limits: InboxLimits,
+    /// The runs' bytes, and then what was not yet sorted.
+    bytes: BytesMut,
+    /// Number of bytes in runs.
+    sorted: usize,
+    entries: VecDeque<Entry>,
+    sizer: ReadSizer,
+    /// Number of requests in `entries`.
+    request_count: usize,
+    /// Bytes of these requests.
+    request_bytes: usize,
+    /// Where in a batch the input behind the last entry is; what arrives is dropped while the cursor skips.
+    cursor: BatchCursor,
+    /// Number of points that were dropped.
+    dropped: u64,
+    /// Snapshot requests that came inside the open batch and wait for its end.
+    held: Vec<RequestMessage>,
+}
+
+enum Entry {
+    Run {
+        length: usize,
+        /// Whether it begins inside a batch.
+        inside: bool,
+        /// Without its frames, which it gets when it is taken.
+        run: Run,
+    },
+    Request {
+        length: usize,
+        message: Box<RequestMessage>,
+    },
+}
+
+impl Inbox {
+    /// An empty inbox.
+    pub fn new(limits: InboxLimits) -> Self {
+        Self {
+            limits,
+            bytes: BytesMut::new(),
+            sorted: 0,
+            entries: VecDeque::new(),
+            sizer: ReadSizer::new(),
+            request_count: 0,
+            request_bytes: 0,
+            cursor: BatchCursor::default(),
+            dropped: 0,
+            held: Vec::new(),
+        }
+    }
+
+    /// Maximum of [`Inbox::queued`]; at least one byte, or nothing would ever be read.
+    fn max_queued(&self) -> usize {
+        self.limits.queue.as_usize().max(1)
+    }
+
+    fn is_full(&self) -> bool {
+        self.queued() >= self.max_queued() && !self.entries.is_empty()
+    }
+
+    fn queued(&self) -> usize {
+        self.sorted + self.request_bytes + self.entries.len() * ENTRY_COST
+    }
+
+    /// Whether more should be read now. False when enough waits for the sandbox, and nothing of it or
+    /// of what comes can be dropped.
+    pub fn has_room(&self) -> bool {
+        // A batch that has begun is not cut.
+        !self.is_full() || (self.limits.on_full == OnFull::DropNewest && !self.cursor.is_inside())
+    }
+
+    /// Whether input is dropped rather than left unread.
+    pub fn may_drop(&self) -> bool {
+        self.limits.on_full != OnFull::Block
+    }
+
+    /// Whether something waits.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Points that were dropped since this was last asked.
+    pub fn take_dropped(&mut self) -> u64 {
+        mem::take(&mut self.dropped)
+    }
+
+    /// Where to read to; never empty.
+    pub fn space(&mut self) -> &mut BytesMut {
+        self.sizer.make_room(&mut self.bytes);
+        &mut self.bytes
+    }
+
+    /// Capacity of an empty buffer in bytes.
+    pub fn capacity(&self) -> usize {
+        if self.bytes.is_empty() { self.bytes.capacity() } else { 0 }
+    }
+
+    /// Frees the memory that holds nothing.
+    pub fn shrink(&mut self) {
+        if self.bytes.is_empty() {
+            self.bytes = BytesMut::new();
+        }
+        self.entries.shrink_to_fit();
+        self.sizer = ReadSizer::new();
+    }
+
+    /// Whether the bytes end inside a frame.
+    pub fn is_cut(&self) -> bool {
+        self.sorted < self.bytes.len()
+    }
+
+    /// Sorts what was read; gives each keepalive's time to `keepalive` at once.
+    ///
+    /// # Errors
+    ///
+    /// When what was read is no frame of Kapacitor's. What came before it can still be taken.
+    pub fn sort(&mut self, mut keepalive: impl FnMut(i64)) -> Result<(), FrameError> {
+        self.sizer.adapt(&self.bytes);
+        // Frames that are not entry of a run are taken out, and what follows them moves up.
+        let mut read = self.sorted;
+        let result = loop {
+            let frame = match frame::first(&self.bytes[read..], self.limits.message) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break Ok(()),
+                Err(e) => break Err(e),
+            };
+            let message = &self.bytes[read + frame.start..read + frame.end];
+            let kind = match frame::kind(message) {
+                Ok(kind) => kind,
+                Err(e) => break Err(e),
+            };
+            if self.place(kind, frame.end, &mut keepalive) {
+                if read > self.sorted {
+                    self.bytes.copy_within(read..read + frame.end, self.sorted);
+                }
+                self.sorted += frame.end;
+            }
+            read += frame.end;
+            if !self.cursor.is_inside() && !self.held.is_empty() {
+                self.release_held();
+            }
+        };
+        if read > self.sorted {
+            self.bytes.copy_within(read.., self.sorted);
+            self.bytes.truncate(self.bytes.len() - (read - self.sorted));
+            if self.bytes.capacity() > 4 * RETAINED_CAPACITY && self.bytes.len() < RETAINED_CAPACITY {
+                self.bytes = BytesMut::from(&self.bytes[..]);
+            }
+        }
+        if self.limits.on_full == OnFull::DropOldest && self.is_full() {
+            self.drop_oldest();
+        }
+        result
+    }
+
+    /// Finds the place of a frame of `length` bytes. True if it belongs to the last run.
+    fn place(&mut self, kind: Kind, length: usize, keepalive: &mut impl FnMut(i64)) -> bool {
+        match kind {
+            Kind::Management(message) => {
+                match *message {
+                    RequestMessage::Keepalive(request) => keepalive(request.time),
+                    RequestMessage::Snapshot(_) if self.cursor.is_inside() => self.held.push(*message),
+                    _ => self.put_request(length, message),
+                }
+                return false;
+            }
+            Kind::Unknown => return false,
+            Kind::Point | Kind::Begin | Kind::End => {}
+        }
+        let is_point = matches!(kind, Kind::Point);
+        if self.drops(&kind) {
+            self.dropped += u64::from(is_point);
+            return false;
+        }
+        let inside = self.cursor.is_inside();
+        self.cursor.advance(&kind);
+        let in_batch = self.cursor.is_inside();
+        // Runs that may have to be dropped are short, and of one batch each.
+        let (most, apart) = match self.limits.on_full {
+            OnFull::DropOldest => (MAX_RUN.min(self.max_queued() / 8), matches!(kind, Kind::Begin)),
+            _ => (MAX_RUN, false),
+        };
+        match self.entries.back_mut() {
+            Some(Entry::Run { length: all, run, .. }) if *all < most && !apart => {
+                *all += length;
+                run.count(is_point, length, in_batch);
+            }
+            _ => {
+                let mut run = Run::default();
+                run.count(is_point, length, in_batch);
+                self.entries.push_back(Entry::Run { length, inside, run });
+            }
+        }
+        true
+    }
+
+    /// Whether a data frame that has arrived is dropped.
+    fn drops(&mut self, kind: &Kind) -> bool {
+        if self.cursor.skips(kind) {
+            return true;
+        }
+        let full = self.limits.on_full == OnFull::DropNewest && !self.cursor.is_inside() && self.is_full();
+        if full && matches!(kind, Kind::Begin) {
+            self.cursor.skip_batch();
+        }
+        full
+    }
+
+    /// Drops what has waited longest, until there is room for a while. What belongs to a batch that
+    /// the sandbox has begun with stays.
+    fn drop_oldest(&mut self) {
+        let target = self.max_queued() / 4 * 3;
+        let mut queued = self.queued();
+        let mut kept = BytesMut::with_capacity(self.bytes.len());
+        let (mut at, mut dropping) = (0, false);
+        // The newest point or batch stays, however large it is.
+        let newest = self.start_of_newest();
+        let dropped = &mut self.dropped;
+        self.entries.retain(|entry| {
+            let Entry::Run { length, inside, run } = entry else { return true };
+            dropping = if *inside { dropping } else { queued > target && at < newest };
+            let bytes = &self.bytes[at..at + length];
+            at += length;
+            if dropping {
+                queued -= length + ENTRY_COST;
+                *dropped += run.points;
+            } else {
+                kept.extend_from_slice(bytes);
+            }
+            !dropping
+        });
+        let sorted = kept.len();
+        kept.extend_from_slice(&self.bytes[at..]);
+        (self.bytes, self.sorted) = (kept, sorted);
+        if dropping && self.cursor.is_inside() {
+            // Its end is still to come.
+            self.cursor.lose_batch();
+            self.release_held();
+        }
+    }
+
+    /// Where the last run begins that does not begin inside a batch.
+    fn start_of_newest(&self) -> usize {
+        let (mut at, mut newest) = (0, 0);
+        for entry in &self.entries {
+            if let Entry::Run { length, inside, .. } = entry {
+                newest = if *inside { newest } else { at };
+                at += length;
+            }
+        }
+        newest
+    }
+
+    fn put_request(&mut self, length: usize, message: Box<RequestMessage>) {
+        self.request_count += 1;
+        self.request_bytes += length;
+        self.entries.push_back(Entry::Request { length, message });
+    }
+
+    /// Whether a snapshot request waits: for the end of its batch, or for the input that came before it.
+    ///
+    /// A snapshot from the middle of a batch would be of no use: whoever gets it back begins with
+    /// another batch.
+    pub fn holds_snapshot(&self) -> bool {
+        !self.held.is_empty() || (self.request_count > 0 && self.snapshot_behind_data().is_some())
+    }
+
+    /// Lets snapshot requests wait for the end of their batch no longer.
+    pub fn release_held(&mut self) {
+        for message in mem::take(&mut self.held) {
+            self.put_request(0, Box::new(message));
+        }
+    }
+
+    /// Lets snapshot requests wait no longer: they overtake the data before them.
+    pub fn hurry_snapshots(&mut self) {
+        self.release_held();
+        while let Some((from, to)) = self.snapshot_behind_data() {
+            if let Some(entry) = self.entries.remove(from) {
+                self.entries.insert(to, entry);
+            }
+        }
+    }
+
+    /// The place of a snapshot request that data comes before, and where it would be without that data.
+    fn snapshot_behind_data(&self) -> Option<(usize, usize)> {
+        let mut behind_request = 0;
+        for (i, entry) in self.entries.iter().enumerate() {
+            let Entry::Request { message, .. } = entry else { continue };
+            if behind_request < i && matches!(**message, RequestMessage::Snapshot(_)) {
+                return Some((i, behind_request));
+            }
+            behind_request = i + 1;
+        }
+        None
+    }
+
+    /// Takes what has been waiting longest.
+    pub fn take(&mut self) -> Option<InboxItem> {
+        match self.entries.pop_front()? {
+            Entry::Run { length, run, .. } => {
+                let frames = self.bytes.split_to(length);
+                self.sorted -= length;
+                if length > RETAINED_CAPACITY {
+                    // The rest moves, so that the large buffer goes with what was in it.
+                    self.bytes = BytesMut::from(&self.bytes[..]);
+                }
+                Some(InboxItem::Run(Run { frames: frames.freeze(), ..run }))
+            }
+            Entry::Request { length, message } => {
+                self.request_count -= 1;
+                self.request_bytes -= length;
+                Some(InboxItem::Request(message))
+            }
+        }
+    }
+}
