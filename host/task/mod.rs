@@ -26,9 +26,13 @@ mod supervisor;
 mod throttle;
 
 #[cfg(test)]
+mod policy_tests;
+#[cfg(test)]
 mod recovery_tests;
 #[cfg(test)]
 mod scripted;
+#[cfg(test)]
+mod test_bench;
 
 use liveness::Liveness;
 use plugin_program::PluginProgram;

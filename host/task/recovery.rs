@@ -69,7 +69,6 @@ impl<P: Program> Recovery<P> {
         if !self.savepoint.replace(setup, instance) {
             return false;
         }
-        self.restored = None;
         self.journal.clear();
         true
     }

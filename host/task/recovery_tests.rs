@@ -1,25 +1,13 @@
 //! Recovery with a scripted guest: what comes out is what would come out if the frames that fail had never come.
 
-use std::path::Path;
-use std::sync::Arc;
-
-use bytes::Bytes;
 use proptest::prelude::*;
 use tokio::runtime::{Builder, Runtime};
 
-use super::Task;
 use super::counts::Counts;
-use super::error::TaskError;
-use super::reply::Reply;
-use super::reporter::Reporter;
-use super::scripted::{ERROR, FAIL, GARBAGE, HEAVY, ScriptedProgram, TRAP};
-use super::setup::Setup;
-use crate::config::{EdgeCheck, Limits, OnTrap, Policy};
-use crate::logging::Labels;
-use crate::protocol::{BeginBatch, EndBatch, Point, RequestMessage, Run, put_request};
-use crate::sandbox::SandboxContext;
-use crate::state::{SkippedRecords, Snapshot};
-use crate::units;
+use super::scripted::{ERROR, FAIL, GARBAGE, HEAVY, ScriptedProgram, TOGGLE, TRAP};
+use super::test_bench::{Bench, Outcome, policy};
+use crate::config::OnTrap;
+use crate::protocol::{BeginBatch, EndBatch, Point, RequestMessage};
 
 /// One piece of what happens to a task.
 #[derive(Clone, Debug)]
@@ -28,6 +16,8 @@ enum Step {
     Point(i64, Option<&'static str>),
     /// A batch of such points, whose Begin and End may make the guest fail.
     Batch { begin_fails: bool, points: Vec<(i64, Option<&'static str>)>, end_fails: bool },
+    /// Points that the guest puts into a batch of its own, in whose middle the state is saved.
+    OwnBatch(Vec<(i64, Option<&'static str>)>),
     /// A batch in whose middle a snapshot is taken.
     SnapshotInBatch(i64, i64),
     /// The state is saved for recovery.
@@ -57,13 +47,14 @@ fn actions(steps: &[Step]) -> Vec<Action> {
     let mut time = 0;
     let frame = |message, fails| Action::Frame { message, fails };
     let mut point = |value: i64, failure: Option<&str>| {
-        time += 1;
+        // Times that go back, too.
+        time = (time * 7 + 3) % 31;
         let mut point = Point { time, ..Point::default() };
         point.fields_int.insert("value".to_owned(), value);
         point.fields_int.extend(failure.map(|field| (field.to_owned(), 1)));
         RequestMessage::Point(point)
     };
-    let fails = |failure: Option<&str>| failure.is_some_and(|field| field != HEAVY);
+    let fails = |failure: Option<&str>| failure.is_some_and(|field| field != HEAVY && field != TOGGLE);
     for step in steps {
         match step {
             Step::Point(value, failure) => actions.push(frame(point(*value, *failure), fails(*failure))),
@@ -86,6 +77,13 @@ fn actions(steps: &[Step]) -> Vec<Action> {
                 actions.push(frame(point(*after, None), false));
                 actions.push(frame(RequestMessage::End(EndBatch::default()), false));
             }
+            Step::OwnBatch(points) => {
+                actions.extend([frame(point(0, Some(TOGGLE)), false), Action::Save]);
+                for (value, failure) in points {
+                    actions.push(frame(point(*value, *failure), fails(*failure)));
+                }
+                actions.push(frame(point(0, Some(TOGGLE)), false));
+            }
             Step::Save => actions.push(Action::Save),
             // A snapshot of the same state is not taken twice, and after a failure nobody knows that the state is
             // the same; with a point before it, there is a new state in any case.
@@ -94,97 +92,6 @@ fn actions(steps: &[Step]) -> Vec<Action> {
         }
     }
     actions
-}
-
-/// What a run of the actions has led to.
-#[derive(Debug, PartialEq)]
-struct Outcome {
-    output: Vec<u8>,
-    points_seen: u64,
-}
-
-/// A task under test, and what has come out of it.
-struct Bench {
-    program: ScriptedProgram,
-    policy: Policy,
-    task: Task<ScriptedProgram>,
-    output: Vec<u8>,
-    /// Frames that wait for the next call.
-    waiting: Vec<RequestMessage>,
-    /// Counts of the tasks before this one.
-    counts: Counts,
-    inside: bool,
-}
-
-impl Bench {
-    async fn start(program: ScriptedProgram, policy: Policy) -> Self {
-        let task = start(program, policy).await;
-        let (output, waiting) = (Vec::new(), Vec::new());
-        Self { program, policy, task, output, waiting, counts: Counts::default(), inside: false }
-    }
-
-    /// Gives the waiting frames to the task as one run.
-    async fn flush(&mut self) -> Result<(), TaskError> {
-        let (mut frames, mut run) = (Vec::new(), Run::default());
-        for message in self.waiting.drain(..) {
-            self.inside = match message {
-                RequestMessage::Begin(_) => true,
-                RequestMessage::End(_) => false,
-                _ => self.inside,
-            };
-            let (start, is_point) = (frames.len(), matches!(message, RequestMessage::Point(_)));
-            put_request(message, &mut frames);
-            run.count(is_point, frames.len() - start, self.inside);
-        }
-        if frames.is_empty() {
-            return Ok(());
-        }
-        run.frames = Bytes::from(frames);
-        let mut reply = Reply::default();
-        let processed = self.task.process(&run, &mut reply).await;
-        self.take(reply);
-        processed
-    }
-
-    fn take(&mut self, reply: Reply) {
-        let output = self.task.output(&reply).to_vec();
-        self.output.extend(reply.into_buffer());
-        self.output.extend(output);
-    }
-
-    async fn snapshot(&mut self) -> Vec<u8> {
-        self.task.snapshot(units::Bytes::mib(1)).await.unwrap().0
-    }
-
-    async fn restart(&mut self) {
-        let snapshot = self.snapshot().await;
-        let mut next = start(self.program, self.policy).await;
-        let snapshot = Snapshot::parse(&snapshot).unwrap();
-        next.restore(&snapshot).await.unwrap();
-        self.counts.add(&self.task.counts());
-        self.task = next;
-    }
-
-    async fn finish(mut self) -> (Outcome, Counts) {
-        let mut reply = Reply::default();
-        self.task.finish(&mut reply).await.unwrap();
-        self.take(reply);
-        self.counts.add(&self.task.counts());
-        let points_seen = self.task.points_seen();
-        (Outcome { output: self.output, points_seen }, self.counts)
-    }
-}
-
-async fn start(program: ScriptedProgram, policy: Policy) -> Task<ScriptedProgram> {
-    let context = SandboxContext::without_session(Labels::default(), Limits::default());
-    // Nothing can be written there, so that no case waits for a disk.
-    let records = Arc::new(SkippedRecords::new(Path::new("/dev/null")));
-    let reporter = Reporter::new(Arc::clone(&context.labels), [0; 32], records);
-    Task::start_program(Setup { program, context, policy }, reporter, [0; 32], None).await.unwrap()
-}
-
-fn policy(on_trap: OnTrap) -> Policy {
-    Policy { on_trap, edge_check: EdgeCheck::Loose, failures_per_minute: u32::MAX, ..Policy::default() }
 }
 
 /// Runs `actions`; a run of frames ends where `cuts` says so, and at every other action.
@@ -209,7 +116,7 @@ async fn run(
             Action::Save | Action::Snapshot | Action::Restart => bench.flush().await.unwrap(),
         }
         match action {
-            Action::Save if !bench.task.is_in_batch() => {
+            Action::Save if !bench.task.supervisor.is_inside_batch() => {
                 bench.task.supervisor.save();
             }
             Action::Snapshot => {
@@ -238,12 +145,13 @@ fn any_failure() -> impl Strategy<Value = Option<&'static str>> {
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
-    let points = proptest::collection::vec((-9i64..9, any_failure()), 0..5);
+    let points = || proptest::collection::vec((-9i64..9, any_failure()), 0..5);
     let ends = || prop_oneof![4 => Just(false), 1 => Just(true)];
     prop_oneof![
         6 => (-9i64..9, any_failure()).prop_map(|(value, failure)| Step::Point(value, failure)),
-        3 => (ends(), points, ends())
+        3 => (ends(), points(), ends())
             .prop_map(|(begin_fails, points, end_fails)| Step::Batch { begin_fails, points, end_fails }),
+        1 => points().prop_map(Step::OwnBatch),
         1 => (-9i64..9, -9i64..9).prop_map(|(before, after)| Step::SnapshotInBatch(before, after)),
         1 => Just(Step::Save),
         1 => Just(Step::Snapshot),
@@ -272,7 +180,11 @@ proptest! {
         let actions = actions(&steps);
         let (recovered, counts) = runtime().block_on(run(program, &actions, &cuts, true));
         let (expected, _) = runtime().block_on(run(program, &actions, &cuts, false));
-        prop_assert_eq!(recovered, expected);
+        prop_assert_eq!(&recovered, &expected);
+        let good = actions.iter().filter(|action| {
+            matches!(action, Action::Frame { message: RequestMessage::Point(_), fails: false })
+        });
+        prop_assert_eq!(recovered.points_seen, good.count() as u64);
         prop_assert_eq!(counts.processed + counts.skipped, counts.points_in);
     }
 }

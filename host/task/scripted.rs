@@ -9,8 +9,8 @@ use super::error::{StartError, TaskError};
 use super::program::{Guest, Program};
 use crate::protocol::frame;
 use crate::protocol::{
-    EdgeType, Point, RequestMessage, ResponseMessage, RestoreRequest, RestoreResponse, SnapshotResponse,
-    put_error, put_response,
+    BeginBatch, EdgeType, EndBatch, Point, RequestMessage, ResponseMessage, RestoreRequest, RestoreResponse,
+    SnapshotResponse, put_error, put_response,
 };
 use crate::sandbox::{CallError, CallErrorKind, Determinism, SandboxContext};
 use crate::state::{PluginIdentity, Provenance, Snapshot, SnapshotError, of_plugin};
@@ -28,6 +28,9 @@ pub const GARBAGE: &str = "garbage";
 /// Field of a point of which a call may have one at most, or it exceeds its deadline.
 pub const HEAVY: &str = "heavy";
 
+/// Field of a point at which the guest begins a batch in its output, or ends the one that it has begun.
+pub const TOGGLE: &str = "toggle";
+
 /// Name of a Begin or End at which the guest traps.
 pub const FAIL: &str = "fail";
 
@@ -41,6 +44,15 @@ pub struct State {
     /// Numbers of calls other than `udf_process`, which change the state too.
     snapshots: u64,
     releases: u64,
+    /// Whether the guest has begun a batch in its output, beside the ones of the input.
+    toggled: bool,
+}
+
+impl State {
+    /// Sum of all values.
+    pub fn sum(&self) -> i64 {
+        self.sum
+    }
 }
 
 /// A program with these properties.
@@ -71,7 +83,7 @@ impl ScriptedGuest {
 
     /// A point that shows the whole state.
     fn show(&self, time: i64) -> ResponseMessage {
-        let State { sum, in_batch, snapshots, releases } = self.state;
+        let State { sum, in_batch, snapshots, releases, .. } = self.state;
         let mut point = Point { time, ..Point::default() };
         let numbers = [("sum", sum), ("in_batch", in_batch as i64), ("snapshots", snapshots as i64)];
         point.fields_int.extend(numbers.map(|(name, value)| (name.to_owned(), value)));
@@ -118,6 +130,17 @@ impl ScriptedGuest {
                         return Err(self.trap(CallErrorKind::Deadline(limit)));
                     }
                     put_response(self.show(point.time), &mut self.returned);
+                    if has(TOGGLE) {
+                        self.state.toggled = !self.state.toggled;
+                        put_response(
+                            if self.state.toggled {
+                                ResponseMessage::Begin(BeginBatch::default())
+                            } else {
+                                ResponseMessage::End(EndBatch::default())
+                            },
+                            &mut self.returned,
+                        );
+                    }
                     if has(ERROR) {
                         self.failed = true;
                         put_error("as the point says", &mut self.returned);
@@ -243,12 +266,16 @@ impl Program for ScriptedProgram {
 }
 
 fn encode(state: &State) -> Vec<u8> {
-    let State { sum, in_batch, snapshots, releases } = *state;
-    [sum as u64, in_batch, snapshots, releases].into_iter().flat_map(u64::to_le_bytes).collect()
+    let State { sum, in_batch, snapshots, releases, toggled } = *state;
+    [sum as u64, in_batch, snapshots, releases, toggled.into()]
+        .into_iter()
+        .flat_map(u64::to_le_bytes)
+        .collect()
 }
 
-fn decode(bytes: &[u8]) -> State {
+/// The state in a snapshot's payload.
+pub fn decode(bytes: &[u8]) -> State {
     let numbers: Vec<u64> = bytes.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect();
-    let [sum, in_batch, snapshots, releases] = numbers[..] else { panic!("not a state: {bytes:?}") };
-    State { sum: sum as i64, in_batch, snapshots, releases }
+    let [sum, in_batch, snapshots, releases, toggled] = numbers[..] else { panic!("not a state: {bytes:?}") };
+    State { sum: sum as i64, in_batch, snapshots, releases, toggled: toggled == 1 }
 }

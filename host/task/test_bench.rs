@@ -1,0 +1,118 @@
+//! Runs a task with a scripted guest, and collects what comes out of it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Task;
+use super::counts::Counts;
+use super::error::TaskError;
+use super::reply::Reply;
+use super::reporter::Reporter;
+use super::scripted::ScriptedProgram;
+use super::setup::Setup;
+use crate::config::{EdgeCheck, Limits, OnTrap, Policy};
+use crate::logging::Labels;
+use crate::protocol::{RequestMessage, Run, put_request};
+use crate::sandbox::SandboxContext;
+use crate::state::{SkippedRecords, Snapshot};
+use crate::units;
+
+/// What a run of the actions has led to.
+#[derive(Debug, PartialEq)]
+pub struct Outcome {
+    /// All that Kapacitor gets.
+    pub output: Vec<u8>,
+    /// Number of points that the last state has seen.
+    pub points_seen: u64,
+}
+
+/// A task under test, and what has come out of it.
+pub struct Bench {
+    program: ScriptedProgram,
+    policy: Policy,
+    pub task: Task<ScriptedProgram>,
+    pub output: Vec<u8>,
+    /// Frames that wait for the next call.
+    pub waiting: Vec<RequestMessage>,
+    /// Counts of the tasks before this one.
+    counts: Counts,
+    inside: bool,
+}
+
+impl Bench {
+    /// Starts a task.
+    pub async fn start(program: ScriptedProgram, policy: Policy) -> Self {
+        let task = start(program, policy).await;
+        let (output, waiting) = (Vec::new(), Vec::new());
+        Self { program, policy, task, output, waiting, counts: Counts::default(), inside: false }
+    }
+
+    /// Gives the waiting frames to the task as one run.
+    pub async fn flush(&mut self) -> Result<(), TaskError> {
+        let (mut frames, mut run) = (Vec::new(), Run::default());
+        for message in self.waiting.drain(..) {
+            self.inside = match message {
+                RequestMessage::Begin(_) => true,
+                RequestMessage::End(_) => false,
+                _ => self.inside,
+            };
+            let (start, is_point) = (frames.len(), matches!(message, RequestMessage::Point(_)));
+            put_request(message, &mut frames);
+            run.count(is_point, frames.len() - start, self.inside);
+        }
+        if frames.is_empty() {
+            return Ok(());
+        }
+        run.frames = Bytes::from(frames);
+        let mut reply = Reply::default();
+        let processed = self.task.process(&run, &mut reply).await;
+        self.take(reply);
+        processed
+    }
+
+    fn take(&mut self, reply: Reply) {
+        let output = self.task.output(&reply).to_vec();
+        self.output.extend(reply.into_buffer());
+        self.output.extend(output);
+    }
+
+    /// A snapshot of the task, as Kapacitor gets it.
+    pub async fn snapshot(&mut self) -> Vec<u8> {
+        self.task.snapshot(units::Bytes::mib(1)).await.unwrap().0
+    }
+
+    /// Lets another task go on with a snapshot of this one.
+    pub async fn restart(&mut self) {
+        let snapshot = self.snapshot().await;
+        let mut next = start(self.program, self.policy).await;
+        let snapshot = Snapshot::parse(&snapshot).unwrap();
+        next.restore(&snapshot).await.unwrap();
+        self.counts.add(&self.task.counts());
+        self.task = next;
+    }
+
+    /// Ends the input.
+    pub async fn finish(mut self) -> (Outcome, Counts) {
+        let mut reply = Reply::default();
+        self.task.finish(&mut reply).await.unwrap();
+        self.take(reply);
+        self.counts.add(&self.task.counts());
+        let points_seen = self.task.points_seen();
+        (Outcome { output: self.output, points_seen }, self.counts)
+    }
+}
+
+async fn start(program: ScriptedProgram, policy: Policy) -> Task<ScriptedProgram> {
+    let context = SandboxContext::without_session(Labels::default(), Limits::default());
+    // Nothing can be written there, so that no case waits for a disk.
+    let records = Arc::new(SkippedRecords::new(Path::new("/dev/null")));
+    let reporter = Reporter::new(Arc::clone(&context.labels), [0; 32], records);
+    Task::start_program(Setup { program, context, policy }, reporter, [0; 32], None).await.unwrap()
+}
+
+/// A policy that lets the plugin fail as often as it does.
+pub fn policy(on_trap: OnTrap) -> Policy {
+    Policy { on_trap, edge_check: EdgeCheck::Loose, failures_per_minute: u32::MAX, ..Policy::default() }
+}
