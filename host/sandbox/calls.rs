@@ -1,4 +1,4 @@
-//! The functions of the guest interface.
+//! The functions that a guest exports.
 
 use wasmtime::{Instance, Store, TypedFunc};
 

@@ -9,24 +9,25 @@ use super::guest_log::{GuestLog, SharedLog};
 use crate::config::{HostLimits, Limits};
 use crate::logging::Labels;
 
-/// What the sandboxes of one session have in common: one follows the other when it has failed.
+/// What the sandboxes of one session share. There is one at a time: after a failure, a fresh one takes its
+/// place.
 pub struct SandboxContext {
-    /// Whose log lines these are.
+    /// Labels of the log lines.
     pub labels: Arc<Labels>,
-    /// What they log: one after the other, they have no more than one alone.
+    /// The log of the guests, with one limit for all of them.
     pub log: SharedLog,
-    /// What each may use.
+    /// Limits of each sandbox.
     pub limits: Limits,
-    /// Measures the calls.
+    /// Measures the calls, one at a time.
     pub clock: Arc<CallClock>,
-    /// The clock and the random numbers that a guest gets.
+    /// The clock and the random numbers of the guests.
     pub determinism: Determinism,
-    /// Where the memory is counted.
+    /// Counts the memory of all sandboxes of the process.
     pub budget: Arc<Budget>,
 }
 
 impl SandboxContext {
-    /// Those of a sandbox that belongs to no session.
+    /// The context of a sandbox without a session.
     pub fn without_session(labels: Labels, limits: Limits) -> Self {
         let labels = Arc::new(labels);
         Self {

@@ -1,8 +1,7 @@
 //! The deadline of one call into a guest.
 //!
-//! What counts is the time that the guest computes. Each tick of the engine interrupts it: past the
-//! deadline for good, before it to let others run, and the wait for its next turn is not held
-//! against it.
+//! The deadline limits the time that the guest computes. Each tick of the engine interrupts the guest: past
+//! the deadline for good, and before it to let other guests run. The wait for the next turn does not count.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -14,7 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::time::Sleep;
 use wasmtime::{Store, UpdateDeadline};
 
-/// So long after its deadline a call is at an end, or stuck where no tick reaches it.
+/// Time after the deadline within which a call ends, unless it is stuck where no tick reaches it.
 const GRACE: Duration = Duration::from_millis(500);
 
 /// Measures the calls into the sandboxes of one session, one at a time. Shared with their stores.
@@ -24,9 +23,9 @@ pub struct CallClock {
     /// When the guest was last resumed, in nanoseconds since `zero`; [`RESTING`] while it is not
     /// running.
     resumed: AtomicU64,
-    /// What the call has used before that.
+    /// Computing time of the call before that, in nanoseconds.
     used: AtomicU64,
-    /// What it may use.
+    /// The deadline, in nanoseconds of computing time.
     deadline: AtomicU64,
     /// Whether the guest is suspended because of a tick.
     ticked: AtomicBool,
@@ -34,7 +33,7 @@ pub struct CallClock {
 
 const RESTING: u64 = u64::MAX;
 
-/// The deadline has passed while the guest waited for something outside of it.
+/// The deadline has passed while the guest waited for the host.
 #[derive(Debug)]
 pub struct Expired;
 
@@ -75,7 +74,7 @@ impl CallClock {
 
     /// How long the guest has computed, in the call under way or else in the last one.
     pub fn used(&self) -> Duration {
-        // Nothing while it rests.
+        // Zero while the guest rests.
         let current = self.now().saturating_sub(self.resumed.load(Relaxed));
         Duration::from_nanos(self.used.load(Relaxed) + current)
     }

@@ -1,8 +1,7 @@
-//! The world as a guest sees it, which is the same whenever the same data comes again.
+//! The clock and the random numbers of a guest, which are the same whenever the same data comes again.
 //!
-//! To recover a sandbox, what it has done since its state was saved is done once more, and must have
-//! the same results. So the clock is the time of the data, random numbers come from a seed, and both
-//! can be put back.
+//! Recovery repeats the calls since the state was saved, and they must have the same results. So the clock is
+//! the time of the data, the random numbers come from a seed, and both can be set back.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +13,7 @@ use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtxBuilder};
 
 use crate::state::Determinism as StoredDeterminism;
 
-/// The world of one session.
+/// The clock and the random numbers of one session, shared with the guests.
 #[derive(Clone, Debug)]
 pub struct Determinism(Arc<Mutex<Now>>);
 
@@ -25,21 +24,21 @@ struct Now {
     random: Option<Box<ChaCha8Rng>>,
 }
 
-/// All that a guest can learn of the world, at one moment.
+/// The state of the clock and the random numbers at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeterminismState {
     /// Time of the data, in nanoseconds since 1970; zero before the first.
     now: u64,
-    /// The latest that it has been.
+    /// The latest time so far, which the monotonic clock shows.
     latest: u64,
-    /// What the random numbers are made of, which are not for cryptography.
+    /// Seed of the random numbers, which are not for cryptography.
     seed: u64,
-    /// How many 32-bit words of them were used.
+    /// Number of 32-bit words of the random numbers that were used.
     position: u64,
 }
 
 impl Now {
-    /// Random numbers, by a generator that was seeded as `rand` does it.
+    /// Draws random numbers from a generator that is seeded as `rand` does it.
     fn draw<T>(&mut self, draw: impl FnOnce(&mut ChaCha8Rng) -> T) -> T {
         let DeterminismState { seed, position, .. } = self.state;
         let random = self.random.get_or_insert_with(|| {
@@ -68,7 +67,7 @@ impl From<&StoredDeterminism> for DeterminismState {
 }
 
 impl Determinism {
-    /// A world with random numbers of its own, before any data.
+    /// Random numbers from `seed`, and a clock that shows zero until there is data.
     pub fn new(seed: u64) -> Self {
         let state = DeterminismState { now: 0, latest: 0, seed, position: 0 };
         Self(Arc::new(Mutex::new(Now { state, random: None })))
@@ -78,17 +77,17 @@ impl Determinism {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What it is now.
+    /// The current state.
     pub fn state(&self) -> DeterminismState {
         self.lock().state
     }
 
-    /// Puts it back to what it was.
+    /// Goes back to an earlier state.
     pub fn set_state(&self, state: DeterminismState) {
         *self.lock() = Now { state, random: None };
     }
 
-    /// It is `time` now, in nanoseconds since 1970. There is no time before that.
+    /// Sets the clock to `time`, in nanoseconds since 1970; to zero for a time before that.
     pub fn set_time(&self, time: i64) {
         let mut lock = self.lock();
         let state = &mut lock.state;
@@ -96,9 +95,9 @@ impl Determinism {
         state.latest = state.latest.max(state.now);
     }
 
-    /// Gives a guest's WASI this world's clocks and random numbers.
+    /// Gives these clocks and random numbers to a guest's WASI.
     pub(crate) fn give(&self, wasi: &mut WasiCtxBuilder) {
-        // Preview 1 has no call that tells it.
+        // Preview 1 has no call that returns the seed.
         let seed = self.state().seed;
         wasi.wall_clock(self.clone())
             .monotonic_clock(self.clone())
@@ -133,7 +132,7 @@ impl HostMonotonicClock for Determinism {
     }
 }
 
-/// The world's random numbers.
+/// The random numbers as WASI takes them.
 struct Random(Determinism);
 
 impl TryRng for Random {
@@ -158,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_world_that_is_put_back_goes_on_the_same() {
+    fn random_numbers_repeat_after_going_back() {
         let determinism = Determinism::new(7);
         determinism.set_time(1000);
         let state = determinism.state();
@@ -168,7 +167,7 @@ mod tests {
         determinism.set_time(2000);
         determinism.set_state(state);
         assert_eq!(numbers(), first);
-        // Also as a snapshot has it, and at any position.
+        // The same holds for the state in a snapshot, at any position.
         determinism.clone().random().next_u32();
         let stored = StoredDeterminism::from(&determinism.state());
         let next = numbers();

@@ -12,27 +12,27 @@ use super::imports;
 use crate::sandbox::guest::Guest;
 use crate::units::Bytes;
 
-/// How often a running guest is interrupted, to see whether its deadline has passed and to let
-/// others run.
+/// Interval at which a running guest is interrupted, to compare its time with its deadline and to let other
+/// guests run.
 pub const TICK: Duration = Duration::from_millis(10);
 
-/// Stack that the host's own functions may use on top of the guest's, when a guest calls them.
+/// Size of the stack for the host's own functions that a guest calls, in bytes, on top of the guest's stack.
 const HOST_STACK: usize = 256 * 1024;
 
-/// The engine and what it gives to guests. One for the whole process, since compiled plugins belong
-/// to it.
+/// The engine and the imports of its guests. There is one for the whole process, since compiled plugins belong
+/// to their engine.
 pub struct Engine {
     pub(crate) wasmtime: wasmtime::Engine,
     pub(crate) linker: Linker<Guest>,
 }
 
 impl Engine {
-    /// Makes the engine for guests with so much stack, and starts its clock, a thread that ends with
-    /// the engine. Machine code is kept in the folder `code`, if there is one.
+    /// Creates the engine with `stack` bytes of guest stack, and starts its clock, a thread that ends with the
+    /// engine. Machine code is stored in the folder `code`, if there is one.
     ///
     /// # Errors
     ///
-    /// When the machine can't run wasmtime so.
+    /// When wasmtime can't run on this machine with these settings.
     pub fn new(stack: Bytes, code: Option<&Path>) -> Result<Self> {
         let mut config = Config::new();
         if let Some(folder) = code {
@@ -44,10 +44,10 @@ impl Engine {
         config.epoch_interruption(true);
         config.max_wasm_stack(stack.as_usize());
         config.async_stack_size(stack.as_usize() + HOST_STACK);
-        // The same input has the same output, bit for bit.
+        // NaNs get the same bits on every machine, so that the same input has the same output.
         config.cranelift_nan_canonicalization(true);
-        // What no plugin needs is off: less to get wrong in the sandbox, and each of the first three
-        // would be state that a snapshot does not hold.
+        // Proposals that no plugin needs are off: they would be more to get wrong in the sandbox, and each of the
+        // first three would be state that a snapshot does not hold.
         config.wasm_features(
             WasmFeatures::MEMORY64
                 | WasmFeatures::MULTI_MEMORY
@@ -67,8 +67,8 @@ impl Engine {
     }
 }
 
-/// Ticks for as long as the engine lives. One clock serves all sandboxes, each of which has a
-/// deadline of its own; ticking faster to stop one guest would stop its neighbours too.
+/// Starts the clock, which ticks for as long as the engine lives. One clock serves all sandboxes, and each has a
+/// deadline of its own: a faster tick to stop one guest would interrupt all others as well.
 fn start_clock(engine: &wasmtime::Engine) -> Result<()> {
     let engine = engine.weak();
     thread::Builder::new()

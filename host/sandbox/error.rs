@@ -10,20 +10,20 @@ use super::guest_log::GuestLog;
 use crate::config::Limits;
 use crate::units::{Bytes, Span};
 
-/// Frames of a guest's stack that a trap's message shows.
+/// Maximum number of stack frames that the message of a trap shows.
 const BACKTRACE: usize = 8;
 
-/// How a call into a guest failed. The sandbox is lost.
+/// A call into a guest that failed. The sandbox must not be called again.
 #[derive(Debug, Error)]
 #[error("{call}: {kind}")]
 pub struct CallError {
     /// The guest's function.
     pub call: &'static str,
-    /// Why.
+    /// What went wrong.
     pub kind: CallErrorKind,
 }
 
-/// Why a call failed.
+/// What can go wrong in a call.
 #[derive(Debug, Error)]
 #[allow(missing_docs, reason = "each one's message says it")]
 pub enum CallErrorKind {
@@ -55,7 +55,7 @@ pub(super) fn missing(call: &'static str) -> CallError {
     CallError { call, kind: CallErrorKind::Trap("the plugin does not export it".to_owned()) }
 }
 
-/// Turns the end of a call into its value or the reason that there is none.
+/// The value of a call that has ended, or why there is none.
 pub(super) fn outcome<R>(
     call: &'static str,
     result: Result<wasmtime::Result<R>, Expired>,

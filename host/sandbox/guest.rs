@@ -1,4 +1,4 @@
-//! What belongs to a store beside the instance.
+//! The data of a store: the limits, the log and the WASI of one guest.
 
 use wasmtime::ResourceLimiter;
 use wasmtime_wasi::p1::WasiP1Ctx;
@@ -8,23 +8,23 @@ use super::determinism::Determinism;
 use super::guest_log::SharedLog;
 use crate::units::Bytes;
 
-/// Most bytes that one call of a guest may have the host copy or make, beside its memory: text that is
-/// printed, random bytes, clocks that are waited for. Such a call is not interrupted by a tick.
+/// Maximum number of bytes that the host copies or makes for one call of a guest to the host: printed text,
+/// random bytes, clocks to wait for. No tick interrupts such a call.
 pub(crate) const MAX_HOST_CALL: usize = 1024 * 1024;
 
-/// What belongs to a store beside the instance.
+/// The data of a store.
 pub(crate) struct Guest {
     pub(super) limiter: Limiter,
     pub(super) log: SharedLog,
     pub(super) determinism: Determinism,
-    /// Made when the guest first asks for it.
+    /// Created when the guest first uses it.
     pub(super) wasi: Option<Box<WasiP1Ctx>>,
 }
 
 pub(super) struct Limiter {
     pub(super) memory: Bytes,
     pub(super) table: u32,
-    /// What the guest asked for when it was refused.
+    /// The last request for memory that was refused.
     pub(super) refused: Option<Refused>,
     pub(super) reservation: MemoryReservation,
 }

@@ -1,4 +1,4 @@
-//! What a guest says: text for the log, never for Kapacitor's stream.
+//! The log of a guest: its text goes to the log, and never into Kapacitor's stream.
 //!
 //! A guest has the import `kapacitor.log(level, ptr, len)`, and WASI's stdout and stderr. Its text is
 //! cut to lines, escaped, and bounded per second.
@@ -18,10 +18,10 @@ use crate::logging::cut;
 use crate::logging::{Labels, log_for};
 use crate::units;
 
-/// What a line counts for beside its text, in bytes: about what the host writes around it.
+/// Bytes that a line counts for beside its text: about as many as the host writes around it.
 const LINE: u64 = 128;
 
-/// Longest text of one log line, in bytes.
+/// Maximum length of the text of one log line, in bytes.
 pub(super) const MAX_TEXT: usize = 1024;
 
 /// Level of a line; the numbers are part of the guest interface.
@@ -35,7 +35,7 @@ pub enum Level {
     Warn,
     /// 3
     Error,
-    /// 4: why the guest is about to trap.
+    /// 4: the reason for which the guest is about to trap.
     Panic,
 }
 
@@ -55,11 +55,11 @@ impl Level {
 pub struct GuestLog {
     labels: Arc<Labels>,
     per_second: units::Bytes,
-    /// Start of the current second, and what was logged in it.
+    /// Start of the current second, and the bytes that were logged in it.
     since: Instant,
     logged: u64,
     dropped: u64,
-    /// Why the guest is about to trap.
+    /// The reason for which the guest is about to trap.
     panic: String,
     /// Whether the guest repeats what it has logged before.
     muted: bool,
@@ -82,7 +82,7 @@ impl GuestLog {
         }))
     }
 
-    /// What the guest said was why it trapped; empty if it said nothing.
+    /// Takes the reason that the guest gave for its trap; empty if it gave none.
     pub fn take_panic(log: &SharedLog) -> String {
         mem::take(&mut lock(log).panic)
     }

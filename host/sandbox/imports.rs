@@ -18,7 +18,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
             };
             let (bytes, guest) = memory.data_and_store_mut(&mut caller);
             let start = ptr as u32 as usize;
-            // Text that is longer is cut anyway, so no more of it is looked at.
+            // Longer text is cut anyway, so the rest is not read.
             let len = (len as u32 as usize).min(4 * MAX_TEXT);
             if let Some(text) = start.checked_add(len).and_then(|end| bytes.get(start..end)) {
                 lock(&guest.log).say(Level::from_number(level), text);
@@ -29,8 +29,8 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
 }
 
 impl Guest {
-    /// The guest's WASI: stdout and stderr become log lines, clocks and random numbers are its
-    /// world's, and there is nothing else.
+    /// The guest's WASI: stdout and stderr become log lines, clocks and random numbers are deterministic, and
+    /// nothing else is granted.
     fn wasi(&mut self) -> &mut WasiP1Ctx {
         self.wasi.get_or_insert_with(|| {
             let mut wasi = WasiCtxBuilder::new();

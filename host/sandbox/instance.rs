@@ -1,7 +1,6 @@
-//! One running guest: its instance, its memory, its limits, and the calls into it.
+//! One running guest and the calls into it.
 //!
-//! The only module that reads or writes guest memory. What a guest returns is a region of its memory,
-//! bounds-checked; what is in it is for the guard.
+//! A guest returns regions of its memory, which are bounds-checked here; the guard checks their contents.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -27,15 +26,15 @@ pub struct Sandbox {
     clock: Arc<CallClock>,
     limits: Limits,
     input: Option<InputBuffer>,
-    /// Where in the memory is what the last `udf_process` returned.
+    /// The region of the memory that the last `udf_process` returned.
     output: Range<usize>,
 }
 
-/// The guest's input buffer: where, and for how many bytes it was asked for.
+/// The guest's input buffer: its address, and its size as the guest was asked for it.
 pub(crate) type InputBuffer = (u32, usize);
 
 impl Sandbox {
-    /// Makes an instance, up to and including `_initialize` where a plugin has it.
+    /// Creates an instance, and calls `_initialize` if the plugin exports it.
     pub(crate) async fn new(pre: &InstancePre<Guest>, context: &SandboxContext) -> Result<Self, CallError> {
         let SandboxContext { log, limits, clock, determinism, budget, .. } = context;
         let limits = *limits;
@@ -60,7 +59,7 @@ impl Sandbox {
         let calls = Calls::of(instance, &mut store);
         let (memory, calls) = match (instance.get_memory(&mut store, "memory"), calls) {
             (Some(memory), Ok(calls)) => (memory, calls),
-            // Admission has looked at both.
+            // Admission has checked both.
             _ => {
                 let kind = CallErrorKind::Trap("an export is missing".to_owned());
                 return Err(CallError { call: "start", kind });
@@ -74,17 +73,17 @@ impl Sandbox {
         Ok(sandbox)
     }
 
-    /// From now on a call may compute for so long.
+    /// Sets the deadline of the calls from now on.
     pub(crate) fn set_deadline(&mut self, deadline: Span) {
         self.limits.call_deadline = deadline;
     }
 
-    /// Where the guest's input goes. It belongs to the state of the guest.
+    /// The guest's input buffer, which is part of the guest's state.
     pub(super) fn input(&self) -> Option<InputBuffer> {
         self.input
     }
 
-    /// Puts the input back to where it was in the state that the memory was overwritten with.
+    /// Sets the input buffer that belongs to the state which has overwritten the memory.
     pub(super) fn set_input(&mut self, input: Option<InputBuffer>) {
         self.input = input;
     }
@@ -187,8 +186,8 @@ impl Sandbox {
         Some((global, &mut self.store))
     }
 
-    /// `udf_input` with zero: the host gives the input buffer back, so that what is in it and in the guest's
-    /// other buffers need not be part of a snapshot.
+    /// `udf_input` with zero: the host releases the input buffer, so that neither it nor the guest's other buffers
+    /// need to be part of a snapshot.
     pub(crate) async fn release_input(&mut self) -> Result<(), CallError> {
         if self.input.take().is_some() {
             self.call("udf_input", &self.calls.input.clone(), 0).await?;
@@ -196,12 +195,12 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Copies `bytes` to where the guest wants its input.
+    /// Copies `bytes` into the guest's input buffer.
     async fn put(&mut self, call: &'static str, bytes: &[u8]) -> Result<(i32, i32), CallError> {
         let room = match self.input {
             Some((pointer, room)) if room >= bytes.len() => (pointer, room),
             _ => {
-                // More than now needed, so that not every longer run asks again.
+                // More than is needed now, so that a slightly longer run does not ask again.
                 let room = bytes.len().next_power_of_two().max(4096);
                 let asked = i32::try_from(room).map_err(|_| CallError {
                     call,
@@ -234,11 +233,11 @@ impl Sandbox {
         P: wasmtime::WasmParams + Sync,
         R: wasmtime::WasmResults + Sync,
     {
-        // What earlier calls were refused, or said, explains nothing of this one.
+        // Requests that were refused in earlier calls, and their panics, do not explain this call.
         let guest = self.store.data_mut();
         guest.limiter.refused = None;
         GuestLog::take_panic(&guest.log);
-        // Two ticks: the next one may come at once.
+        // Two ticks, since the next one may come at once.
         self.store.set_epoch_deadline(2);
         let result =
             self.clock.run(self.limits.call_deadline.0, function.call_async(&mut self.store, params)).await;
@@ -250,7 +249,7 @@ impl Sandbox {
         Ok(&self.memory()[self.range(call, packed)?])
     }
 
-    /// Where it is, which is inside of the memory.
+    /// The region of guest memory that `packed` names, checked against its bounds.
     fn range(&self, call: &'static str, packed: i64) -> Result<Range<usize>, CallError> {
         let (pointer, length) = ((packed as u64 >> 32) as u32, packed as u32);
         let kind = if u64::from(length) > self.limits.output.0 {

@@ -1,7 +1,7 @@
-//! The memory of a sandbox as a state: taken out of an instance, and put into another one.
+//! The memory of a sandbox as a state: captured from one instance, and applied to another one.
 //!
-//! Between two calls a guest's stack is empty, so its linear memory and its mutable globals are its
-//! state. What is kept are the pages that differ from the freshly instantiated memory.
+//! Between two calls a guest's stack is empty, so its linear memory and its mutable globals are its state. A
+//! captured state consists of the pages that differ from the memory of a fresh instance.
 
 use wasmtime::{ExternType, Module, Mutability, V128, Val};
 
@@ -13,33 +13,33 @@ use crate::units::Bytes;
 
 type Page = [u8; PAGE];
 
-/// What a page without anything looks like.
+/// A page that nothing was written to.
 static EMPTY: Page = [0; PAGE];
 
-/// The state of a sandbox between two calls.
+/// The state of a sandbox between two calls, as the difference to its [`MemoryImage`].
 #[derive(Debug)]
 pub struct MemoryDelta {
-    /// Length of the linear memory.
+    /// Length of the linear memory in bytes.
     memory_bytes: u64,
     /// Values of the mutable globals.
     globals: Vec<u64>,
-    /// Runs of the pages that differ from the image: index of the first, how many, the pages.
+    /// Runs of pages that differ from the image: the index of the first page, their number, and the pages.
     pages: Vec<u8>,
     /// The input buffer, which the guest has allocated in this memory.
     input: Option<InputBuffer>,
 }
 
 impl MemoryDelta {
-    /// Bytes that it takes, nearly.
+    /// Bytes that it holds, nearly.
     pub fn size(&self) -> usize {
         self.pages.len() + 8 * self.globals.len()
     }
 }
 
-/// The state of a freshly made instance, which snapshots are differences to.
+/// The state of a fresh instance, to which snapshots are differences.
 #[derive(Debug)]
 pub struct MemoryImage {
-    /// The pages of the linear memory up to the last one that is not empty; `None` for empty ones, such as those
+    /// The pages of the linear memory up to the last one that is not empty; `None` for an empty page, such as those
     /// of the stack.
     pages: Vec<Option<Box<Page>>>,
     /// Names under which the mutable globals are exported, in the order of the module.
@@ -55,7 +55,7 @@ impl MemoryImage {
         pages.truncate(pages.iter().rposition(Option::is_some).map_or(0, |last| last + 1));
         Self {
             pages,
-            // The names that instrumenting gives, in the order of the module.
+            // The names that the instrumentation assigns, in the order of the module.
             globals: module
                 .exports()
                 .filter(|export| {
@@ -71,8 +71,8 @@ impl MemoryImage {
         self.pages.get(index).and_then(Option::as_deref).unwrap_or(&EMPTY)
     }
 
-    /// The state of `sandbox`, an instance of the image's plugin. An earlier one that is of no use any more gives its
-    /// room.
+    /// Captures the state of `sandbox`, an instance of the image's plugin. An earlier state that is of no more use
+    /// gives its allocation.
     ///
     /// # Errors
     ///
@@ -86,7 +86,7 @@ impl MemoryImage {
         let memory = sandbox.memory();
         let mut pages = room.map_or_else(Vec::new, |state| state.pages);
         pages.clear();
-        // Where the run's number of pages stands, and its last page.
+        // The position of the run's page count in `pages`, and the index of its last page.
         let mut run: Option<(usize, usize)> = None;
         for (index, page) in memory.as_chunks().0.iter().enumerate() {
             if page == self.page(index) {
@@ -113,22 +113,22 @@ impl MemoryImage {
         Ok(MemoryDelta { memory_bytes, globals, pages, input: sandbox.input() })
     }
 
-    /// Gives `sandbox`, a fresh instance of the image's plugin, a state. After an error the instance
-    /// must not be used.
+    /// Applies a state to `sandbox`, a fresh instance of the image's plugin. After an error the instance must not
+    /// be used.
     ///
     /// # Errors
     ///
-    /// When the state does not hold together.
+    /// When the state is not consistent.
     pub async fn apply(&self, sandbox: &mut Sandbox, state: &MemoryDelta) -> Result<(), SnapshotError> {
         self.load_globals(sandbox, &state.globals)?;
         let memory = sandbox
             .memory_mut(state.memory_bytes as usize)
             .await
             .ok_or(SnapshotError::Damaged("its memory has an impossible size"))?;
-        // An instance need not begin like the one that the image was taken of.
+        // A fresh instance may begin differently from the one that the image was made from.
         for (index, page) in memory.as_chunks_mut().0.iter_mut().enumerate() {
             let image = self.page(index);
-            // Writing to a page would make it the instance's own.
+            // Writing to a page would give the instance a copy of its own.
             if page != image {
                 *page = *image;
             }
@@ -154,12 +154,12 @@ impl MemoryImage {
         Ok(Snapshot::pack(&header, &pages))
     }
 
-    /// Gives `sandbox`, a fresh instance of the image's plugin, the state of a snapshot that
-    /// [`Snapshot::check_fit`]s. After an error the instance must not be used.
+    /// Applies the state of a snapshot, which must pass [`Snapshot::check_fit`], to `sandbox`, a fresh instance of
+    /// the image's plugin. After an error the instance must not be used.
     ///
     /// # Errors
     ///
-    /// When the snapshot is larger than `limit` or does not hold together.
+    /// When the snapshot is larger than `limit` or is not consistent.
     pub async fn load(
         &self,
         sandbox: &mut Sandbox,
@@ -170,7 +170,7 @@ impl MemoryImage {
         if memory_bytes > limit.0 {
             return Err(SnapshotError::TooLarge { found: Bytes(memory_bytes), limit });
         }
-        // Each run has a head of eight bytes.
+        // Each run has a header of eight bytes.
         let pages = snapshot.payload(Bytes(limit.0.saturating_add(limit.0 / PAGE as u64 * 8)))?;
         let globals = snapshot.header.globals.clone();
         let state = MemoryDelta { memory_bytes, globals, pages, input: None };

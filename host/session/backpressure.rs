@@ -1,44 +1,44 @@
-//! Who a session waits for: its plugin, or Kapacitor.
+//! Measures which side of a session stalls: the plugin, or Kapacitor.
 //!
-//! Both look the same to Kapacitor, whose tasks stand still. So they are measured apart, and a warning
-//! says which of the two is slow.
+//! Both look the same to Kapacitor, whose tasks stand still. So they are measured apart, and a warning says which
+//! of the two is slow.
 
 use std::mem;
 use std::time::{Duration, Instant};
 
 use crate::logging::{Labels, log_for};
 
-/// Input that stands still for so long is worth a warning.
+/// Minimum time without a read that is worth a warning.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// There is one warning in so long a time.
+/// Minimum interval between two warnings.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// Who is waited for.
+/// The side that stalls a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stall {
-    /// It computes, and input waits.
+    /// The plugin computes, and input waits.
     Plugin,
-    /// It does not read what it is sent.
+    /// Kapacitor does not read what it is sent.
     Kapacitor,
 }
 
-/// The times of one session.
+/// The stalls of one session.
 #[derive(Debug, Default)]
 pub struct Backpressure {
     now: Option<(Stall, Instant)>,
-    /// Since when nothing is read.
+    /// When reading stopped, while it is stopped.
     stopped: Option<Instant>,
     plugin: Duration,
     kapacitor: Duration,
     dropped: u64,
-    /// The next number of dropped points that is told.
+    /// Number of dropped points at which the log mentions them next.
     dropped_at: u64,
     warned: Option<Instant>,
 }
 
 impl Backpressure {
-    /// From now on it waits for this one, and has `stopped` reading or not.
+    /// Notes that the session stalls on `side` from now on, and whether it has `stopped` reading.
     #[inline]
     pub fn set_stalled_on(&mut self, side: Option<Stall>, stopped: bool) {
         if side != self.now.map(|(side, _)| side) {
@@ -59,7 +59,7 @@ impl Backpressure {
         self.now = side.map(|side| (side, now));
     }
 
-    /// So many points were dropped.
+    /// Counts points that were dropped.
     pub fn dropped(&mut self, points: u64, labels: &Labels) {
         self.dropped += points;
         if points > 0 && self.dropped >= self.dropped_at.max(1) {
@@ -74,7 +74,7 @@ impl Backpressure {
         }
     }
 
-    /// Who is slow, in words.
+    /// The side that is slow, in words.
     fn slow(&self) -> &'static str {
         match self.now {
             Some((Stall::Kapacitor, _)) => "Kapacitor does not read: look for a slow node behind the UDF",
@@ -82,7 +82,7 @@ impl Backpressure {
         }
     }
 
-    /// Warns if nothing is read for long.
+    /// Warns if nothing was read for a long time.
     pub fn report(&mut self, labels: &Labels) {
         let slow = self.stopped.is_some_and(|since| since.elapsed() >= SLOW);
         if slow && self.warned.is_none_or(|at| at.elapsed() >= QUIET) {
@@ -96,7 +96,7 @@ impl Backpressure {
         }
     }
 
-    /// Tells the times when the session ends.
+    /// Logs the times of the stalls at the end of the session.
     pub fn end(&mut self, labels: &Labels) {
         self.change(None);
         let in_ms =

@@ -1,18 +1,17 @@
-//! What a sandbox has been given since its state was last saved, so that it can be done again.
+//! The calls into a guest since its state was last saved, so that recovery can repeat them.
 
 use std::time::{Duration, Instant};
 
 use crate::protocol::frame::{self, Kind};
 
-/// The state is saved again at the latest after so much computing, since a recovery takes as long.
-const MOST_COMPUTED: Duration = Duration::from_secs(1);
+/// Maximum computing time between two saves, since a recovery takes as long.
+const MAX_COMPUTED: Duration = Duration::from_secs(1);
 
-/// The state is saved again at the latest after so long, so that what is kept of a slow stream stays
-/// small.
-const MOST_TIME: Duration = Duration::from_secs(10);
+/// Maximum time between two saves, so that the journal of a slow stream stays small.
+const MAX_TIME: Duration = Duration::from_secs(10);
 
-/// Least input that is worth saving the state for.
-const LEAST: usize = 64 * 1024;
+/// Minimum input that is worth saving the state for, in bytes.
+const MIN_INPUT: usize = 64 * 1024;
 
 /// A call that changes the state of a guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,14 +26,14 @@ pub enum Call {
     ReleaseInput,
 }
 
-/// A call as it was made.
+/// A call that was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JournalEntry<'a> {
-    /// Which call.
+    /// The guest's function.
     pub call: Call,
     /// Its input.
     pub input: &'a [u8],
-    /// How many bytes it returned, where that is known: it will return as many again.
+    /// Number of bytes that it returned, where that is known: it returns as many when it is repeated.
     pub returned: Option<usize>,
 }
 
@@ -43,17 +42,17 @@ pub struct JournalEntry<'a> {
 pub struct Journal {
     limit: usize,
     input: Vec<u8>,
-    /// Call, where its input ends, what it returned.
+    /// Each call, with the end of its input in `input`, and the number of bytes that it returned.
     entries: Vec<(Call, usize, Option<usize>)>,
     points: u64,
     computed: Duration,
     since: Instant,
-    /// Whether there was more than `limit`; then nothing is kept.
+    /// Whether there was more input than `limit`; then the journal holds nothing.
     exceeded: bool,
 }
 
 impl Journal {
-    /// A journal that keeps up to `limit` bytes of input.
+    /// A journal that holds up to `limit` bytes of input.
     pub fn new(limit: usize) -> Self {
         Self {
             limit,
@@ -66,18 +65,18 @@ impl Journal {
         }
     }
 
-    /// Whether it is better to save the state, which takes time for each byte of `memory`, than to
-    /// keep `more` bytes.
+    /// Whether it is better to save the state, which takes time for each byte of `memory`, than to hold `more`
+    /// bytes of input.
     pub fn is_due(&self, more: usize, memory: usize) -> bool {
-        // Going over the memory twice is then a few percent of what processing the input takes.
-        let enough = (2 * memory).max(LEAST).min(self.limit);
+        // To go over the memory twice then takes a few percent of the time that processing the input takes.
+        let enough = (2 * memory).max(MIN_INPUT).min(self.limit);
         self.exceeded
             || self.input.len() + more > enough
-            || self.computed > MOST_COMPUTED
-            || self.since.elapsed() > MOST_TIME
+            || self.computed > MAX_COMPUTED
+            || self.since.elapsed() > MAX_TIME
     }
 
-    /// Keeps a call that has ended well.
+    /// Appends a call that has succeeded.
     pub fn push(&mut self, entry: JournalEntry<'_>, points: u64, computed: Duration) {
         self.points += points;
         self.computed += computed;
@@ -89,18 +88,18 @@ impl Journal {
         }
     }
 
-    /// What is kept is of no use.
+    /// Drops everything, since it is of no use.
     pub fn give_up(&mut self) {
         self.exceeded = true;
         self.input = Vec::new();
         self.entries.clear();
     }
 
-    /// The state was saved: begins anew.
+    /// Begins anew, since the state was saved.
     pub fn clear(&mut self) {
         let used = self.input.len();
         self.input.clear();
-        if self.input.capacity() / 4 > used.max(LEAST) {
+        if self.input.capacity() / 4 > used.max(MIN_INPUT) {
             self.input.shrink_to(2 * used);
         }
         self.entries.clear();
@@ -108,12 +107,12 @@ impl Journal {
         self.since = Instant::now();
     }
 
-    /// Points since the state was saved.
+    /// Number of points since the state was saved.
     pub fn points(&self) -> u64 {
         self.points
     }
 
-    /// Points since the state was saved, if they are not kept any more.
+    /// Number of points since the state was saved, if the journal does not hold them any more.
     pub fn lost(&self) -> Option<u64> {
         self.exceeded.then_some(self.points)
     }
@@ -128,7 +127,7 @@ impl Journal {
         })
     }
 
-    /// Takes out the batch that has begun and not ended, and returns how many points of it there were.
+    /// Removes the batch that has begun and not ended, and returns the number of its points.
     pub fn cut_open_batch(&mut self) -> u64 {
         let (mut offset, mut begin, mut points) = (0, None, 0);
         for entry in self.entries() {
@@ -160,7 +159,7 @@ impl Journal {
         points
     }
 
-    /// Bytes that it takes.
+    /// Bytes that it holds.
     pub fn size(&self) -> usize {
         self.input.capacity()
     }
@@ -233,12 +232,12 @@ mod tests {
     #[test]
     fn saving_is_due_by_input_and_by_computing() {
         let mut journal = Journal::new(1 << 20);
-        assert!(!journal.is_due(LEAST, 0) && journal.is_due(LEAST + 1, 0));
+        assert!(!journal.is_due(MIN_INPUT, 0) && journal.is_due(MIN_INPUT + 1, 0));
         assert!(!journal.is_due(600_000, 300_000) && journal.is_due(600_001, 300_000));
-        // Never more than what it may keep.
+        // Never more than the limit.
         assert!(journal.is_due((1 << 20) + 1, 1 << 30));
         let entry = JournalEntry { call: Call::Process, input: &[], returned: None };
-        journal.push(entry, 0, 2 * MOST_COMPUTED);
+        journal.push(entry, 0, 2 * MAX_COMPUTED);
         assert!(journal.is_due(0, 0));
     }
 }

@@ -11,33 +11,42 @@ use crate::protocol::{Point, RequestMessage, frame};
 use crate::state::{Record, SkippedRecords};
 use crate::units::Share;
 
-/// Failures within this time are one burst.
+/// Time within which failures are one burst, for which there is one log line.
 const BURST: Duration = Duration::from_secs(10);
 
-/// Longest point in the log and in a record, in bytes.
+/// Maximum length of a point in the log and in a record, in bytes.
 const MAX_TEXT: usize = 2048;
 const MAX_FRAME: usize = 64 * 1024;
 
-/// Tells of what one task skips.
+/// Reports the points that one task skips, in the log and as records.
 pub struct Reporter {
     labels: Arc<Labels>,
     plugin_sha256: [u8; 32],
     records: Arc<SkippedRecords>,
-    /// Since when there is a burst, and what was not told of it.
+    /// Start of the current burst.
     burst: Option<Instant>,
-    untold: u64,
-    /// The next number of unwanted points that is told.
+    /// Number of failures in the burst that the log does not mention.
+    unreported: u64,
+    /// Number of unwanted points at which the log mentions them next.
     unwanted_at: u64,
     throttled_at: Option<Instant>,
 }
 
 impl Reporter {
-    /// Tells in the name of `who`.
+    /// Reports with `labels`.
     pub fn new(labels: Arc<Labels>, plugin_sha256: [u8; 32], records: Arc<SkippedRecords>) -> Self {
-        Self { labels, plugin_sha256, records, burst: None, untold: 0, unwanted_at: 1, throttled_at: None }
+        Self {
+            labels,
+            plugin_sha256,
+            records,
+            burst: None,
+            unreported: 0,
+            unwanted_at: 1,
+            throttled_at: None,
+        }
     }
 
-    /// `frame` was skipped, and with it so many points, because of `error`.
+    /// Reports that `frame` was skipped because of `error`, and this number of points with it.
     pub fn skipped(&mut self, error: &str, frame: &[u8], points: u64, policy: OnTrap) {
         let mut point = text_of(frame);
         cut(&mut point, MAX_TEXT);
@@ -55,7 +64,7 @@ impl Reporter {
         };
         let kept = self.records.write(&record);
         if self.burst.is_some_and(|since| since.elapsed() < BURST) {
-            self.untold += 1;
+            self.unreported += 1;
             return;
         }
         self.flush();
@@ -78,15 +87,15 @@ impl Reporter {
         );
     }
 
-    /// Tells what was not told of the last burst.
+    /// Reports the failures of the last burst that the log does not mention yet.
     pub fn flush(&mut self) {
-        if self.untold > 0 {
-            let more = std::mem::take(&mut self.untold).to_string();
+        if self.unreported > 0 {
+            let more = std::mem::take(&mut self.unreported).to_string();
             log_for!(warn, self.labels, more, "plugin failed again, see `kapacitor-wasm skipped`");
         }
     }
 
-    /// So many points were left out, and so many lost fields.
+    /// Reports that this number of points was left out so far, and that this number lost fields.
     pub fn unwanted(&mut self, dropped: u64, reduced: u64) {
         if dropped + reduced >= self.unwanted_at {
             self.unwanted_at = (dropped + reduced).saturating_mul(10);
@@ -100,7 +109,7 @@ impl Reporter {
         }
     }
 
-    /// The next call has to wait for so long.
+    /// Reports that the next call waits for this long.
     pub fn throttled(&mut self, share: Share, wait: Duration) {
         if self.throttled_at.is_none_or(|at| at.elapsed() > 6 * BURST) {
             self.throttled_at = Some(Instant::now());
@@ -115,7 +124,7 @@ impl Reporter {
     }
 }
 
-/// A data frame for a reader: a point in line protocol.
+/// A data frame as a person reads it: a point in line protocol.
 fn text_of(frame: &[u8]) -> String {
     match frame::message(frame) {
         Some(RequestMessage::Point(point)) => line_of(&point),

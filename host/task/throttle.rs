@@ -1,21 +1,22 @@
 //! `limits.cpu-share`: how much of a core's time one sandbox may use in the long run.
 //!
-//! A bucket of computing time that fills at the share and holds what [`WINDOW`] gives. A sandbox whose
-//! bucket is empty waits before its next call; its input waits with it.
+//! This is a token bucket of computing time: it fills at the share, and holds as much as [`WINDOW`] fills. A
+//! sandbox whose bucket is empty waits before its next call, and its input waits with it.
 
 use std::time::{Duration, Instant};
 
 use crate::units::Share;
 
-/// A sandbox may use the share of so long a time at once.
+/// Time whose share a sandbox may use at once.
 pub const WINDOW: Duration = Duration::from_secs(10);
 
 /// The computing time of one sandbox.
 #[derive(Debug)]
 pub struct CpuThrottle {
     share: Share,
-    /// Computing time used and not yet filled up again, and when that was.
+    /// Computing time that was used and is not filled up again yet.
     used: Duration,
+    /// When the bucket was filled up last.
     at: Instant,
 }
 
@@ -61,7 +62,7 @@ mod tests {
             (now, computed) = (now + call, computed + call);
         }
         let share = computed.as_secs_f64() / now.duration_since(start).as_secs_f64();
-        // One window of its share comes on top.
+        // The bucket was full at the start, which adds the share of one window.
         assert!((0.20..0.21).contains(&share), "{share}");
     }
 

@@ -1,4 +1,4 @@
-//! Which of two states a task goes on with: Kapacitor's snapshot or the host's own checkpoint.
+//! Decides which of two states is the newer one: Kapacitor's snapshot or the host's own checkpoint.
 
 use crate::state::SnapshotHeader;
 
@@ -7,12 +7,12 @@ use crate::state::SnapshotHeader;
 pub enum Source {
     /// A snapshot that Kapacitor gave back.
     Kapacitor,
-    /// The host's own.
+    /// A checkpoint of the host.
     Checkpoint,
 }
 
 impl Source {
-    /// As in the log.
+    /// Its name in the log.
     pub fn name(self) -> &'static str {
         match self {
             Self::Kapacitor => "snapshot",
@@ -21,7 +21,7 @@ impl Source {
     }
 }
 
-/// Chooses between two that fit, and says why.
+/// Chooses between two states that fit, and says why.
 pub fn newer_of(kapacitor: &SnapshotHeader, checkpoint: &SnapshotHeader) -> (Source, String) {
     let points = format!(
         "the snapshot has seen {} points and the checkpoint {}",
@@ -64,7 +64,7 @@ mod tests {
         check(header(1, 11, false), header(1, 10, false), Source::Kapacitor);
         check(header(1, 99, false), header(2, 1, false), Source::Checkpoint);
         check(header(2, 1, false), header(1, 99, false), Source::Kapacitor);
-        // Snapshots of hosts that did not write when a state began.
+        // Snapshots of hosts that did not store when a state began.
         check(header(0, 9, false), header(0, 1, false), Source::Kapacitor);
         check(header(0, 9, false), header(1, 1, false), Source::Checkpoint);
         check(header(1, 99, true), header(1, 10, false), Source::Checkpoint);

@@ -142,7 +142,7 @@ impl ActiveTask {
         }
     }
 
-    /// Sets aside what does not fit, and warns of it: `then` says what the task does without it.
+    /// Sets aside the states that do not fit, and warns of it: `then` says how the task goes on.
     async fn set_aside_misfits(&mut self, mut misfits: Vec<Misfit>, then: &str) {
         let labels = Arc::clone(&self.labels);
         // Kapacitor's snapshot is often the checkpoint, too.

@@ -1,8 +1,7 @@
 //! The input of one session: bytes as they came, cut into runs and requests.
 //!
-//! A run is as many whole Begin, Point and End frames as are waiting without a request between them;
-//! a sandbox gets it in one call. Keepalives are taken out as soon as they arrive, since they must
-//! never wait for a guest.
+//! A run consists of the whole Begin, Point and End frames that wait without a request between them; a sandbox
+//! gets it in one call. Keepalives are taken out as soon as they arrive, since they must never wait for a guest.
 
 mod read_sizer;
 #[cfg(test)]
@@ -75,7 +74,7 @@ enum Entry {
         length: usize,
         /// Whether it begins inside a batch.
         inside: bool,
-        /// Without its frames, which it gets when it is taken.
+        /// The run, which gets its frames when it is taken.
         run: Run,
     },
     Request {
@@ -114,10 +113,10 @@ impl Inbox {
         self.sorted + self.request_bytes + self.entries.len() * ENTRY_COST
     }
 
-    /// Whether more should be read now. False when enough waits for the sandbox, and nothing of it or
-    /// of what comes can be dropped.
+    /// Whether more should be read now. False when enough waits for the sandbox, and nothing that waits or comes
+    /// can be dropped.
     pub fn has_room(&self) -> bool {
-        // A batch that has begun is not cut.
+        // A batch that has begun is taken in as a whole.
         !self.is_full() || (self.limits.on_full == OnFull::DropNewest && !self.cursor.is_inside())
     }
 
@@ -131,7 +130,7 @@ impl Inbox {
         self.entries.is_empty()
     }
 
-    /// Points that were dropped since this was last asked.
+    /// Number of points that were dropped since the last call of this.
     pub fn take_dropped(&mut self) -> u64 {
         mem::take(&mut self.dropped)
     }
@@ -165,10 +164,10 @@ impl Inbox {
     ///
     /// # Errors
     ///
-    /// When what was read is no frame of Kapacitor's. What came before it can still be taken.
+    /// When the bytes are not frames of Kapacitor. Frames that came before them can still be taken.
     pub fn sort(&mut self, mut keepalive: impl FnMut(i64)) -> Result<(), FrameError> {
         self.sizer.adapt(&self.bytes);
-        // Frames that are not entry of a run are taken out, and what follows them moves up.
+        // Frames that are not part of a run are taken out, and the bytes behind them move up.
         let mut read = self.sorted;
         let result = loop {
             let frame = match frame::first(&self.bytes[read..], self.limits.message) {
@@ -258,8 +257,8 @@ impl Inbox {
         full
     }
 
-    /// Drops what has waited longest, until there is room for a while. What belongs to a batch that
-    /// the sandbox has begun with stays.
+    /// Drops the input that has waited longest, until there is room for a while. The rest of a batch that the
+    /// sandbox has begun stays.
     fn drop_oldest(&mut self) {
         let target = self.max_queued() / 4 * 3;
         let mut queued = self.queued();
@@ -311,8 +310,8 @@ impl Inbox {
 
     /// Whether a snapshot request waits: for the end of its batch, or for the input that came before it.
     ///
-    /// A snapshot from the middle of a batch would be of no use: whoever gets it back begins with
-    /// another batch.
+    /// A snapshot from the middle of a batch would be of no use: the task that gets it back begins with another
+    /// batch.
     pub fn holds_snapshot(&self) -> bool {
         !self.held.is_empty() || (self.request_count > 0 && self.snapshot_behind_data().is_some())
     }
@@ -347,14 +346,14 @@ impl Inbox {
         None
     }
 
-    /// Takes what has been waiting longest.
+    /// Takes the item that has been waiting longest.
     pub fn take(&mut self) -> Option<InboxItem> {
         match self.entries.pop_front()? {
             Entry::Run { length, run, .. } => {
                 let frames = self.bytes.split_to(length);
                 self.sorted -= length;
                 if length > RETAINED_CAPACITY {
-                    // The rest moves, so that the large buffer goes with what was in it.
+                    // The rest moves, so that the large buffer is freed with the run.
                     self.bytes = BytesMut::from(&self.bytes[..]);
                 }
                 Some(InboxItem::Run(Run { frames: frames.freeze(), ..run }))
