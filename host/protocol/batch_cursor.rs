@@ -29,10 +29,12 @@ impl BatchCursor {
     /// Goes over one data frame of this kind.
     #[inline]
     pub fn advance(&mut self, kind: &Kind) {
-        match kind {
-            Kind::Begin => (self.inside, self.points) = (true, 0),
-            Kind::End => self.inside = false,
-            _ => self.points += 1,
+        // Nearly every frame is a point.
+        if matches!(kind, Kind::Point) {
+            self.points += 1;
+        } else {
+            self.inside = matches!(kind, Kind::Begin);
+            self.points = if self.inside { 0 } else { self.points };
         }
     }
 
@@ -60,9 +62,11 @@ impl BatchCursor {
     /// Whether a data frame of this kind belongs to a batch that is skipped, which its End completes.
     #[inline]
     pub fn skips(&mut self, kind: &Kind) -> bool {
-        let skipped = self.skipping;
-        self.skipping &= !matches!(kind, Kind::End);
-        skipped
+        if !self.skipping {
+            return false;
+        }
+        self.skipping = !matches!(kind, Kind::End);
+        true
     }
 
     /// Takes the rest of the batch that is skipped off `frames`, whole data frames. Returns the frames behind

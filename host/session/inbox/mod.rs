@@ -205,6 +205,7 @@ impl Inbox {
     }
 
     /// Finds the place of a frame of `length` bytes. True if it belongs to the last run.
+    #[inline]
     fn place(&mut self, kind: Kind, length: usize, keepalive: &mut impl FnMut(i64)) -> bool {
         match kind {
             Kind::Management(message) => {
@@ -246,15 +247,18 @@ impl Inbox {
     }
 
     /// Whether a data frame that has arrived is dropped.
+    #[inline]
     fn drops(&mut self, kind: &Kind) -> bool {
         if self.cursor.skips(kind) {
             return true;
         }
-        let full = self.limits.on_full == OnFull::DropNewest && !self.cursor.is_inside() && self.is_full();
-        if full && matches!(kind, Kind::Begin) {
-            self.cursor.skip_batch();
+        if self.limits.on_full == OnFull::DropNewest && !self.cursor.is_inside() && self.is_full() {
+            if matches!(kind, Kind::Begin) {
+                self.cursor.skip_batch();
+            }
+            return true;
         }
-        full
+        false
     }
 
     /// Drops the input that has waited longest, until there is room for a while. The rest of a batch that the
