@@ -54,13 +54,13 @@ fn main() -> ExitCode {
 fn demo(rest: &[String]) -> Result<(), String> {
     plugins()?;
     say("building the host; the first time this takes some minutes, most of them for wasmtime");
-    run(cargo().args(["run", "--release", "--bin", "kapacitor-wasm", "--", "demo"]).args(rest))
+    run(cargo().args(["run", "--locked", "--release", "--bin", "kapacitor-wasm", "--", "demo"]).args(rest))
 }
 
 fn verify(rest: &[String]) -> Result<(), String> {
     plugins()?;
     say("building host and tests; the first time this takes some minutes, most of them for wasmtime");
-    run(cargo().args(["test", "--release", "--workspace", "--exclude", "xtask"]).args(rest))
+    run(cargo().args(["test", "--locked", "--release", "--workspace", "--exclude", "xtask"]).args(rest))
 }
 
 /// Builds the plugins, and the guests of the tests.
@@ -70,13 +70,14 @@ fn plugins() -> Result<(), String> {
     let root = root();
     let names = folders(&root.join("plugins"))?;
     let mut build = cargo();
-    build.args(["build", "--profile", "plugin", "--target", TARGET]);
+    build.args(["build", "--locked", "--profile", "plugin", "--target", TARGET]);
     for name in &names {
         build.args(["--package", name]);
     }
     run(&mut build)?;
     run(cargo().args([
         "build",
+        "--locked",
         "--profile",
         "plugin",
         "--target",
@@ -112,7 +113,8 @@ fn folders(folder: &Path) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
-/// Installs the standard library for the plugins' target where it is missing.
+/// Installs the standard library for the plugins' target where it is missing: rust-toolchain.toml names
+/// the target, but rustup may be told to install nothing by itself, and Rust need not come from rustup.
 fn add_target() -> Result<(), String> {
     let rustc = env::var_os("RUSTC").unwrap_or("rustc".into());
     let output = Command::new(rustc).args(["--print", "target-libdir", "--target", TARGET]).output();
