@@ -1,4 +1,4 @@
-//! The guard by itself, on what moving_avg has returned.
+//! The guard by itself, on what `moving_avg` has returned.
 
 use std::time::Instant;
 

@@ -13,13 +13,12 @@ use kapacitor_wasm::internals::{Inbox, InboxItem, InboxLimits};
 use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage, put_response};
 use prost::Message;
 
-#[allow(dead_code, reason = "its tests' helpers")]
 #[path = "../plugins/mirror/src/lib.rs"]
 mod mirror;
-#[allow(dead_code, reason = "its tests' helpers")]
+#[expect(dead_code, reason = "its tests' helpers")]
 #[path = "../plugins/moving_avg/src/lib.rs"]
 mod moving_avg;
-#[allow(dead_code, reason = "its tests' helpers")]
+#[expect(dead_code, reason = "its tests' helpers")]
 #[path = "../plugins/outliers/src/lib.rs"]
 mod outliers;
 

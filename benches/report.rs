@@ -42,7 +42,7 @@ impl Unit {
             Self::Time if figure < 1e-3 => format!("{:.1} us", figure * 1e6),
             Self::Time => format!("{:.2} ms", figure * 1e3),
             Self::Bytes => format!("{:.1} KiB", figure / 1024.0),
-            Self::Cores => format!("{:.3} cores", figure),
+            Self::Cores => format!("{figure:.3} cores"),
         }
     }
 }

@@ -35,7 +35,7 @@ impl Server {
                 command.stdin(Stdio::null()).stdout(Stdio::null());
             }
         }
-        let shown = format!("{:?}", command.get_program());
+        let shown = command.get_program().display().to_string();
         Ok(Self(command.spawn().with_context(|| shown)?))
     }
 
@@ -45,7 +45,7 @@ impl Server {
         let deadline = Instant::now() + PATIENCE;
         while UnixStream::connect(socket).is_err() {
             if let Some(status) = server.0.try_wait()? {
-                bail!("{:?} ended with {status}", command.get_program());
+                bail!("{} ended with {status}", command.get_program().display());
             }
             ensure!(Instant::now() < deadline, "{} does not come up", socket.display());
             thread::sleep(Duration::from_millis(1));

@@ -26,7 +26,7 @@ use kapacitor_wasm::protocol::{EdgeType, InitRequest};
 use prost::Message;
 use serde::Deserialize;
 
-#[allow(dead_code, reason = "the other bench looks at the answers, too")]
+#[expect(dead_code, reason = "the other bench looks at the answers, too")]
 #[path = "../input.rs"]
 mod input;
 

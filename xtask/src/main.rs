@@ -3,6 +3,8 @@
 //!
 //! Needs nothing but the standard library, so that it starts at once.
 
+#![forbid(unsafe_code)]
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,8 @@
 //! A moving average without the SDK, written for speed alone: what the SDK's everyday interface is measured
 //! against.
 
+#![expect(unsafe_code, reason = "exports of the guest interface, whose names no other function has")]
+
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 
