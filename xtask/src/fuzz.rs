@@ -6,17 +6,17 @@ use std::process::{Command, ExitCode};
 
 use crate::{cargo, root, run, say, target_dir};
 
-/// Set when Cargo calls this program in place of rustc.
+/// Environment variable that is set when Cargo calls this program in place of rustc.
 pub const WRAPPER: &str = "KAPACITOR_WASM_FUZZ_RUSTC";
 
-/// What is fuzzed, in `fuzz/targets`.
+/// Fuzz targets, in `fuzz/targets`.
 const TARGETS: [&str; 6] = ["kapacitor_frames", "guard", "snapshot", "admission", "udf_toml", "kapacitor_db"];
 
-/// How long each target runs unless told otherwise.
+/// Default time for each target, in seconds.
 const SECONDS: u64 = 15;
 
-/// The flags of `cargo fuzz build --sanitizer none`. Cargo does not see them: when they change, what was
-/// built with the old ones has to be removed.
+/// Flags of `cargo fuzz build --sanitizer none`. Cargo does not see them: when they change, remove
+/// everything that was built with the old ones.
 const FLAGS: [&str; 8] = [
     "--cfg=fuzzing",
     "-Cpasses=sancov-module",
@@ -28,12 +28,12 @@ const FLAGS: [&str; 8] = [
     "-Cllvm-args=-simplifycfg-branch-fold-threshold=0",
 ];
 
-/// Crates that are instrumented, beside the targets themselves: what reads untrusted bytes. All the
-/// others, wasmtime above all, would take longer to build and lead the fuzzer away from the host.
+/// Crates that are instrumented in addition to the targets, because they read untrusted bytes. The others,
+/// wasmtime above all, would take longer to build and lead the fuzzer away from the host.
 const INSTRUMENTED: [&str; 7] =
     ["bytesize", "globset", "humantime", "kapacitor_wasm", "toml", "toml_parser", "wasmtime_wizer"];
 
-/// Builds all targets and runs one or all.
+/// Builds all targets, and runs the one that `args` name, or all.
 pub fn fuzz(args: &[String]) -> Result<(), String> {
     let (only, seconds) = parse(args)?;
     let root = root();
@@ -51,7 +51,7 @@ pub fn fuzz(args: &[String]) -> Result<(), String> {
 
     for target in TARGETS.into_iter().filter(|target| only.is_none_or(|only| only == *target)) {
         say(&format!("fuzzing {target} for {seconds} seconds"));
-        // What is found goes beside the binaries, so that each run begins with the same seeds.
+        // New inputs go to a folder beside the binaries, so that each run begins with the same seeds.
         let corpus = built.join("corpus").join(target);
         let artifacts = root.join("fuzz/artifacts").join(target);
         let _ = fs::remove_dir_all(&corpus);
@@ -89,7 +89,7 @@ fn parse(args: &[String]) -> Result<(Option<&str>, u64), String> {
     Ok((only, seconds))
 }
 
-/// What Cargo builds for when it is told nothing.
+/// Returns the target that Cargo builds for by default.
 fn host_triple() -> Result<String, String> {
     let rustc = env::var_os("RUSTC").unwrap_or("rustc".into());
     let output = Command::new(rustc).arg("-vV").output().map_err(|e| format!("rustc can't be run: {e}"))?;
@@ -98,7 +98,7 @@ fn host_triple() -> Result<String, String> {
     host.map(str::to_owned).ok_or_else(|| "`rustc -vV` does not name its host".to_owned())
 }
 
-/// Does what rustc does, with instrumentation where it is wanted.
+/// Runs rustc, with instrumentation for the crates that need it.
 pub fn rustc() -> ExitCode {
     let mut args = env::args_os().skip(1);
     let Some(rustc) = args.next() else { return ExitCode::FAILURE };

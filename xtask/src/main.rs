@@ -18,14 +18,14 @@ const USAGE: &str =
     "usage: cargo demo | cargo verify | cargo plugins | cargo xtask fuzz [TARGET] [--seconds N] | cargo xtask rooms
        | cargo xtask sdk
 
-  demo     set everything up, play a recording to the plugins, show what comes out
+  demo     set everything up, play a recording to the plugins, show the results
   verify   set everything up, run all tests
   plugins  build the plugins into plugins/*.wasm
   fuzz     build the fuzz targets, run each one, or TARGET, for N seconds; see fuzz/README.md
   rooms    print the rooms of the host and what they use, and check them
   sdk      check that the guest SDK could be published";
 
-/// What plugins are compiled to.
+/// Target that plugins are compiled for.
 const TARGET: &str = "wasm32-unknown-unknown";
 
 fn main() -> ExitCode {
@@ -95,7 +95,7 @@ fn plugins() -> Result<(), String> {
     Ok(())
 }
 
-/// Copies so that a host that looks at the same moment sees the old file or the new one.
+/// Replaces `to` in one step, so that a running host reads either the old file or the new one.
 fn copy(from: &Path, to: &Path) -> Result<(), String> {
     let partial = to.with_extension("partial");
     fs::copy(from, &partial)
@@ -103,7 +103,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), String> {
         .map_err(|e| format!("{} can't be copied to {}: {e}", from.display(), to.display()))
 }
 
-/// The folders in `folder` that hold a crate.
+/// Returns the names of the folders in `folder` that hold a crate, sorted.
 fn folders(folder: &Path) -> Result<Vec<String>, String> {
     let entries = fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     let mut names: Vec<String> = entries
@@ -145,8 +145,8 @@ fn run(command: &mut Command) -> Result<(), String> {
     }
 }
 
-fn say(what: &str) {
-    eprintln!("==> {what}");
+fn say(step: &str) {
+    eprintln!("==> {step}");
 }
 
 fn root() -> PathBuf {
