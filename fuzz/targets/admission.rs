@@ -41,7 +41,11 @@ async fn admit(bytes: &[u8]) -> Corpus {
             let said = problem.to_string();
             assert!(!said.is_empty() && !said.contains('\n'), "{said:?} is not one sentence");
             // There are so many ways to be invalid that the fuzzer would collect nothing else.
-            return if matches!(problem, AdmissionErrorKind::Invalid(_)) { Corpus::Reject } else { Corpus::Keep };
+            return if matches!(problem, AdmissionErrorKind::Invalid(_)) {
+                Corpus::Reject
+            } else {
+                Corpus::Keep
+            };
         }
     };
     let _ = plugin.edges();

@@ -7,11 +7,11 @@
 
 #![no_main]
 
-use kapacitor_wasm::internals::{Guard, Verdict, Violation};
+use kapacitor_wasm::internals::Bytes;
 use kapacitor_wasm::internals::Limits;
 use kapacitor_wasm::internals::{EdgeCheck, Policy, Unwanted};
+use kapacitor_wasm::internals::{Guard, Verdict, Violation};
 use kapacitor_wasm::protocol::{BeginBatch, EdgeType, Point, Response, ResponseMessage};
-use kapacitor_wasm::internals::Bytes;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use prost::Message;
 

@@ -10,10 +10,10 @@
 use std::alloc::System;
 
 use cap::Cap;
-use kapacitor_wasm::internals::{Inbox, InboxItem, InboxLimits};
-use kapacitor_wasm::internals::OnFull;
-use kapacitor_wasm::protocol::{Request, RequestMessage};
 use kapacitor_wasm::internals::Bytes;
+use kapacitor_wasm::internals::OnFull;
+use kapacitor_wasm::internals::{Inbox, InboxItem, InboxLimits};
+use kapacitor_wasm::protocol::{Request, RequestMessage};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use prost::Message;
 

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use kapacitor_wasm::internals::Config;
 use kapacitor_wasm::internals::socket_path;
+use kapacitor_wasm::internals::{Function, Plugins};
 use kapacitor_wasm::protocol::option_value::Value;
 use kapacitor_wasm::protocol::{InitRequest, Option as UdfOption, OptionValue, ValueType};
-use kapacitor_wasm::internals::{Function, Plugins};
 use libfuzzer_sys::{Corpus, fuzz_target};
 
 fuzz_target!(|text: &str| -> Corpus {
