@@ -51,7 +51,7 @@ fn nothing_is_lost_and_memory_is_flat() {
             for seed in 0..SESSIONS {
                 let (host, states, totals, until) = (&host, &states, &totals, until(quarter));
                 scope.spawn(move || {
-                    one_after_the_other(host, seed + 1000 * u64::from(quarter), until, states, totals)
+                    one_after_the_other(host, seed + 1000 * u64::from(quarter), until, states, totals);
                 });
             }
         });

@@ -20,7 +20,7 @@ fn start(host: &Host) -> Client {
     host.start("own_format", &[text("as", "n")])
 }
 
-/// Puts `plugin` in the place of own_format, under a name of its own first.
+/// Puts `plugin` in the place of `own_format`, under a name of its own first.
 fn replace(host: &Host, plugin: &str) {
     let partial = host.setup.folder.path().join("partial");
     fs::write(&partial, wasm(plugin)).unwrap();

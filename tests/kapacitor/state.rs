@@ -57,7 +57,7 @@ fn now() -> i64 {
     kapacitor_wasm::internals::now()
 }
 
-/// Counts the points of each host of `cpu` with own_format.
+/// Counts the points of each host of `cpu` with `own_format`.
 fn counts(measurement: &str) -> String {
     averages("@own_format().as('n')", measurement)
 }

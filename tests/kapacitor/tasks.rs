@@ -92,7 +92,7 @@ fn a_task_can_be_enabled_again_and_again() {
     for i in 0..5 {
         stack.api.write_kapacitor(&line("a", i));
     }
-    let is_of = |row: &super::Row, host: &str| row.columns["host"] == host;
+    let is_of = |row: &Row, host: &str| row.columns["host"] == host;
     let rows = wait_for("five averages", || {
         let rows: Vec<_> = stack.api.rows("out", "means").into_iter().filter(|row| is_of(row, "a")).collect();
         (rows.len() >= 5).then_some(rows)

@@ -330,7 +330,7 @@ pub fn batch(host: &str, tmax: i64, values: &[f64]) -> Vec<RequestMessage> {
     requests
 }
 
-/// The options of moving_avg for the points of [`point`].
+/// The options of `moving_avg` for the points of [`point`].
 pub fn moving_avg(size: i64) -> Vec<kapacitor_wasm::protocol::Option> {
     use kapacitor_wasm::protocol::client::{option, text};
     use kapacitor_wasm::protocol::option_value::Value;

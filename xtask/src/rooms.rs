@@ -169,7 +169,7 @@ impl Source {
             }
             source
                 .wasmtime
-                .extend(paths.iter().filter(|path| path[0] == "wasmtime").flat_map(|p| p.get(1).cloned()));
+                .extend(paths.iter().filter(|path| path[0] == "wasmtime").filter_map(|p| p.get(1).cloned()));
             if tree.is_empty() {
                 let starts = ["crate::", "super::"].map(|prefix| statement.match_indices(prefix));
                 // `$crate::` in a macro is a path in the crate that uses the macro.

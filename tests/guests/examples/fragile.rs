@@ -37,7 +37,7 @@ impl Stream for Fragile {
     }
 }
 
-#[allow(unconditional_recursion, reason = "that is the attack")]
+#[expect(unconditional_recursion, reason = "that is the attack")]
 fn deep(n: u64) -> u64 {
     black_box(deep(black_box(n) + 1)) + n
 }

@@ -13,7 +13,7 @@ impl Batch for FragileBatch {
         // The state changes before the failure, which must not show afterwards.
         *number += 1;
         let mut batch = out.batch(points)?;
-        for point in points.iter() {
+        for point in points {
             assert!(point.field("panic").is_none(), "told to panic");
             batch.send(point.with("batch", *number));
         }
