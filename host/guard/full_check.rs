@@ -5,19 +5,20 @@ use std::collections::HashSet;
 use super::fast_path::high_bits;
 use super::field_types::{NameSets, one_of_64};
 use super::violation::{MAX_ENTRIES, ViolationKind};
+use crate::protocol::field::{self, point};
 use crate::protocol::wire::{FIXED64, Fields, LEN, VARINT, WireField};
 
 pub(super) fn begin(message: &[u8]) -> Result<(), ViolationKind> {
     let mut fields = Fields::new(message);
     while let Some(field) = fields.next().map_err(|_| ViolationKind::Malformed("begin"))? {
         match field.number {
-            1 => text(field, "name")?,
-            2 => text(field, "group")?,
-            3 => {
+            field::begin::NAME => text(field, "name")?,
+            field::begin::GROUP => text(field, "group")?,
+            field::begin::TAGS => {
                 entry(field, "tags", LEN)?;
             }
-            4 => varint(field, "size")?,
-            5 => varint(field, "byName")?,
+            field::begin::SIZE => varint(field, "size")?,
+            field::begin::BY_NAME => varint(field, "byName")?,
             _ => {}
         }
     }
@@ -28,13 +29,13 @@ pub(super) fn end(message: &[u8]) -> Result<(), ViolationKind> {
     let mut fields = Fields::new(message);
     while let Some(field) = fields.next().map_err(|_| ViolationKind::Malformed("end"))? {
         match field.number {
-            1 => text(field, "name")?,
-            2 => text(field, "group")?,
-            3 => varint(field, "tmax")?,
-            4 => {
+            field::end::NAME => text(field, "name")?,
+            field::end::GROUP => text(field, "group")?,
+            field::end::TMAX => varint(field, "tmax")?,
+            field::end::TAGS => {
                 entry(field, "tags", LEN)?;
             }
-            5 => varint(field, "byName")?,
+            field::end::BY_NAME => varint(field, "byName")?,
             _ => {}
         }
     }
@@ -45,7 +46,7 @@ pub(super) fn error(message: &[u8]) -> Result<&str, ViolationKind> {
     let mut fields = Fields::new(message);
     let mut error = "";
     while let Some(field) = fields.next().map_err(|_| ViolationKind::Malformed("error"))? {
-        if field.number == 1 {
+        if field.number == field::error::ERROR {
             text(field, "error")?;
             error = std::str::from_utf8(field.value).map_err(|_| ViolationKind::Utf8("error"))?;
         }
@@ -94,33 +95,38 @@ fn field_of_any_form<'a>(message: &'a [u8], seen: &mut NameSets) -> Result<&'a [
     let mut fields = Fields::new(message);
     let field = fields.next().ok().flatten().ok_or(ViolationKind::Malformed("point"))?;
     match field.number {
-        1 => varint(field, "time")?,
-        2 => text(field, "name")?,
-        3 => text(field, "database")?,
-        4 => text(field, "retentionPolicy")?,
-        5 => text(field, "group")?,
-        6 => text(field, "dimensions")?,
-        7 => {
+        point::TIME => varint(field, "time")?,
+        point::NAME => text(field, "name")?,
+        point::DATABASE => text(field, "database")?,
+        point::RETENTION_POLICY => text(field, "retentionPolicy")?,
+        point::GROUP => text(field, "group")?,
+        point::DIMENSIONS => text(field, "dimensions")?,
+        point::TAGS => {
             entry(field, "tags", LEN)?;
         }
-        8 => {
+        point::FIELDS_DOUBLE => {
             seen.sets[0] |= entry(field, "fieldsDouble", FIXED64)?;
             seen.not_finite |= !number_of(field).is_finite();
         }
-        9 => seen.sets[1] |= entry(field, "fieldsInt", VARINT)?,
-        10 => seen.sets[2] |= entry(field, "fieldsString", LEN)?,
-        12 => seen.sets[3] |= entry(field, "fieldsBool", VARINT)?,
-        11 => varint(field, "byName")?,
+        point::FIELDS_INT => seen.sets[1] |= entry(field, "fieldsInt", VARINT)?,
+        point::FIELDS_STRING => seen.sets[2] |= entry(field, "fieldsString", LEN)?,
+        point::FIELDS_BOOL => seen.sets[3] |= entry(field, "fieldsBool", VARINT)?,
+        point::BY_NAME => varint(field, "byName")?,
         _ => {}
     }
     Ok(fields.rest())
+}
+
+/// Whether a field of a point with this number is an entry of one of its maps of fields.
+pub(super) fn is_field(number: u32) -> bool {
+    matches!(number, point::FIELDS_DOUBLE | point::FIELDS_INT | point::FIELDS_STRING | point::FIELDS_BOOL)
 }
 
 /// The key of a map entry; the last one if there are more, as decoders do.
 pub(super) fn key_of(entry: WireField<'_>) -> &[u8] {
     let (mut key, mut parts) = (&[][..], Fields::new(entry.value));
     while let Ok(Some(part)) = parts.next() {
-        if part.number == 1 {
+        if part.number == field::entry::KEY {
             key = part.value;
         }
     }
@@ -131,7 +137,7 @@ pub(super) fn key_of(entry: WireField<'_>) -> &[u8] {
 fn number_of(entry: WireField<'_>) -> f64 {
     let (mut number, mut parts) = (0.0, Fields::new(entry.value));
     while let Ok(Some(part)) = parts.next() {
-        if part.number == 2
+        if part.number == field::entry::VALUE
             && let Ok(bytes) = part.value.try_into()
         {
             number = f64::from_le_bytes(bytes);
@@ -145,7 +151,7 @@ fn number_of(entry: WireField<'_>) -> f64 {
 pub(super) fn not_finite(message: &[u8]) -> HashSet<&[u8]> {
     let (mut names, mut fields) = (HashSet::new(), Fields::new(message));
     while let Ok(Some(field)) = fields.next() {
-        if field.number == 8 {
+        if field.number == point::FIELDS_DOUBLE {
             if number_of(field).is_finite() {
                 names.remove(key_of(field));
             } else {
@@ -165,12 +171,12 @@ fn entry(field: WireField<'_>, name: &'static str, wire_type: u8) -> Result<u64,
     let mut parts = Fields::new(field.value);
     while let Some(part) = parts.next().map_err(|_| ViolationKind::Malformed(name))? {
         match part.number {
-            1 => {
+            field::entry::KEY => {
                 text(part, name)?;
                 set = one_of_64(part.value);
             }
-            2 if part.wire_type != wire_type => return Err(ViolationKind::Malformed(name)),
-            2 if wire_type == LEN => utf8(part.value, name)?,
+            field::entry::VALUE if part.wire_type != wire_type => return Err(ViolationKind::Malformed(name)),
+            field::entry::VALUE if wire_type == LEN => utf8(part.value, name)?,
             _ => {}
         }
     }

@@ -19,7 +19,10 @@
 
 mod fast_path;
 mod field_types;
+mod frames;
 mod full_check;
+mod open_batch;
+mod response;
 mod violation;
 mod walk;
 

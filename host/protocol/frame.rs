@@ -6,14 +6,11 @@
 use prost::Message;
 use thiserror::Error;
 
+use super::field;
 use crate::protocol::wire;
 use crate::protocol::wire::{Fields, WireError};
 use crate::protocol::{Request, RequestMessage};
 use crate::units::Bytes;
-
-/// Numbers of the fields of a Request.
-const POINT: u32 = 17;
-const END: u32 = 18;
 
 /// Where the first frame of some bytes lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,8 +119,8 @@ pub fn time(frame: &[u8], in_batch: bool) -> Option<i64> {
     let found = first(frame, Bytes(u64::MAX)).ok().flatten()?;
     let data = Fields::new(&frame[found.start..found.end]).next().ok()??;
     let number = match data.number {
-        POINT if !in_batch => 1,
-        END => 3,
+        field::request::POINT if !in_batch => field::point::TIME,
+        field::request::END => field::end::TMAX,
         _ => return None,
     };
     // What is zero is not written.

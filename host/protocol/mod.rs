@@ -4,6 +4,7 @@
 
 mod batch_cursor;
 pub mod client;
+pub mod field;
 pub(crate) mod frame;
 mod messages;
 mod run;
