@@ -20,7 +20,6 @@ pub struct Violation {
 
 /// What can be wrong with a response.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[allow(missing_docs, reason = "each one's message says it")]
 pub enum ViolationKind {
     #[error("the frame is cut off or its length is wrong")]
     Frame,

@@ -1,10 +1,10 @@
 //! The snapshots of UDF nodes in a Kapacitor's database, `kapacitor.db`.
 //!
-//! As of Kapacitor 1.5.9, the bucket `task_store` holds all about tasks (services/storage/bolt.go,
-//! services/task_store/service.go): a task's snapshot under `/snapshots/data/` and its id, beside
+//! As of Kapacitor 1.5.9, the bucket `task_store` holds all about tasks (`services/storage/bolt.go`,
+//! `services/task_store/service.go`): a task's snapshot under `/snapshots/data/` and its id, beside
 //! `/tasks/...` and `/templates/...`. The value is the gob of a struct whose one field `NodeSnapshots`
-//! maps the names of all the task's nodes to bytes (services/task_store/dao.go), of which only UDF nodes
-//! have any (node.go, udf.go). It is written every `snapshot-interval`, not at a stop (task.go), stays
+//! maps the names of all the task's nodes to bytes (`services/task_store/dao.go`), of which only UDF nodes
+//! have any (`node.go`, `udf.go`). It is written every `snapshot-interval`, not at a stop (`task.go`), stays
 //! when the task is disabled or renamed, and is deleted with the task.
 
 use std::path::{Path, PathBuf};

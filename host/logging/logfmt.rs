@@ -98,7 +98,7 @@ impl Visit for Fields {
 
     fn record_str(&mut self, field: &Field, value: &str) {
         if field.name() == "message" {
-            self.message = value.to_owned();
+            value.clone_into(&mut self.message);
         } else if !value.is_empty() {
             self.others.push((field.name(), value.to_owned()));
         }

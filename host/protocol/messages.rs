@@ -2,7 +2,7 @@
 //!
 //! The host decodes management messages only. Points and batches pass through as bytes.
 
-#[allow(missing_docs, clippy::doc_markdown, reason = "generated; the .proto file is the documentation")]
+#[expect(missing_docs, clippy::doc_markdown, reason = "generated; the .proto file is the documentation")]
 mod agent {
     include!(concat!(env!("OUT_DIR"), "/agent.rs"));
 }

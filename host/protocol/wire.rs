@@ -22,6 +22,10 @@ pub enum WireError {
 }
 
 /// Reads the varint at the start of `bytes`; returns it with its length.
+///
+/// # Errors
+///
+/// When the bytes end inside the varint, or can't be one.
 #[inline]
 pub fn varint(bytes: &[u8]) -> Result<(u64, usize), WireError> {
     match bytes {
@@ -89,7 +93,7 @@ impl<'a> Fields<'a> {
     /// When the message is cut off or is no message. Groups, which proto3 does not have, count as
     /// malformed.
     #[inline]
-    #[allow(clippy::should_implement_trait, reason = "an iterator of results could go on after an error")]
+    #[expect(clippy::should_implement_trait, reason = "an iterator of results could go on after an error")]
     pub fn next(&mut self) -> Result<Option<WireField<'a>>, WireError> {
         if self.pos == self.bytes.len() {
             return Ok(None);

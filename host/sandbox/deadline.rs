@@ -3,7 +3,7 @@
 //! The deadline limits the time that the guest computes. Each tick of the engine interrupts the guest: past
 //! the deadline for good, and before it to let other guests run. The wait for the next turn does not count.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};

@@ -126,7 +126,7 @@ impl HostMonotonicClock for Determinism {
         1
     }
 
-    #[allow(clippy::misnamed_getters, reason = "this clock's now is another one")]
+    #[expect(clippy::misnamed_getters, reason = "this clock's now is another one")]
     fn now(&self) -> u64 {
         self.state().latest
     }

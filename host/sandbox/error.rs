@@ -25,7 +25,6 @@ pub struct CallError {
 
 /// What can go wrong in a call.
 #[derive(Debug, Error)]
-#[allow(missing_docs, reason = "each one's message says it")]
 pub enum CallErrorKind {
     #[error("computed for longer than limits.call-deadline = {0}")]
     Deadline(Span),

@@ -57,13 +57,10 @@ impl Sandbox {
         let instance = clock.run(limits.call_deadline.0, pre.instantiate_async(&mut store)).await;
         let instance = outcome("start", instance, &mut store, &limits)?;
         let calls = Calls::of(instance, &mut store);
-        let (memory, calls) = match (instance.get_memory(&mut store, "memory"), calls) {
-            (Some(memory), Ok(calls)) => (memory, calls),
+        let (Some(memory), Ok(calls)) = (instance.get_memory(&mut store, "memory"), calls) else {
             // Admission has checked both.
-            _ => {
-                let kind = CallErrorKind::Trap("an export is missing".to_owned());
-                return Err(CallError { call: "start", kind });
-            }
+            let kind = CallErrorKind::Trap("an export is missing".to_owned());
+            return Err(CallError { call: "start", kind });
         };
         let clock = Arc::clone(clock);
         let mut sandbox = Self { store, instance, memory, calls, clock, limits, input: None, output: 0..0 };
@@ -103,6 +100,10 @@ impl Sandbox {
     }
 
     /// `udf_init`: an encoded InitRequest in, an encoded InitResponse out.
+    ///
+    /// # Errors
+    ///
+    /// How the call failed.
     pub async fn init(&mut self, request: &[u8]) -> Result<&[u8], CallError> {
         let input = self.put("udf_init", request).await?;
         let region = self.call("udf_init", &self.calls.init.clone(), input).await?;
@@ -110,6 +111,10 @@ impl Sandbox {
     }
 
     /// `udf_process`: Request frames in, Response frames out.
+    ///
+    /// # Errors
+    ///
+    /// How the call failed.
     pub async fn process(&mut self, frames: &[u8]) -> Result<&[u8], CallError> {
         let input = self.put("udf_process", frames).await?;
         let region = self.call("udf_process", &self.calls.process.clone(), input).await?;
@@ -123,12 +128,20 @@ impl Sandbox {
     }
 
     /// `udf_finish`: the last Response frames.
+    ///
+    /// # Errors
+    ///
+    /// How the call failed.
     pub async fn finish(&mut self) -> Result<&[u8], CallError> {
         let region = self.call("udf_finish", &self.calls.finish.clone(), ()).await?;
         self.region("udf_finish", region)
     }
 
     /// `udf_snapshot`: an encoded SnapshotResponse, from a plugin with a format of its own.
+    ///
+    /// # Errors
+    ///
+    /// How the call failed.
     pub async fn snapshot(&mut self) -> Result<&[u8], CallError> {
         let Some(snapshot) = self.calls.snapshot.clone() else {
             return Err(missing("udf_snapshot"));
@@ -138,6 +151,10 @@ impl Sandbox {
     }
 
     /// `udf_restore`: an encoded RestoreRequest in, an encoded RestoreResponse out.
+    ///
+    /// # Errors
+    ///
+    /// How the call failed.
     pub async fn restore(&mut self, request: &[u8]) -> Result<&[u8], CallError> {
         let Some(restore) = self.calls.restore.clone() else {
             return Err(missing("udf_restore"));

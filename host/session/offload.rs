@@ -4,7 +4,7 @@
 //! that computes for longer than a tick: it moves to the threads for guests, and the ones that serve connections
 //! stay free.
 
-use std::future::{Future, pending, poll_fn};
+use std::future::{pending, poll_fn};
 use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -1,6 +1,6 @@
 //! What Kapacitor has not read yet.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io;
 use std::mem;
 use std::pin::pin;

@@ -202,10 +202,10 @@ impl Checkpoints {
             Entry::Occupied(_) => return None,
             Entry::Vacant(entry) => entry.insert(Arc::clone(ending)),
         };
-        let mut claim = Claim { checkpoints: Arc::clone(self), key: key.clone(), _lock: None };
+        let mut claim = Claim { checkpoints: Arc::clone(self), key: key.clone(), lock: None };
         if self.shared {
             match self.lock(key) {
-                Ok(Some(lock)) => claim._lock = Some(lock),
+                Ok(Some(lock)) => claim.lock = Some(lock),
                 Ok(None) => return None,
                 // It can't be written then, either.
                 Err(_) => {}
@@ -252,7 +252,8 @@ fn snapshots_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
 pub(crate) struct Claim {
     checkpoints: Arc<Checkpoints>,
     key: UdfNode,
-    _lock: Option<File>,
+    /// Holds the lock among processes until the claim is dropped.
+    lock: Option<File>,
 }
 
 impl Drop for Claim {

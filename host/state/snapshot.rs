@@ -44,7 +44,6 @@ thread_local! {
 
 /// Why a snapshot does not fit, or can't be made.
 #[derive(Debug, Error)]
-#[allow(missing_docs, reason = "each one's message says it")]
 pub enum SnapshotError {
     #[error("it is not a snapshot of kapacitor-wasm")]
     Magic,

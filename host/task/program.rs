@@ -3,8 +3,6 @@
 //! These are traits so that a test can run the supervisor and its recovery with a scripted guest, natively and
 //! in microseconds. [`PluginProgram`](super::plugin_program::PluginProgram) is what runs otherwise.
 
-use std::future::Future;
-
 use super::error::{StartError, TaskError};
 use crate::protocol::EdgeType;
 use crate::sandbox::{CallError, SandboxContext};

@@ -33,7 +33,7 @@ enum Step {
 enum Action {
     /// A frame of input. It makes the guest fail, or has to go together with one that does.
     Frame {
-        message: RequestMessage,
+        message: Box<RequestMessage>,
         fails: bool,
     },
     Save,
@@ -45,7 +45,7 @@ enum Action {
 fn actions(steps: &[Step]) -> Vec<Action> {
     let mut actions = Vec::new();
     let mut time = 0;
-    let frame = |message, fails| Action::Frame { message, fails };
+    let frame = |message, fails| Action::Frame { message: Box::new(message), fails };
     let mut point = |value: i64, failure: Option<&str>| {
         // Times that go back, too.
         time = (time * 7 + 3) % 31;
@@ -106,7 +106,7 @@ async fn run(
         match action {
             Action::Frame { message, fails } => {
                 if with_failures || !fails {
-                    bench.waiting.push(message.clone());
+                    bench.waiting.push((**message).clone());
                 }
                 if *cut {
                     bench.flush().await.unwrap();
@@ -182,7 +182,7 @@ proptest! {
         let (expected, _) = runtime().block_on(run(program, &actions, &cuts, false));
         prop_assert_eq!(&recovered, &expected);
         let good = actions.iter().filter(|action| {
-            matches!(action, Action::Frame { message: RequestMessage::Point(_), fails: false })
+            matches!(action, Action::Frame { message, fails: false } if matches!(**message, RequestMessage::Point(_)))
         });
         prop_assert_eq!(recovered.points_seen, good.count() as u64);
         prop_assert_eq!(counts.processed + counts.skipped, counts.points_in);

@@ -1,8 +1,6 @@
 //! A scripted program, whose guests run natively: they fail where the input tells them to, and put all of their
 //! state into what they return.
 
-use std::mem;
-
 use prost::Message;
 
 use super::error::{StartError, TaskError};
@@ -199,12 +197,12 @@ impl Guest for ScriptedGuest {
     fn set_deadline(&mut self, _: Span) {}
 
     fn memory_size(&self) -> usize {
-        mem::size_of::<State>()
+        size_of::<State>()
     }
 }
 
 impl ScriptedProgram {
-    fn guest(&self, context: &SandboxContext, state: State) -> ScriptedGuest {
+    fn guest(self, context: &SandboxContext, state: State) -> ScriptedGuest {
         let clock = self.reads_clock.then(|| context.determinism.clone());
         ScriptedGuest { state, clock, returned: Vec::new(), failed: false }
     }
@@ -245,7 +243,7 @@ impl Program for ScriptedProgram {
     }
 
     fn size_of(_: &State) -> usize {
-        mem::size_of::<State>()
+        size_of::<State>()
     }
 
     async fn revive(&self, context: &SandboxContext, memory: &State) -> Result<ScriptedGuest, TaskError> {

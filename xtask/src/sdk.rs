@@ -34,7 +34,7 @@ fn document(name: &str, packages: &Path, options: &[&str]) -> Result<(), String>
     if name != DERIVE {
         let derive = packages.join(format!("{DERIVE}-{version}"));
         let derive = fs::canonicalize(&derive).map_err(|e| format!("{}: {e}", derive.display()))?;
-        doc.arg("--config").arg(format!("patch.crates-io.{DERIVE}.path={derive:?}"));
+        doc.arg("--config").arg(format!("patch.crates-io.{DERIVE}.path='{}'", derive.display()));
     }
     run(doc.env("RUSTDOCFLAGS", "--deny warnings"))
 }

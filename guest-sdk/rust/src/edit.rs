@@ -7,7 +7,7 @@ use crate::emit::Encode;
 use crate::encode::{LONG_KEY, put_field, set_double};
 use crate::fields::{DOUBLES_TAG, is_map, map_of};
 use crate::numbers::POINT;
-use crate::numbers::point::*;
+use crate::numbers::point::{DOUBLES, NAME, TAGS, TIME};
 use crate::point::Point;
 use crate::value::Value;
 use crate::wire::{self, Fields};

@@ -9,9 +9,9 @@ use crate::wire;
 /// [`NewPoint`](crate::NewPoint), or a reference to one of them.
 ///
 /// Sealed: a plugin uses it as a bound and can't implement it.
-pub trait Emit: sealed::Encode {}
+pub trait Emit: Encode {}
 
-impl<T: sealed::Encode + ?Sized> Emit for T {}
+impl<T: Encode + ?Sized> Emit for T {}
 
 pub(crate) mod sealed {
     use crate::buffer::Buffer;

@@ -11,9 +11,9 @@ use crate::wire;
 /// A batch whose name, group and time a sent batch can take over: `&`[`Points`] or `&`[`NewBatch`].
 ///
 /// Sealed: a plugin uses it as a bound and can't implement it.
-pub trait BatchLike: sealed::Bounds {}
+pub trait BatchLike: Bounds {}
 
-impl<T: sealed::Bounds> BatchLike for T {}
+impl<T: Bounds> BatchLike for T {}
 
 mod sealed {
     use crate::buffer::Buffer;

@@ -6,7 +6,7 @@ use crate::buffer::Buffer;
 use crate::emit::Encode;
 use crate::encode::put_field;
 use crate::numbers::POINT;
-use crate::numbers::point::*;
+use crate::numbers::point::{BY_NAME, DATABASE, DIMENSIONS, GROUP, NAME, RETENTION_POLICY, TAGS, TIME};
 use crate::point::Point;
 use crate::points::Points;
 use crate::value::OwnedValue;

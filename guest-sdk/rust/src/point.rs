@@ -5,7 +5,9 @@ use std::fmt;
 use crate::batch_head::BatchHead;
 use crate::error::{Error, Result};
 use crate::fields::{self, DOUBLES_TAG};
-use crate::numbers::point::*;
+use crate::numbers::point::{
+    BY_NAME, DATABASE, DIMENSIONS, DOUBLES, GROUP, NAME, RETENTION_POLICY, TAGS, TIME,
+};
 use crate::value::Value;
 use crate::wire::{self, Fields, text};
 

@@ -222,7 +222,7 @@ impl<T: Registered> Harness<T> {
         for field in Fields(self.calls.result()) {
             match field.number {
                 1 => success = field.varint() != 0,
-                _ => error = text(field.bytes).to_owned(),
+                _ => text(field.bytes).clone_into(&mut error),
             }
         }
         if success { Ok(()) } else { Err(Error::new(error)) }
@@ -264,7 +264,7 @@ fn read_end(end: &[u8]) -> NewBatch {
     let mut batch = NewBatch::default();
     for field in Fields(end) {
         match field.number {
-            end_batch::NAME => batch.name = text(field.bytes).to_owned(),
+            end_batch::NAME => text(field.bytes).clone_into(&mut batch.name),
             end_batch::TMAX => batch.tmax = field.varint() as i64,
             end_batch::TAGS => {
                 let (key, value) = wire::entry(field.bytes);

@@ -36,7 +36,7 @@ impl Value<'_> {
 
 macro_rules! value_from {
     ($($ty:ty => $variant:ident),*) => {$(
-        impl<'a> From<$ty> for Value<'a> {
+        impl From<$ty> for Value<'_> {
             fn from(value: $ty) -> Self {
                 Self::$variant(value.into())
             }
@@ -44,7 +44,13 @@ macro_rules! value_from {
     )*};
 }
 
-value_from!(f64 => Double, f32 => Double, i64 => Int, i32 => Int, u32 => Int, bool => Bool, &'a str => String);
+value_from!(f64 => Double, f32 => Double, i64 => Int, i32 => Int, u32 => Int, bool => Bool);
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(value: &'a str) -> Self {
+        Self::String(value)
+    }
+}
 
 /// For counts, such as [`Points::len`](crate::Points::len).
 impl From<usize> for Value<'_> {

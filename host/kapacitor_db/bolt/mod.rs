@@ -168,7 +168,7 @@ impl<'a> Walk<'a> {
 
     /// All that is in a bucket.
     fn elements(&mut self, root: Root<'a>) -> Result<Vec<Element<'a>>, Damage> {
-        let mut elements: Vec<Element> = Vec::new();
+        let mut elements: Vec<Element<'a>> = Vec::new();
         let mut next = Vec::new();
         let mut page = match root {
             Root::Page(number) => self.page(number)?,

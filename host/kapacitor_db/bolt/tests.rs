@@ -74,7 +74,7 @@ fn the_meta_page_of_the_latest_transaction_counts() {
 fn what_is_no_database_is_told_so() {
     let error = |bytes: &[u8]| Database::parse(bytes.to_vec()).err().expect("no database").to_string();
     assert_eq!(error(b""), "is not a BoltDB file");
-    assert_eq!(error(&[0; 1 << 17]), "is not a BoltDB file");
+    assert_eq!(error(&vec![0; 1 << 17]), "is not a BoltDB file");
     assert_eq!(error(&WHOLE[..70]), "is not a BoltDB file");
 
     let error = |change: fn(&mut Vec<u8>)| parsed(change).err().expect("no database").to_string();
@@ -91,7 +91,7 @@ fn a_page_is_visited_once() {
     let itself = damage(|bytes| put(bytes, element(BRANCH_PAGE, 0) + 8, (BRANCH_PAGE as u64).to_le_bytes()));
     assert_eq!(itself, Damage::UsedTwice(Place::Page(BRANCH_PAGE as u64)));
     let again = damage(|bytes| {
-        bytes.copy_within(element(BRANCH_PAGE, 0)..element(BRANCH_PAGE, 1), element(BRANCH_PAGE, 1))
+        bytes.copy_within(element(BRANCH_PAGE, 0)..element(BRANCH_PAGE, 1), element(BRANCH_PAGE, 1));
     });
     assert!(matches!(again, Damage::UsedTwice(_)), "{again}");
     let overflow = damage(|bytes| put(bytes, leaf() * PAGE + 12, [15]));

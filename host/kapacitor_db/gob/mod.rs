@@ -134,7 +134,7 @@ fn map_type<'a>(reader: &mut Reader<'a>) -> Result<Type<'a>, GobError> {
 }
 
 /// The name of a type and its id, which are not needed: the id is also before the definition.
-fn common_type(reader: &mut Reader) -> Result<(), GobError> {
+fn common_type(reader: &mut Reader<'_>) -> Result<(), GobError> {
     let mut parts = Fields::default();
     while let Some(part) = parts.next(reader)? {
         match part {
@@ -148,8 +148,8 @@ fn common_type(reader: &mut Reader) -> Result<(), GobError> {
 
 fn value<'a>(
     reader: &mut Reader<'a>,
-    of: Option<&Type>,
-    types: &BTreeMap<i64, Type>,
+    of: Option<&Type<'_>>,
+    types: &BTreeMap<i64, Type<'_>>,
     name: &str,
 ) -> Result<BTreeMap<&'a str, &'a [u8]>, GobError> {
     let Some(Type::Struct(fields)) = of else { return Err(GobError::Struct) };
@@ -185,7 +185,7 @@ struct Fields {
 }
 
 impl Fields {
-    fn next(&mut self, reader: &mut Reader) -> Result<Option<u64>, GobError> {
+    fn next(&mut self, reader: &mut Reader<'_>) -> Result<Option<u64>, GobError> {
         let Some(skipped) = reader.uint()?.checked_sub(1) else { return Ok(None) };
         let number = self.next.checked_add(skipped).ok_or(GobError::Number)?;
         self.next = number.checked_add(1).ok_or(GobError::Number)?;

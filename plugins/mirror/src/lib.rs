@@ -2,6 +2,7 @@
 
 use kapacitor_guest::prelude::*;
 
+/// The options, of which there are none.
 #[derive(Options)]
 pub struct Mirror;
 

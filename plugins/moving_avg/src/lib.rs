@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 
 use kapacitor_guest::prelude::*;
 
+/// The options: `.field(NAME)`, `.size(NUMBER)` and `.as(NAME)`.
 #[derive(Options)]
 pub struct MovingAvg {
     field: String,
@@ -13,6 +14,7 @@ pub struct MovingAvg {
     r#as: String,
 }
 
+/// The last values of one group.
 #[derive(Default)]
 pub struct Window {
     values: VecDeque<f64>,

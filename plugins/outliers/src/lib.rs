@@ -7,6 +7,7 @@
 
 use kapacitor_guest::prelude::*;
 
+/// The options: `.field(NAME)` and `.scale(NUMBER)`.
 #[derive(Options)]
 pub struct Outliers {
     field: String,

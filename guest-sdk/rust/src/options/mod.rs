@@ -69,7 +69,7 @@ impl Described {
         self.options.push((name, T::TYPES));
     }
 
-    /// Appends the options to an InfoResponse, whose field 3 is a map of OptionInfos by name.
+    /// Appends the options to an `InfoResponse`, whose field 3 is a map from names to `OptionInfo`.
     pub(crate) fn encode(&self, out: &mut Buffer) {
         for (name, types) in &self.options {
             let types: Vec<u8> = types.iter().map(|ty| *ty as u8).collect();
