@@ -59,7 +59,7 @@ impl Shared {
     /// at all.
     pub fn new(config: Config, mode: &Mode) -> Result<Self> {
         let files = plugin::files(&config.plugins_dir)?;
-        let functions = Function::all(&config, files.keys()).map_err(|e| anyhow!(e))?;
+        let functions = Function::all(&config, files.keys())?;
         let functions: Functions =
             functions.into_iter().map(|function| (function.name.clone(), Arc::new(function))).collect();
         let functions = Arc::new(functions);

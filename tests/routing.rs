@@ -139,7 +139,7 @@ fn refusals_say_what_to_change() {
     check(
         "wasm",
         &[text("field", "x")],
-        "option `field` is not as it takes it: .plugin('NAME').set('OPTION', 'VALUE')",
+        "option `field` is not one of its options, or has other values than they take: .plugin('NAME').set('OPTION', 'VALUE')",
     );
     check(
         "moving_avg",

@@ -43,7 +43,7 @@ pub fn check(config: Config) -> Result<ExitCode> {
                             plugin.edges()
                         ));
                     }
-                    problems.extend(function.check_plugin(plugin).err());
+                    problems.extend(function.check_plugin(plugin).err().map(|e| e.to_string()));
                     if !function.is_generic() {
                         snapshots = match (plugin.own_format, &plugin.memory_image) {
                             (true, _) => "own format",

@@ -2,7 +2,7 @@
 //!
 //! Kapacitor asks for it when it starts, and never again. A plugin that has changed since then can't be used
 //! in every way until Kapacitor was restarted, even if the host was restarted in between: so the Info is
-//! stored in `<state-dir>/told`, an encoded InfoResponse for each function.
+//! stored in `<state-dir>/announced`, an encoded InfoResponse for each function.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -35,10 +35,10 @@ pub struct AnnouncedInfo {
 impl AnnouncedInfo {
     /// The Info that is stored in `state_dir`.
     pub fn new(state_dir: &Path, persistent: bool) -> Self {
-        Self { folder: state_dir.join("told"), persistent, infos: Mutex::default() }
+        Self { folder: state_dir.join("announced"), persistent, infos: Mutex::default() }
     }
 
-    /// The Info of `function` that Kapacitor was told, if any.
+    /// The Info of `function` that Kapacitor was before, if any.
     pub fn get(&self, function: &str) -> Option<InfoResponse> {
         let mut infos = self.infos.lock().unwrap_or_else(PoisonError::into_inner);
         let read = || if self.persistent { self.read(function) } else { None };
@@ -70,7 +70,7 @@ impl AnnouncedInfo {
         }
     }
 
-    /// Reports where `plugin`, which `function` runs, differs from what Kapacitor was told.
+    /// Reports where `plugin`, which `function` runs, differs from what Kapacitor was before.
     pub fn compare(&self, function: &str, plugin: &Plugin) {
         let Some(announced) = self.get(function) else { return };
         let differs = differences(&announced, &plugin.info);
@@ -86,21 +86,21 @@ impl AnnouncedInfo {
 }
 
 /// Lists the differences between two Infos.
-fn differences(told: &InfoResponse, now: &InfoResponse) -> Vec<String> {
+fn differences(before: &InfoResponse, now: &InfoResponse) -> Vec<String> {
     let mut differs = Vec::new();
     let edges = |info: &InfoResponse| Edges { wants: info.wants(), provides: info.provides() };
-    if edges(told) != edges(now) {
-        differs.push(format!("edges {} were {}", edges(now), edges(told)));
+    if edges(before) != edges(now) {
+        differs.push(format!("edges {} were {}", edges(now), edges(before)));
     }
     let types = |info: &InfoResponse, option: &str| -> Option<String> {
         let types: Vec<_> = info.options.get(option)?.value_types().map(type_name).collect();
         Some(types.join(", "))
     };
-    let mut names: Vec<&String> = told.options.keys().chain(now.options.keys()).collect();
+    let mut names: Vec<&String> = before.options.keys().chain(now.options.keys()).collect();
     names.sort_unstable();
     names.dedup();
     for name in names {
-        match (types(told, name), types(now, name)) {
+        match (types(before, name), types(now, name)) {
             (Some(was), Some(is)) if was != is => {
                 differs.push(format!("option {name}({is}) was {name}({was})"))
             }
@@ -127,11 +127,11 @@ mod tests {
                 .map(|(name, ty)| ((*name).to_owned(), OptionInfo { value_types: vec![(*ty).into()] }))
                 .collect(),
         };
-        let told = info(0, &[("a", ValueType::Int), ("b", ValueType::Int)]);
+        let before = info(0, &[("a", ValueType::Int), ("b", ValueType::Int)]);
         let now = info(1, &[("b", ValueType::Double), ("c", ValueType::String)]);
-        assert_eq!(differences(&told, &told), Vec::<String>::new());
+        assert_eq!(differences(&before, &before), Vec::<String>::new());
         assert_eq!(
-            differences(&told, &now),
+            differences(&before, &now),
             [
                 "edges stream -> batch were stream -> stream",
                 "option a(int) is gone",

@@ -8,21 +8,12 @@ use std::sync::Arc;
 
 use globset::{Glob, GlobMatcher};
 
-use crate::config::Limits;
-use crate::config::OnTrap;
-use crate::config::Policy;
-use crate::config::{Config, Edges, FunctionConfig, edge_name, is_identifier};
-use crate::plugin::{AdmissionError, Plugin};
-use crate::protocol::EdgeType;
-use crate::protocol::option_value::Value;
-use crate::protocol::{InfoResponse, InitRequest, Option as UdfOption, OptionInfo, ValueType};
-use crate::routing::options;
-
-/// The option of a generic function that gives the plugin one of its options.
-const SET: &str = "set";
-
-/// The plugins by name: admitted, or refused with the reason.
-pub type Plugins = BTreeMap<String, Result<Arc<Plugin>, Arc<AdmissionError>>>;
+use super::error::{PatternError, RouteError};
+use super::options;
+use super::selector::{SET, Selection, Selector};
+use crate::config::{Config, Edges, FunctionConfig, Limits, OnTrap, Policy, is_identifier};
+use crate::plugin::{Plugin, Plugins};
+use crate::protocol::{InfoResponse, InitRequest, OptionInfo, ValueType};
 
 /// A Kapacitor function: one endpoint.
 pub struct Function {
@@ -32,15 +23,8 @@ pub struct Function {
     pub limits: Limits,
     /// What becomes of its tasks when they fail.
     pub policy: Policy,
-    choice: Choice,
+    selector: Selector,
     routes: Vec<(GlobMatcher, String)>,
-}
-
-enum Choice {
-    /// `plugin = …`
-    Plugin(String),
-    /// `plugin-option = …`
-    Generic { option: String, edges: Edges },
 }
 
 /// What a task is to run, and with which options.
@@ -58,8 +42,12 @@ impl Function {
     ///
     /// # Errors
     ///
-    /// When a route's pattern is none.
-    pub fn all<'a>(config: &Config, plugins: impl Iterator<Item = &'a String>) -> Result<Vec<Self>, String> {
+    /// When the pattern of a route is not valid.
+    #[expect(single_use_lifetimes, reason = "an anonymous one can't stand here yet")]
+    pub fn all<'a>(
+        config: &Config,
+        plugins: impl Iterator<Item = &'a String>,
+    ) -> Result<Vec<Self>, PatternError> {
         let by_default = FunctionConfig::default();
         let mut configs: BTreeMap<&str, &FunctionConfig> =
             plugins.filter(|name| is_identifier(name)).map(|name| (name.as_str(), &by_default)).collect();
@@ -67,40 +55,36 @@ impl Function {
         configs.into_iter().map(|(name, function)| Self::new(name, function, config)).collect()
     }
 
-    fn new(name: &str, function: &FunctionConfig, config: &Config) -> Result<Self, String> {
+    fn new(name: &str, function: &FunctionConfig, config: &Config) -> Result<Self, PatternError> {
         let routes = function.route.iter().map(|route| match Glob::new(&route.task) {
             Ok(glob) => Ok((glob.compile_matcher(), route.plugin.clone())),
-            Err(e) => Err(format!(
-                "[[functions.{name}.route]]: task = \"{}\" is no pattern: {}",
-                route.task,
-                e.kind()
-            )),
+            Err(e) => Err(PatternError {
+                function: name.to_owned(),
+                pattern: route.task.clone(),
+                reason: e.kind().to_string(),
+            }),
         });
-        let choice = match (&function.plugin_option, function.edges) {
-            (Some(option), Some(edges)) => Choice::Generic { option: option.clone(), edges },
-            _ => Choice::Plugin(function.plugin.clone().unwrap_or_else(|| name.to_owned())),
-        };
         Ok(Self {
             name: name.to_owned(),
             limits: config.limits(name),
             policy: config.policy(name),
-            choice,
+            selector: Selector::new(name, function),
             routes: routes.collect::<Result<_, _>>()?,
         })
     }
 
     /// The plugins that the function names; it may run others too if it is generic.
     pub fn named_plugins(&self) -> impl Iterator<Item = &str> {
-        let own = match &self.choice {
-            Choice::Plugin(name) => Some(name.as_str()),
-            Choice::Generic { .. } => None,
+        let own = match &self.selector {
+            Selector::Plugin(name) => Some(name.as_str()),
+            Selector::Generic { .. } => None,
         };
         own.into_iter().chain(self.routes.iter().map(|(_, plugin)| plugin.as_str()))
     }
 
     /// Whether the TICKscript may name the plugin.
     pub fn is_generic(&self) -> bool {
-        matches!(self.choice, Choice::Generic { .. })
+        matches!(self.selector, Selector::Generic { .. })
     }
 
     /// What the function answers to Info.
@@ -108,12 +92,12 @@ impl Function {
     /// A function whose plugin was refused answers too: an error would keep kapacitord from
     /// starting, and with it every other task.
     pub fn info(&self, plugins: &Plugins) -> InfoResponse {
-        match &self.choice {
-            Choice::Plugin(name) => match plugins.get(name) {
+        match &self.selector {
+            Selector::Plugin(name) => match plugins.get(name) {
                 Some(Ok(plugin)) => plugin.info.clone(),
                 _ => InfoResponse::default(),
             },
-            Choice::Generic { option, edges } => {
+            Selector::Generic { option, edges } => {
                 let types = |n| OptionInfo { value_types: vec![ValueType::String.into(); n] };
                 InfoResponse {
                     wants: edges.wants.into(),
@@ -124,70 +108,59 @@ impl Function {
         }
     }
 
-    /// The name of the plugin that a task is to run, if it can be told.
+    /// The name of the plugin that a task is to run, if the request names one.
     pub fn chosen(&self, request: &InitRequest) -> Option<String> {
-        self.choose(request).ok()?.0
+        self.select(request).ok()?.plugin
     }
 
-    /// The plugin's name, and the options of a generic function.
-    #[allow(clippy::type_complexity, reason = "a name, and pairs of key and value")]
-    fn choose(
-        &self,
-        request: &InitRequest,
-    ) -> Result<(Option<String>, Option<Vec<(String, String)>>), String> {
-        let by_task = self.routes.iter().find(|(task, _)| task.is_match(&request.task_id));
-        let (by_script, settings) = match &self.choice {
-            Choice::Plugin(name) => (Some(name.clone()), None),
-            Choice::Generic { option, .. } => {
-                let (named, settings) = self.read_generic(option, &request.options)?;
-                (named, Some(settings))
-            }
-        };
-        Ok((by_task.map(|(_, name)| name.clone()).or(by_script), settings))
+    /// What is selected for a task. A route of `udf.toml` wins over the TICKscript.
+    fn select(&self, request: &InitRequest) -> Result<Selection, RouteError> {
+        let selection = self.selector.select(&self.name, &request.options)?;
+        let route = self.routes.iter().find(|(task, _)| task.is_match(&request.task_id));
+        let plugin = route.map(|(_, plugin)| plugin.clone()).or(selection.plugin);
+        Ok(Selection { plugin, ..selection })
     }
 
-    /// Chooses the plugin of a task and makes the request fit it. `told` is what Kapacitor was told of the
-    /// function when it started, where that is known.
+    /// Chooses the plugin of a task and makes the request fit it. `announced` is the Info that Kapacitor was told
+    /// of the function when it started, where that is known.
     ///
     /// # Errors
     ///
-    /// A sentence for the user of the task: what is wrong and what to change.
+    /// What is wrong and what to change.
     pub fn route(
         &self,
         mut request: InitRequest,
         plugins: &Plugins,
-        told: Option<&InfoResponse>,
-    ) -> Result<Routed, String> {
-        let (name, settings) = self.choose(&request)?;
-        let Some(name) = name else { return Err(self.no_plugin_named(plugins)) };
+        announced: Option<&InfoResponse>,
+    ) -> Result<Routed, RouteError> {
+        let Selection { plugin, settings } = self.select(&request)?;
+        let Some(name) = plugin else {
+            return Err(RouteError::NoPlugin {
+                function: self.name.clone(),
+                plugin_option: self.selector.plugin_option().to_owned(),
+                known: known(plugins),
+            });
+        };
         let plugin = match plugins.get(&name) {
             Some(Ok(plugin)) => Arc::clone(plugin),
-            Some(Err(refusal)) => {
-                return Err(format!("function `{}`: plugin {refusal}", self.name));
+            Some(Err(error)) => {
+                let error = Arc::clone(error);
+                return Err(RouteError::Refused { function: self.name.clone(), error });
             }
-            None => return Err(unknown_plugin(&name, &self.name, plugins)),
+            None => return Err(self.unknown_plugin(name, plugins)),
         };
         self.check_edges(&plugin, plugins)?;
-        self.check_told(&plugin, told)?;
+        self.check_announced(&plugin, announced)?;
         self.check_plugin(&plugin)?;
         request.options = match settings {
-            None => options::fit(request.options, &plugin.info, &name).map_err(|problems| match told {
-                Some(told) if told.options != plugin.info.options => {
-                    format!("{problems}; Kapacitor was told of other options when it started: restart it")
+            None => options::fit(request.options, &plugin.info, &name).map_err(|errors| match announced {
+                Some(announced) if announced.options != plugin.info.options => {
+                    RouteError::AnnouncedOptions(errors)
                 }
-                _ => problems,
+                _ => RouteError::Options(errors),
             })?,
-            Some(settings) => {
-                let (fitted, problems): (Vec<_>, Vec<_>) = settings
-                    .iter()
-                    .map(|(key, text)| options::from_text(key, text, &plugin.info, &name))
-                    .partition(Result::is_ok);
-                if !problems.is_empty() {
-                    let problems: Vec<_> = problems.into_iter().filter_map(Result::err).collect();
-                    return Err(format!("plugin `{name}`: {}", problems.join("; ")));
-                }
-                fitted.into_iter().filter_map(Result::ok).collect()
-            }
+            Some(settings) => options::from_texts(&settings, &plugin.info, &name)
+                .map_err(|errors| RouteError::Set { plugin: name, errors })?,
         };
         Ok(Routed { plugin, request })
     }
@@ -197,126 +170,134 @@ impl Function {
     /// # Errors
     ///
     /// What does not go together, and what to do.
-    pub fn check_plugin(&self, plugin: &Plugin) -> Result<(), String> {
-        plugin
-            .check_limits(&self.limits)
-            .map_err(|problem| format!("function `{}`: plugin `{}` {problem}", self.name, plugin.name))?;
-        check_policy(&self.policy, plugin).map_err(|problem| format!("function `{}`: {problem}", self.name))
-    }
-
-    /// Reads `.plugin('x').set('a', 'b')`.
-    #[allow(clippy::type_complexity, reason = "a name and pairs of key and value")]
-    fn read_generic(
-        &self,
-        plugin_option: &str,
-        options: &[UdfOption],
-    ) -> Result<(Option<String>, Vec<(String, String)>), String> {
-        let mut plugin = None;
-        let mut settings = Vec::new();
-        for option in options {
-            let texts: Vec<&str> = option
-                .values
-                .iter()
-                .filter_map(|value| match &value.value {
-                    Some(Value::StringValue(text)) => Some(text.as_str()),
-                    _ => None,
-                })
-                .collect();
-            match (option.name.as_str(), &texts[..]) {
-                (name, [text]) if name == plugin_option => plugin = Some((*text).to_owned()),
-                (SET, [key, text]) => settings.push(((*key).to_owned(), (*text).to_owned())),
-                (name, _) => {
-                    return Err(format!(
-                        "function `{}`: option `{name}` is not as it takes it: .{plugin_option}('NAME').{SET}('OPTION', 'VALUE')",
-                        self.name
-                    ));
-                }
-            }
+    pub fn check_plugin(&self, plugin: &Plugin) -> Result<(), RouteError> {
+        let (function, name) = (self.name.clone(), plugin.name.clone());
+        if let Err(kind) = plugin.check_limits(&self.limits) {
+            return Err(RouteError::Limits { function, plugin: name, kind });
         }
-        Ok((plugin, settings))
-    }
-
-    fn no_plugin_named(&self, plugins: &Plugins) -> String {
-        let option = match &self.choice {
-            Choice::Generic { option, .. } => option.as_str(),
-            Choice::Plugin(_) => "plugin",
-        };
-        format!(
-            "function `{}`: no plugin named: add .{option}('NAME') to the TICKscript or a route to udf.toml; there are: {}",
-            self.name,
-            known(plugins)
-        )
+        let found = plugin.edges();
+        if self.policy.on_trap == OnTrap::PassThrough && found.wants != found.provides {
+            return Err(RouteError::PassThrough { function, plugin: name, found });
+        }
+        Ok(())
     }
 
     /// Kapacitor has built its tasks with the edges that it was told when it started.
-    fn check_told(&self, plugin: &Plugin, told: Option<&InfoResponse>) -> Result<(), String> {
-        let Some(told) = told else { return Ok(()) };
-        let edges = Edges { wants: told.wants(), provides: told.provides() };
+    fn check_announced(&self, plugin: &Plugin, announced: Option<&InfoResponse>) -> Result<(), RouteError> {
+        let Some(announced) = announced.map(edges_of).filter(|edges| *edges != plugin.edges()) else {
+            return Ok(());
+        };
+        let (function, plugin, found) = (self.name.clone(), plugin.name.clone(), plugin.edges());
+        Err(RouteError::AnnouncedEdges { function, announced, plugin, found })
+    }
+
+    /// A generic function has edges of its own, and a route may name a plugin with other edges than the function's.
+    fn check_edges(&self, plugin: &Plugin, plugins: &Plugins) -> Result<(), RouteError> {
+        let edges = edges_of(&self.info(plugins));
         if plugin.edges() == edges {
             return Ok(());
         }
-        Err(format!(
-            "function `{}`: Kapacitor was told when it started that it is {edges}, and plugin `{}` is {} now: restart Kapacitor",
-            self.name,
-            plugin.name,
-            plugin.edges()
-        ))
+        let (function, plugin, found) = (self.name.clone(), plugin.name.clone(), plugin.edges());
+        Err(RouteError::Edges { function, edges, plugin, found })
     }
 
-    /// A generic function has edges of its own, and a route may name a plugin with others than the function's.
-    fn check_edges(&self, plugin: &Plugin, plugins: &Plugins) -> Result<(), String> {
-        let info = self.info(plugins);
-        let edges = Edges { wants: info.wants(), provides: info.provides() };
-        if plugin.edges() == edges {
-            return Ok(());
+    fn unknown_plugin(&self, plugin: String, plugins: &Plugins) -> RouteError {
+        let (function, known) = (self.name.clone(), known(plugins));
+        if let Some(plain) = plugin.strip_suffix(".wasm") {
+            RouteError::FileName { function, plain: plain.to_owned() }
+        } else if plugin == function {
+            RouteError::NoPluginOfName { function, known }
+        } else {
+            RouteError::UnknownPlugin { function, plugin, known }
         }
-        Err(format!(
-            "function `{}` is {edges}, and plugin `{}` is {}: choose another plugin, or a function that wants {} and provides {}",
-            self.name,
-            plugin.name,
-            plugin.edges(),
-            edge_name(plugin.info.wants()),
-            edge_name(plugin.info.provides()),
-        ))
     }
 }
 
-fn unknown_plugin(name: &str, function: &str, plugins: &Plugins) -> String {
-    if let Some(plain) = name.strip_suffix(".wasm") {
-        return format!("function `{function}`: there is no plugin `{name}`: write `{plain}`, without .wasm");
-    }
-    if name == function {
-        return format!(
-            "function `{function}`: there is no plugin of its name: add plugin = \"NAME\" to [functions.{function}], or plugin-option and edges; there are: {}",
-            known(plugins)
-        );
-    }
-    format!(
-        "function `{function}`: there is no plugin `{name}`: put {name}.wasm into the plugins folder; there are: {}",
-        known(plugins)
-    )
+fn edges_of(info: &InfoResponse) -> Edges {
+    Edges { wants: info.wants(), provides: info.provides() }
 }
 
+/// The plugins that can be named, for a message.
 fn known(plugins: &Plugins) -> String {
     let names: Vec<&str> = plugins.iter().filter(|(_, p)| p.is_ok()).map(|(name, _)| name.as_str()).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-/// Whether `policy` can be kept with a plugin of these edges.
-///
-/// # Errors
-///
-/// What does not go together, and what to do.
-pub fn check_policy(policy: &Policy, plugin: &Plugin) -> Result<(), String> {
-    let name = |edge: EdgeType| edge_name(edge);
-    let (wants, provides) = (plugin.info.wants(), plugin.info.provides());
-    if policy.on_trap == OnTrap::PassThrough && wants != provides {
-        return Err(format!(
-            "on-trap = \"pass-through\" needs a plugin that provides what it wants, and `{}` wants {} and provides {}: choose another on-trap",
-            plugin.name,
-            name(wants),
-            name(provides)
-        ));
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::Path;
+
+    use super::*;
+    use crate::plugin::{AdmissionError, AdmissionErrorKind};
+    use crate::protocol::client::text;
+
+    const CONFIG: &str = r#"
+[functions.udf]
+plugin-option = "plugin"
+edges = "stream -> stream"
+
+[[functions.udf.route]]
+task = "night-*"
+plugin = "night"
+
+[functions.named]
+plugin = "mean"
+"#;
+
+    fn function(name: &str) -> Function {
+        let config = Config::from_text(CONFIG, Path::new("udf.toml")).unwrap();
+        let functions = Function::all(&config, ["plain".to_owned()].iter()).unwrap();
+        functions.into_iter().find(|function| function.name == name).unwrap()
     }
-    Ok(())
+
+    /// The error for a task of `function` with one option, where only the plugin `broken` is there, refused.
+    fn error(function_name: &str, task: &str, option: Option<(&str, &str)>) -> String {
+        let refusal = AdmissionError {
+            path: "broken.wasm".into(),
+            kind: AdmissionErrorKind::Read(io::ErrorKind::NotFound.into()),
+        };
+        let plugins = Plugins::from([("broken".to_owned(), Err(Arc::new(refusal)))]);
+        let request = InitRequest {
+            task_id: task.to_owned(),
+            options: option.map(|(name, value)| text(name, value)).into_iter().collect(),
+            ..InitRequest::default()
+        };
+        function(function_name).route(request, &plugins, None).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn route_of_the_task_wins_over_the_script() {
+        let request = |task: &str| InitRequest {
+            task_id: task.to_owned(),
+            options: vec![text("plugin", "mean")],
+            ..InitRequest::default()
+        };
+        assert_eq!(function("udf").chosen(&request("night-shift")), Some("night".to_owned()));
+        assert_eq!(function("udf").chosen(&request("day")), Some("mean".to_owned()));
+        assert_eq!(function("named").chosen(&request("day")), Some("mean".to_owned()));
+        assert_eq!(function("plain").chosen(&request("day")), Some("plain".to_owned()));
+    }
+
+    #[test]
+    fn errors_say_what_to_do() {
+        let no_plugin = error("udf", "t", None);
+        assert!(no_plugin.contains("no plugin named: add .plugin('NAME')"), "{no_plugin}");
+        let file = error("udf", "t", Some(("plugin", "mean.wasm")));
+        assert!(file.ends_with("write `mean`, without .wasm"), "{file}");
+        let unknown = error("udf", "t", Some(("plugin", "mean")));
+        assert!(unknown.contains("put mean.wasm into the plugins folder; there are: none"), "{unknown}");
+        let refused = error("udf", "t", Some(("plugin", "broken")));
+        assert!(refused.starts_with("function `udf`: plugin broken.wasm: can't be read"), "{refused}");
+        let own_name = error("plain", "t", None);
+        assert!(own_name.contains("add plugin = \"NAME\" to [functions.plain]"), "{own_name}");
+    }
+
+    #[test]
+    fn pattern_that_is_not_valid_is_refused() {
+        let config = CONFIG.replace("night-*", "night-[");
+        let config = Config::from_text(&config, Path::new("udf.toml")).unwrap();
+        let error = Function::all(&config, [].iter()).err().unwrap().to_string();
+        assert!(error.contains("task = \"night-[\" is not a valid pattern"), "{error}");
+    }
 }

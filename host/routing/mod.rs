@@ -3,9 +3,12 @@
 //! Uses `plugin`, `state` for the file of an announced Info, and `config`. It never starts a sandbox.
 
 mod announced;
+mod error;
 mod function;
 mod options;
+mod selector;
 
 pub use announced::AnnouncedInfo;
+pub use error::RouteError;
 pub use function::{Function, Routed};
 pub use options::type_name;

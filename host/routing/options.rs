@@ -4,6 +4,10 @@
 //! written: a lambda or a reference comes without a value, a pipeline loaded from JSON has `1.0` as
 //! an integer and `'5m'` as a duration.
 
+use std::fmt;
+
+use thiserror::Error;
+
 use crate::protocol::option_value::Value;
 use crate::protocol::{InfoResponse, Option as UdfOption, OptionValue, ValueType};
 use crate::units::Span;
@@ -19,71 +23,157 @@ pub fn type_name(ty: ValueType) -> &'static str {
     }
 }
 
+/// What is wrong with one option of a task.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum OptionError {
+    /// The plugin has no such option.
+    #[error("plugin `{plugin}` has no option `{option}`; it has: {known}")]
+    Unknown {
+        /// The plugin.
+        plugin: String,
+        /// The option.
+        option: String,
+        /// The options that the plugin has.
+        known: String,
+    },
+    /// The option has another number of values.
+    #[error("option `{option}`: expected {expected}, got {count} values")]
+    Count {
+        /// The option.
+        option: String,
+        /// The values that the plugin declares.
+        expected: String,
+        /// Number of values that the TICKscript gives.
+        count: usize,
+    },
+    /// A value has no value: Kapacitor does not evaluate it for a UDF.
+    #[error(
+        "option `{option}`: got an expression or a field reference, expected {expected}: use 'single quotes' for strings"
+    )]
+    Expression {
+        /// The option.
+        option: String,
+        /// The type that the plugin declares.
+        expected: &'static str,
+    },
+    /// A value has another type.
+    #[error("option `{option}`: expected {expected}, got {got}")]
+    Type {
+        /// The option.
+        option: String,
+        /// The type that the plugin declares.
+        expected: &'static str,
+        /// The type of the value.
+        got: &'static str,
+    },
+    /// A text is not a value of the option.
+    #[error("option `{option}`: expected {expected}, got '{text}'")]
+    Text {
+        /// The option.
+        option: String,
+        /// The values that the plugin declares.
+        expected: String,
+        /// The text.
+        text: String,
+    },
+}
+
+/// Everything that is wrong with the options of a task; shown in one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptionErrors(Vec<OptionError>);
+
+impl std::error::Error for OptionErrors {}
+
+impl fmt::Display for OptionErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            f.write_str(if index > 0 { "; " } else { "" })?;
+            error.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+/// The values of `results`, or all of their errors.
+fn all_of(
+    results: impl Iterator<Item = Result<UdfOption, OptionError>>,
+) -> Result<Vec<UdfOption>, OptionErrors> {
+    let (mut options, mut errors) = (Vec::new(), Vec::new());
+    for result in results {
+        match result {
+            Ok(option) => options.push(option),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() { Ok(options) } else { Err(OptionErrors(errors)) }
+}
+
 /// Makes `options` fit the types that a plugin declares.
 ///
 /// # Errors
 ///
-/// All that is wrong with them, in one line.
-pub fn fit(options: Vec<UdfOption>, info: &InfoResponse, plugin: &str) -> Result<Vec<UdfOption>, String> {
-    let mut problems = Vec::new();
-    let mut fitted = Vec::new();
-    for option in options {
-        match fit_one(option, info, plugin) {
-            Ok(option) => fitted.push(option),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    if problems.is_empty() { Ok(fitted) } else { Err(problems.join("; ")) }
+/// Everything that is wrong with them.
+pub fn fit(
+    options: Vec<UdfOption>,
+    info: &InfoResponse,
+    plugin: &str,
+) -> Result<Vec<UdfOption>, OptionErrors> {
+    all_of(options.into_iter().map(|option| fit_one(option, info, plugin)))
 }
 
-fn fit_one(option: UdfOption, info: &InfoResponse, plugin: &str) -> Result<UdfOption, String> {
-    let name = &option.name;
-    let types = declared(name, info, plugin)?;
-    if types.len() != option.values.len() {
-        return Err(format!(
-            "option `{name}`: expected {}, got {} values",
-            expected(&types),
-            option.values.len()
-        ));
-    }
-    let values = option.values.into_iter().zip(types).map(|(value, ty)| {
-        let got = type_name(value.r#type());
-        let value = value.value.ok_or_else(|| {
-            format!(
-                "option `{name}`: got an expression or a field reference, expected {}: use 'single quotes' for strings",
-                type_name(ty)
-            )
-        })?;
-        let value = coerce(value, ty)
-            .map_err(|()| format!("option `{name}`: expected {}, got {got}", type_name(ty)))?;
-        Ok(OptionValue { r#type: ty.into(), value: Some(value) })
-    });
-    let values = values.collect::<Result<_, String>>()?;
-    Ok(UdfOption { name: option.name, values })
-}
-
-/// The option `name` with its values as text, as `set('name', 'value')` gives it.
+/// Makes options from names and texts, as `.set('NAME', 'TEXT')` gives them.
 ///
 /// # Errors
 ///
-/// When the plugin has no such option or the text is no value of its type.
-pub fn from_text(name: &str, text: &str, info: &InfoResponse, plugin: &str) -> Result<UdfOption, String> {
+/// Everything that is wrong with them.
+pub fn from_texts(
+    settings: &[(String, String)],
+    info: &InfoResponse,
+    plugin: &str,
+) -> Result<Vec<UdfOption>, OptionErrors> {
+    all_of(settings.iter().map(|(name, text)| from_text(name, text, info, plugin)))
+}
+
+fn fit_one(option: UdfOption, info: &InfoResponse, plugin: &str) -> Result<UdfOption, OptionError> {
+    let UdfOption { name, values } = option;
+    let types = declared(&name, info, plugin)?;
+    if types.len() != values.len() {
+        let (expected, count) = (expected(&types), values.len());
+        return Err(OptionError::Count { option: name, expected, count });
+    }
+    let values = values.into_iter().zip(types).map(|(value, ty)| {
+        let (expected, got) = (type_name(ty), type_name(value.r#type()));
+        let Some(value) = value.value else {
+            return Err(OptionError::Expression { option: name.clone(), expected });
+        };
+        match coerce(value, ty) {
+            Some(value) => Ok(OptionValue { r#type: ty.into(), value: Some(value) }),
+            None => Err(OptionError::Type { option: name.clone(), expected, got }),
+        }
+    });
+    let values = values.collect::<Result<_, _>>()?;
+    Ok(UdfOption { name, values })
+}
+
+fn from_text(name: &str, text: &str, info: &InfoResponse, plugin: &str) -> Result<UdfOption, OptionError> {
     let types = declared(name, info, plugin)?;
+    let wrong =
+        |expected: String| OptionError::Text { option: name.to_owned(), expected, text: text.to_owned() };
     let texts: Vec<&str> = match types.len() {
         0 if matches!(text, "" | "TRUE" | "true") => Vec::new(),
         1 => vec![text],
         _ => text.split(',').map(str::trim).collect(),
     };
     if texts.len() != types.len() || (types.is_empty() && !matches!(text, "" | "TRUE" | "true")) {
-        return Err(format!("option `{name}`: expected {}, got '{text}'", expected(&types)));
+        return Err(wrong(expected(&types)));
     }
-    let values = texts.into_iter().zip(types).map(|(text, ty)| {
+    let values = texts.into_iter().zip(types).map(|(part, ty)| {
         let value = match ty {
-            ValueType::Bool => text.to_ascii_lowercase().parse().ok().map(Value::BoolValue),
-            ValueType::Int => text.parse().ok().map(Value::IntValue),
-            ValueType::Double => text.parse().ok().map(Value::DoubleValue),
-            ValueType::String => Some(Value::StringValue(text.to_owned())),
-            ValueType::Duration => text
+            ValueType::Bool => part.to_ascii_lowercase().parse().ok().map(Value::BoolValue),
+            ValueType::Int => part.parse().ok().map(Value::IntValue),
+            ValueType::Double => part.parse().ok().map(Value::DoubleValue),
+            ValueType::String => Some(Value::StringValue(part.to_owned())),
+            ValueType::Duration => part
                 .parse::<Span>()
                 .ok()
                 .and_then(|span| i64::try_from(span.0.as_nanos()).ok())
@@ -91,23 +181,26 @@ pub fn from_text(name: &str, text: &str, info: &InfoResponse, plugin: &str) -> R
         };
         match value {
             Some(value) => Ok(OptionValue { r#type: ty.into(), value: Some(value) }),
-            None => Err(format!("option `{name}`: expected {}, got '{text}'", type_name(ty))),
+            None => Err(OptionError::Text {
+                option: name.to_owned(),
+                expected: type_name(ty).to_owned(),
+                text: part.to_owned(),
+            }),
         }
     });
-    Ok(UdfOption { name: name.to_owned(), values: values.collect::<Result<_, String>>()? })
+    Ok(UdfOption { name: name.to_owned(), values: values.collect::<Result<_, _>>()? })
 }
 
-fn declared(name: &str, info: &InfoResponse, plugin: &str) -> Result<Vec<ValueType>, String> {
-    match info.options.get(name) {
-        Some(option) => Ok(option.value_types().collect()),
-        None => {
-            let known: Vec<&str> = info.options.keys().map(String::as_str).collect();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            Err(format!("plugin `{plugin}` has no option `{name}`; it has: {known}"))
-        }
+fn declared(name: &str, info: &InfoResponse, plugin: &str) -> Result<Vec<ValueType>, OptionError> {
+    if let Some(option) = info.options.get(name) {
+        return Ok(option.value_types().collect());
     }
+    let known: Vec<&str> = info.options.keys().map(String::as_str).collect();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    Err(OptionError::Unknown { plugin: plugin.to_owned(), option: name.to_owned(), known })
 }
 
+/// The values of an option, in words.
 fn expected(types: &[ValueType]) -> String {
     match types {
         [] => "no value".to_owned(),
@@ -119,16 +212,17 @@ fn expected(types: &[ValueType]) -> String {
     }
 }
 
-fn coerce(value: Value, ty: ValueType) -> Result<Value, ()> {
+/// The value as one of type `ty`, if it is one.
+fn coerce(value: Value, ty: ValueType) -> Option<Value> {
     match (value, ty) {
         (value @ Value::BoolValue(_), ValueType::Bool)
         | (value @ Value::IntValue(_), ValueType::Int)
         | (value @ Value::DoubleValue(_), ValueType::Double)
         | (value @ Value::StringValue(_), ValueType::String)
-        | (value @ Value::DurationValue(_), ValueType::Duration) => Ok(value),
-        (Value::IntValue(v), ValueType::Double) => Ok(Value::DoubleValue(v as f64)),
-        (Value::DurationValue(v), ValueType::String) => Ok(Value::StringValue(duration_literal(v))),
-        _ => Err(()),
+        | (value @ Value::DurationValue(_), ValueType::Duration) => Some(value),
+        (Value::IntValue(v), ValueType::Double) => Some(Value::DoubleValue(v as f64)),
+        (Value::DurationValue(v), ValueType::String) => Some(Value::StringValue(duration_literal(v))),
+        _ => None,
     }
 }
 
@@ -193,7 +287,7 @@ mod tests {
     #[test]
     fn errors_name_option_and_type() {
         let check = |options, expected: &str| {
-            assert_eq!(fit(options, &info(), "p").unwrap_err(), expected);
+            assert_eq!(fit(options, &info(), "p").unwrap_err().to_string(), expected);
         };
         check(
             one("scale", ValueType::String, Some(Value::StringValue("2".to_owned()))),
@@ -217,6 +311,7 @@ mod tests {
     fn text_becomes_the_declared_type() {
         let text = |name, text| {
             from_text(name, text, &info(), "p")
+                .map_err(|error| error.to_string())
                 .map(|option| option.values.into_iter().filter_map(|v| v.value).collect::<Vec<_>>())
         };
         assert_eq!(text("scale", "1.5"), Ok(vec![Value::DoubleValue(1.5)]));

@@ -1,15 +1,39 @@
-//! What all sandboxes of the process use together: `[host]`.
+//! The limits of all sandboxes of the process together: `[host]`.
 //!
-//! A task that does not fit is refused when it starts. One that runs is bounded by its own limits and
-//! goes on.
+//! A task that does not fit is refused when it starts. A task that runs is bounded by its own limits, and goes on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use thiserror::Error;
+
 use crate::config::HostLimits;
 use crate::units::Bytes;
 
-/// The sums, and their limits.
+/// Which limit of `[host]` keeps a sandbox from starting, and what to do.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum BudgetError {
+    /// There is not enough memory left.
+    #[error(
+        "starting this sandbox needs {needs} of memory, but all sandboxes already use {used} of host.memory = {limit}: raise it, or disable other tasks"
+    )]
+    Memory {
+        /// Memory that the sandbox starts with.
+        needs: Bytes,
+        /// Memory that all sandboxes use.
+        used: Bytes,
+        /// The limit.
+        limit: Bytes,
+    },
+    /// There are as many sandboxes as may be.
+    #[error("as many sandboxes run as host.sandboxes = {limit} allows: raise it, or disable other tasks")]
+    Sandboxes {
+        /// The limit.
+        limit: u64,
+    },
+}
+
+/// What all sandboxes use, and their limits.
 #[derive(Debug)]
 pub struct Budget {
     limits: HostLimits,
@@ -18,41 +42,35 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Nothing is used yet.
+    /// The budget of a process without sandboxes.
     pub fn new(limits: HostLimits) -> Arc<Self> {
         Arc::new(Self { limits, sandboxes: AtomicU64::new(0), memory: AtomicU64::new(0) })
     }
 
-    /// A place for a sandbox that begins with `needs` of memory.
+    /// The right to have a sandbox that starts with `needs` of memory.
     ///
     /// # Errors
     ///
     /// Which limit is reached, and what to do.
-    pub fn permit(self: &Arc<Self>, needs: Bytes) -> Result<SandboxPermit, String> {
+    pub fn permit(self: &Arc<Self>, needs: Bytes) -> Result<SandboxPermit, BudgetError> {
         let used = Bytes(self.memory.load(Relaxed));
         if used.0.saturating_add(needs.0) > self.limits.memory.0 {
-            return Err(format!(
-                "all sandboxes together have {used} of memory, and this one needs {needs} more than host.memory = {} leaves: raise it, or disable other tasks",
-                self.limits.memory
-            ));
+            return Err(BudgetError::Memory { needs, used, limit: self.limits.memory });
         }
         let permit = SandboxPermit(Arc::clone(self));
         if self.sandboxes.fetch_add(1, Relaxed) >= self.limits.sandboxes {
-            return Err(format!(
-                "as many sandboxes run as host.sandboxes = {} allows: raise it, or disable other tasks",
-                self.limits.sandboxes
-            ));
+            return Err(BudgetError::Sandboxes { limit: self.limits.sandboxes });
         }
         Ok(permit)
     }
 
-    /// An account of memory, empty.
+    /// An empty reservation of memory.
     pub fn reservation(self: &Arc<Self>) -> MemoryReservation {
         MemoryReservation { budget: Arc::clone(self), bytes: 0 }
     }
 }
 
-/// One running sandbox, until it is dropped.
+/// The right to have one sandbox, until it is dropped.
 #[derive(Debug)]
 pub struct SandboxPermit(Arc<Budget>);
 
@@ -62,7 +80,7 @@ impl Drop for SandboxPermit {
     }
 }
 
-/// Memory that one sandbox has, until it is dropped.
+/// Memory that is counted for one sandbox, until it is dropped.
 #[derive(Debug)]
 pub struct MemoryReservation {
     budget: Arc<Budget>,
@@ -70,12 +88,12 @@ pub struct MemoryReservation {
 }
 
 impl MemoryReservation {
-    /// Bytes in it.
+    /// Reserved bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// It holds `bytes` now.
+    /// Changes the reservation to `bytes`.
     pub fn set(&mut self, bytes: u64) {
         self.budget.memory.fetch_add(bytes, Relaxed);
         self.budget.memory.fetch_sub(self.bytes, Relaxed);
@@ -94,18 +112,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_given_back_can_be_used_again() {
+    fn returned_memory_and_permits_can_be_used_again() {
         let limits = HostLimits { sandboxes: 2, memory: Bytes(100), ..HostLimits::default() };
         let budget = Budget::new(limits);
         let mut reservation = budget.reservation();
         reservation.set(90);
         reservation.set(60);
         let (one, two) = (budget.permit(Bytes(40)).unwrap(), budget.permit(Bytes(1)).unwrap());
-        let full = budget.permit(Bytes(1)).unwrap_err();
+        let full = budget.permit(Bytes(1)).unwrap_err().to_string();
         assert!(full.contains("host.sandboxes = 2"), "{full}");
         drop(one);
-        let full = budget.permit(Bytes(41)).unwrap_err();
-        assert!(full.contains("have 60B") && full.contains("host.memory = 100B"), "{full}");
+        let full = budget.permit(Bytes(41)).unwrap_err().to_string();
+        assert!(full.contains("use 60B of host.memory = 100B"), "{full}");
         drop(reservation);
         let three = budget.permit(Bytes(41)).unwrap();
         assert!(budget.permit(Bytes(0)).is_err());

@@ -17,7 +17,7 @@ mod imports;
 mod instance;
 mod memory_image;
 
-pub use budget::{Budget, MemoryReservation, SandboxPermit};
+pub use budget::{Budget, BudgetError, MemoryReservation, SandboxPermit};
 pub use context::SandboxContext;
 pub use deadline::CallClock;
 pub use determinism::{Determinism, DeterminismState};

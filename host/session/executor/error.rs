@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::routing::RouteError;
+use crate::sandbox::BudgetError;
 use crate::task::{StartError, TaskError};
 use crate::udf_node::UdfNode;
 
@@ -18,11 +20,11 @@ pub enum WorkError {
     #[error("restore before init")]
     RestoreBeforeInit,
     /// The fault of the TICKscript or of `udf.toml`: they name no plugin that can run the task.
-    #[error("{0}")]
-    Route(String),
+    #[error(transparent)]
+    Route(#[from] RouteError),
     /// A limit of the host is reached.
-    #[error("{0}")]
-    Budget(String),
+    #[error(transparent)]
+    Budget(#[from] BudgetError),
     /// The task can't be started.
     #[error(transparent)]
     Start(#[from] StartError),

@@ -186,7 +186,7 @@ impl Executor {
         let generation = shared.library().generation();
         let routed = self.source.route(request.clone())?;
         self.labels = Arc::new(Labels { plugin: routed.plugin.name.clone(), ..Labels::clone(&self.labels) });
-        let permit = shared.budget().permit(routed.plugin.min_memory).map_err(WorkError::Budget)?;
+        let permit = shared.budget().permit(routed.plugin.min_memory)?;
         let task = Task::start(self.source.spec(&self.labels, routed, Some(permit))).await?;
         let (blocking, alive) = (shared.compute().clone(), shared.stopping());
         let checkpointer =

@@ -31,8 +31,7 @@ impl TaskSource {
     /// [`WorkError::Route`].
     pub fn route(&self, request: InitRequest) -> Result<Routed, WorkError> {
         let announced = self.shared.announced().get(&self.function.name);
-        let routed = self.function.route(request, &self.shared.plugins(), announced.as_ref());
-        routed.map_err(WorkError::Route)
+        Ok(self.function.route(request, &self.shared.plugins(), announced.as_ref())?)
     }
 
     /// All that the task of `routed` is started with.
