@@ -40,7 +40,7 @@ const ATTACKS: &[(&str, Attack)] = &[
     ("trap_in_info", Load("udf_info: trap: wasm `unreachable` instruction executed")),
     ("trap_in_start", Load("start: trap: wasm `unreachable` instruction executed")),
     ("memory_hog_at_start", Load("needs 256MiB of memory to start, more than limits.memory = 8MiB")),
-    ("unknown_import", Load("imports `env.system`, which the host does not give")),
+    ("unknown_import", Load("imports `env.system`, which the host does not provide")),
     ("socket_import", Load("imports `wasi_snapshot_preview1.sock_accept`")),
     ("imported_memory", Load("imports `env.memory`")),
     ("wrong_abi", Load("is made for guest interface 7, and this host speaks 1")),

@@ -22,7 +22,7 @@ use crate::plugin::compile::{Compiled, Compiler};
 use crate::protocol::InfoResponse;
 use crate::sandbox::Engine;
 use crate::sandbox::MemoryImage;
-use crate::sandbox::{CallError, Guest, Sandbox, SandboxContext};
+use crate::sandbox::{CallError, Guest, NotCapturable, Sandbox, SandboxContext};
 use crate::state::PluginIdentity;
 use crate::units::Bytes;
 
@@ -39,7 +39,7 @@ pub struct Plugin {
     /// Version of that format, zero if it does not say one.
     pub state_version: u32,
     /// Its memory when freshly instantiated, or why its state can't be captured.
-    pub memory_image: Result<MemoryImage, String>,
+    pub memory_image: Result<MemoryImage, NotCapturable>,
     /// Whether it asks for the time.
     pub reads_clock: bool,
     /// Memory that an instance begins with.

@@ -41,11 +41,11 @@ pub enum AdmissionErrorKind {
     #[error("is not a valid module: {0}; build it again, without WebAssembly proposals beyond 2.0")]
     Invalid(String),
     #[error(
-        "imports `{0}`, which the host does not give: a plugin gets kapacitor.log and WASI preview 1 without sockets"
+        "imports `{0}`, which the host does not provide: a plugin gets kapacitor.log and WASI preview 1 without sockets"
     )]
     Import(String),
     #[error(
-        "has no export kapacitor_udf_abi_1, so it is no plugin of this host: a Rust plugin needs `register!`"
+        "has no export kapacitor_udf_abi_1, so it is not a kapacitor-wasm plugin: a Rust plugin needs `register!`"
     )]
     NoMarker,
     #[error(

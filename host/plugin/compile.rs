@@ -19,18 +19,18 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use wasmtime::Module;
 
-use super::code_folder::make_private_folder;
+use super::code_folder::make_private;
 use crate::config::HostLimits;
 use crate::digest::hex;
 use crate::plugin::admission_error::{AdmissionErrorKind, invalid, one_line};
-use crate::sandbox::Engine;
+use crate::sandbox::{Engine, NotCapturable};
 use crate::units::{Bytes, Span};
 
 /// A module in machine code.
 pub(crate) struct Compiled {
     pub module: Module,
     /// Whether a snapshot can hold its state, or why not.
-    pub captured: Result<(), String>,
+    pub captured: Result<(), NotCapturable>,
 }
 
 /// How plugins are compiled.
@@ -82,10 +82,8 @@ impl Compiler {
             Ok(Ok(compiled)) => {
                 if compiled.is_ok() && !known && self.program.is_some() {
                     // Without it the next start takes a little longer.
-                    let _ = marker
-                        .parent()
-                        .map_or(Ok(()), make_private_folder)
-                        .and_then(|()| fs::write(&marker, ""));
+                    let _ =
+                        marker.parent().map_or(Ok(()), make_private).and_then(|()| fs::write(&marker, ""));
                 }
                 compiled
             }
@@ -189,7 +187,7 @@ fn compile_known(engine: &Engine, bytes: &[u8]) -> Result<Compiled, AdmissionErr
     // it is, without snapshots.
     let (instrumented, captured) = match wasmtime_wizer::Wizer::new().instrument(bytes) {
         Ok((_, instrumented)) => (instrumented, Ok(())),
-        Err(e) => (Vec::new(), Err(one_line(&e))),
+        Err(e) => (Vec::new(), Err(NotCapturable(one_line(&e)))),
     };
     let code = if captured.is_ok() { &instrumented } else { bytes };
     let module = Module::new(&engine.wasmtime, code).map_err(invalid)?;
@@ -199,4 +197,35 @@ fn compile_known(engine: &Engine, bytes: &[u8]) -> Result<Compiled, AdmissionErr
 /// Compiles `bytes` into the engine's folder; true if they are a module.
 pub fn compile_into_folder(engine: &Engine, bytes: &[u8]) -> bool {
     compile(engine, bytes).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn header_tells_modules_components_and_other_files_apart() {
+        let check = |bytes: &[u8]| check_header(bytes).map_err(|kind| kind.to_string());
+        assert_eq!(check(b"\0asm\x01\0\0\0rest"), Ok(()));
+        assert!(check(b"\0asm\x0d\0\x01\0").unwrap_err().contains("component"));
+        assert!(check(b"#!/bin/sh").unwrap_err().contains("does not begin with"));
+        assert!(check(b"").is_err());
+    }
+
+    #[test]
+    fn end_of_the_compiling_process_says_which_limit_was_reached() {
+        let limits = HostLimits::default();
+        let compiler = Compiler { program: None, limits, stack: Bytes::kib(512), folder: PathBuf::new() };
+        let outcome = |raw| compiler.outcome_of(ExitStatus::from_raw(raw)).map_err(|kind| kind.to_string());
+        // Wait statuses: the exit code in the second byte, or the signal in the first.
+        assert_eq!((outcome(0), outcome(1 << 8)), (Ok(()), Ok(())));
+        assert!(outcome(101 << 8).unwrap_err().contains("the compiler failed on it"));
+        for signal in [Signal::ABORT, Signal::SEGV] {
+            assert!(outcome(signal.as_raw()).unwrap_err().contains("host.compile-memory"));
+        }
+        for signal in [Signal::XCPU, Signal::KILL] {
+            assert!(outcome(signal.as_raw()).unwrap_err().contains("host.compile-deadline"));
+        }
+        assert!(outcome(3 << 8).unwrap_err().contains("ended with"));
+    }
 }

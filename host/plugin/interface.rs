@@ -174,3 +174,78 @@ pub(super) fn check_info(bytes: &[u8]) -> Result<InfoResponse, AdmissionErrorKin
     }
     Ok(info)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::OptionInfo;
+
+    /// The exports of a plugin that does nothing.
+    const EXPORTS: [&str; 7] = [
+        r#"(memory (export "memory") 2)"#,
+        r#"(func (export "kapacitor_udf_abi_1"))"#,
+        r#"(func (export "udf_info") (result i64) i64.const 0)"#,
+        r#"(func (export "udf_input") (param i32) (result i32) i32.const 0)"#,
+        r#"(func (export "udf_init") (param i32 i32) (result i64) i64.const 0)"#,
+        r#"(func (export "udf_process") (param i32 i32) (result i64) i64.const 0)"#,
+        r#"(func (export "udf_finish") (result i64) i64.const 0)"#,
+    ];
+
+    fn check(parts: &[&str]) -> Result<Bytes, String> {
+        let wasm = wat::parse_str(format!("(module {})", parts.join("\n"))).unwrap();
+        let module = Module::new(&wasmtime::Engine::default(), wasm).unwrap();
+        check_interface(&module).map_err(|kind| kind.to_string())
+    }
+
+    #[test]
+    fn plugin_with_all_exports_is_admitted_with_its_memory() {
+        assert_eq!(check(&EXPORTS), Ok(Bytes::kib(128)));
+    }
+
+    #[test]
+    fn each_missing_export_is_named() {
+        for (index, name) in
+            [(0, "memory"), (2, "udf_info"), (3, "udf_input"), (4, "udf_init"), (5, "udf_process")]
+        {
+            let mut exports = EXPORTS.to_vec();
+            exports.remove(index);
+            let error = check(&exports).unwrap_err();
+            assert!(error.contains(&format!("has no export `{name}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn other_interfaces_and_imports_are_refused() {
+        let mut exports = EXPORTS.to_vec();
+        exports.remove(1);
+        assert!(check(&exports).unwrap_err().contains("is not a kapacitor-wasm plugin"));
+        exports.push(r#"(func (export "kapacitor_udf_abi_2"))"#);
+        assert!(check(&exports).unwrap_err().contains("is made for guest interface 2"));
+        let import = r#"(import "env" "exec" (func))"#;
+        let error = check(&[&[import], &EXPORTS[..]].concat()).unwrap_err();
+        assert!(error.contains("imports `env.exec`"), "{error}");
+        let snapshot = r#"(func (export "udf_snapshot") (result i64) i64.const 0)"#;
+        let error = check(&[&EXPORTS[..], &[snapshot]].concat()).unwrap_err();
+        assert!(error.contains("exports only one of udf_snapshot and udf_restore"), "{error}");
+    }
+
+    #[test]
+    fn info_is_checked_before_kapacitor_gets_it() {
+        let check = |info: &InfoResponse| check_info(&info.encode_to_vec()).map_err(|kind| kind.to_string());
+        let option = |name: &str, ty: i32| {
+            let options = [(name.to_owned(), OptionInfo { value_types: vec![ty] })].into();
+            InfoResponse { options, ..InfoResponse::default() }
+        };
+        assert!(check(&option("field", 3)).is_ok());
+        let error = check(&option("my field", 3)).unwrap_err();
+        assert!(error.contains("a TICKscript can't call option `my field`"), "{error}");
+        let error = check(&option("field", 9)).unwrap_err();
+        assert!(error.contains("option `field` has a value of unknown type 9"), "{error}");
+        let error = check(&InfoResponse { wants: 2, ..InfoResponse::default() }).unwrap_err();
+        assert!(error.contains("2 is no edge type"), "{error}");
+        let many = (0..=MAX_OPTIONS).map(|i| (format!("o{i}"), OptionInfo::default())).collect();
+        let error = check(&InfoResponse { options: many, ..InfoResponse::default() }).unwrap_err();
+        assert!(error.contains("more than 256 options"), "{error}");
+        assert!(check_info(&[0xff]).unwrap_err().to_string().contains("does not return an InfoResponse"));
+    }
+}

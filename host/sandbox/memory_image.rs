@@ -3,6 +3,7 @@
 //! Between two calls a guest's stack is empty, so its linear memory and its mutable globals are its state. A
 //! captured state consists of the pages that differ from the memory of a fresh instance.
 
+use thiserror::Error;
 use wasmtime::{ExternType, Module, Mutability, V128, Val};
 
 use crate::sandbox::instance::{InputBuffer, Sandbox};
@@ -35,6 +36,11 @@ impl MemoryDelta {
         self.pages.len() + 8 * self.globals.len()
     }
 }
+
+/// Why the state of a plugin's guests can't be captured: its module keeps state that no export shows.
+#[derive(Clone, Debug, Error)]
+#[error("{0}")]
+pub struct NotCapturable(pub String);
 
 /// The state of a fresh instance, to which snapshots are differences.
 #[derive(Debug)]

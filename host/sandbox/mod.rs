@@ -26,4 +26,4 @@ pub use error::{CallError, CallErrorKind};
 pub(crate) use guest::Guest;
 pub use guest_log::GuestLog;
 pub use instance::Sandbox;
-pub use memory_image::{MemoryDelta, MemoryImage};
+pub use memory_image::{MemoryDelta, MemoryImage, NotCapturable};

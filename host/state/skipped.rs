@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use super::files::write_whole;
 
@@ -49,6 +50,16 @@ pub struct Record {
     pub frame: String,
 }
 
+/// A file that is not a record.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("{}: {reason}", .path.display())]
+pub struct RecordError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
 impl SkippedRecords {
     /// The records in `state_dir`.
     pub fn new(state_dir: &Path) -> Self {
@@ -67,12 +78,12 @@ impl SkippedRecords {
         write_whole(&self.folder, &name(oldest), text.as_bytes())
     }
 
-    /// All records, oldest first, and what can't be read.
+    /// All records, oldest first, and the errors of files that can't be read.
     ///
     /// # Errors
     ///
     /// When the folder can't be read; it need not be there.
-    pub fn read(&self) -> io::Result<Vec<Result<Record, String>>> {
+    pub fn read(&self) -> io::Result<Vec<Result<Record, RecordError>>> {
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -84,7 +95,7 @@ impl SkippedRecords {
             if path.extension().is_some_and(|extension| extension == "toml") {
                 let text = fs::read_to_string(&path).map_err(|e| e.to_string());
                 let record = text.and_then(|text| toml::from_str(&text).map_err(|e| e.to_string()));
-                records.push(record.map_err(|e| format!("{}: {}", path.display(), e.trim_end())));
+                records.push(record.map_err(|e| RecordError { path, reason: e.trim_end().to_owned() }));
             }
         }
         records.sort_by_key(|record: &Result<Record, _>| record.as_ref().ok().map(|r| r.time.clone()));

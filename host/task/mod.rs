@@ -42,7 +42,7 @@ use supervisor::Supervisor;
 use crate::sandbox::SandboxPermit;
 
 pub use counts::Counts;
-pub use error::{StartError, TaskError};
+pub use error::{Failure, StartError, TaskError};
 pub use reply::Reply;
 pub use running::TaskSpec;
 pub use snapshots::Taken;

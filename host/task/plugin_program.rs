@@ -102,13 +102,13 @@ impl Program for PluginProgram {
     fn save(&self, guest: &mut Sandbox, provenance: &Provenance<'_>) -> Result<Vec<u8>, SnapshotError> {
         match &self.plugin.memory_image {
             Ok(image) => image.save(guest, provenance),
-            Err(reason) => Err(SnapshotError::NotCapturable(reason.clone())),
+            Err(reason) => Err(SnapshotError::NotCapturable(reason.to_string())),
         }
     }
 
     async fn load(&self, context: &SandboxContext, snapshot: &Snapshot) -> Result<Sandbox, SnapshotError> {
         let image = self.plugin.memory_image.as_ref();
-        let image = image.map_err(|reason| SnapshotError::NotCapturable(reason.clone()))?;
+        let image = image.map_err(|reason| SnapshotError::NotCapturable(reason.to_string()))?;
         let started = self.plugin.start(context).await;
         let mut sandbox = started.map_err(|e| SnapshotError::Refused(e.to_string()))?;
         image.load(&mut sandbox, snapshot, context.limits.memory).await?;

@@ -6,14 +6,33 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
+use thiserror::Error;
+
 use super::Executor;
 use super::error::WorkError;
 use crate::config::OnUpdate;
 use crate::logging::log_for;
 use crate::plugin::Plugin;
 use crate::protocol::Run;
-use crate::state::Snapshot;
-use crate::task::{Reply, Taken, Task};
+use crate::state::{Snapshot, SnapshotError};
+use crate::task::{Failure, Reply, Taken, Task};
+
+/// Why a new version does not take over; the old one goes on.
+#[derive(Debug, Error)]
+enum UpgradeError {
+    /// The operator has changed the choice of the plugin.
+    #[error("the task's function chooses another plugin now")]
+    OtherPlugin,
+    /// The new version can't be started for this task.
+    #[error(transparent)]
+    Start(#[from] WorkError),
+    /// The new version can't go on with the state of the old one.
+    #[error(transparent)]
+    State(#[from] SnapshotError),
+    /// The new version fails at the first points.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
 
 impl Executor {
     /// Lets the new version of the plugin take over with `run`, if there is one and the policy wants it. True
@@ -80,26 +99,26 @@ impl Executor {
     ///
     /// # Errors
     ///
-    /// Why the new version can't take over, in words.
+    /// Why the new version can't take over.
     async fn try_version(
         &mut self,
         new: &Plugin,
         state: Option<Snapshot>,
         run: &Run,
         reply: &mut Reply,
-    ) -> Result<(Task, usize), String> {
-        let Some(active) = &self.active else { return Err(WorkError::DataBeforeInit.to_string()) };
-        let routed = self.source.route(active.request.clone()).map_err(|e| e.to_string())?;
+    ) -> Result<(Task, usize), UpgradeError> {
+        let Some(active) = &self.active else { return Err(WorkError::DataBeforeInit.into()) };
+        let routed = self.source.route(active.request.clone())?;
         if routed.plugin.sha256 != new.sha256 {
-            return Err("the task's function chooses another plugin now".to_owned());
+            return Err(UpgradeError::OtherPlugin);
         }
         let spec = self.source.spec(&self.labels, routed, None);
-        let mut next = Task::start(spec).await.map_err(|e| e.to_string())?;
+        let mut next = Task::start(spec).await.map_err(WorkError::from)?;
         if let Some(state) = state {
-            next.check_fit(&state, true).map_err(|e| e.to_string())?;
-            next.restore(&state).await.map_err(|e| e.to_string())?;
+            next.check_fit(&state, true)?;
+            next.restore(&state).await?;
         }
-        let done = next.try_first(run, reply).await.map_err(|e| e.to_string())?;
+        let done = next.try_first(run, reply).await?;
         Ok((next, done))
     }
 
