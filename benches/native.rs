@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail};
 use kapacitor_guest::runtime::{Calls, Registered};
 use kapacitor_wasm::internals::Bytes;
 use kapacitor_wasm::internals::OnFull;
-use kapacitor_wasm::internals::{Inbox, InboxItem, InboxLimits};
-use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage, put_response};
+use kapacitor_wasm::internals::{Control, Inbox, InboxItem, InboxLimits};
+use kapacitor_wasm::protocol::{ResponseMessage, put_response};
 use prost::Message;
 
 #[path = "../plugins/mirror/src/lib.rs"]
@@ -70,8 +70,8 @@ fn run(mut stream: UnixStream, mut calls: Box<dyn Calls>) -> Result<()> {
                     calls.process(length);
                     stream.write_all(calls.result())?;
                 }
-                InboxItem::Request(request) => {
-                    let RequestMessage::Init(request) = *request else { bail!("only init is answered") };
+                InboxItem::Control(request) => {
+                    let Control::Init(request) = *request else { bail!("only init is answered") };
                     let request = request.encode_to_vec();
                     calls.input(request.len())[..request.len()].copy_from_slice(&request);
                     calls.init(request.len());

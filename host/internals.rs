@@ -13,6 +13,7 @@ pub use crate::guard::{Guard, Verdict, Violation};
 pub use crate::kapacitor_db::{Database, snapshots};
 pub use crate::logging::Labels;
 pub use crate::plugin::{ABI, AdmissionErrorKind, Compiler, Plugin, Plugins};
+pub use crate::protocol::frame::Control;
 pub use crate::protocol::wire;
 pub use crate::routing::Function;
 pub use crate::sandbox::{Engine, Sandbox, SandboxContext};

@@ -12,8 +12,8 @@ use std::alloc::System;
 use cap::Cap;
 use kapacitor_wasm::internals::Bytes;
 use kapacitor_wasm::internals::OnFull;
-use kapacitor_wasm::internals::{Inbox, InboxItem, InboxLimits};
-use kapacitor_wasm::protocol::{Request, RequestMessage};
+use kapacitor_wasm::internals::{Control, Inbox, InboxItem, InboxLimits};
+use kapacitor_wasm::protocol::{InfoRequest, Request, RequestMessage, SnapshotRequest};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use prost::Message;
 
@@ -81,7 +81,12 @@ impl Found {
                 self.points += run.points;
                 self.data(&run.frames);
             }
-            Some(InboxItem::Request(request)) => self.out.push(Out::request(*request)),
+            Some(InboxItem::Control(request)) => self.out.push(Out::request(match *request {
+                Control::Info => RequestMessage::Info(InfoRequest {}),
+                Control::Init(request) => RequestMessage::Init(request),
+                Control::Snapshot => RequestMessage::Snapshot(SnapshotRequest {}),
+                Control::Restore(request) => RequestMessage::Restore(request),
+            })),
             None => return false,
         }
         true

@@ -7,9 +7,9 @@ use prost::Message;
 use thiserror::Error;
 
 use super::field;
+use super::messages::{InitRequest, Request, RequestMessage, RestoreRequest};
 use crate::protocol::wire;
 use crate::protocol::wire::{Fields, WireError};
-use crate::protocol::{Request, RequestMessage};
 use crate::units::Bytes;
 
 /// Where the first frame of some bytes lies.
@@ -67,17 +67,32 @@ pub enum Kind {
     Point,
     /// A batch ends.
     End,
-    /// A request that the host itself answers, or gives to the sandbox by itself.
-    Management(Box<RequestMessage>),
-    /// Nothing, or something that a later Kapacitor may know.
+    /// A keepalive, which Kapacitor sent at this time, in nanoseconds by its clock.
+    Keepalive(i64),
+    /// A request that has to keep its place between the data.
+    Control(Box<Control>),
+    /// Nothing, or a message that a later Kapacitor may know.
     Unknown,
 }
 
-/// Tells what `message` is. Only management messages are decoded.
+/// A request that is neither data nor a keepalive.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Control {
+    /// What are the edges and options of the function?
+    Info,
+    /// A task starts.
+    Init(InitRequest),
+    /// Kapacitor asks for the state of the task.
+    Snapshot,
+    /// Kapacitor gives the task a state back.
+    Restore(RestoreRequest),
+}
+
+/// Tells what `message` is. Data is not decoded.
 ///
 /// # Errors
 ///
-/// When it is no request.
+/// When it is not a request.
 #[inline]
 pub fn kind(message: &[u8]) -> Result<Kind, FrameError> {
     // The tags of fields 16 to 18, which Kapacitor writes as the only field of a Request.
@@ -91,12 +106,17 @@ pub fn kind(message: &[u8]) -> Result<Kind, FrameError> {
 
 fn decoded_kind(message: &[u8]) -> Result<Kind, FrameError> {
     let request = Request::decode(message).map_err(|e| FrameError::Message(e.to_string()))?;
+    let control = |control| Kind::Control(Box::new(control));
     Ok(match request.message {
         None => Kind::Unknown,
         Some(RequestMessage::Begin(_)) => Kind::Begin,
         Some(RequestMessage::Point(_)) => Kind::Point,
         Some(RequestMessage::End(_)) => Kind::End,
-        Some(message) => Kind::Management(Box::new(message)),
+        Some(RequestMessage::Keepalive(request)) => Kind::Keepalive(request.time),
+        Some(RequestMessage::Info(_)) => control(Control::Info),
+        Some(RequestMessage::Init(request)) => control(Control::Init(request)),
+        Some(RequestMessage::Snapshot(_)) => control(Control::Snapshot),
+        Some(RequestMessage::Restore(request)) => control(Control::Restore(request)),
     })
 }
 

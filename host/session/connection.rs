@@ -22,7 +22,8 @@ use super::offload::{FinishedWork, Worker};
 use super::outbox::{Outbox, Writer};
 use super::timer::Timer;
 use crate::logging::{Labels, log_for};
-use crate::protocol::{KeepaliveResponse, RequestMessage, ResponseMessage};
+use crate::protocol::frame::Control;
+use crate::protocol::{KeepaliveResponse, ResponseMessage};
 use crate::routing::Function;
 use crate::sandbox::CallClock;
 use crate::shared::Shared;
@@ -276,8 +277,8 @@ impl Session {
     fn start(&mut self, work: Work) {
         // Saving and loading memory takes long without ever computing in the guest.
         let long = match &work {
-            Work::Item(InboxItem::Request(request)) => {
-                matches!(**request, RequestMessage::Snapshot(_) | RequestMessage::Restore(_))
+            Work::Item(InboxItem::Control(request)) => {
+                matches!(**request, Control::Snapshot | Control::Restore(_))
             }
             Work::Item(InboxItem::Run(_)) => false,
             Work::Finish | Work::Checkpoint | Work::Leave => self.dirty,

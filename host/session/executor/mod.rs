@@ -18,9 +18,10 @@ use self::task_source::TaskSource;
 use super::inbox::InboxItem;
 use crate::config::CheckpointPolicy;
 use crate::logging::{Labels, cut, log_for, visible};
+use crate::protocol::frame::Control;
 use crate::protocol::{
-    InitRequest, InitResponse, RequestMessage, ResponseMessage, RestoreResponse, Run, SnapshotResponse,
-    put_error, put_response,
+    InitRequest, InitResponse, ResponseMessage, RestoreResponse, Run, SnapshotResponse, put_error,
+    put_response,
 };
 use crate::routing::Function;
 use crate::sandbox::CallClock;
@@ -98,7 +99,7 @@ impl Executor {
     pub async fn run(&mut self, work: Work, reply: &mut Reply) -> Outcome {
         let result = match work {
             Work::Item(InboxItem::Run(run)) => self.process(run, reply).await,
-            Work::Item(InboxItem::Request(request)) => self.answer(*request, reply).await,
+            Work::Item(InboxItem::Control(request)) => self.answer(*request, reply).await,
             Work::Finish => self.finish(reply).await,
             Work::Checkpoint => self.checkpoint().await.map(|()| Outcome::Continue),
             Work::Leave => self.leave().await.map(|()| Outcome::Close),
@@ -118,9 +119,9 @@ impl Executor {
         self.active.as_ref().map_or(&[], |active| active.task.output(reply))
     }
 
-    async fn answer(&mut self, request: RequestMessage, reply: &mut Reply) -> Result<Outcome, WorkError> {
+    async fn answer(&mut self, request: Control, reply: &mut Reply) -> Result<Outcome, WorkError> {
         match request {
-            RequestMessage::Info(_) => {
+            Control::Info => {
                 let TaskSource { shared, function, .. } = &self.source;
                 let names: Vec<_> = function.named_plugins().collect();
                 shared.library().wait_until_loaded(&names).await;
@@ -128,17 +129,12 @@ impl Executor {
                 shared.announced().announce(&function.name, &info, shared.compute());
                 put_response(ResponseMessage::Info(info), reply.buffer());
             }
-            RequestMessage::Init(request) => return Ok(self.init(request, reply).await),
-            RequestMessage::Snapshot(_) => {
+            Control::Init(request) => return Ok(self.init(request, reply).await),
+            Control::Snapshot => {
                 let snapshot = self.snapshot().await?;
                 put_response(ResponseMessage::Snapshot(SnapshotResponse { snapshot }), reply.buffer());
             }
-            RequestMessage::Restore(request) => return Ok(self.restore(&request.snapshot, reply).await),
-            // The inbox answers keepalives and collects data.
-            RequestMessage::Keepalive(_)
-            | RequestMessage::Begin(_)
-            | RequestMessage::Point(_)
-            | RequestMessage::End(_) => {}
+            Control::Restore(request) => return Ok(self.restore(&request.snapshot, reply).await),
         }
         Ok(Outcome::Continue)
     }

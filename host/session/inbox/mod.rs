@@ -14,8 +14,8 @@ use bytes::BytesMut;
 
 use self::read_sizer::ReadSizer;
 use crate::config::OnFull;
-use crate::protocol::frame::{self, FrameError, Kind};
-use crate::protocol::{BatchCursor, RequestMessage, Run};
+use crate::protocol::frame::{self, Control, FrameError, Kind};
+use crate::protocol::{BatchCursor, Run};
 use crate::units;
 
 /// Bytes that an entry counts for beside its frames.
@@ -34,7 +34,7 @@ pub enum InboxItem {
     /// Frames for the sandbox.
     Run(Run),
     /// A request, in its place between the runs.
-    Request(Box<RequestMessage>),
+    Control(Box<Control>),
 }
 
 /// How much of a session's input may wait, and what happens to more.
@@ -65,8 +65,8 @@ pub struct Inbox {
     cursor: BatchCursor,
     /// Number of points that were dropped.
     dropped: u64,
-    /// Snapshot requests that came inside the open batch and wait for its end.
-    held: Vec<RequestMessage>,
+    /// Number of snapshot requests that came inside the open batch and wait for its end.
+    held: usize,
 }
 
 enum Entry {
@@ -77,9 +77,9 @@ enum Entry {
         /// The run, which gets its frames when it is taken.
         run: Run,
     },
-    Request {
+    Control {
         length: usize,
-        message: Box<RequestMessage>,
+        request: Box<Control>,
     },
 }
 
@@ -96,7 +96,7 @@ impl Inbox {
             request_bytes: 0,
             cursor: BatchCursor::default(),
             dropped: 0,
-            held: Vec::new(),
+            held: 0,
         }
     }
 
@@ -187,7 +187,7 @@ impl Inbox {
                 self.sorted += frame.end;
             }
             read += frame.end;
-            if !self.cursor.is_inside() && !self.held.is_empty() {
+            if !self.cursor.is_inside() && self.held > 0 {
                 self.release_held();
             }
         };
@@ -208,11 +208,15 @@ impl Inbox {
     #[inline]
     fn place(&mut self, kind: Kind, length: usize, keepalive: &mut impl FnMut(i64)) -> bool {
         match kind {
-            Kind::Management(message) => {
-                match *message {
-                    RequestMessage::Keepalive(request) => keepalive(request.time),
-                    RequestMessage::Snapshot(_) if self.cursor.is_inside() => self.held.push(*message),
-                    _ => self.put_request(length, message),
+            Kind::Keepalive(time) => {
+                keepalive(time);
+                return false;
+            }
+            Kind::Control(request) => {
+                if *request == Control::Snapshot && self.cursor.is_inside() {
+                    self.held += 1;
+                } else {
+                    self.put_request(length, request);
                 }
                 return false;
             }
@@ -306,10 +310,10 @@ impl Inbox {
         newest
     }
 
-    fn put_request(&mut self, length: usize, message: Box<RequestMessage>) {
+    fn put_request(&mut self, length: usize, request: Box<Control>) {
         self.request_count += 1;
         self.request_bytes += length;
-        self.entries.push_back(Entry::Request { length, message });
+        self.entries.push_back(Entry::Control { length, request });
     }
 
     /// Whether a snapshot request waits: for the end of its batch, or for the input that came before it.
@@ -317,13 +321,13 @@ impl Inbox {
     /// A snapshot from the middle of a batch would be of no use: the task that gets it back begins with another
     /// batch.
     pub fn holds_snapshot(&self) -> bool {
-        !self.held.is_empty() || (self.request_count > 0 && self.snapshot_behind_data().is_some())
+        self.held > 0 || (self.request_count > 0 && self.snapshot_behind_data().is_some())
     }
 
     /// Lets snapshot requests wait for the end of their batch no longer.
     pub fn release_held(&mut self) {
-        for message in mem::take(&mut self.held) {
-            self.put_request(0, Box::new(message));
+        for _ in 0..mem::take(&mut self.held) {
+            self.put_request(0, Box::new(Control::Snapshot));
         }
     }
 
@@ -341,8 +345,8 @@ impl Inbox {
     fn snapshot_behind_data(&self) -> Option<(usize, usize)> {
         let mut behind_request = 0;
         for (i, entry) in self.entries.iter().enumerate() {
-            let Entry::Request { message, .. } = entry else { continue };
-            if behind_request < i && matches!(**message, RequestMessage::Snapshot(_)) {
+            let Entry::Control { request, .. } = entry else { continue };
+            if behind_request < i && **request == Control::Snapshot {
                 return Some((i, behind_request));
             }
             behind_request = i + 1;
@@ -362,10 +366,10 @@ impl Inbox {
                 }
                 Some(InboxItem::Run(Run { frames: frames.freeze(), ..run }))
             }
-            Entry::Request { length, message } => {
+            Entry::Control { length, request } => {
                 self.request_count -= 1;
                 self.request_bytes -= length;
-                Some(InboxItem::Request(message))
+                Some(InboxItem::Control(request))
             }
         }
     }

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::protocol::{
-    BeginBatch, EndBatch, KeepaliveRequest, Point, RestoreRequest, SnapshotRequest, put_request,
+    BeginBatch, EndBatch, KeepaliveRequest, Point, RequestMessage, RestoreRequest, SnapshotRequest,
+    put_request,
 };
 
 fn room(queue: u64, on_full: OnFull) -> InboxLimits {
@@ -36,7 +37,7 @@ fn keepalives_overtake_and_requests_keep_their_place() {
     ]);
     assert_eq!(keepalives, [7]);
     assert!(matches!(inbox.take(), Some(InboxItem::Run(Run { points: 2, .. }))));
-    assert!(matches!(inbox.take(), Some(InboxItem::Request(_))));
+    assert!(matches!(inbox.take(), Some(InboxItem::Control(_))));
     assert!(matches!(inbox.take(), Some(InboxItem::Run(Run { points: 1, .. }))));
     assert!(inbox.take().is_none());
 }
@@ -81,7 +82,7 @@ fn a_snapshot_waits_for_the_end_of_its_batch() {
         RequestMessage::Begin(BeginBatch::default()),
     ];
     let (mut whole, _) = inbox(batch.clone());
-    assert!(whole.held.is_empty());
+    assert_eq!(whole.held, 0);
     let mut points = 0;
     while let Some(InboxItem::Run(run)) = whole.take() {
         points += run.points;
@@ -111,12 +112,12 @@ fn a_snapshot_overtakes_data_and_nothing_else() {
     assert!(!inbox.holds_snapshot());
     assert!(matches!(inbox.take(), Some(InboxItem::Run(Run { points: 1, .. }))));
     let mut request = || match inbox.take() {
-        Some(InboxItem::Request(message)) => *message,
+        Some(InboxItem::Control(request)) => *request,
         other => panic!("{other:?}"),
     };
-    assert!(matches!(request(), RequestMessage::Restore(_)));
-    assert!(matches!(request(), RequestMessage::Snapshot(_)));
-    assert!(matches!(request(), RequestMessage::Snapshot(_)));
+    assert!(matches!(request(), Control::Restore(_)));
+    assert_eq!(request(), Control::Snapshot);
+    assert_eq!(request(), Control::Snapshot);
     assert!(matches!(inbox.take(), Some(InboxItem::Run(Run { points: 1, .. }))));
     assert!(matches!(inbox.take(), Some(InboxItem::Run(Run { points: 1, .. }))));
     assert!(inbox.take().is_none());
@@ -204,7 +205,7 @@ fn the_newest_points_are_dropped_when_it_is_full() {
         inbox.sort(|_| ()).unwrap();
     }
     assert!(matches!(inbox.take(), Some(InboxItem::Run(Run { points: 7, .. }))));
-    assert!(matches!(inbox.take(), Some(InboxItem::Request(_))));
+    assert!(matches!(inbox.take(), Some(InboxItem::Control(_))));
     assert!(inbox.take().is_none() && !inbox.is_cut());
     assert_eq!(inbox.take_dropped(), 4);
 }
