@@ -84,7 +84,7 @@ fn a_snapshot_that_does_not_fit_is_set_aside() {
     changed[4] = 9;
     starts_clean(&host, &moving_avg(10), &changed, "its format 9 is newer");
     let other = host.start("mirror", &[]).snapshot(&mut Vec::new()).unwrap();
-    starts_clean(&host, &moving_avg(10), &other, "it is of plugin `mirror`");
+    starts_clean(&host, &moving_avg(10), &other, "it was taken from plugin `mirror`");
 
     // And the good one still fits.
     let mut client = host.start("moving_avg", &moving_avg(10));
@@ -110,7 +110,7 @@ fn another_version_of_the_plugin_starts_clean() {
         &setup.serve(),
         &moving_avg(3),
         &snapshot,
-        "it is of another version of plugin `moving_avg`",
+        "it was taken from another version of plugin `moving_avg`",
     );
 }
 

@@ -1,7 +1,7 @@
 //! Settings that `udf.toml` gives in two places.
 
-/// Declares settings that `udf.toml` gives in two places, for all functions and for one: the complete
-/// ones with their defaults, and the ones as written, where what is absent comes from the level above.
+/// Declares settings that `udf.toml` has in two places, for all functions and for one: a complete type with the
+/// defaults, and a partial type as written, in which an absent setting comes from the level above.
 macro_rules! layered {
     (
         $(#[$meta:meta])* $whole:ident, $partial:ident:
@@ -26,7 +26,7 @@ macro_rules! layered {
         }
 
         impl $partial {
-            /// These, and those of `base` where there is none.
+            /// These settings, and those of `base` where they are absent.
             pub(crate) fn over(self, base: $whole) -> $whole {
                 $whole { $($field: self.$field.unwrap_or(base.$field),)* }
             }

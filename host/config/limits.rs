@@ -1,4 +1,4 @@
-//! What one sandbox may use, and what all of them together may.
+//! The limits of one sandbox, and of all sandboxes together.
 //!
 //! The keys are documented in the `udf.toml` that is shipped.
 
@@ -12,21 +12,21 @@ use crate::units::{Bytes, Share, Span};
 layered! {
     /// `[limits]`, complete: the limits of one sandbox.
     Limits, PartialLimits:
-    /// Linear memory.
+    /// Maximum linear memory.
     memory: Bytes = Bytes::mib(64);
-    /// Entries of one table of functions.
+    /// Maximum number of entries in a table of functions.
     table: u32 = 100_000;
-    /// Time that one call may compute.
+    /// Maximum computing time of one call.
     call_deadline: Span = Span(Duration::from_secs(1));
-    /// Part of one core's time, over [`crate::task::throttle::WINDOW`].
+    /// Maximum part of one core's time in the long run.
     cpu_share: Share = Share::ALL;
-    /// Stack of the guest's functions.
+    /// Maximum stack of the guest's functions.
     stack: Bytes = Bytes::kib(512);
-    /// What one call may return, and a batch that is still open.
+    /// Maximum size of what one call returns, and of a batch that is still open.
     output: Bytes = Bytes::mib(64);
-    /// Points that one call may return.
+    /// Maximum number of points that one call returns.
     output_points: u64 = 1_000_000;
-    /// Log text per second; more is dropped.
+    /// Maximum log text per second; more is dropped.
     log_per_second: Bytes = Bytes::kib(16);
 }
 
@@ -46,7 +46,7 @@ impl Limits {
         }
     }
 
-    /// Whether a limit lets nothing run at all.
+    /// Whether a limit is zero, so that nothing could run.
     pub(crate) fn are_zero(&self) -> bool {
         self.memory.0 == 0
             || self.call_deadline.0.is_zero()
@@ -56,19 +56,19 @@ impl Limits {
     }
 }
 
-/// `[host]`: what all sandboxes together may use, and what loading one plugin may.
+/// `[host]`: the limits of all sandboxes together, and of loading one plugin.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct HostLimits {
-    /// Running sandboxes.
+    /// Maximum number of running sandboxes.
     pub sandboxes: u64,
-    /// Linear memory of all sandboxes, and what is kept to recover them.
+    /// Maximum memory of all sandboxes, with the memory that recovery holds.
     pub memory: Bytes,
-    /// Largest `.wasm` file.
+    /// Maximum size of a `.wasm` file.
     pub module: Bytes,
-    /// Time that compiling one plugin may take.
+    /// Maximum time for compiling one plugin.
     pub compile_deadline: Span,
-    /// Memory that compiling one plugin may take.
+    /// Maximum memory for compiling one plugin.
     pub compile_memory: Bytes,
 }
 

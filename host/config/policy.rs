@@ -1,4 +1,4 @@
-//! What the host does where a plugin fails, can't keep up, or sends what Kapacitor takes badly.
+//! What the host does when a plugin fails, can't keep up, or sends output that Kapacitor or InfluxDB rejects.
 //!
 //! The keys are documented in the `udf.toml` that is shipped.
 
@@ -12,11 +12,11 @@ layered! {
     Policy, PartialPolicy:
     /// What happens when a plugin fails.
     on_trap: OnTrap = OnTrap::Recover;
-    /// More failures of one task within a minute end it.
+    /// Maximum number of failures of one task within a minute; more end the task.
     failures_per_minute: u32 = 60;
-    /// Input of one sandbox that is kept to recover it.
+    /// Maximum input that is held to recover a sandbox.
     journal: Bytes = Bytes::mib(8);
-    /// What happens when more input waits than may.
+    /// What happens when too much input waits.
     on_full: OnFull = OnFull::Block;
     /// What happens to a number that is NaN or infinite.
     not_finite: Unwanted = Unwanted::Drop;
@@ -30,8 +30,8 @@ layered! {
     on_update: OnUpdate = OnUpdate::Keep;
 }
 
-/// `on-trap`: what happens when a call traps, exceeds a limit, or returns an error or what Kapacitor
-/// must not see.
+/// `on-trap`: what happens when a call traps, exceeds a limit, or returns an error or a response that Kapacitor must
+/// not see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnTrap {
@@ -51,13 +51,13 @@ pub enum OnTrap {
 pub enum OnFull {
     /// Nothing more is read, and Kapacitor waits.
     Block,
-    /// What arrives is dropped.
+    /// New input is dropped.
     DropNewest,
-    /// What has waited longest is dropped.
+    /// The input that has waited longest is dropped.
     DropOldest,
 }
 
-/// What happens to something that Kapacitor takes, and what is behind it does not.
+/// What happens to output that Kapacitor accepts and the systems behind it reject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unwanted {
@@ -103,15 +103,15 @@ pub enum OnUpdate {
     Restart,
 }
 
-/// `state.checkpoints`: of which tasks the host keeps checkpoints.
+/// `state.checkpoints`: which tasks have a checkpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CheckpointPolicy {
-    /// Of those whose data is of now. A replay's is not.
+    /// Tasks whose data is live, which a replay's is not.
     #[default]
     Live,
-    /// Of all.
+    /// All tasks.
     Always,
-    /// Of none.
+    /// No task.
     Never,
 }

@@ -1,4 +1,4 @@
-//! `udf.toml`: what the operator says.
+//! The file `udf.toml`.
 //!
 //! Every key is documented in the `udf.toml` that is shipped, and nowhere else. Unknown keys are
 //! refused with their line.
@@ -33,16 +33,16 @@ pub struct Config {
     pub socket_mode: Mode,
     /// Group of each socket, by name or number; the process's own if absent.
     pub socket_group: Option<String>,
-    /// Folder of what is kept: checkpoints, machine code, what was skipped and set aside.
+    /// Folder of stored files: checkpoints, machine code, records of skipped points, states that were set aside.
     #[serde(default = "default_state_dir")]
     pub state_dir: PathBuf,
-    /// Least level that is logged.
+    /// Minimum log level.
     #[serde(default)]
     pub log_level: LogLevel,
     /// Limits of the host towards Kapacitor.
     #[serde(default)]
     pub sessions: Sessions,
-    /// What is kept of the state of tasks.
+    /// How the state of tasks is stored.
     #[serde(default)]
     pub state: State,
     /// Limits of all sandboxes together.
@@ -67,7 +67,7 @@ pub struct FunctionConfig {
     pub plugin: Option<String>,
     /// Name of the TICKscript option that names the plugin; makes the function generic.
     pub plugin_option: Option<String>,
-    /// What a generic function takes and gives: `"stream -> batch"`.
+    /// Edges of a generic function: `"stream -> batch"`.
     pub edges: Option<Edges>,
     /// Plugins by task, first match wins.
     #[serde(default)]
@@ -94,23 +94,23 @@ pub struct Route {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Sessions {
-    /// Largest message accepted from Kapacitor.
+    /// Maximum size of a message from Kapacitor.
     pub message: Bytes,
-    /// Input that may wait for the sandbox before the host stops reading.
+    /// Maximum input that waits for the sandbox before the host stops reading.
     pub queue: Bytes,
-    /// Time to finish what is pending once Kapacitor has ended its input.
+    /// Time to finish pending work once Kapacitor has ended its input.
     pub drain_deadline: Span,
-    /// How long a snapshot request waits for the input before it, or for the end of its batch.
+    /// Maximum time that a snapshot request waits for the input before it, or for the end of its batch.
     pub snapshot_deadline: Span,
 }
 
-/// `[state]`: what the host itself keeps of the state of tasks.
+/// `[state]`: how the host stores the state of tasks.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct State {
-    /// Of which tasks there are checkpoints.
+    /// Which tasks have a checkpoint.
     pub checkpoints: CheckpointPolicy,
-    /// How old a checkpoint gets while the state changes.
+    /// Maximum age of a checkpoint while the state changes.
     pub checkpoint_interval: Span,
 }
 
@@ -134,7 +134,7 @@ impl Default for Sessions {
     }
 }
 
-/// What a function takes and gives, written `"stream -> batch"`.
+/// The edges of a function, written `"stream -> batch"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edges {
     /// The edge that comes in.
@@ -234,7 +234,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// When the file can't be read or says something that can't be meant.
+    /// When the file can't be read or has a mistake.
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
         let text =
             fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
@@ -245,7 +245,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// When the text says something that can't be meant.
+    /// When the text has a mistake.
     pub fn from_text(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let mut config: Self = toml::from_str(text)
             .map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })?;

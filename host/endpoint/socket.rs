@@ -1,4 +1,4 @@
-//! Where Kapacitor reaches a function: a unix socket, or the process's own stdin and stdout.
+//! A unix socket as an endpoint.
 
 use std::fs;
 use std::future;
@@ -21,14 +21,14 @@ use crate::session::Session;
 use crate::shared::Shared;
 use crate::units::Mode;
 
-/// Longest path of a unix socket in bytes, on Linux.
+/// Maximum length of the path of a unix socket in bytes, on Linux.
 const MAX_SOCKET_PATH: usize = 107;
 
 /// A socket that Kapacitor can connect to.
 pub struct Socket {
     path: PathBuf,
     listener: UnixListener,
-    /// Whether it is systemd's. Otherwise its file goes away with it.
+    /// Whether systemd owns the file of the socket. Otherwise the file is deleted with this.
     owned_by_systemd: bool,
 }
 
@@ -37,7 +37,7 @@ pub fn socket_path(config: &Config, function: &str) -> PathBuf {
     config.socket_dir.join(format!("{function}.sock"))
 }
 
-/// Checks what can be known of a function's socket without making it.
+/// Checks the path and the group of a function's socket, without creating it.
 ///
 /// # Errors
 ///
@@ -54,12 +54,12 @@ pub fn check(config: &Config, function: &str) -> Result<()> {
 }
 
 impl Socket {
-    /// Makes the socket of `function`. A socket that nobody listens on any more is replaced; anything
-    /// else at its path is refused.
+    /// Creates the socket of `function`. A socket that no process listens on any more is replaced; anything else at
+    /// its path is refused.
     ///
     /// # Errors
     ///
-    /// Says which path, what is wrong and what to do.
+    /// The path, what is wrong, and what to do.
     pub fn bind(config: &Config, function: &str) -> Result<Self> {
         let path = socket_path(config, function);
         let shown = path.display().to_string();
@@ -73,8 +73,8 @@ impl Socket {
         Ok(socket)
     }
 
-    /// The socket at `path` that systemd has made. Its file is systemd's: it keeps its mode and its
-    /// owner, and stays.
+    /// The socket at `path` that systemd has created. Systemd owns the file: it keeps its mode and its owner, and
+    /// stays.
     ///
     /// # Errors
     ///
@@ -100,10 +100,10 @@ impl Socket {
             .with_context(|| format!("{shown}: the socket can't be given its mode"))
     }
 
-    /// Accepts connections, each a session of its own: for ever, or until the host is to stop if there
-    /// is a next one to answer them.
+    /// Accepts connections and serves each in a session of its own: for ever or, if systemd holds the connections
+    /// for the next host, until this one stops.
     pub async fn serve(self, shared: Arc<Shared>, function: Arc<Function>) {
-        // The host stops when nobody holds a receiver any more.
+        // The host stops once no receiver is left.
         let mut stopping = self.owned_by_systemd.then(|| shared.stopping());
         loop {
             let accepted = tokio::select! {
@@ -118,7 +118,7 @@ impl Socket {
                     tokio::spawn(Session::new(shared, function, Box::new(reader), Box::new(writer)).run());
                 }
                 Err(e) => {
-                    // Out of file descriptors, most likely: others will close theirs.
+                    // Most likely there are too many file descriptors; some will be closed.
                     warn!(
                         function = function.name.as_str(),
                         err = e.to_string(),
@@ -139,7 +139,7 @@ impl Drop for Socket {
     }
 }
 
-/// Waits until the host is to stop; for ever, if that is nothing to wait for.
+/// Waits until the host is to stop; for ever without a receiver.
 async fn stop(stopping: Option<&mut watch::Receiver<bool>>) {
     match stopping {
         Some(stopping) => session::stop(stopping).await,

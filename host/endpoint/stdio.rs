@@ -13,8 +13,8 @@ use crate::session::{Reader, Writer};
 
 /// Takes the process's stdin and stdout for Kapacitor's frames.
 ///
-/// From then on file descriptor 1 is stderr, so that nothing that anyone prints can reach Kapacitor:
-/// it would take it for a frame header and allocate what the text says.
+/// From then on, file descriptor 1 is stderr, so that no printed text can reach Kapacitor, which would take it for
+/// the header of a frame and allocate as much as the text says.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Sockets from systemd, which makes them before the host starts and keeps them while none runs.
+//! Sockets from systemd, which creates them before the host starts and keeps them while it does not run.
 //!
 //! Kapacitor can then connect at any time: it waits for an answer, and never finds a socket missing.
 
@@ -17,12 +17,12 @@ pub struct InheritedSockets(Vec<UnixListener>);
 impl InheritedSockets {
     /// Takes them over, so that no child process inherits them.
     ///
-    /// Call it before there are threads or open files: it changes the environment, and goes by the
+    /// To be called before there are threads or open files, since it changes the environment and relies on the
     /// numbers of file descriptors.
     ///
     /// # Errors
     ///
-    /// When systemd passes something else than unix sockets.
+    /// When systemd passes anything other than unix sockets.
     pub fn from_env() -> Result<Self> {
         let mut fds = ListenFd::from_env();
         let sockets = (0..fds.len()).filter_map(|index| fds.take_unix_listener(index).transpose());
@@ -36,8 +36,8 @@ impl InheritedSockets {
         self.0.is_empty()
     }
 
-    /// Takes the one at `path`. systemd passes them in any order, under names that the unit may choose;
-    /// what Kapacitor connects to is the path.
+    /// Takes the socket at `path`. Systemd passes the sockets in any order, under names that the unit may choose;
+    /// Kapacitor connects to the path.
     pub fn take(&mut self, path: &Path) -> Option<UnixListener> {
         let wanted = resolved(path)?;
         let index = self.0.iter().position(|socket| {
@@ -46,7 +46,7 @@ impl InheritedSockets {
         Some(self.0.swap_remove(index))
     }
 
-    /// Closes those that are left, with a warning for each.
+    /// Closes the sockets that are left, with a warning for each.
     pub fn close(self) {
         for socket in self.0 {
             let path =
@@ -59,7 +59,7 @@ impl InheritedSockets {
     }
 }
 
-/// Where a socket was bound.
+/// The path that a socket was bound to.
 fn path_of(socket: &UnixListener) -> Option<PathBuf> {
     socket.local_addr().ok()?.as_pathname().map(Path::to_owned)
 }

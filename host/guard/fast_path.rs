@@ -1,10 +1,10 @@
-//! The check of points that are written as nearly all are: the fields in the order of their numbers, tags and
-//! lengths of one byte, ASCII, finite numbers.
+//! The check of points in the usual form: fields in the order of their numbers, tags and lengths of one byte, ASCII
+//! text, and finite numbers.
 //!
-//! The rules are those of [`point_of_any_form`](super::full_check::point_of_any_form), in the form that most of the
-//! guard's time goes to. What is wrong with a text or a number is looked at once, at the end: a branch for each of
-//! them would be mispredicted as often as their lengths change. Text is read in pieces of sixteen bytes, whatever
-//! comes behind it.
+//! The rules are those of [`point_of_any_form`](super::full_check::point_of_any_form). Most of the guard's time is
+//! spent here, so that mistakes in texts and numbers are collected and looked at once, at the end: a branch for
+//! each text would be mispredicted whenever its length changes. Text is read in pieces of sixteen bytes, which may
+//! include bytes behind it.
 
 use super::field_types::{NameSets, TYPES, one_of_64};
 use super::violation::MAX_ENTRIES;
@@ -26,15 +26,15 @@ const DOUBLE: u8 = 0x11;
 const TEXT: u8 = 0x12;
 const INT: u8 = 0x10;
 
-/// The exponent of a double, which has all its bits in numbers that are not finite, and the lowest of them.
+/// The bits of the exponent of a double, which are all set in numbers that are not finite, and the lowest of them.
 const EXPONENT: u64 = 0x7ff0_0000_0000_0000;
 const EXPONENT_1: u64 = 0x0010_0000_0000_0000;
 
-/// Bytes behind a point that may be read with it.
+/// Number of bytes behind a point that may be read with it.
 const BEHIND: usize = 32;
 
-/// Where the frame at `pos` ends, if it is a point that may go as it is, and is written as nearly all are. `None`
-/// says nothing about it.
+/// End of the frame at `pos`, if it is a point in the usual form that may go as it is. `None` means: use the full
+/// check.
 #[inline(never)]
 pub(super) fn point_at(frames: &[u8], pos: usize) -> Option<usize> {
     let (from, end) = message_at(frames, pos)?;
@@ -42,7 +42,7 @@ pub(super) fn point_at(frames: &[u8], pos: usize) -> Option<usize> {
     Some(end)
 }
 
-/// Where the point of the frame at `pos` begins, and where it ends, together with its frame.
+/// Start of the point in the frame at `pos`, and the end of both.
 #[inline(always)]
 fn message_at(frames: &[u8], pos: usize) -> Option<(usize, usize)> {
     let head = u64::from_le_bytes(*frames.get(pos..)?.first_chunk()?);
@@ -62,23 +62,22 @@ fn message_at(frames: &[u8], pos: usize) -> Option<(usize, usize)> {
     (message == 2 + behind_tag + point && end <= frames.len()).then(|| (end - point, end))
 }
 
-/// What was found on the way through a point.
+/// Findings of the scan of a point.
 #[derive(Default)]
 struct PointScan {
-    /// Not zero if something is not as it should be.
+    /// Not zero if something is wrong.
     wrong: u64,
     /// The highest bit is set if a number is not finite.
     not_finite: u64,
-    /// The maps of which there are entries: a bit for the number of each.
+    /// The maps that have entries: a bit for the number of each.
     maps: u32,
 }
 
-/// Checks the point from `from` to `end`. What is read behind it belongs to the next one, and then it ends behind
-/// `end`.
+/// Checks the point from `from` to `end`. Bytes behind `end` belong to the next frame.
 #[inline(always)]
 fn check(frames: &[u8], from: usize, end: usize) -> Option<()> {
-    // No look goes farther: where a point is not what it seems, what comes behind it might lead on and on, for each
-    // point anew.
+    // No byte beyond this is read. Otherwise a point that is not what it seems could lead far beyond its end, and
+    // each point behind it again.
     let frames = &frames[..frames.len().min(end + BEHIND)];
     let behind = frames.len() - end;
     let mut rest = frames.get(from..)?;
@@ -100,7 +99,7 @@ fn check(frames: &[u8], from: usize, end: usize) -> Option<()> {
     while let Some(key) = found.look_at_short_double(rest) {
         rest = &rest[13 + key..];
     }
-    // Nearly always nothing is left.
+    // Nearly always no byte is left.
     while rest.len() > behind {
         rest = found.look_at_field(rest)?;
     }
@@ -132,7 +131,7 @@ impl PointScan {
     /// The entry of a double under a name of at most sixteen bytes: how many. The entry has thirteen more.
     #[inline(always)]
     fn look_at_short_double(&mut self, rest: &[u8]) -> Option<usize> {
-        // One look at whether all that is read is there.
+        // One check that all bytes to be read are there.
         let rest: &[u8; 32] = rest.first_chunk()?;
         let (length, key, _) = entry(rest, DOUBLES)?;
         let high = HIGH.get(key)?;

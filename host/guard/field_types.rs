@@ -1,6 +1,6 @@
 //! The one rule that needs more than one field: no name of a field has two types.
 
-/// What the fields of a point have been so far.
+/// The names of the fields of a point, by type.
 #[derive(Default)]
 pub(super) struct NameSets {
     /// For each of the four types a set of the field names, hashed to 64 values: when no two of the
@@ -11,7 +11,7 @@ pub(super) struct NameSets {
 }
 
 impl NameSets {
-    /// Whether a name may have two types: then the names have to be looked at.
+    /// Whether a name may have two types: then the names have to be compared.
     pub(super) fn may_have_two_types(&self) -> bool {
         let [a, b, c, d] = self.sets;
         (a & (b | c | d)) | (b & (c | d)) | (c & d) != 0

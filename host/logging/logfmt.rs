@@ -15,17 +15,17 @@ use tracing_subscriber::registry::LookupSpan;
 use super::text::{cut, put_visible};
 use crate::config::LogLevel;
 
-/// Longest value of one key in bytes, before quoting.
+/// Maximum length of the value of one key in bytes, before quoting.
 const MAX_VALUE: usize = 4096;
 
-/// Longest line in bytes. Quoting can make a value six times as long.
+/// Maximum length of a line in bytes. Quoting can make a value six times as long.
 const MAX_LINE: usize = 32 * 1024;
 
-/// Writes what is still to be written when it is dropped.
+/// Writes the remaining lines when it is dropped.
 pub use tracing_appender::non_blocking::WorkerGuard;
 
-/// Lines that may wait for stderr. With more, lines are lost rather than a session stopped: whoever
-/// reads stderr may be slow, or gone.
+/// Maximum number of lines that wait for stderr. Beyond it, lines are lost rather than a session stopped, since the
+/// reader of stderr may be slow, or gone.
 const WAITING: usize = 10_000;
 
 /// Starts logging to stderr. Only the first call counts.
@@ -44,7 +44,7 @@ pub fn start(level: LogLevel) -> WorkerGuard {
         .finish(std::io::stderr());
     let subscriber =
         tracing_subscriber::fmt().with_max_level(level).with_writer(writer).event_format(Logfmt).finish();
-    // An error means that logging was started before, which is what was wanted.
+    // An error means that logging was started before, which is just as good.
     let _ = tracing::subscriber::set_global_default(subscriber);
     guard
 }

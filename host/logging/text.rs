@@ -1,7 +1,7 @@
 //! Text from outside, made safe to show.
 
-/// Appends a character; the number of one that a screen would obey rather than show: control
-/// characters and the ones that reorder text.
+/// Appends a character, or its number if a terminal would obey it rather than show it: control characters, and the
+/// ones that reorder text.
 pub(super) fn put_visible(c: char, text: &mut String) {
     let obeyed = c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

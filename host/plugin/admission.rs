@@ -32,15 +32,15 @@ pub struct Plugin {
     pub name: String,
     /// SHA-256 of the file.
     pub sha256: [u8; 32],
-    /// What the plugin says of itself; the options sorted by name.
+    /// The Info of the plugin, with the options sorted by name.
     pub info: InfoResponse,
     /// Whether it has a snapshot format of its own.
     pub own_format: bool,
-    /// Version of that format, zero if it does not say one.
+    /// Version of that format; zero if the plugin has none.
     pub state_version: u32,
-    /// Its memory when freshly instantiated, or why its state can't be captured.
+    /// The memory of a fresh instance, or why the plugin's state can't be captured.
     pub memory_image: Result<MemoryImage, NotCapturable>,
-    /// Whether it asks for the time.
+    /// Whether the plugin reads the clock.
     pub reads_clock: bool,
     /// Memory that an instance begins with.
     pub min_memory: Bytes,
@@ -52,7 +52,7 @@ impl Plugin {
     ///
     /// # Errors
     ///
-    /// At the first thing that is wrong.
+    /// The first thing that is wrong.
     pub async fn admit(
         engine: &Arc<Engine>,
         path: &Path,
@@ -99,7 +99,7 @@ impl Plugin {
         })
     }
 
-    /// Its version as logs show it: how its SHA-256 begins.
+    /// Its version as logs show it: the first eight digits of its SHA-256.
     pub fn version(&self) -> String {
         hex(&self.sha256[..4])
     }
@@ -115,7 +115,7 @@ impl Plugin {
         }
     }
 
-    /// What the plugin takes and gives.
+    /// The edges of the plugin.
     pub fn edges(&self) -> Edges {
         Edges { wants: self.info.wants(), provides: self.info.provides() }
     }
@@ -129,7 +129,7 @@ impl Plugin {
         Sandbox::new(&self.pre, context).await
     }
 
-    /// Whether a sandbox can start with so much memory.
+    /// Whether a sandbox can start under these limits.
     ///
     /// # Errors
     ///
@@ -171,7 +171,7 @@ pub fn files_in(folder: &Path) -> io::Result<BTreeMap<String, PathBuf>> {
 
 fn read(path: &Path, most: Bytes) -> Result<Vec<u8>, AdmissionErrorKind> {
     let mut bytes = Vec::new();
-    // What the file's length claims is not relied on.
+    // The length of the file may be wrong, so it is not relied on.
     let file = fs::File::open(path).map_err(AdmissionErrorKind::Read)?;
     if file.metadata().map_err(AdmissionErrorKind::Read)?.is_dir() {
         return Err(AdmissionErrorKind::Read(io::ErrorKind::IsADirectory.into()));

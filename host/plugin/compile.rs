@@ -1,9 +1,8 @@
-//! From the bytes of a `.wasm` file to machine code.
+//! Compiles the bytes of a `.wasm` file to machine code.
 //!
-//! A compiler can be made to run for hours and to take gigabytes by a file of a few kilobytes, and
-//! nothing can interrupt it. So a file is compiled by a process of its own, which has a limit for its
-//! time and one for its memory. The machine code comes back through a folder that only this program
-//! writes to, which keeps it for the next start as well.
+//! A file of a few kilobytes can make a compiler run for hours and take gigabytes, and nothing can interrupt it.
+//! So a file is compiled by a process of its own, with a limit for its time and one for its memory. The machine
+//! code comes back through a folder that only this program writes to, and that keeps it for the next start.
 
 use std::fs;
 use std::io;
@@ -29,14 +28,14 @@ use crate::units::{Bytes, Span};
 /// A module in machine code.
 pub(crate) struct Compiled {
     pub module: Module,
-    /// Whether a snapshot can hold its state, or why not.
+    /// Whether a snapshot can hold the state of its instances, or why not.
     pub captured: Result<(), NotCapturable>,
 }
 
 /// How plugins are compiled.
 #[derive(Clone, Debug)]
 pub struct Compiler {
-    /// This program, which compiles in a process of its own; `None` to do it in this one.
+    /// This program, which compiles in a process of its own; `None` compiles in this process.
     pub program: Option<PathBuf>,
     /// Limits of one plugin.
     pub limits: HostLimits,
@@ -51,17 +50,17 @@ impl Compiler {
     ///
     /// # Errors
     ///
-    /// When they are no module, or one that exceeds the limits.
+    /// When they are not a module, or the module exceeds the limits.
     pub(crate) async fn compile(
         &self,
         engine: &Arc<Engine>,
         bytes: Vec<u8>,
         sha256: &[u8; 32],
     ) -> Result<Compiled, AdmissionErrorKind> {
-        // What is plainly wrong needs no process.
+        // A file that is plainly wrong needs no process.
         check_header(&bytes)?;
         let deadline = self.limits.compile_deadline;
-        // Nor does a file that one has compiled within these limits before.
+        // Nor does a file that was compiled within these limits before.
         let marker = self.passed_limits_marker(sha256);
         let known = marker.exists();
         if let Some(program) = self.program.as_ref().filter(|_| !known) {
@@ -71,7 +70,7 @@ impl Compiler {
                 Err(_) => return Err(AdmissionErrorKind::Compile(deadline)),
             }
         }
-        // Finds what the other process has left in the folder, or the same mistake.
+        // This finds the machine code that the other process has left in the folder, or the same mistake.
         let (done, compiled) = tokio::sync::oneshot::channel();
         let engine = Arc::clone(engine);
         thread::Builder::new()
@@ -81,7 +80,7 @@ impl Compiler {
         match tokio::time::timeout(deadline.0, compiled).await {
             Ok(Ok(compiled)) => {
                 if compiled.is_ok() && !known && self.program.is_some() {
-                    // Without it the next start takes a little longer.
+                    // Without the marker, the next start takes a little longer.
                     let _ =
                         marker.parent().map_or(Ok(()), make_private).and_then(|()| fs::write(&marker, ""));
                 }
@@ -93,8 +92,8 @@ impl Compiler {
         }
     }
 
-    /// The file whose existence says that bytes with this hash have been compiled within these limits by this
-    /// version of the host. It lies beside the machine code, so it is trusted as much.
+    /// The file whose existence says that this version of the host has compiled bytes with this hash within these
+    /// limits. It lies beside the machine code, so it is trusted as much.
     fn passed_limits_marker(&self, sha256: &[u8; 32]) -> PathBuf {
         let HostLimits { compile_deadline, compile_memory, .. } = self.limits;
         let mut key = Sha256::new();
@@ -122,7 +121,7 @@ impl Compiler {
             .spawn()
             .map_err(AdmissionErrorKind::Read)?;
         if let Some(mut stdin) = child.stdin.take() {
-            // It may have ended already, which its status says.
+            // If the process has ended already, its status says so.
             let _ = stdin.write_all(bytes).await;
         }
         self.outcome_of(child.wait().await.map_err(AdmissionErrorKind::Read)?)
@@ -131,10 +130,10 @@ impl Compiler {
     fn outcome_of(&self, status: ExitStatus) -> Result<(), AdmissionErrorKind> {
         const PANIC: i32 = 101;
         match (status.code(), status.signal().and_then(Signal::from_named_raw)) {
-            // What it refused is refused here again, with the reason.
+            // The process reports only that it refused the file; compiling it again here yields the reason.
             (Some(0 | 1), _) => Ok(()),
             (Some(PANIC), _) => Err(AdmissionErrorKind::Invalid("the compiler failed on it".to_owned())),
-            // Rust aborts when there is no memory.
+            // Rust aborts when an allocation fails.
             (_, Some(Signal::ABORT | Signal::SEGV)) => {
                 Err(AdmissionErrorKind::CompileMemory(self.limits.compile_memory))
             }
@@ -146,18 +145,18 @@ impl Compiler {
     }
 }
 
-/// How many cores there are to compile on.
+/// Number of cores to compile on.
 pub(crate) fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Lets this process use so much time and memory, and no more.
+/// Limits the time and the memory of this process.
 ///
 /// # Errors
 ///
 /// What the system says.
 pub fn limit_this_process(time: Span, memory: Bytes) -> io::Result<()> {
-    // It compiles on all cores.
+    // The limit counts the time of all cores, on which the compiler runs.
     let seconds = time.0.as_secs().saturating_mul(cores() as u64).saturating_add(1);
     let limit = |current: u64| Rlimit { current: Some(current), maximum: Some(current) };
     setrlimit(Resource::Cpu, limit(seconds))?;
@@ -183,8 +182,8 @@ pub(crate) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Compiled, Admissi
 
 /// The same for bytes that are known to be valid.
 fn compile_known(engine: &Engine, bytes: &[u8]) -> Result<Compiled, AdmissionErrorKind> {
-    // Globals that a snapshot needs are made visible. A module for which that is not enough runs as
-    // it is, without snapshots.
+    // The instrumentation exports the globals that a snapshot needs. A module for which that is not enough runs
+    // unchanged, without snapshots.
     let (instrumented, captured) = match wasmtime_wizer::Wizer::new().instrument(bytes) {
         Ok((_, instrumented)) => (instrumented, Ok(())),
         Err(e) => (Vec::new(), Err(NotCapturable(one_line(&e)))),

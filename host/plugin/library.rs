@@ -23,9 +23,9 @@ use crate::sandbox::Engine;
 /// The plugins by name: admitted, or refused with the reason.
 pub type Plugins = BTreeMap<String, Result<Arc<Plugin>, Arc<AdmissionError>>>;
 
-/// Is told of the plugins that a [`Library`] takes in.
+/// An observer of the plugins that a [`Library`] takes in.
 pub trait Observer: Send + Sync {
-    /// The plugin `name` can be used from now on, or is another version than before.
+    /// The plugin `name` can be used from now on, or has another version than before.
     fn plugin_changed(&self, name: &str, plugin: &Plugin);
 
     /// The file of the plugin `name` was put into the folder while the host runs.

@@ -1,6 +1,6 @@
 //! Kapacitor's messages, generated from `proto/udf.proto`.
 //!
-//! The host decodes management messages only. Points and batches pass through as bytes.
+//! The host decodes neither points nor batches: they pass through as bytes.
 
 #[expect(missing_docs, clippy::doc_markdown, reason = "generated; the .proto file is the documentation")]
 mod agent {

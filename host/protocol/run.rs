@@ -7,20 +7,20 @@ use bytes::Bytes;
 pub struct Run {
     /// The frames as they came.
     pub frames: Bytes,
-    /// How many of them are points.
+    /// Number of points.
     pub points: u64,
-    /// Whether there is anything but points among them.
+    /// Whether there is a Begin or an End among the frames.
     pub batches: bool,
-    /// How many points come behind the last Begin or End.
+    /// Number of points behind the last Begin or End.
     pub tail: u64,
-    /// Whether a batch is open at its end.
+    /// Whether a batch is open behind the last frame.
     pub in_batch: bool,
     /// Length of the last frame.
     pub last: usize,
 }
 
 impl Run {
-    /// Counts a frame more; whether a batch is open behind it.
+    /// Counts one more frame; `in_batch`: a batch is open behind it.
     pub(crate) fn count(&mut self, is_point: bool, length: usize, in_batch: bool) {
         self.points += u64::from(is_point);
         self.batches |= !is_point;

@@ -12,7 +12,7 @@ pub const LEN: u8 = 2;
 /// Wire type of four bytes.
 pub const FIXED32: u8 = 5;
 
-/// What a read from the start of some bytes can give, other than a value.
+/// Why there is no value at the start of some bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WireError {
     /// The bytes end before the value does.
@@ -81,7 +81,7 @@ impl<'a> Fields<'a> {
         Self { bytes: message, pos: 0 }
     }
 
-    /// What was not yet read.
+    /// The bytes that were not read yet.
     pub fn rest(&self) -> &'a [u8] {
         &self.bytes[self.pos..]
     }

@@ -16,33 +16,33 @@ use crate::state::checkpoints::{Checkpoints, Claim, Ending};
 use crate::state::snapshot::Snapshot;
 use crate::udf_node::UdfNode;
 
-/// How long a task waits for a file of its state. A disk that hangs stops no task.
+/// Maximum time that a task waits for a file of its state, so that a disk that hangs stops no task.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How often is looked whether a session has ended.
+/// Interval at which a session looks whether the session before it has ended.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// The checkpoint of one session, which may have none: it began beside another one of the same task
-/// and node, as a replay does.
+/// Reads and writes the checkpoint of one session. A session that begins beside another one of the same task and
+/// node, as a replay does, has no checkpoint.
 #[derive(Debug)]
 pub struct Checkpointer {
     checkpoints: Arc<Checkpoints>,
     key: UdfNode,
     ending: Ending,
     claim: Option<Arc<Claim>>,
-    /// When the state began that is in the file, as far as this session knows.
+    /// When the state in the file began, as far as this session knows.
     file_started_at: Option<i64>,
     writing: Option<JoinHandle<()>>,
-    /// Whether the last one was not written.
+    /// Whether the last state was not written.
     last_write_failed: Arc<AtomicBool>,
     blocking: Handle,
-    /// The host stops when all of these are gone.
+    /// Keeps the host from stopping before this is dropped.
     alive: watch::Receiver<bool>,
 }
 
 impl Checkpointer {
-    /// For the session `who`, which sets `ending` when it ends. Files are read and written on threads of
-    /// `blocking`; the host does not stop before that is done, while it has `alive`.
+    /// For the session with these `labels`, which sets `ending` when it begins to end. Files are read and written on
+    /// threads of `blocking`; `alive` keeps the host from stopping before that is done.
     pub fn new(
         checkpoints: &Arc<Checkpoints>,
         labels: &Labels,
@@ -67,18 +67,18 @@ impl Checkpointer {
     }
 
     fn claim(&mut self) {
-        // Before Kapacitor 1.4 tasks had no names.
+        // Before Kapacitor 1.4, tasks had no names.
         if self.claim.is_none() && !self.key.task.is_empty() {
             self.claim = self.checkpoints.claim(&self.key, &self.ending).map(Arc::new);
         }
     }
 
-    /// Whether the last state that was to be kept was not.
+    /// Whether the last state that was to be written was not.
     pub fn last_write_failed(&self) -> bool {
         self.last_write_failed.load(Relaxed)
     }
 
-    /// Whether the checkpoint is this session's.
+    /// Whether this session has the checkpoint.
     pub fn owns_checkpoint(&self) -> bool {
         self.claim.is_some()
     }
@@ -88,7 +88,7 @@ impl Checkpointer {
         self.claim.is_none() && self.checkpoints.holder(&self.key).is_some()
     }
 
-    /// The checkpoint, if there is one and it is this session's. Waits for a session that is about to end.
+    /// The checkpoint, if there is one and this session has it. Waits for a session that is about to end.
     pub async fn read(&mut self, labels: &Labels) -> Option<Vec<u8>> {
         let until = Instant::now() + PATIENCE;
         while self.claim.is_none()
@@ -99,13 +99,13 @@ impl Checkpointer {
             tokio::time::sleep(LOOK).await;
             self.claim();
             if self.checkpoints.shared {
-                // Of another process it is not known.
+                // Whether the session of another process is about to end is not known.
                 break;
             }
         }
         self.claim.as_ref()?;
         let path = self.checkpoints.path(&self.key);
-        // Nearly always there is none, and who asks need not wait for another thread to say so.
+        // Nearly always there is no file, and it takes no other thread to find that out.
         if !path.exists() {
             return None;
         }
@@ -127,8 +127,8 @@ impl Checkpointer {
         }
     }
 
-    /// Begins to write the checkpoint, if this session has one. While the last one is still being written it
-    /// is not, see [`Checkpointer::last_write_failed`].
+    /// Begins to write the checkpoint, if this session has one. A state that comes while the one before is still
+    /// being written is not written: see [`Checkpointer::last_write_failed`].
     pub fn write(&mut self, bytes: Vec<u8>, labels: &Arc<Labels>) {
         let Some(claim) = self.claim.clone() else { return };
         if self.writing.as_ref().is_some_and(|writing| !writing.is_finished()) {
@@ -148,19 +148,19 @@ impl Checkpointer {
             if !write.await.is_ok_and(|written| written) {
                 last_write_failed.store(true, Relaxed);
             }
-            // Who has the task next sees what was written, and the host does not stop before.
+            // The next session of the task sees what was written, and the host does not stop before.
             drop((claim, alive));
         }));
     }
 
-    /// Waits until what was begun to be written is written, but not for ever.
+    /// Waits until the current write is done, but not for ever.
     pub async fn written(&mut self) {
         if let Some(writing) = self.writing.take() {
             let _ = timeout(PATIENCE, writing).await;
         }
     }
 
-    /// Keeps a state that the task does not go on with; returns the file.
+    /// Sets aside a state that the task does not go on with; returns the file.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
-//! Checkpoints: the states of tasks that the host keeps itself, in `<state-dir>/checkpoints`.
+//! Checkpoints: the states of tasks that the host stores itself, in `<state-dir>/checkpoints`.
 //!
-//! Each is a snapshot, one for each node of each task. Kapacitor takes none when a task ends, and its
-//! last one may be a minute old.
+//! Each is a snapshot of one node of one task. Kapacitor takes no snapshot when a task ends, and its last one may
+//! be a minute old.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -25,13 +25,13 @@ use crate::state::snapshot;
 use crate::state::snapshot::Snapshot;
 use crate::udf_node::UdfNode;
 
-/// What a snapshot's file ends with.
+/// Extension of the file of a snapshot.
 pub const EXTENSION: &str = "snapshot";
 
-/// How many are written at the same time, at most.
+/// Maximum number of checkpoints that are written at the same time.
 const WRITERS: usize = 4;
 
-/// How many states are set aside, at most; then the oldest ones go.
+/// Maximum number of states that are set aside; beyond it, the oldest are deleted.
 const MOST_ASIDE: usize = 1000;
 
 /// Name of the checkpoint file of `key`: readable, and different for each key.
@@ -54,7 +54,7 @@ impl From<&SnapshotHeader> for UdfNode {
     }
 }
 
-/// Set when a session has begun to end, so that who comes next can wait for its state.
+/// Set when a session has begun to end, so that the next session of the task can wait for its state.
 pub type Ending = Arc<AtomicBool>;
 
 /// The folder of the checkpoints, and the sessions that have one.
@@ -62,7 +62,7 @@ pub type Ending = Arc<AtomicBool>;
 pub struct Checkpoints {
     folder: PathBuf,
     aside: PathBuf,
-    /// Whether other processes may have sessions of the same tasks: each of them has one of its own.
+    /// Whether other processes may have sessions of the same tasks.
     pub(crate) shared: bool,
     claimed: Mutex<HashMap<UdfNode, Ending>>,
     pub(crate) writers: Arc<Semaphore>,
@@ -71,7 +71,7 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Those in `state_dir`. `shared`: other processes use it too, for the same functions.
+    /// The checkpoints in `state_dir`. `shared`: other processes use it too, for the same functions.
     pub fn new(state_dir: &Path, shared: bool) -> Self {
         let folder = state_dir.join("checkpoints");
         Self {
@@ -84,12 +84,12 @@ impl Checkpoints {
         }
     }
 
-    /// Removes what a crash has left behind.
+    /// Removes the partial files that a crash has left behind.
     pub fn clean(&self) {
         [&self.folder, &self.aside].into_iter().for_each(|folder| remove_stale(folder));
     }
 
-    /// Where the checkpoint of `key` is, or would be.
+    /// The path of the checkpoint of `key`, which need not exist.
     pub fn path(&self, key: &UdfNode) -> PathBuf {
         self.folder.join(checkpoint_name(key))
     }
@@ -103,7 +103,7 @@ impl Checkpoints {
         snapshots_in(&self.folder)
     }
 
-    /// The files of what was set aside, sorted.
+    /// The files of the states that were set aside, sorted.
     ///
     /// # Errors
     ///
@@ -117,8 +117,8 @@ impl Checkpoints {
         Snapshot::peek(File::open(self.path(key)).ok()?).ok().map(|header| header.started_at)
     }
 
-    /// Writes the checkpoint of `key`, in the place of the one whose state began at `known`. False if
-    /// another one is there: it was imported or dropped meanwhile, and stays.
+    /// Writes the checkpoint of `key` in the place of the one whose state began at `known`. Returns false if there
+    /// is another one: it was imported or dropped in the meantime, and stays.
     ///
     /// # Errors
     ///
@@ -134,8 +134,9 @@ impl Checkpoints {
         Ok(true)
     }
 
-    /// Makes a snapshot the checkpoint of `key`, whatever there is, so that it wins over that and over what
-    /// Kapacitor has: it begins now. What was there is set aside; returns that file.
+    /// Makes a snapshot the checkpoint of `key`. It is stamped with the current time, so that it wins over the
+    /// checkpoint that there was and over any snapshot of Kapacitor. The old checkpoint is set aside; returns its
+    /// file.
     ///
     /// # Errors
     ///
@@ -143,7 +144,7 @@ impl Checkpoints {
     pub fn impose(&self, key: &UdfNode, snapshot: &Snapshot) -> io::Result<Option<PathBuf>> {
         make_folder(&self.folder)?;
         let _lock = self.lock_folder()?;
-        // Clocks go back at times.
+        // A clock can go back.
         let started_at = self.began(key).map_or(0, |there| there.saturating_add(1)).max(snapshot::now());
         let header = SnapshotHeader {
             started_at,
@@ -161,7 +162,7 @@ impl Checkpoints {
         Ok(aside)
     }
 
-    /// Held for as long as it takes to look at a checkpoint and replace it, by the host or by an operator.
+    /// Locks the folder while the host or an operator reads a checkpoint and replaces it.
     fn lock_folder(&self) -> io::Result<File> {
         let path = self.folder.join(".lock");
         let lock = File::create(&path)?;
@@ -170,7 +171,7 @@ impl Checkpoints {
         Ok(lock)
     }
 
-    /// Keeps a state that a task does not go on with; returns the file. The same state is kept once.
+    /// Stores a state that a task does not go on with; returns the file. The same state is stored once.
     ///
     /// # Errors
     ///
@@ -179,12 +180,12 @@ impl Checkpoints {
         let hash = hex(&Sha256::digest(bytes)[..4]);
         let name = format!("{}.{}-{hash}.{EXTENSION}", file_name(&key.task), file_name(&key.node));
         let file = write_whole(&self.aside, &name, bytes)?;
-        // That there is one too many is no reason to say that this one is lost.
+        // The state is stored, even if there is one file too many now.
         let _ = self.bound_aside();
         Ok(file)
     }
 
-    /// Removes the oldest of what was set aside, where there is more than enough.
+    /// Deletes the oldest states that were set aside, if there are too many.
     fn bound_aside(&self) -> io::Result<()> {
         let mut files = self.files_aside()?;
         if files.len() > MOST_ASIDE {
@@ -196,7 +197,8 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// The right to the checkpoint of `key`, if no other session has it. `ending` is set when this one ends.
+    /// Claims the checkpoint of `key` for this session, or returns `None` if another session holds it. `ending` is
+    /// set when this session begins to end.
     pub(crate) fn claim(self: &Arc<Self>, key: &UdfNode, ending: &Ending) -> Option<Claim> {
         match self.claimed().entry(key.clone()) {
             Entry::Occupied(_) => return None,
@@ -207,7 +209,7 @@ impl Checkpoints {
             match self.lock(key) {
                 Ok(Some(lock)) => claim.lock = Some(lock),
                 Ok(None) => return None,
-                // It can't be written then, either.
+                // Then the checkpoint can't be written either.
                 Err(_) => {}
             }
         }
@@ -223,7 +225,7 @@ impl Checkpoints {
         self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A lock among processes, until the file is closed. `None` if another one has it.
+    /// Locks the checkpoint among processes, until the file is closed. `None` if another process has the lock.
     fn lock(&self, key: &UdfNode) -> io::Result<Option<File>> {
         make_folder(&self.folder)?;
         let file = File::create(self.folder.join(format!("{}.lock", checkpoint_stem(key))))?;
@@ -247,7 +249,7 @@ fn snapshots_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// The right of one session to the checkpoint of its task's node, until it is dropped.
+/// The claim of one session to the checkpoint of its UDF node, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Claim {
     checkpoints: Arc<Checkpoints>,
@@ -263,7 +265,7 @@ impl Drop for Claim {
 }
 
 impl Checkpoints {
-    /// False if it could not be written.
+    /// Writes a checkpoint, and logs how that went. False if it could not be written.
     pub(crate) fn write_and_say(
         &self,
         key: &UdfNode,

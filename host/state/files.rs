@@ -8,14 +8,13 @@ use std::time::{Duration, SystemTime};
 
 use tempfile::NamedTempFile;
 
-/// What a file is called until it is whole.
+/// End of the name of a file that is not whole yet.
 const PARTIAL: &str = ".partial";
 
-/// What a crash left behind is older than this.
+/// Age above which a partial file was left behind by a crash.
 const STALE: Duration = Duration::from_secs(3600);
 
-/// Writes a file that is there whole or not at all, also after a loss of power. Only this user can
-/// read it.
+/// Writes a file that exists as a whole or not at all, even after a loss of power. Only this user can read it.
 ///
 /// # Errors
 ///
@@ -24,7 +23,7 @@ pub(crate) fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result
     put(prepare(folder, name, bytes)?, folder, name)
 }
 
-/// Writes a file under another name; gone when it is dropped.
+/// Writes a file under a temporary name; it is deleted when it is dropped.
 pub(crate) fn prepare(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<NamedTempFile> {
     make_folder(folder)?;
     // Two processes may write the same file at the same time.
@@ -36,16 +35,16 @@ pub(crate) fn prepare(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<Nam
     Ok(file)
 }
 
-/// Gives a file that was prepared its name.
+/// Gives a prepared file its name.
 pub(crate) fn put(file: NamedTempFile, folder: &Path, name: &str) -> io::Result<PathBuf> {
     let path = folder.join(name);
     file.persist(&path).map_err(|e| e.error)?;
-    // Without this the new name may be lost, and the old contents are there again.
+    // Without this, a loss of power may bring the old contents back.
     fs::File::open(folder)?.sync_all()?;
     Ok(path)
 }
 
-/// Makes a folder, if it is not there.
+/// Creates a folder, if it is not there.
 pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
@@ -55,7 +54,7 @@ pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
     give_to_owner_of(parent, folder)
 }
 
-/// What root makes for the host, whose user is another one, is to be that user's.
+/// Gives `made`, a file that root creates, to the owner of the state folder.
 pub(crate) fn give_to_owner_of(folder: &Path, made: &Path) -> io::Result<()> {
     if !rustix::process::geteuid().is_root() {
         return Ok(());
@@ -64,7 +63,7 @@ pub(crate) fn give_to_owner_of(folder: &Path, made: &Path) -> io::Result<()> {
     std::os::unix::fs::chown(made, Some(owner.uid()), Some(owner.gid()))
 }
 
-/// Removes what a crash has left behind in `folder`.
+/// Removes the partial files that a crash has left behind in `folder`.
 pub(crate) fn remove_stale(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();

@@ -2,13 +2,13 @@
 
 use super::snapshot::SnapshotError;
 
-/// Least piece of memory that differs or does not, in bytes.
+/// Size of a page in bytes: the unit in which memory is compared and stored.
 pub const PAGE: usize = 4096;
 
 /// A run of pages lies outside of the memory that the snapshot says it has.
 pub const PAGES_OUTSIDE: SnapshotError = SnapshotError::Damaged("its pages do not fit its memory");
 
-/// The runs of a payload: addresses, and the bytes that are there, whole pages each.
+/// The runs of a payload: the address of each, and its bytes, which are whole pages.
 ///
 /// # Errors
 ///

@@ -1,7 +1,7 @@
-//! What was skipped: told in the log once per burst, and kept for the plugin's author.
+//! Records of the frames that were skipped, for the plugin's author.
 //!
-//! The newest records are files in `<state-dir>/skipped`, one for each frame that failed, written in
-//! TOML. `kapacitor-wasm skipped` prints them.
+//! The newest records are TOML files in `<state-dir>/skipped`, one for each frame that failed.
+//! `kapacitor-wasm skipped` prints them.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -20,7 +20,7 @@ pub const MAX_RECORDS: usize = 64;
 #[derive(Debug)]
 pub struct SkippedRecords {
     folder: PathBuf,
-    /// Held while a record is written.
+    /// Locked while a record is written.
     writing: Mutex<()>,
 }
 
@@ -28,9 +28,9 @@ pub struct SkippedRecords {
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub struct Record {
-    /// When, in RFC 3339.
+    /// When it was skipped, in RFC 3339.
     pub time: String,
-    /// Whose it was.
+    /// The Kapacitor function.
     pub function: String,
     /// Kapacitor's task id.
     pub task: String,
@@ -40,9 +40,9 @@ pub struct Record {
     pub plugin: String,
     /// SHA-256 of its file, in hex.
     pub plugin_sha256: String,
-    /// The call and how it failed, with the names of the functions it was in.
+    /// The call and how it failed, with the names of the guest's functions in which it failed.
     pub error: String,
-    /// Points that were skipped with it: one, or those of a batch.
+    /// Number of points that were skipped with it: one, or all points of a batch.
     pub points: u64,
     /// The frame as line protocol, or in words.
     pub point: String,

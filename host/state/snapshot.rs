@@ -1,8 +1,8 @@
 //! Snapshots: the state of one sandbox as Kapacitor stores it.
 //!
 //! Between two calls a guest's stack is empty, so its linear memory and its mutable globals are its
-//! state. A snapshot holds the pages that differ from the freshly instantiated memory, compressed,
-//! under a header that says what it fits. The format is written down in `proto/snapshot.proto`.
+//! state. A snapshot holds the pages that differ from the memory of a fresh instance, compressed, under a header
+//! that says which task it fits. The format is written down in `proto/snapshot.proto`.
 //!
 //! A snapshot is never empty, since Kapacitor drops an empty one and gives an older one back.
 
@@ -22,23 +22,23 @@ const MAGIC: [u8; 4] = *b"KWSN";
 const FORMAT: u8 = 1;
 const CHECKSUM: usize = 32;
 
-/// zstd's level for payloads up to [`SMALL`]. Of 324 KiB, the pages of a moving average over 1,000 groups,
-/// it makes 41 KB in 0.6 ms; level 1 makes 57 KB in the same time.
+/// Level of zstd for payloads up to [`SMALL`]. It compresses 324 KiB, the pages of a moving average over 1,000
+/// groups, to 41 KB in 0.6 ms; level 1 needs the same time for 57 KB.
 const LEVEL: i32 = 3;
 
-/// The level for larger ones, whose time counts: of 2.7 MiB, ten times as many groups, it makes 423 KB in
-/// 2.5 ms; level 3 makes 271 KB in 4.8 ms.
+/// Level of zstd for larger payloads, whose time counts. It compresses 2.7 MiB, ten times as many groups, to
+/// 423 KB in 2.5 ms; level 3 needs 4.8 ms for 271 KB.
 const FAST_LEVEL: i32 = -5;
 
-/// See [`LEVEL`].
+/// Maximum size of a payload, in bytes, that is compressed with [`LEVEL`].
 const SMALL: usize = 512 * 1024;
 
-/// Largest window that is decompressed with, as a power of two: 8 MiB, and both levels use less. zstd
-/// allocates what a payload asks for, up to 128 MiB unless told otherwise.
+/// Maximum window for decompression, as a power of two: 8 MiB, and both levels use less. Without this limit, zstd
+/// would allocate up to 128 MiB if a payload asks for it.
 const WINDOW: u32 = 23;
 
 thread_local! {
-    /// Making a compressor takes as long as compressing a small state.
+    /// Reused, since creating a compressor takes as long as compressing a small state.
     static COMPRESSOR: RefCell<zstd::bulk::Compressor<'static>> = RefCell::default();
 }
 
@@ -51,18 +51,20 @@ pub enum SnapshotError {
     Format(u8),
     #[error("it is damaged: {0}")]
     Damaged(&'static str),
-    #[error("it is of plugin `{found}`, and the task runs `{running}`")]
+    #[error("it was taken from plugin `{found}`, and the task runs `{running}`")]
     Plugin { found: String, running: String },
-    #[error("it is of another version of plugin `{0}`")]
+    #[error("it was taken from another version of plugin `{0}`")]
     Version(String),
     #[error("it is in version {found} of the plugin's own format, and the plugin has version {running}")]
     StateVersion { found: u32, running: u32 },
     #[error("it was taken with other options")]
     Options,
-    #[error("it is of guest interface {0}")]
+    #[error("it was taken from a plugin with guest interface {0}")]
     Abi(u32),
-    #[error("it is the memory of the plugin, and the plugin has a format of its own, or the other way round")]
-    Kind,
+    #[error("it is a memory snapshot, but the plugin has its own snapshot format")]
+    NotOwnFormat,
+    #[error("it is in a snapshot format of the plugin, but the plugin has none now")]
+    NotMemory,
     #[error("it holds {found}, more than limits.memory = {limit}")]
     TooLarge { found: Bytes, limit: Bytes },
     #[error("the plugin refuses it: {0}")]
@@ -81,10 +83,10 @@ pub enum SnapshotError {
     NotCapturable(String),
 }
 
-/// A snapshot taken apart.
+/// The parts of a snapshot.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// What it is of.
+    /// Where it comes from, and what it fits.
     pub header: SnapshotHeader,
     /// The payload, compressed.
     payload: Vec<u8>,
@@ -124,7 +126,7 @@ pub struct Provenance<'a> {
     pub determinism: Option<Determinism>,
 }
 
-/// What is marked on a snapshot, beside the state.
+/// Marks on a snapshot that are not part of the state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SnapshotFlags {
     /// See [`SnapshotHeader::replay`].
@@ -233,7 +235,7 @@ impl Snapshot {
         bytes
     }
 
-    /// The header of a snapshot in a file, which is read no further.
+    /// The header of a snapshot in a file; the rest is not read.
     ///
     /// # Errors
     ///
@@ -246,18 +248,18 @@ impl Snapshot {
         let [m0, m1, m2, m3, format, l0, l1, l2, l3] = start;
         check_format([m0, m1, m2, m3], format)?;
         let length = u32::from_le_bytes([l0, l1, l2, l3]);
-        // Grows with what is really there, not with what the length says.
+        // The buffer grows with the bytes that are there, not with what the length says.
         let mut header = Vec::new();
         file.take(length.into()).read_to_end(&mut header).map_err(cut)?;
         SnapshotHeader::decode(&header[..]).map_err(|_| SnapshotError::Damaged("its header can't be read"))
     }
 
-    /// Its bytes again, under another header.
+    /// The bytes of the snapshot with another header.
     pub fn with_header(&self, header: &SnapshotHeader) -> Vec<u8> {
         Self::seal(header, &self.payload)
     }
 
-    /// Bytes of the payload as it is stored.
+    /// Size of the stored payload in bytes.
     pub fn compressed_bytes(&self) -> u64 {
         self.payload.len() as u64
     }
@@ -267,7 +269,7 @@ impl Snapshot {
         self.header.kind == i32::from(PayloadKind::None)
     }
 
-    /// Whether the state of `now` can be replaced by this one.
+    /// Whether this state can take the place of the state of `now`.
     ///
     /// # Errors
     ///
@@ -282,7 +284,8 @@ impl Snapshot {
             });
         }
         if header.kind != i32::from(kind) {
-            return Err(SnapshotError::Kind);
+            let own_format = now.plugin.own_format;
+            return Err(if own_format { SnapshotError::NotOwnFormat } else { SnapshotError::NotMemory });
         }
         if kind == PayloadKind::Plugin {
             // Its own format outlives a change of the plugin and of the options.
@@ -315,7 +318,7 @@ impl Snapshot {
         if length > limit.0 {
             return Err(SnapshotError::TooLarge { found: Bytes(length), limit });
         }
-        // Grows with what is really there, not with what the header says.
+        // The buffer grows with the bytes that are there, not with what the header says.
         let mut payload = Vec::new();
         zstd::stream::read::Decoder::with_buffer(&self.payload[..])
             .and_then(|mut decoder| {
@@ -343,7 +346,7 @@ pub fn none(provenance: &Provenance<'_>) -> Vec<u8> {
     Snapshot::pack(&provenance.header(PayloadKind::None, 0), &[])
 }
 
-/// What stands for the state of `node` once it was dropped: that there is none, from now on.
+/// A snapshot that stands for the dropped state of `node`: it says that there is no state, from now on.
 pub fn dropped(node: &UdfNode) -> Vec<u8> {
     let header = SnapshotHeader {
         kind: PayloadKind::None.into(),
@@ -358,7 +361,7 @@ pub fn dropped(node: &UdfNode) -> Vec<u8> {
     Snapshot::pack(&header, &[])
 }
 
-/// Wraps what a plugin with a format of its own returned.
+/// The snapshot of a state in the plugin's own format.
 pub fn of_plugin(state: &[u8], provenance: &Provenance<'_>) -> Vec<u8> {
     Snapshot::pack(&provenance.header(PayloadKind::Plugin, state.len()), state)
 }
