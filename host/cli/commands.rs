@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use super::settings::Settings;
-use super::{check, compile, demo, serve, skipped, state, systemd};
+use super::{check, compile, serve, skipped, state, systemd};
 use crate::endpoint::InheritedSockets;
 use crate::shared::Mode;
 
@@ -48,8 +48,6 @@ enum Command {
     Skipped(Settings),
     /// List, show, export, import, drop and compare the states of tasks.
     State(state::Options),
-    /// Play a recording to the plugins as Kapacitor would, and show what comes out.
-    Demo(demo::Options),
     #[command(hide = true)]
     Compile(compile::Options),
 }
@@ -71,7 +69,6 @@ pub fn run() -> Result<ExitCode> {
         Command::Config { stdio, settings, .. } => check::config(&settings, stdio),
         Command::Skipped(settings) => skipped::skipped(&settings.load()?),
         Command::State(options) => state::state(&options),
-        Command::Demo(options) => demo::demo(&options),
         Command::Compile(options) => compile::compile(&options),
     }
 }

@@ -5,7 +5,6 @@
 mod check;
 mod commands;
 mod compile;
-mod demo;
 mod exit;
 mod serve;
 mod settings;

@@ -32,7 +32,7 @@ pub fn sockets(config: Config, mode: &Mode, inherited: InheritedSockets) -> Resu
         warn!(err = e.to_string(), "systemd was not told that the sockets are there, and may wait for it");
     }
     let stop = serving.stop_signals()?;
-    let shared = serving.shared();
+    let shared = &serving.shared;
     shared.load_plugins(|_| true)?;
     serving.follow_files();
     let functions = shared.functions.len().to_string();
@@ -44,7 +44,7 @@ pub fn sockets(config: Config, mode: &Mode, inherited: InheritedSockets) -> Resu
 }
 
 /// All functions, each served on its socket in the background until this is dropped.
-pub struct Serving {
+struct Serving {
     shared: Arc<Shared>,
     /// There until it is dropped.
     runtime: Option<Runtime>,
@@ -53,7 +53,7 @@ pub struct Serving {
 impl Serving {
     /// Makes the sockets, or takes them from those that systemd has passed. Kapacitor can connect when
     /// this returns, and waits for an answer until the plugins are loaded.
-    pub fn start(config: Config, mode: &Mode, mut inherited: InheritedSockets) -> Result<Self> {
+    fn start(config: Config, mode: &Mode, mut inherited: InheritedSockets) -> Result<Self> {
         let runtime = runtime()?;
         let folder = &config.socket_dir;
         fs::create_dir_all(folder).with_context(|| {
@@ -77,11 +77,6 @@ impl Serving {
         }
         drop(entered);
         Ok(Self { shared, runtime: Some(runtime) })
-    }
-
-    /// What is served.
-    pub fn shared(&self) -> &Shared {
-        &self.shared
     }
 
     /// Loads plugins whose files change from now on.

@@ -55,8 +55,21 @@ fn main() -> ExitCode {
 
 fn demo(rest: &[String]) -> Result<(), String> {
     plugins()?;
-    say("building the host; the first time this takes some minutes, most of them for wasmtime");
-    run(cargo().args(["run", "--locked", "--release", "--bin", "kapacitor-wasm", "--", "demo"]).args(rest))
+    say("building the host and the demo; the first time this takes some minutes, most of them for wasmtime");
+    // One command for both, so that both use the same build of wasmtime.
+    run(cargo().args(["build", "--locked", "--release"]).args([
+        "--package",
+        "kapacitor-wasm",
+        "--bin",
+        "kapacitor-wasm",
+        "--package",
+        "kapacitor-wasm-demo",
+        "--bin",
+        "kapacitor-wasm-demo",
+    ]))?;
+    let built = target_dir(&root()).join("release");
+    let mut demo = Command::new(built.join("kapacitor-wasm-demo"));
+    run(demo.current_dir(root()).arg("--host").arg(built.join("kapacitor-wasm")).args(rest))
 }
 
 fn verify(rest: &[String]) -> Result<(), String> {

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::protocol::{Point, ResponseMessage};
-use comfy_table::{CellAlignment, Table};
+use comfy_table::{CellAlignment, Table, presets};
+use kapacitor_wasm::protocol::{Point, ResponseMessage};
 
-use super::super::table::table;
-use super::words::{clock, thousands, value};
+use crate::words::{clock, thousands, value};
 
 /// Events of a group that the table names.
 const NAMED: usize = 3;
@@ -162,6 +161,15 @@ fn or_none(number: f64) -> String {
     if number.is_nan() { "-".to_owned() } else { value(number) }
 }
 
+/// An empty table for a terminal.
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(header.iter().copied());
+    table
+}
+
+/// Aligns columns of numbers to the right.
 fn right(table: &mut Table, columns: std::ops::Range<usize>) {
     for column in columns {
         if let Some(column) = table.column_mut(column) {

@@ -7,8 +7,8 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::outcome::{Group, Outcome, Sample};
-use super::words::{clock, count, date, thousands, value};
+use crate::outcome::{Group, Outcome, Sample};
+use crate::words::{clock, count, date, thousands, value};
 
 const WIDTH: f64 = 1120.0;
 const LEFT: f64 = 48.0;

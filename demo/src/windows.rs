@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::protocol::{BeginBatch, EndBatch, Point, RequestMessage};
+use kapacitor_wasm::protocol::{BeginBatch, EndBatch, Point, RequestMessage};
 
 /// The windows of all groups in the order in which Kapacitor sends them, each as one batch.
 ///
@@ -65,8 +65,8 @@ fn batch(points: &[&Point], tmax: i64) -> Vec<RequestMessage> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::recording::read;
     use super::*;
+    use crate::recording::read;
 
     /// Group, times and tmax of each batch.
     fn times(text: &str) -> Vec<(String, Vec<i64>, i64)> {

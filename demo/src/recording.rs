@@ -1,11 +1,11 @@
 //! Reads a recording: InfluxDB line protocol, as Kapacitor's own recordings of streams are.
 
-use crate::protocol::Point;
 use anyhow::{Context, Result, bail};
 use influxdb_line_protocol::{FieldValue, ParsedLine, parse_lines, split_lines};
+use kapacitor_wasm::protocol::Point;
 
 /// The recording that is shipped.
-pub const SHIPPED: &str = include_str!("../../../demo/recording.lp");
+pub const SHIPPED: &str = include_str!("../recording.lp");
 
 /// The points of `text` in the order of time, grouped by the tag `group_by`, as Kapacitor sends them
 /// on a stream. `file` is for errors only.
