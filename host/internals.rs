@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use crate::config::{Config, EdgeCheck, HostLimits, Limits, OnFull, Policy, SHIPPED, Unwanted};
+pub use crate::config::{Config, EdgeCheck, HostLimits, Limits, OnFull, Policy, Unwanted};
 pub use crate::endpoint::socket_path;
 pub use crate::guard::{Guard, Verdict, Violation};
 pub use crate::kapacitor_db::{Database, snapshots};

@@ -10,7 +10,6 @@ use kapacitor_wasm::internals::Engine;
 use kapacitor_wasm::internals::Labels;
 use kapacitor_wasm::internals::Plugin;
 use kapacitor_wasm::internals::Provenance;
-use kapacitor_wasm::internals::SHIPPED;
 use kapacitor_wasm::internals::SandboxContext;
 use kapacitor_wasm::internals::{Bytes, Span};
 use kapacitor_wasm::internals::{HostLimits, Limits};
@@ -322,7 +321,7 @@ fn admission() -> Vec<(&'static str, Vec<u8>)> {
 
 fn udf_toml() -> Vec<(&'static str, Vec<u8>)> {
     // An example is a line `#key = value` or `#[table]`.
-    let examples: String = SHIPPED
+    let examples: String = include_str!("../udf.toml")
         .lines()
         .filter_map(|line| match line.strip_prefix('#') {
             Some(code) if code.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => Some(code),

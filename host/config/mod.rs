@@ -9,4 +9,4 @@ mod udf_toml;
 
 pub use limits::{HostLimits, Limits};
 pub use policy::{CheckpointPolicy, EdgeCheck, OnFull, OnMismatch, OnTrap, OnUpdate, Policy, Unwanted};
-pub use udf_toml::{Config, Edges, FunctionConfig, LogLevel, SHIPPED, edge_name, is_identifier};
+pub use udf_toml::{Config, Edges, FunctionConfig, LogLevel, edge_name, is_identifier};

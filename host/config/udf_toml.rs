@@ -15,9 +15,6 @@ use crate::config::policy::{CheckpointPolicy, PartialPolicy, Policy};
 use crate::protocol::EdgeType;
 use crate::units::{Bytes, Mode, Span};
 
-/// The `udf.toml` that is shipped, with its comments.
-pub const SHIPPED: &str = include_str!("../../udf.toml");
-
 /// A whole `udf.toml`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -347,6 +344,9 @@ fn default_socket_mode() -> Mode {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The `udf.toml` that is shipped, with its comments.
+    const SHIPPED: &str = include_str!("../../udf.toml");
 
     fn parse(text: &str) -> Result<Config, String> {
         Config::from_text(text, Path::new("/etc/kapacitor-wasm/udf.toml"))
