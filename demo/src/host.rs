@@ -57,16 +57,7 @@ impl Host {
     /// With the host's own message if it ends instead.
     pub fn start(settings: &Settings<'_>) -> Result<Self> {
         let folder = temporary_folder()?;
-        let Configuration { mut table, plugins_dir } = Configuration::of(settings)?;
-        for (key, dir) in [
-            ("plugins-dir", plugins_dir.as_path()),
-            ("socket-dir", folder.path()),
-            ("state-dir", &folder.path().join("state")),
-        ] {
-            let dir = dir.to_str().with_context(|| format!("{}: the path is not UTF-8", dir.display()))?;
-            table.insert(key.to_owned(), Value::String(dir.to_owned()));
-        }
-        table.remove("socket-group");
+        let Configuration { table, plugins_dir } = Configuration::of(settings)?.in_folder(folder.path())?;
         let config = folder.path().join(CONFIG);
         fs::write(&config, table.to_string())
             .with_context(|| format!("{}: the file can't be written", config.display()))?;
@@ -87,7 +78,7 @@ impl Host {
         let stderr = child.stderr.take().context("the host has no stderr")?;
         let stderr = thread::spawn(move || {
             let message = copy_log(stderr);
-            // Nobody listens any more when the host ends after it was ready.
+            // Nobody receives this if the host ends after it was ready.
             let _ = UnixDatagram::unbound().and_then(|socket| socket.send_to(ENDED, notify));
             message
         });
@@ -201,6 +192,20 @@ impl Configuration {
         };
         Ok(Self { table, plugins_dir: std::path::absolute(plugins_dir)? })
     }
+
+    /// Has the host keep its sockets and its state in `folder`, for its own user alone.
+    fn in_folder(mut self, folder: &Path) -> Result<Self> {
+        for (key, dir) in [
+            ("plugins-dir", self.plugins_dir.as_path()),
+            ("socket-dir", folder),
+            ("state-dir", &folder.join("state")),
+        ] {
+            let dir = dir.to_str().with_context(|| format!("{}: the path is not UTF-8", dir.display()))?;
+            self.table.insert(key.to_owned(), Value::String(dir.to_owned()));
+        }
+        self.table.remove("socket-group");
+        Ok(self)
+    }
 }
 
 /// Makes a folder for the sockets, whose paths must be short.
@@ -226,4 +231,51 @@ fn copy_log(stderr: ChildStderr) -> String {
         }
     }
     message
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn the_operators_limits_and_policies_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("own.toml");
+        let text = "plugins-dir = \"wasm\"\nsocket-dir = \"/run/x\"\nsocket-group = \"x\"\n[limits]\nmemory = \"1MiB\"\n";
+        fs::write(&file, text).unwrap();
+        let mut settings =
+            Settings { program: Path::new(""), config: Some(&file), plugins_dir: None, log_level: "error" };
+        let own = |settings: &Settings<'_>| {
+            Configuration::of(settings).unwrap().in_folder(Path::new("/tmp/demo")).unwrap()
+        };
+        let Configuration { table, plugins_dir } = own(&settings);
+        assert_eq!(plugins_dir, folder.path().join("wasm"));
+        let wasm = plugins_dir.display();
+        let expected = format!(
+            "plugins-dir = \"{wasm}\"\nsocket-dir = \"/tmp/demo\"\nstate-dir = \"/tmp/demo/state\"\n[limits]\nmemory = \"1MiB\"\n"
+        );
+        assert_eq!(table, expected.parse().unwrap());
+
+        settings.plugins_dir = Some(Path::new("/other"));
+        assert_eq!(own(&settings).table["plugins-dir"].as_str(), Some("/other"));
+    }
+
+    #[test]
+    fn a_host_that_does_not_start_says_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("host");
+        let script = "#!/bin/sh\necho 'kapacitor-wasm: there is\nno plugin' >&2; exit 1\n";
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, PermissionsExt::from_mode(0o700)).unwrap();
+        let settings = Settings {
+            program: &program,
+            config: None,
+            plugins_dir: Some(folder.path()),
+            log_level: "error",
+        };
+        let error = Host::start(&settings).err().unwrap();
+        assert_eq!(format!("{error:#}"), "there is\nno plugin");
+    }
 }

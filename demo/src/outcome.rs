@@ -56,7 +56,8 @@ impl Outcome {
             let group = groups.entry(point.group.clone()).or_default();
             if group.points == 0 {
                 let tag = point.dimensions.first().and_then(|tag| point.tags.get(tag));
-                group.name = tag.filter(|name| !name.is_empty()).map_or("(none)", |name| name).to_owned();
+                let name = tag.filter(|name| !name.is_empty()).map_or("(none)", String::as_str);
+                name.clone_into(&mut group.name);
             }
             group.points += 1;
             group.input.extend(sample(point, field));

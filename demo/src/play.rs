@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use kapacitor_wasm::protocol::client::{Client, receive};
 use kapacitor_wasm::protocol::{
-    EdgeType, KeepaliveRequest, Option as UdfOption, RequestMessage, ResponseMessage, SnapshotRequest,
-    put_request,
+    EdgeType, InfoResponse, KeepaliveRequest, Option as UdfOption, RequestMessage, ResponseMessage,
+    SnapshotRequest, put_request,
 };
 
 use crate::host::Host;
@@ -72,7 +72,12 @@ impl Task {
         let Self { id, plugin, edges, options } = self;
         // The host answers once it has loaded the plugin, so the time that this takes is not measured.
         let client = host.connect(plugin)?;
-        let found = info(client).with_context(|| format!("plugin {plugin} does not answer"))?;
+        let info = info(client).with_context(|| format!("plugin {plugin} does not answer"))?;
+        let found = Edges { wants: info.wants(), provides: info.provides() };
+        // A refused plugin answers Info as a stream function without options, and Init with the reason.
+        if found != edges && !info.options.is_empty() {
+            bail!("plugin {plugin} is {found}, and the demo needs one that is {edges}: choose other plugins");
+        }
 
         let is_point = |message: &&RequestMessage| matches!(message, RequestMessage::Point(_));
         let points = units.iter().flatten().filter(is_point).count();
@@ -80,13 +85,8 @@ impl Task {
         let start = Instant::now();
         let mut client = host.connect(plugin)?;
         let init = client.init(id, options).with_context(|| format!("plugin {plugin} does not start"))?;
-        // A refused plugin answers Info as a stream function, and Init with the reason. So the reason comes
-        // first.
         if !init.success {
             bail!(init.error);
-        }
-        if found != edges {
-            bail!("plugin {plugin} is {found}, and the demo needs one that is {edges}: choose other plugins");
         }
         let mut played =
             Played { data: Vec::new(), points, took: Duration::ZERO, snapshot: 0, keepalives: 0 };
@@ -96,11 +96,11 @@ impl Task {
 }
 
 /// Asks for Info on a connection of its own, as kapacitord does when it starts.
-fn info(mut client: Client) -> io::Result<Edges> {
+fn info(mut client: Client) -> io::Result<InfoResponse> {
     let info = client.info()?;
     client.end_input()?;
     client.rest()?;
-    Ok(Edges { wants: info.wants(), provides: info.provides() })
+    Ok(info)
 }
 
 impl Played {

@@ -106,7 +106,7 @@ mod tests {
         assert_eq!(times("x v=1 -1\nx v=1 0\n").len(), 2);
         assert_eq!(times("x v=1 9223372036854775807\n").len(), 1);
         assert_eq!(times("x v=1 -9223372036854775808\n").len(), 1);
-        assert_eq!(cut(&[], Duration::ZERO), [] as [Vec<RequestMessage>; 0]);
+        assert_eq!(cut(&[], Duration::ZERO), Vec::<Vec<RequestMessage>>::new());
     }
 
     #[test]
