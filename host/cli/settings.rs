@@ -9,30 +9,31 @@ use crate::config::{Config, LogLevel};
 use crate::logging::{self, WorkerGuard};
 use crate::shared::Mode;
 
-/// The configuration file, unless told otherwise.
+/// Configuration file, if neither the flag nor the variable names one.
 pub const CONFIG: &str = "/etc/kapacitor-wasm/udf.toml";
 
-/// The variable that tells otherwise.
+/// Variable that names the configuration file.
 pub const CONFIG_ENV: &str = "KAPACITOR_WASM_CONFIG";
 
 /// Where things are; each flag overrides the file.
 #[derive(Args, Clone)]
 pub struct Settings {
-    /// The configuration file.
+    /// Configuration file.
     #[arg(
+        short,
         long,
         value_name = "FILE",
         default_value = CONFIG,
         env = CONFIG_ENV
     )]
     pub config: PathBuf,
-    /// Folder of the plugins.
+    /// Folder of the plugins; overrides `plugins-dir` of the file.
     #[arg(long, value_name = "DIR")]
     pub plugins_dir: Option<PathBuf>,
-    /// Folder of the sockets.
+    /// Folder of the sockets; overrides `socket-dir` of the file.
     #[arg(long, value_name = "DIR")]
     pub socket_dir: Option<PathBuf>,
-    /// Least level that is logged.
+    /// Minimum log level; overrides `log-level` of the file.
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<LogLevel>,
 }

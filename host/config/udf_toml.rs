@@ -176,14 +176,14 @@ impl<'de> Deserialize<'de> for Edges {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogLevel {
-    /// Everything.
+    /// All messages.
     Debug,
-    /// What happens to tasks.
+    /// Warnings, errors, and the start and end of tasks.
     #[default]
     Info,
-    /// What an operator should look at.
+    /// Errors, and problems that an operator should look at.
     Warn,
-    /// What failed.
+    /// Errors only.
     Error,
 }
 
