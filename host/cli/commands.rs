@@ -1,6 +1,7 @@
 //! The command line as clap reads it, and which function does what it says.
 
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -8,17 +9,22 @@ use clap::{Parser, Subcommand};
 use super::settings::Settings;
 use super::{check, compile, serve, skipped, state, systemd};
 use crate::endpoint::InheritedSockets;
+use crate::plugin::ABI;
 use crate::shared::Mode;
 
 /// Runs every UDF of a Kapacitor in one process, each task in a WebAssembly sandbox of its own.
 #[derive(Parser)]
-#[command(name = "kapacitor-wasm", version = VERSION, about, max_term_width = 100)]
+#[command(name = "kapacitor-wasm", version = VERSION.as_str(), about, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (wasmtime 48 LTS, guest interface 1)");
+/// Version of the program, and of both sides of its sandboxes.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let (version, wasmtime) = (env!("CARGO_PKG_VERSION"), env!("WASMTIME_VERSION"));
+    format!("{version} (wasmtime {wasmtime}, guest interface {ABI})")
+});
 
 #[derive(Subcommand)]
 enum Command {
