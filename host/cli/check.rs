@@ -12,7 +12,7 @@ use crate::routing::type_name;
 use crate::shared::Shared;
 use anyhow::Result;
 
-use super::exit::FAILED;
+use super::exit::{DONE, FAILED};
 use super::settings::{Settings, looking};
 use super::table::table;
 
@@ -103,7 +103,7 @@ pub fn check(config: Config) -> Result<ExitCode> {
         writeln!(report, "error: {problem}")?;
     }
     std::io::stdout().write_all(report.as_bytes())?;
-    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { FAILED })
+    Ok(if problems.is_empty() { DONE } else { FAILED })
 }
 
 /// Prints the `[udf.functions.*]` stanza.
@@ -135,7 +135,7 @@ pub fn config(settings: &Settings, stdio: bool) -> Result<ExitCode> {
     for refusal in shared.plugins().values().filter_map(|plugin| plugin.as_ref().err()) {
         eprintln!("kapacitor-wasm: {refusal}");
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(DONE)
 }
 
 /// `field(string) size(int)`.

@@ -7,14 +7,14 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use super::settings::Settings;
-use super::{check, compile, serve, skipped, state, systemd};
+use super::{check, compile, exit, serve, skipped, state, systemd};
 use crate::endpoint::InheritedSockets;
 use crate::plugin::ABI;
 use crate::shared::Mode;
 
 /// Runs every UDF of a Kapacitor in one process, each task in a WebAssembly sandbox of its own.
 #[derive(Parser)]
-#[command(name = "kapacitor-wasm", version = VERSION.as_str(), about, max_term_width = 100)]
+#[command(name = "kapacitor-wasm", version = VERSION.as_str(), about, after_help = exit::HELP, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -60,7 +60,15 @@ enum Command {
 
 /// Does what the command line says.
 pub fn run() -> Result<ExitCode> {
-    match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(answer) => {
+            // As clap does it: nobody may be reading.
+            let _ = answer.print();
+            return Ok(exit::of_clap(&answer));
+        }
+    };
+    match cli.command {
         Command::Serve(settings) => {
             let inherited = InheritedSockets::from_env()?;
             let (config, mode, _log) = settings.start_logging()?;

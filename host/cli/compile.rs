@@ -10,7 +10,7 @@ use crate::units::{Bytes, Span};
 use anyhow::Result;
 use clap::Args;
 
-use super::exit::FAILED;
+use super::exit::{DONE, FAILED};
 
 /// As the host says.
 #[derive(Args)]
@@ -34,5 +34,5 @@ pub fn compile(options: &Options) -> Result<ExitCode> {
     let mut bytes = Vec::new();
     std::io::stdin().lock().read_to_end(&mut bytes)?;
     let engine = Engine::new(options.stack, Some(&options.folder))?;
-    Ok(if plugin::compile_into_folder(&engine, &bytes) { ExitCode::SUCCESS } else { FAILED })
+    Ok(if plugin::compile_into_folder(&engine, &bytes) { DONE } else { FAILED })
 }

@@ -2,5 +2,24 @@
 
 use std::process::ExitCode;
 
-/// Something is wrong with what was asked for: a file, a plugin, a flag.
+/// The command did its work.
+pub const DONE: ExitCode = ExitCode::SUCCESS;
+
+/// Something is wrong: a file, a plugin, or the value of a flag.
 pub const FAILED: ExitCode = ExitCode::FAILURE;
+
+/// Number of the code for a command line that can't be parsed.
+const USAGE: u8 = 2;
+
+/// The same codes for operators, as a part of `--help` and of the man page.
+pub const HELP: &str = "\
+Exit codes:
+  0  The command did its work
+  1  Something is wrong: a file, a plugin, or the value of a flag;
+     the reason is on stderr, and for `check` on stdout
+  2  The command line can't be parsed; the reason is on stderr";
+
+/// The code for clap's answer in place of a command: `--help` and `--version` have done their work.
+pub fn of_clap(answer: &clap::Error) -> ExitCode {
+    if answer.use_stderr() { ExitCode::from(USAGE) } else { DONE }
+}

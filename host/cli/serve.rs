@@ -20,6 +20,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
+use super::exit::DONE;
+
 /// Sessions end at their drain-deadline, and then so much later.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -40,7 +42,7 @@ pub fn sockets(config: Config, mode: &Mode, inherited: InheritedSockets) -> Resu
     serving.wait(stop);
     info!("stopping");
     serving.stop();
-    Ok(ExitCode::SUCCESS)
+    Ok(DONE)
 }
 
 /// All functions, each served on its socket in the background until this is dropped.
@@ -188,7 +190,7 @@ pub fn stdio(config: Config, mode: &Mode, function: &str) -> Result<ExitCode> {
         let _ = tokio::time::timeout(most, shared.stop()).await;
     });
     runtime.shutdown_timeout(Duration::from_secs(1));
-    Ok(ExitCode::SUCCESS)
+    Ok(DONE)
 }
 
 fn runtime() -> Result<Runtime> {

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::state::{Record, SkippedRecords};
 use anyhow::{Context, Result};
 
-use super::exit::FAILED;
+use super::exit::{DONE, FAILED};
 
 /// Prints the records, oldest first.
 pub fn skipped(config: &Config) -> Result<ExitCode> {
@@ -18,7 +18,7 @@ pub fn skipped(config: &Config) -> Result<ExitCode> {
         format!("{folder}/skipped can't be read: set state-dir, or run as the user of the service")
     })?;
     let mut report = String::new();
-    let mut code = ExitCode::SUCCESS;
+    let mut code = DONE;
     if records.is_empty() {
         report.push_str("Nothing was skipped.\n");
     }

@@ -9,6 +9,7 @@ use crate::endpoint::socket_path;
 use crate::shared::Shared;
 use anyhow::Result;
 
+use super::exit::DONE;
 use super::serve::ensure_functions;
 use super::settings::looking;
 
@@ -54,7 +55,7 @@ WantedBy=sockets.target
         group = escaped(shared.config.socket_group.as_deref().unwrap_or(KAPACITOR)),
     );
     std::io::stdout().write_all(unit.as_bytes())?;
-    Ok(ExitCode::SUCCESS)
+    Ok(DONE)
 }
 
 /// systemd replaces `%` and a letter.

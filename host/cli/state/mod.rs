@@ -14,6 +14,7 @@ use crate::udf_node::UdfNode;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
 
+use super::exit::DONE;
 use super::settings::{CONFIG, CONFIG_ENV};
 
 mod diff;
@@ -24,53 +25,53 @@ mod show;
 pub struct Options {
     #[command(subcommand)]
     command: Command,
-    /// A stopped Kapacitor's database, in place of the state folder.
+    /// Database of a stopped Kapacitor to read instead of the state folder.
     #[arg(long, value_name = "KAPACITOR.DB", global = true)]
     db: Option<PathBuf>,
-    /// The configuration file, which names the state folder.
-    #[arg(long, value_name = "FILE", default_value = CONFIG, env = CONFIG_ENV, global = true)]
+    /// Configuration file, which names the state folder.
+    #[arg(short, long, value_name = "FILE", default_value = CONFIG, env = CONFIG_ENV, global = true)]
     config: PathBuf,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Print the checkpoints and what was set aside, or what Kapacitor stores.
+    /// List the checkpoints and the states that were set aside, or the snapshots in a database.
     List,
-    /// Print what a state is of.
+    /// Print which task, plugin and options a state belongs to, and its size.
     Show {
-        /// A snapshot file, TASK, or TASK/NODE.
+        /// Snapshot file, TASK, or TASK/NODE.
         which: String,
     },
     /// Write a state to a file.
     Export {
-        /// A snapshot file, TASK, or TASK/NODE.
+        /// Snapshot file, TASK, or TASK/NODE.
         which: String,
-        /// The file, which must not be there yet.
+        /// File to create; it must not exist yet.
         file: PathBuf,
     },
-    /// Make a snapshot file the state that its task goes on with when it is enabled the next time.
+    /// Let a task resume from a snapshot file when it is enabled the next time.
     Import {
-        /// The snapshot file.
+        /// Snapshot file.
         file: PathBuf,
         #[command(flatten)]
         of: Of,
     },
-    /// Make a task start clean the next time, also if Kapacitor gives a snapshot back.
+    /// Make a task start without state the next time, even if Kapacitor gives a snapshot back.
     Drop {
-        /// The task.
+        /// Id of the task.
         task: String,
-        /// Its node, such as moving_avg2; all of them if absent.
+        /// Id of the node, such as `moving_avg2` [default: all nodes of the task].
         #[arg(long)]
         node: Option<String>,
-        /// The function of the node, for a task that has no checkpoint.
+        /// Function of the node; needed only if the task has no checkpoint.
         #[arg(long, requires = "node")]
         function: Option<String>,
     },
-    /// Print what differs between two states.
+    /// Print the differences between two states.
     Diff {
-        /// A snapshot file, TASK, or TASK/NODE.
+        /// Snapshot file, TASK, or TASK/NODE.
         one: String,
-        /// And another one.
+        /// Snapshot file, TASK, or TASK/NODE to compare it with.
         other: String,
     },
 }
@@ -78,13 +79,13 @@ enum Command {
 /// Whose state it is, where the file does not say so or is to be another's.
 #[derive(Args)]
 struct Of {
-    /// The task's id.
+    /// Id of the task [default: the one in the file].
     #[arg(long)]
     task: Option<String>,
-    /// The node's id, such as moving_avg2.
+    /// Id of the node, such as `moving_avg2` [default: the one in the file].
     #[arg(long)]
     node: Option<String>,
-    /// The function, such as moving_avg.
+    /// Function of the node, such as `moving_avg` [default: the one in the file].
     #[arg(long)]
     function: Option<String>,
 }
@@ -115,7 +116,7 @@ pub fn state(options: &Options) -> Result<ExitCode> {
         Command::Diff { one, other } => diff::diff(&store.find(one)?, &store.find(other)?)?,
     };
     std::io::stdout().write_all(out.as_bytes())?;
-    Ok(ExitCode::SUCCESS)
+    Ok(DONE)
 }
 
 /// Where states are looked for.
