@@ -5,6 +5,8 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::process::Command;
 
+use kapacitor_wasm::internals::ABI;
+
 use crate::support::{BINARY, Host, Setup};
 
 #[test]
@@ -203,4 +205,78 @@ fn log_lines_are_kapacitors() {
     let expected =
         " lvl=info msg=\"task ended\" function=mirror task=task node=udf2 plugin=mirror points_in=0";
     assert!(line.starts_with("ts=") && line.contains(expected), "{line}");
+}
+
+#[test]
+fn completion_scripts_know_the_commands() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let (code, script, stderr) = run(&["completions", shell]);
+        assert_eq!((code, stderr.as_str()), (0, ""), "{shell}");
+        for expected in ["serve", "plugins-dir"] {
+            assert!(script.contains(expected), "{shell}: {expected}\n{script}");
+        }
+        assert!(!script.contains("compile-memory"), "{shell}\n{script}");
+    }
+    let (code, stdout, stderr) = run(&["completions", "tcsh"]);
+    assert_eq!((code, stdout.as_str()), (2, ""));
+    assert!(stderr.contains("tcsh") && stderr.contains("zsh"), "{stderr}");
+}
+
+#[test]
+fn each_command_has_a_man_page() {
+    let (_, help, _) = run(&["--help"]);
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let commands =
+        commands.take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next());
+    let commands: Vec<&str> = commands.filter(|command| *command != "help").collect();
+    assert!(commands.contains(&"serve") && commands.contains(&"completions"), "{help}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("man");
+    let (code, _, stderr) = run(&["man", folder.to_str().unwrap()]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    for command in commands {
+        let page = fs::read_to_string(folder.join(format!("kapacitor-wasm-{command}.1"))).unwrap();
+        assert!(page.contains(".SH SYNOPSIS") && page.contains(command), "{page}");
+    }
+    let page = fs::read_to_string(folder.join("kapacitor-wasm.1")).unwrap();
+    assert!(page.contains("Exit codes:"), "{page}");
+}
+
+#[test]
+fn help_and_version_say_what_this_is() {
+    let (code, version, _) = run(&["--version"]);
+    let lock: toml::Table = include_str!("../Cargo.lock").parse().unwrap();
+    let mut packages = lock["package"].as_array().unwrap().iter();
+    let wasmtime = packages.find(|package| package["name"].as_str() == Some("wasmtime")).unwrap();
+    let (own, wasmtime) = (env!("CARGO_PKG_VERSION"), wasmtime["version"].as_str().unwrap());
+    assert_eq!(code, 0);
+    assert_eq!(version, format!("kapacitor-wasm {own} (wasmtime {wasmtime}, guest interface {ABI})\n"));
+
+    let (code, help, stderr) = run(&["--help"]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let codes = help.lines().skip_while(|line| *line != "Exit codes:").skip(1);
+    let codes: Vec<&str> =
+        codes.filter_map(|line| line.strip_prefix("  ")?.get(..1)).filter(|code| *code != " ").collect();
+    assert_eq!(codes, ["0", "1", "2"], "{help}");
+
+    for args in [&["serv"][..], &["stdio"], &["serve", "--port", "1"], &[]] {
+        let (code, stdout, stderr) = run(args);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{args:?}");
+        assert!(stderr.contains("Usage: kapacitor-wasm"), "{stderr}");
+    }
+}
+
+#[test]
+fn the_short_flag_names_the_file_too() {
+    let output = Command::new(BINARY).args(["check", "-c", "/nowhere/udf.toml"]).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.starts_with("kapacitor-wasm: /nowhere/udf.toml can't be read"), "{stderr}");
+}
+
+/// Runs a command that reads no `udf.toml`; returns its exit code, stdout and stderr.
+fn run(args: &[&str]) -> (i32, String, String) {
+    let output = Command::new(BINARY).args(args).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }

@@ -4,10 +4,11 @@ use std::process::ExitCode;
 use std::sync::LazyLock;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
 
 use super::settings::Settings;
-use super::{check, compile, exit, serve, skipped, state, systemd};
+use super::{check, compile, completions, exit, man, serve, skipped, state, systemd};
 use crate::endpoint::InheritedSockets;
 use crate::plugin::ABI;
 use crate::shared::Mode;
@@ -32,28 +33,37 @@ enum Command {
     Serve(Settings),
     /// Serve one function on stdin and stdout, as a child process of Kapacitor.
     Stdio {
-        /// The function, as in `udf.toml` or the name of a plugin.
+        /// Function to serve: its name in `udf.toml`, or the name of a plugin.
         function: String,
         #[command(flatten)]
         settings: Settings,
     },
-    /// Load everything as `serve` would and print what it is; exit code 1 if something is wrong.
+    /// Validate the configuration and the plugins, and print all functions.
     Check(Settings),
     /// Print the lines for kapacitor.conf, or the socket unit for systemd.
     Config {
-        /// For child processes of Kapacitor (`prog` and `args`) instead of sockets.
+        /// Print `prog` and `args` for child processes of Kapacitor instead of sockets.
         #[arg(long)]
         stdio: bool,
-        /// The unit kapacitor-wasm.socket: systemd makes the sockets, and keeps them while `serve` restarts.
+        /// Print the unit kapacitor-wasm.socket: systemd creates the sockets, and keeps them while `serve` restarts.
         #[arg(long, conflicts_with = "stdio")]
         systemd: bool,
         #[command(flatten)]
         settings: Settings,
     },
-    /// Print what was skipped because a plugin failed at it, oldest first.
+    /// List the points that were skipped because a plugin failed.
     Skipped(Settings),
     /// List, show, export, import, drop and compare the states of tasks.
     State(state::Options),
+    /// Print a script with which a shell completes the commands and flags.
+    Completions {
+        /// Shell that reads the script.
+        shell: Shell,
+    },
+    /// Write the man pages.
+    #[command(hide = true)]
+    Man(man::Options),
+    /// Compile the module on stdin.
     #[command(hide = true)]
     Compile(compile::Options),
 }
@@ -83,6 +93,8 @@ pub fn run() -> Result<ExitCode> {
         Command::Config { stdio, settings, .. } => check::config(&settings, stdio),
         Command::Skipped(settings) => skipped::skipped(&settings.load()?),
         Command::State(options) => state::state(&options),
+        Command::Completions { shell } => completions::completions(&Cli::command(), shell),
+        Command::Man(options) => man::man(Cli::command(), &options),
         Command::Compile(options) => compile::compile(&options),
     }
 }

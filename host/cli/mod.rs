@@ -5,7 +5,9 @@
 mod check;
 mod commands;
 mod compile;
+mod completions;
 mod exit;
+mod man;
 mod serve;
 mod settings;
 mod skipped;

@@ -1,5 +1,5 @@
 //! The repository's commands: `cargo demo`, `cargo verify`, `cargo plugins`, `cargo xtask fuzz`,
-//! `cargo xtask rooms` and `cargo xtask sdk`.
+//! `cargo xtask man`, `cargo xtask rooms` and `cargo xtask sdk`.
 //!
 //! Needs nothing but the standard library, so that it starts at once.
 
@@ -15,13 +15,14 @@ mod rooms;
 mod sdk;
 
 const USAGE: &str =
-    "usage: cargo demo | cargo verify | cargo plugins | cargo xtask fuzz [TARGET] [--seconds N] | cargo xtask rooms
-       | cargo xtask sdk
+    "usage: cargo demo | cargo verify | cargo plugins | cargo xtask fuzz [TARGET] [--seconds N] | cargo xtask man
+       | cargo xtask rooms | cargo xtask sdk
 
   demo     set everything up, play a recording to the plugins, show the results
   verify   set everything up, run all tests
   plugins  build the plugins into plugins/*.wasm
   fuzz     build the fuzz targets, run each one, or TARGET, for N seconds; see fuzz/README.md
+  man      write the man pages of kapacitor-wasm into target/man
   rooms    print the rooms of the host and what they use, and check them
   sdk      check that the guest SDK could be published";
 
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         "verify" => verify(&rest),
         "plugins" => plugins(),
         "fuzz" => fuzz::fuzz(&rest),
+        "man" => man(),
         "rooms" => rooms::rooms(),
         "sdk" => sdk::sdk(),
         _ => Err(USAGE.to_owned()),
@@ -53,23 +55,34 @@ fn main() -> ExitCode {
     }
 }
 
+/// Plays the recording to the host. `rest` are the demo's own arguments.
 fn demo(rest: &[String]) -> Result<(), String> {
     plugins()?;
-    say("building the host and the demo; the first time this takes some minutes, most of them for wasmtime");
-    // One command for both, so that both use the same build of wasmtime.
-    run(cargo().args(["build", "--locked", "--release"]).args([
-        "--package",
-        "kapacitor-wasm",
-        "--bin",
-        "kapacitor-wasm",
-        "--package",
-        "kapacitor-wasm-demo",
-        "--bin",
-        "kapacitor-wasm-demo",
-    ]))?;
-    let built = target_dir(&root()).join("release");
+    let built = host_and_demo()?;
     let mut demo = Command::new(built.join("kapacitor-wasm-demo"));
     run(demo.current_dir(root()).arg("--host").arg(built.join("kapacitor-wasm")).args(rest))
+}
+
+/// Writes a man page for the host and for each of its subcommands.
+fn man() -> Result<(), String> {
+    let host = host_and_demo()?.join("kapacitor-wasm");
+    let folder = target_dir(&root()).join("man");
+    run(Command::new(host).arg("man").arg(&folder))?;
+    say(&format!("the man pages are in {}", folder.display()));
+    Ok(())
+}
+
+/// Builds the host and the demo, and returns the folder of both programs.
+fn host_and_demo() -> Result<PathBuf, String> {
+    say("building the host and the demo; the first time this takes some minutes, most of them for wasmtime");
+    // One command for both, so that both use the same build of wasmtime.
+    let mut build = cargo();
+    build.args(["build", "--locked", "--release"]);
+    for package in ["kapacitor-wasm", "kapacitor-wasm-demo"] {
+        build.args(["--package", package, "--bin", package]);
+    }
+    run(&mut build)?;
+    Ok(target_dir(&root()).join("release"))
 }
 
 fn verify(rest: &[String]) -> Result<(), String> {
