@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use crate::config::{Config, Edges, is_identifier};
 use crate::endpoint;
 use crate::endpoint::socket_path;
+use crate::plugin::{Plugin, Plugins};
 use crate::protocol::InfoResponse;
-use crate::routing::type_name;
+use crate::routing::{Function, type_name};
 use crate::shared::Shared;
 use anyhow::Result;
 
@@ -16,25 +17,84 @@ use super::exit::{DONE, FAILED};
 use super::settings::{Settings, looking};
 use super::table::table;
 
-/// Kapacitor ends a UDF that is silent for so long.
+/// Time without an answer after which Kapacitor ends a UDF.
 const TIMEOUT: &str = "10s";
 
-/// Loads everything and prints a table of the functions, and what is wrong.
+/// Loads everything and prints a table of the functions, then notes, then all problems.
 pub fn check(config: Config) -> Result<ExitCode> {
     let shared = Shared::load(config, &looking())?;
-    let loaded = shared.plugins();
+    let plugins = shared.plugins();
     let mut table = table(&["function", "plugin", "edges", "options", "snapshots"]);
+    table.add_rows(shared.functions.values().map(|function| function_row(function, &plugins)));
+    let mut report = format!("{table}\n");
+    for note in notes(&shared, &plugins) {
+        writeln!(report, "note: {note}")?;
+    }
+    let problems = problems(&shared, &plugins);
+    for problem in &problems {
+        writeln!(report, "error: {problem}")?;
+    }
+    std::io::stdout().write_all(report.as_bytes())?;
+    Ok(if problems.is_empty() { DONE } else { FAILED })
+}
+
+/// A row of the table: name, plugins, edges, options and snapshots of a function.
+fn function_row(function: &Function, plugins: &Plugins) -> [String; 5] {
+    let mut names: Vec<&str> = function.named_plugins().collect();
+    let snapshots = names.iter().rev().find_map(|name| Some(snapshots(plugins.get(*name)?.as_ref().ok()?)));
+    let snapshots = if function.is_generic() {
+        names.insert(0, "(as the TICKscript says)");
+        Some("by plugin")
+    } else {
+        snapshots
+    };
+    let (name, names) = (function.name.clone(), names.join(", "));
+    match snapshots {
+        Some(snapshots) => {
+            let info = function.info(plugins);
+            [name, names, edges(&info).to_string(), options(&info), snapshots.to_owned()]
+        }
+        None => [name, names, "refused".to_owned(), String::new(), String::new()],
+    }
+}
+
+/// How the state of a plugin gets into a snapshot.
+fn snapshots(plugin: &Plugin) -> &'static str {
+    match (plugin.own_format, &plugin.memory_image) {
+        (true, _) => "own format",
+        (false, Ok(_)) => "memory",
+        (false, Err(_)) => "none",
+    }
+}
+
+/// Properties of plugins that are allowed, and that an operator may not expect.
+fn notes(shared: &Shared, plugins: &Plugins) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (name, plugin) in plugins {
+        if let Ok(plugin) = plugin
+            && let (false, Err(reason)) = (plugin.own_format, &plugin.memory_image)
+        {
+            notes.push(format!(
+                "plugin `{name}` has no snapshots, a restart of Kapacitor loses its state: {reason}"
+            ));
+        }
+        if !is_identifier(name) && !shared.functions.values().any(|f| f.named_plugins().any(|p| p == name)) {
+            notes.push(format!(
+                "a TICKscript can't call @{name}(): rename {name}.wasm, or add a [functions.NAME] with plugin = \"{name}\""
+            ));
+        }
+    }
+    notes
+}
+
+/// Everything that keeps a function or a plugin from working.
+fn problems(shared: &Shared, plugins: &Plugins) -> Vec<String> {
     let mut problems = Vec::new();
     for function in shared.functions.values() {
-        if let Err(problem) = endpoint::check(&shared.config, &function.name) {
-            problems.push(format!("{problem:#}"));
-        }
-        let info = function.info(&loaded);
-        let edges = Edges { wants: info.wants(), provides: info.provides() };
-        let mut plugins: Vec<&str> = function.named_plugins().collect();
-        let mut snapshots = "by plugin";
-        for name in &plugins {
-            match loaded.get(*name) {
+        problems.extend(endpoint::check(&shared.config, &function.name).err().map(|e| format!("{e:#}")));
+        let edges = edges(&function.info(plugins));
+        for name in function.named_plugins() {
+            match plugins.get(name) {
                 Some(Ok(plugin)) => {
                     if plugin.edges() != edges {
                         problems.push(format!(
@@ -44,14 +104,8 @@ pub fn check(config: Config) -> Result<ExitCode> {
                         ));
                     }
                     problems.extend(function.check_plugin(plugin).err().map(|e| e.to_string()));
-                    if !function.is_generic() {
-                        snapshots = match (plugin.own_format, &plugin.memory_image) {
-                            (true, _) => "own format",
-                            (false, Ok(_)) => "memory",
-                            (false, Err(_)) => "none",
-                        };
-                    }
                 }
+                // Listed once below, whatever the number of its functions.
                 Some(Err(_)) => {}
                 None => problems.push(format!(
                     "function `{}`: there is no plugin `{name}`: put {name}.wasm into {}",
@@ -60,50 +114,14 @@ pub fn check(config: Config) -> Result<ExitCode> {
                 )),
             }
         }
-        if function.is_generic() {
-            plugins.insert(0, "(as the TICKscript says)");
-        }
-        if plugins.iter().any(|name| matches!(loaded.get(*name), Some(Ok(_)))) || function.is_generic() {
-            table.add_row([
-                function.name.as_str(),
-                &plugins.join(", "),
-                &edges.to_string(),
-                &options(&info),
-                snapshots,
-            ]);
-        } else {
-            table.add_row([function.name.as_str(), &plugins.join(", "), "refused", "", ""]);
-        }
     }
-    let mut report = format!("{table}\n");
-    for (name, plugin) in loaded.iter() {
-        match plugin {
-            Err(refusal) => problems.push(refusal.to_string()),
-            Ok(plugin) => {
-                if let (false, Err(reason)) = (plugin.own_format, &plugin.memory_image) {
-                    writeln!(
-                        report,
-                        "note: plugin `{name}` has no snapshots, a restart of Kapacitor loses its state: {reason}"
-                    )?;
-                }
-            }
-        }
-        if !is_identifier(name) && !shared.functions.values().any(|f| f.named_plugins().any(|p| p == name)) {
-            writeln!(
-                report,
-                "note: a TICKscript can't call @{name}(): rename {name}.wasm, or add a [functions.NAME] with plugin = \"{name}\""
-            )?;
-        }
-    }
+    problems.extend(plugins.values().filter_map(|plugin| plugin.as_ref().err()).map(ToString::to_string));
     if shared.functions.is_empty() {
         problems.push(format!("{}: no .wasm file there", shared.config.plugins_dir.display()));
     }
+    // One problem of all sockets is found at each function.
     problems.dedup();
-    for problem in &problems {
-        writeln!(report, "error: {problem}")?;
-    }
-    std::io::stdout().write_all(report.as_bytes())?;
-    Ok(if problems.is_empty() { DONE } else { FAILED })
+    problems
 }
 
 /// Prints the `[udf.functions.*]` stanza.
@@ -138,7 +156,12 @@ pub fn config(settings: &Settings, stdio: bool) -> Result<ExitCode> {
     Ok(DONE)
 }
 
-/// `field(string) size(int)`.
+/// The edges that Kapacitor is told.
+fn edges(info: &InfoResponse) -> Edges {
+    Edges { wants: info.wants(), provides: info.provides() }
+}
+
+/// The options that Kapacitor is told, as `field(string) size(int)`.
 fn options(info: &InfoResponse) -> String {
     let options: Vec<String> = info
         .options
