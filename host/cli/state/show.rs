@@ -15,9 +15,10 @@ use crate::cli::table::table as new_table;
 /// The checkpoints and what was set aside, or what a database holds.
 pub fn list(store: &Store) -> Result<String> {
     let found = store.all()?;
-    let mut out = match found.is_empty() {
-        true => "there are no states\n".to_owned(),
-        false => format!("{}\n", table(&found, false)),
+    let mut out = if found.is_empty() {
+        "there are no states\n".to_owned()
+    } else {
+        format!("{}\n", table(&found, false))
     };
     if let Store::Folder(_) = store {
         let aside = store.checkpoints()?.files_aside().context("what was set aside can't be read")?;
