@@ -292,14 +292,8 @@ fn snapshots() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 fn admission() -> Vec<(&'static str, Vec<u8>)> {
-    let folder = Path::new(ROOT).join("tests/guests/wat");
-    let mut seeds: Vec<_> = GUESTS
-        .iter()
-        .map(|name| {
-            let wasm = wat::parse_file(folder.join(format!("{name}.wat"))).unwrap();
-            (*name, [vec![0], wasm].concat())
-        })
-        .collect();
+    let mut seeds: Vec<_> =
+        GUESTS.iter().map(|name| (*name, [vec![0], crate::support::wasm(name)].concat())).collect();
     let made = [
         ("made_plugin_1", 0b0000_0011, 1),
         ("made_plugin_2", 0b0000_0011, 2),

@@ -4,7 +4,8 @@
 //! nothing.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::ffi::OsStr;
+
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::time::Instant;
@@ -13,7 +14,7 @@ use std::{fs, slice, thread};
 use kapacitor_wasm::protocol::client::Client;
 use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
 
-use crate::support::{Host, Setup, error_of, field, moving_avg, play, point};
+use crate::support::{Host, Setup, error_of, field, moving_avg, play, point, wat_guests};
 
 /// What a guest does, and what the host is to say of it.
 #[derive(Clone, Copy)]
@@ -34,240 +35,307 @@ enum Attack {
 
 use Attack::{End, Harmless, Init, Load, Point, Snapshot};
 
-const ATTACKS: &[(&str, Attack)] = &[
-    ("endless_info", Load("udf_info: computed for longer than limits.call-deadline")),
-    ("endless_start", Load("start: computed for longer than limits.call-deadline")),
-    ("trap_in_info", Load("udf_info: trap: wasm `unreachable` instruction executed")),
-    ("trap_in_start", Load("start: trap: wasm `unreachable` instruction executed")),
-    ("memory_hog_at_start", Load("needs 256MiB of memory to start, more than limits.memory = 8MiB")),
-    ("unknown_import", Load("imports `env.system`, which the host does not provide")),
-    ("socket_import", Load("imports `wasi_snapshot_preview1.sock_accept`")),
-    ("imported_memory", Load("imports `env.memory`")),
-    ("wrong_abi", Load("is made for guest interface 7, and this host speaks 1")),
-    ("no_abi", Load("has no export kapacitor_udf_abi_1")),
-    ("missing_export", Load("has no export `udf_process: (i32, i32) -> i64`")),
-    ("bad_info", Load("udf_info does not return an InfoResponse")),
-    ("bad_option_name", Load("a TICKscript can't call option `no-name`")),
-    ("memory64", Load("is not a valid module")),
-    ("endless_init", Init("udf_init: computed for longer than limits.call-deadline")),
-    ("trap_in_init", Init("udf_init: trap: wasm `unreachable`")),
-    ("bad_init_response", Init("udf_init: returned a malformed InitResponse")),
-    ("trap_in_input", Init("udf_input: trap: wasm `unreachable`")),
-    ("input_negative", Init("udf_input: gave an input buffer at 4294967295")),
-    ("input_out_of_range", Init("udf_input: gave an input buffer at 65535")),
-    ("endless_loop", Point("udf_process: computed for longer than limits.call-deadline = 200ms")),
-    ("sleeps", Point("udf_process: computed for longer than limits.call-deadline = 200ms")),
-    ("memory_hog", Point("asked for 8256KiB of memory, more than limits.memory = 8MiB")),
-    ("table_hog", Point("more than limits.table = 100000")),
-    ("stack_overflow", Point("used more stack than limits.stack = 512KiB, in deeper <- deeper")),
-    ("trap_in_process", Point("udf_process: trap: integer divide by zero")),
-    ("out_of_range_pointer", Point("returned the region 2147483647..+16,")),
-    ("out_of_range_length", Point("returned the region 65535..+16,")),
-    ("wrapping_pointer", Point("udf_process: returned 4294967295 bytes, more than limits.output")),
-    ("huge_output", Point("returned 3145728 bytes, more than limits.output = 2MiB")),
-    ("end_without_begin", Point("end without begin")),
-    ("begin_twice", Point("begin before the end of the batch before")),
-    ("point_outside_batch", Point("a point outside of a batch")),
-    ("batch_on_stream", Point("`begin` on a stream edge")),
-    ("empty_response", Point("response 1 of the call: it has no message set")),
-    ("unknown_response", Point("field 19 is not a response that Kapacitor knows")),
-    ("two_messages", Point("it has more than one message")),
-    ("invalid_utf8", Point("`tags` is not valid UTF-8")),
-    ("two_types", Point("field `x` has values of more than one type")),
-    ("forged_info", Point("a plugin may not send `info`")),
-    ("forged_keepalive", Point("a plugin may not send `keepalive`")),
-    ("forged_snapshot", Point("a plugin may not send `snapshot`")),
-    ("cut_frame", Point("the frame is cut off")),
-    ("huge_frame_length", Point("the frame is cut off or its length is wrong")),
-    ("after_error", Point("response 2 of the call: a response after error")),
-    ("own_error", Point("plugin \"own_error\": enough")),
-    ("exits", Point("udf_process: exited with code 3")),
-    ("endless_finish", End("udf_finish: computed for longer than limits.call-deadline")),
-    ("trap_in_finish", End("udf_finish: trap: wasm `unreachable`")),
-    ("trap_in_giving_back", Snapshot("udf_input: trap: wasm `unreachable`")),
-    ("trap_in_state_version", Load("fails at its first call: udf_state_version: trap: wasm `unreachable`")),
+/// The guests by folder of `tests/guests/wat`.
+const ATTACKS: &[(&str, &[(&str, Attack)])] = &[
+    // Modules that are no plugins, and plugins that describe themselves badly.
     (
-        "endless_state_version",
-        Load("fails at its first call: udf_state_version: computed for longer than limits.call-deadline"),
+        "admission",
+        &[
+            ("unknown_import", Load("imports `env.system`, which the host does not provide")),
+            ("socket_import", Load("imports `wasi_snapshot_preview1.sock_accept`")),
+            ("imported_memory", Load("imports `env.memory`")),
+            ("wrong_abi", Load("is made for guest interface 7, and this host speaks 1")),
+            ("no_abi", Load("has no export kapacitor_udf_abi_1")),
+            ("missing_export", Load("has no export `udf_process: (i32, i32) -> i64`")),
+            ("bad_info", Load("udf_info does not return an InfoResponse")),
+            ("bad_option_name", Load("a TICKscript can't call option `no-name`")),
+            ("memory64", Load("is not a valid module")),
+            ("huge_info", Load("its InfoResponse is larger than 64KiB")),
+            ("option_not_utf8", Load("udf_info does not return an InfoResponse")),
+            ("option_value_type", Load("option `a` has a value of unknown type 9")),
+            ("unknown_edge", Load("7 is no edge type")),
+            ("negative_edge", Load("-1 is no edge type")),
+            ("reserved_option", Load("a TICKscript can't call option `lambda`")),
+            ("huge_option_name", Harmless(0)),
+            ("many_values", Harmless(0)),
+            ("many_options", Load("it has more than 256 options")),
+            ("many_tables", Load("table count too high at 5")),
+            ("big_table", Load("asked for a table of 1000000 entries, more than limits.table = 100000")),
+            ("data_outside", Load("start: trap: out of bounds memory access")),
+            ("elements_outside", Load("start: trap: undefined element")),
+            ("no_memory", Load("has no export `memory: memory`")),
+            ("half_snapshot", Load("exports only one of udf_snapshot and udf_restore")),
+            ("wrong_type", Load("has no export `_initialize: () -> ()`")),
+            ("wrong_import_type", Load("incompatible import type for `kapacitor::log`")),
+            ("component", Load("is a WebAssembly component")),
+            ("shared_memory", Load("is not a valid module: threads must be enabled")),
+            ("two_memories", Load("is not a valid module: multiple memories")),
+        ],
     ),
-    ("trap_in_snapshot", Snapshot("udf_snapshot: trap: wasm `unreachable`")),
-    ("huge_info", Load("its InfoResponse is larger than 64KiB")),
-    ("early_refusal", Point("udf_process: trap: wasm `unreachable`")),
-    ("open_batch", Harmless(0)),
-    ("empty_logs", Harmless(0)),
-    ("huge_begin_size", Harmless(3)),
-    ("prints", Harmless(0)),
-    ("opens_files", Harmless(0)),
-    ("log_flood", Harmless(0)),
-    ("log_forgery", Harmless(0)),
-    ("log_out_of_range", Harmless(0)),
-    ("table_state", Harmless(0)),
-    ("hidden_global", Harmless(0)),
-    ("trap_in_restore", Harmless(0)),
-    ("refuses_restore", Harmless(0)),
-    // Frames.
-    ("frame_1_40", Point("the frame is cut off or its length is wrong")),
-    ("frame_1_31", Point("the frame is cut off or its length is wrong")),
-    ("frame_negative", Point("the frame is cut off or its length is wrong")),
-    ("frame_overflow", Point("the frame is cut off or its length is wrong")),
-    ("cut_header", Point("response 2 of the call: the frame is cut off")),
-    ("garbage", Point("`response` is malformed")),
-    ("group_wire_type", Point("`response` is malformed")),
-    ("point_as_varint", Point("`point` is malformed")),
-    ("cut_point", Point("`point` is malformed")),
-    ("wrong_field_type", Point("`fieldsDouble` is malformed")),
-    ("unknown_fields", Harmless(1)),
-    ("forged_init", Point("a plugin may not send `init`")),
-    ("forged_restore", Point("a plugin may not send `restore`")),
-    ("keepalive_flood", Point("response 1 of the call: a plugin may not send `keepalive`")),
-    // Batches.
-    ("begin_size_negative", Harmless(3)),
-    ("begin_size_1_33", Harmless(3)),
-    ("begin_size_twice", Harmless(3)),
-    ("interleaved_batches", Point("response 2 of the call: begin before the end of the batch before")),
-    ("end_twice", Point("response 4 of the call: end without begin")),
-    ("end_of_another", Harmless(3)),
-    ("begin_on_stream", Point("`begin` on a stream edge")),
-    ("end_on_stream", Point("`end` on a stream edge")),
-    ("error_in_batch", Point("plugin \"error_in_batch\": in the middle")),
-    ("many_batches", Harmless(2000)),
-    ("huge_batch", Point("response 16386 of the call: a batch of more than limits.output = 2MiB")),
-    ("extreme_times", Harmless(4)),
-    // Text that is not UTF-8.
-    ("utf8_tag_key", Point("`tags` is not valid UTF-8")),
-    ("utf8_field_key", Point("`fieldsDouble` is not valid UTF-8")),
-    ("utf8_int_key", Point("`fieldsInt` is not valid UTF-8")),
-    ("utf8_bool_key", Point("`fieldsBool` is not valid UTF-8")),
-    ("utf8_string", Point("`fieldsString` is not valid UTF-8")),
-    ("utf8_name", Point("`name` is not valid UTF-8")),
-    ("utf8_database", Point("`database` is not valid UTF-8")),
-    ("utf8_group", Point("`group` is not valid UTF-8")),
-    ("utf8_dimension", Point("`dimensions` is not valid UTF-8")),
-    ("utf8_surrogate", Point("`tags` is not valid UTF-8")),
-    ("utf8_overlong", Point("`fieldsString` is not valid UTF-8")),
-    ("utf8_long", Point("`fieldsString` is not valid UTF-8")),
-    ("utf8_batch_name", Point("`name` is not valid UTF-8")),
-    ("utf8_end_tag", Point("response 3 of the call: `tags` is not valid UTF-8")),
-    ("utf8_error", Point("`error` is not valid UTF-8")),
+    // Frames and messages that Kapacitor does not take from a UDF.
+    (
+        "frames",
+        &[
+            ("empty_response", Point("response 1 of the call: it has no message set")),
+            ("unknown_response", Point("field 19 is not a response that Kapacitor knows")),
+            ("two_messages", Point("it has more than one message")),
+            ("cut_frame", Point("the frame is cut off")),
+            ("huge_frame_length", Point("the frame is cut off or its length is wrong")),
+            ("frame_1_40", Point("the frame is cut off or its length is wrong")),
+            ("frame_1_31", Point("the frame is cut off or its length is wrong")),
+            ("frame_negative", Point("the frame is cut off or its length is wrong")),
+            ("frame_overflow", Point("the frame is cut off or its length is wrong")),
+            ("cut_header", Point("response 2 of the call: the frame is cut off")),
+            ("garbage", Point("`response` is malformed")),
+            ("group_wire_type", Point("`response` is malformed")),
+            ("point_as_varint", Point("`point` is malformed")),
+            ("cut_point", Point("`point` is malformed")),
+            ("wrong_field_type", Point("`fieldsDouble` is malformed")),
+            ("unknown_fields", Harmless(1)),
+            ("after_error", Point("response 2 of the call: a response after error")),
+            ("own_error", Point("plugin \"own_error\": enough")),
+            ("forged_info", Point("a plugin may not send `info`")),
+            ("forged_keepalive", Point("a plugin may not send `keepalive`")),
+            ("forged_snapshot", Point("a plugin may not send `snapshot`")),
+            ("forged_init", Point("a plugin may not send `init`")),
+            ("forged_restore", Point("a plugin may not send `restore`")),
+            ("keepalive_flood", Point("response 1 of the call: a plugin may not send `keepalive`")),
+            ("bad_init_response", Init("udf_init: returned a malformed InitResponse")),
+        ],
+    ),
+    // Batches that begin, end or are counted wrongly.
+    (
+        "batches",
+        &[
+            ("end_without_begin", Point("end without begin")),
+            ("begin_twice", Point("begin before the end of the batch before")),
+            ("point_outside_batch", Point("a point outside of a batch")),
+            ("batch_on_stream", Point("`begin` on a stream edge")),
+            ("open_batch", Harmless(0)),
+            ("huge_begin_size", Harmless(3)),
+            ("begin_size_negative", Harmless(3)),
+            ("begin_size_1_33", Harmless(3)),
+            ("begin_size_twice", Harmless(3)),
+            (
+                "interleaved_batches",
+                Point("response 2 of the call: begin before the end of the batch before"),
+            ),
+            ("end_twice", Point("response 4 of the call: end without begin")),
+            ("end_of_another", Harmless(3)),
+            ("begin_on_stream", Point("`begin` on a stream edge")),
+            ("end_on_stream", Point("`end` on a stream edge")),
+            ("error_in_batch", Point("plugin \"error_in_batch\": in the middle")),
+            ("many_batches", Harmless(2000)),
+            ("huge_batch", Point("response 16386 of the call: a batch of more than limits.output = 2MiB")),
+            ("extreme_times", Harmless(4)),
+        ],
+    ),
     // Points that are odd, and points that are large.
-    ("no_fields", Harmless(1)),
-    ("nothing_in_point", Harmless(1)),
-    ("nan_field", Harmless(1)),
-    ("inf_field", Harmless(1)),
-    ("empty_names", Harmless(1)),
-    ("duplicate_keys", Harmless(1)),
-    ("duplicate_key_in_entry", Point("field `x` has values of more than one type")),
-    ("entry_without_key", Point("field `` has values of more than one type")),
-    ("unknown_dimension", Harmless(1)),
-    ("line_breaks", Harmless(1)),
-    ("control_characters", Harmless(1)),
-    ("wide_bool", Harmless(1)),
-    ("many_fields", Point("a point of more than 65536 tags and fields")),
-    ("many_tags", Point("a point of more than 65536 tags and fields")),
-    ("most_fields", Harmless(1)),
-    ("most_tags", Harmless(1)),
-    ("huge_name", Harmless(1)),
-    ("huge_tag", Harmless(1)),
-    ("most_output", Harmless(1)),
-    ("more_output", Point("returned 2097153 bytes, more than limits.output = 2MiB")),
-    ("point_flood", Harmless(10_000)),
-    // Text that is shown.
-    ("error_forgery", Point("msg=forged \\u001b[31m\\u202e\\u000d\\u0007 end")),
-    ("huge_error", Point("a… (1044501 bytes cut)")),
-    ("init_forgery", Init("msg=forged \\u001b[31m\\u202e\\u000d\\u0007 end")),
-    ("huge_init_error", Init(" bytes cut)")),
-    ("panic_forgery", Point("msg=forged \\u001b[31m\\u202e\\u000d\\u0007 end")),
-    ("name_forgery", Point("msg=forged \\u001b[31m\\u202e\\u000d\\u0007 end")),
-    ("import_forgery", Load("imports `env.x")),
-    ("marker_forgery", Load("is made for guest interface x")),
-    ("option_forgery", Load("a TICKscript can't call option `x")),
-    ("log_levels", Harmless(0)),
-    ("logs_at_start", Harmless(0)),
-    ("panic_flood", Harmless(0)),
-    // What a plugin says of itself.
-    ("option_not_utf8", Load("udf_info does not return an InfoResponse")),
-    ("option_value_type", Load("option `a` has a value of unknown type 9")),
-    ("unknown_edge", Load("7 is no edge type")),
-    ("negative_edge", Load("-1 is no edge type")),
-    ("reserved_option", Load("a TICKscript can't call option `lambda`")),
-    ("huge_option_name", Harmless(0)),
-    ("many_values", Harmless(0)),
-    ("many_options", Load("it has more than 256 options")),
-    // WASI.
-    ("exits_zero", Point("udf_process: exited with code 0")),
-    ("exits_odd", Point("udf_process: trap: exit with invalid exit status")),
-    ("exits_at_load", Load("_initialize: exited with code 0")),
-    ("raises", Harmless(0)),
-    ("looks_around", Harmless(0)),
-    ("reads_stdin", Harmless(0)),
-    ("descriptor_tricks", Harmless(0)),
-    ("print_flood", Harmless(0)),
-    ("prints_outside", Harmless(0)),
-    ("poll_huge", Harmless(0)),
-    ("poll_outside", Point("udf_process: trap: Pointer out of bounds")),
-    ("poll_many", Point("udf_process: computed for longer than limits.call-deadline")),
-    ("poll_too_many", Harmless(0)),
-    ("sleeps_often", Point("udf_process: computed for longer than limits.call-deadline")),
-    ("yields_often", Point("udf_process: computed for longer than limits.call-deadline")),
-    ("random_huge", Point("udf_process: trap: requested len 1073741824 exceeds limit 1048576")),
-    ("random_outside", Point("udf_process: trap: requested len 33554432 exceeds limit 1048576")),
-    ("random_hog", Point("udf_process: computed for longer than limits.call-deadline")),
-    ("clocks", Point("udf_process: trap: Pointer out of bounds")),
-    // Time, stack, memory and traps.
-    ("busy", Harmless(1)),
-    ("endless_initialize", Load("_initialize: computed for longer than limits.call-deadline")),
-    ("endless_input", Init("udf_input: computed for longer than limits.call-deadline")),
-    ("endless_snapshot", Snapshot("udf_snapshot: computed for longer than limits.call-deadline")),
-    ("endless_tail_calls", Point("udf_process: computed for longer than limits.call-deadline")),
-    ("endless_growth", Point("udf_process: computed for longer than limits.call-deadline")),
-    ("endless_indirect", Point("used more stack than limits.stack = 512KiB, in again <- again")),
-    ("fill_loop", Point("udf_process: computed for longer than limits.call-deadline")),
-    ("copy_loop", Point("udf_process: computed for longer than limits.call-deadline")),
-    ("stack_end_log", Point("used more stack than limits.stack = 512KiB")),
-    ("stack_end_wasi", Point("used more stack than limits.stack = 512KiB")),
-    ("stack_end_grow", Point("used more stack than limits.stack = 512KiB")),
-    ("trap_in_initialize", Load("_initialize: trap: wasm `unreachable`")),
-    ("trap_after_output", Point("udf_process: trap: wasm `unreachable`")),
-    ("bad_conversion", Point("udf_process: trap: invalid conversion to integer")),
-    ("null_call", Point("udf_process: trap: uninitialized element")),
-    ("wrong_call", Point("udf_process: trap: indirect call type mismatch")),
-    ("outside_load", Point("udf_process: trap: out of bounds memory access")),
-    // Snapshots.
-    ("bad_snapshot_response", Snapshot("udf_snapshot: returned a malformed SnapshotResponse")),
-    ("snapshot_out_of_range", Snapshot("udf_snapshot: returned the region 4294967295..+0")),
-    ("more_snapshot", Snapshot("udf_snapshot: returned 2097153 bytes, more than limits.output = 2MiB")),
-    ("exits_in_snapshot", Snapshot("udf_snapshot: exited with code 0")),
-    ("huge_snapshot", Harmless(0)),
-    ("empty_snapshot", Harmless(0)),
-    ("full_memory", Harmless(0)),
-    ("odd_globals", Harmless(0)),
-    ("wizer_names", Harmless(0)),
-    ("bad_restore_response", Harmless(0)),
-    ("endless_restore", Harmless(0)),
-    ("exits_in_restore", Harmless(0)),
-    ("restore_hog", Harmless(0)),
-    ("restore_out_of_range", Harmless(0)),
-    // Regions of memory.
-    ("empty_region_outside", Point("udf_process: returned the region 4294967295..+0")),
-    ("init_out_of_range", Init("udf_init: returned the region 4294967295..+96")),
-    ("info_out_of_range", Load("udf_info: returned the region 4294967295..+96")),
-    ("returns_its_input", Harmless(1)),
-    ("returns_more_than_its_input", Point("response 2 of the call: it has no message set")),
-    ("input_moves", Harmless(0)),
-    ("input_last_page", Point("udf_input: gave an input buffer at 65504 that does not have room")),
-    ("input_on_itself", Point("the frame is cut off or its length is wrong")),
-    // Modules.
-    ("many_tables", Load("table count too high at 5")),
-    ("big_table", Load("asked for a table of 1000000 entries, more than limits.table = 100000")),
-    ("data_outside", Load("start: trap: out of bounds memory access")),
-    ("elements_outside", Load("start: trap: undefined element")),
-    ("no_memory", Load("has no export `memory: memory`")),
-    ("half_snapshot", Load("exports only one of udf_snapshot and udf_restore")),
-    ("wrong_type", Load("has no export `_initialize: () -> ()`")),
-    ("wrong_import_type", Load("incompatible import type for `kapacitor::log`")),
-    ("component", Load("is a WebAssembly component")),
-    ("shared_memory", Load("is not a valid module: threads must be enabled")),
-    ("two_memories", Load("is not a valid module: multiple memories")),
+    (
+        "points",
+        &[
+            ("two_types", Point("field `x` has values of more than one type")),
+            ("no_fields", Harmless(1)),
+            ("nothing_in_point", Harmless(1)),
+            ("nan_field", Harmless(1)),
+            ("inf_field", Harmless(1)),
+            ("empty_names", Harmless(1)),
+            ("duplicate_keys", Harmless(1)),
+            ("duplicate_key_in_entry", Point("field `x` has values of more than one type")),
+            ("entry_without_key", Point("field `` has values of more than one type")),
+            ("unknown_dimension", Harmless(1)),
+            ("line_breaks", Harmless(1)),
+            ("control_characters", Harmless(1)),
+            ("wide_bool", Harmless(1)),
+            ("many_fields", Point("a point of more than 65536 tags and fields")),
+            ("many_tags", Point("a point of more than 65536 tags and fields")),
+            ("most_fields", Harmless(1)),
+            ("most_tags", Harmless(1)),
+            ("huge_name", Harmless(1)),
+            ("huge_tag", Harmless(1)),
+            ("point_flood", Harmless(10_000)),
+        ],
+    ),
+    // Text that is not UTF-8.
+    (
+        "utf8",
+        &[
+            ("invalid_utf8", Point("`tags` is not valid UTF-8")),
+            ("utf8_tag_key", Point("`tags` is not valid UTF-8")),
+            ("utf8_field_key", Point("`fieldsDouble` is not valid UTF-8")),
+            ("utf8_int_key", Point("`fieldsInt` is not valid UTF-8")),
+            ("utf8_bool_key", Point("`fieldsBool` is not valid UTF-8")),
+            ("utf8_string", Point("`fieldsString` is not valid UTF-8")),
+            ("utf8_name", Point("`name` is not valid UTF-8")),
+            ("utf8_database", Point("`database` is not valid UTF-8")),
+            ("utf8_group", Point("`group` is not valid UTF-8")),
+            ("utf8_dimension", Point("`dimensions` is not valid UTF-8")),
+            ("utf8_surrogate", Point("`tags` is not valid UTF-8")),
+            ("utf8_overlong", Point("`fieldsString` is not valid UTF-8")),
+            ("utf8_long", Point("`fieldsString` is not valid UTF-8")),
+            ("utf8_batch_name", Point("`name` is not valid UTF-8")),
+            ("utf8_end_tag", Point("response 3 of the call: `tags` is not valid UTF-8")),
+            ("utf8_error", Point("`error` is not valid UTF-8")),
+        ],
+    ),
+    // Text that is logged or shown.
+    (
+        "text",
+        &[
+            ("error_forgery", Point("msg=forged \\u001b[31m\\u202e\\u000d\\u0007 end")),
+            ("huge_error", Point("a… (1044501 bytes cut)")),
+            ("init_forgery", Init("msg=forged \\u001b[31m\\u202e\\u000d\\u0007 end")),
+            ("huge_init_error", Init(" bytes cut)")),
+            ("panic_forgery", Point("msg=forged \\u001b[31m\\u202e\\u000d\\u0007 end")),
+            ("name_forgery", Point("msg=forged \\u001b[31m\\u202e\\u000d\\u0007 end")),
+            ("import_forgery", Load("imports `env.x")),
+            ("marker_forgery", Load("is made for guest interface x")),
+            ("option_forgery", Load("a TICKscript can't call option `x")),
+            ("log_levels", Harmless(0)),
+            ("logs_at_start", Harmless(0)),
+            ("panic_flood", Harmless(0)),
+            ("empty_logs", Harmless(0)),
+            ("log_flood", Harmless(0)),
+            ("log_forgery", Harmless(0)),
+            ("log_out_of_range", Harmless(0)),
+        ],
+    ),
+    // Calls of WASI.
+    (
+        "wasi",
+        &[
+            ("sleeps", Point("udf_process: computed for longer than limits.call-deadline = 200ms")),
+            ("prints", Harmless(0)),
+            ("opens_files", Harmless(0)),
+            ("exits", Point("udf_process: exited with code 3")),
+            ("exits_zero", Point("udf_process: exited with code 0")),
+            ("exits_odd", Point("udf_process: trap: exit with invalid exit status")),
+            ("exits_at_load", Load("_initialize: exited with code 0")),
+            ("raises", Harmless(0)),
+            ("looks_around", Harmless(0)),
+            ("reads_stdin", Harmless(0)),
+            ("descriptor_tricks", Harmless(0)),
+            ("print_flood", Harmless(0)),
+            ("prints_outside", Harmless(0)),
+            ("poll_huge", Harmless(0)),
+            ("poll_outside", Point("udf_process: trap: Pointer out of bounds")),
+            ("poll_many", Point("udf_process: computed for longer than limits.call-deadline")),
+            ("poll_too_many", Harmless(0)),
+            ("sleeps_often", Point("udf_process: computed for longer than limits.call-deadline")),
+            ("yields_often", Point("udf_process: computed for longer than limits.call-deadline")),
+            ("random_huge", Point("udf_process: trap: requested len 1073741824 exceeds limit 1048576")),
+            ("random_outside", Point("udf_process: trap: requested len 33554432 exceeds limit 1048576")),
+            ("random_hog", Point("udf_process: computed for longer than limits.call-deadline")),
+            ("clocks", Point("udf_process: trap: Pointer out of bounds")),
+        ],
+    ),
+    // Time, stack, memory and output of a call.
+    (
+        "limits",
+        &[
+            ("busy", Harmless(1)),
+            ("endless_info", Load("udf_info: computed for longer than limits.call-deadline")),
+            ("endless_start", Load("start: computed for longer than limits.call-deadline")),
+            ("endless_initialize", Load("_initialize: computed for longer than limits.call-deadline")),
+            ("endless_init", Init("udf_init: computed for longer than limits.call-deadline")),
+            ("endless_input", Init("udf_input: computed for longer than limits.call-deadline")),
+            ("endless_loop", Point("udf_process: computed for longer than limits.call-deadline = 200ms")),
+            ("endless_finish", End("udf_finish: computed for longer than limits.call-deadline")),
+            ("endless_tail_calls", Point("udf_process: computed for longer than limits.call-deadline")),
+            ("endless_growth", Point("udf_process: computed for longer than limits.call-deadline")),
+            ("endless_indirect", Point("used more stack than limits.stack = 512KiB, in again <- again")),
+            ("fill_loop", Point("udf_process: computed for longer than limits.call-deadline")),
+            ("copy_loop", Point("udf_process: computed for longer than limits.call-deadline")),
+            ("stack_overflow", Point("used more stack than limits.stack = 512KiB, in deeper <- deeper")),
+            ("stack_end_log", Point("used more stack than limits.stack = 512KiB")),
+            ("stack_end_wasi", Point("used more stack than limits.stack = 512KiB")),
+            ("stack_end_grow", Point("used more stack than limits.stack = 512KiB")),
+            ("memory_hog_at_start", Load("needs 256MiB of memory to start, more than limits.memory = 8MiB")),
+            ("memory_hog", Point("asked for 8256KiB of memory, more than limits.memory = 8MiB")),
+            ("table_hog", Point("more than limits.table = 100000")),
+            ("early_refusal", Point("udf_process: trap: wasm `unreachable`")),
+            ("huge_output", Point("returned 3145728 bytes, more than limits.output = 2MiB")),
+            ("most_output", Harmless(1)),
+            ("more_output", Point("returned 2097153 bytes, more than limits.output = 2MiB")),
+        ],
+    ),
+    // Traps.
+    (
+        "traps",
+        &[
+            ("trap_in_info", Load("udf_info: trap: wasm `unreachable` instruction executed")),
+            ("trap_in_start", Load("start: trap: wasm `unreachable` instruction executed")),
+            ("trap_in_initialize", Load("_initialize: trap: wasm `unreachable`")),
+            ("trap_in_init", Init("udf_init: trap: wasm `unreachable`")),
+            ("trap_in_input", Init("udf_input: trap: wasm `unreachable`")),
+            ("trap_in_process", Point("udf_process: trap: integer divide by zero")),
+            ("trap_in_finish", End("udf_finish: trap: wasm `unreachable`")),
+            ("trap_after_output", Point("udf_process: trap: wasm `unreachable`")),
+            ("bad_conversion", Point("udf_process: trap: invalid conversion to integer")),
+            ("null_call", Point("udf_process: trap: uninitialized element")),
+            ("wrong_call", Point("udf_process: trap: indirect call type mismatch")),
+            ("outside_load", Point("udf_process: trap: out of bounds memory access")),
+        ],
+    ),
+    // Regions of memory and input buffers.
+    (
+        "regions",
+        &[
+            ("out_of_range_pointer", Point("returned the region 2147483647..+16,")),
+            ("out_of_range_length", Point("returned the region 65535..+16,")),
+            ("wrapping_pointer", Point("udf_process: returned 4294967295 bytes, more than limits.output")),
+            ("empty_region_outside", Point("udf_process: returned the region 4294967295..+0")),
+            ("init_out_of_range", Init("udf_init: returned the region 4294967295..+96")),
+            ("info_out_of_range", Load("udf_info: returned the region 4294967295..+96")),
+            ("returns_its_input", Harmless(1)),
+            ("returns_more_than_its_input", Point("response 2 of the call: it has no message set")),
+            ("input_negative", Init("udf_input: gave an input buffer at 4294967295")),
+            ("input_out_of_range", Init("udf_input: gave an input buffer at 65535")),
+            ("input_moves", Harmless(0)),
+            ("input_last_page", Point("udf_input: gave an input buffer at 65504 that does not have room")),
+            ("input_on_itself", Point("the frame is cut off or its length is wrong")),
+        ],
+    ),
+    // Snapshots and restores.
+    (
+        "snapshots",
+        &[
+            ("trap_in_giving_back", Snapshot("udf_input: trap: wasm `unreachable`")),
+            (
+                "trap_in_state_version",
+                Load("fails at its first call: udf_state_version: trap: wasm `unreachable`"),
+            ),
+            (
+                "endless_state_version",
+                Load(
+                    "fails at its first call: udf_state_version: computed for longer than limits.call-deadline",
+                ),
+            ),
+            ("trap_in_snapshot", Snapshot("udf_snapshot: trap: wasm `unreachable`")),
+            ("endless_snapshot", Snapshot("udf_snapshot: computed for longer than limits.call-deadline")),
+            ("exits_in_snapshot", Snapshot("udf_snapshot: exited with code 0")),
+            ("bad_snapshot_response", Snapshot("udf_snapshot: returned a malformed SnapshotResponse")),
+            ("snapshot_out_of_range", Snapshot("udf_snapshot: returned the region 4294967295..+0")),
+            (
+                "more_snapshot",
+                Snapshot("udf_snapshot: returned 2097153 bytes, more than limits.output = 2MiB"),
+            ),
+            ("huge_snapshot", Harmless(0)),
+            ("empty_snapshot", Harmless(0)),
+            ("full_memory", Harmless(0)),
+            ("table_state", Harmless(0)),
+            ("hidden_global", Harmless(0)),
+            ("odd_globals", Harmless(0)),
+            ("wizer_names", Harmless(0)),
+            ("trap_in_restore", Harmless(0)),
+            ("endless_restore", Harmless(0)),
+            ("exits_in_restore", Harmless(0)),
+            ("refuses_restore", Harmless(0)),
+            ("bad_restore_response", Harmless(0)),
+            ("restore_out_of_range", Harmless(0)),
+            ("restore_hog", Harmless(0)),
+        ],
+    ),
 ];
 
 /// The `udf.toml` that the guests attack under.
@@ -293,22 +361,30 @@ no-fields = \"pass\"
 
 #[test]
 fn every_guest_is_in_the_list_and_says_what_it_does() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests/wat");
-    let files: BTreeSet<String> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| {
-            let path = entry.unwrap().path();
+    let text = |part: Option<&OsStr>| part.unwrap().to_str().unwrap().to_owned();
+    let files: BTreeSet<(String, String)> = wat_guests()
+        .into_iter()
+        .map(|path| {
             assert!(fs::read_to_string(&path).unwrap().starts_with(";; "), "{}", path.display());
-            path.file_stem().unwrap().to_str().unwrap().to_owned()
+            (text(path.parent().unwrap().file_name()), text(path.file_stem()))
         })
         .collect();
-    let listed: BTreeSet<String> = ATTACKS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let listed: BTreeSet<(String, String)> = ATTACKS
+        .iter()
+        .flat_map(|(folder, guests)| {
+            guests.iter().map(|(name, _)| ((*folder).to_owned(), (*name).to_owned()))
+        })
+        .collect();
     assert_eq!(files, listed);
+    // A test names a guest without its folder.
+    let names: BTreeSet<&String> = files.iter().map(|(_, name)| name).collect();
+    assert_eq!(names.len(), files.len());
 }
 
 #[test]
 fn an_attack_ends_its_own_session_and_no_other() {
-    let names: Vec<&str> = ATTACKS.iter().map(|(name, _)| *name).collect();
+    let attacks = || ATTACKS.iter().flat_map(|(_, guests)| guests.iter().copied());
+    let names: Vec<&str> = attacks().map(|(name, _)| name).collect();
     let host = Setup::new(&format!("{LIMITS}{STRICT}")).with(&names).with(&["moving_avg"]).serve();
     let mut neighbour = host.start("moving_avg", &moving_avg(1));
     let mut sent = Vec::new();
@@ -317,7 +393,7 @@ fn an_attack_ends_its_own_session_and_no_other() {
         neighbour.send(RequestMessage::Point(point("a", sent.len() as i64, value))).unwrap();
         sent.push(value);
     };
-    for (name, attack) in ATTACKS.iter().copied() {
+    for (name, attack) in attacks() {
         feed(&mut neighbour);
         match attack {
             Load(expected) => {

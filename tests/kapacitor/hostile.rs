@@ -10,6 +10,7 @@ use std::path::Path;
 use super::daemons::{Setup, Stack, wait_for};
 use super::{EPOCH, MOVING_AVG, averages, expected_averages, into, line};
 use crate::hostile::LIMITS;
+use crate::support::wat_guests;
 
 /// How many attack at the same time.
 const AT_ONCE: usize = 24;
@@ -65,13 +66,11 @@ fn kapacitor_survives_every_guest() {
 
 /// The names of all guests: the files in `tests/guests`.
 fn corpus() -> Vec<String> {
-    let guests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests");
-    let files =
-        ["wat", "examples"].map(|folder| fs::read_dir(guests.join(folder)).expect("the corpus is there"));
-    let mut names: Vec<String> = files
-        .into_iter()
-        .flatten()
-        .map(|entry| entry.expect("a folder can be read").path())
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests/examples");
+    let examples = fs::read_dir(examples).expect("the examples are there");
+    let examples = examples.map(|entry| entry.expect("a folder can be read").path());
+    let mut names: Vec<String> = examples
+        .chain(wat_guests())
         .map(|path| path.file_stem().expect("a guest has a name").to_string_lossy().into_owned())
         .collect();
     names.sort();

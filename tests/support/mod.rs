@@ -125,13 +125,20 @@ impl Setup {
     }
 }
 
+/// The guests of `tests/guests/wat`, which has a folder for each theme.
+pub fn wat_guests() -> Vec<PathBuf> {
+    let entries = |folder: PathBuf| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries(Path::new(ROOT).join("tests/guests/wat")).flat_map(entries).collect()
+}
+
 /// The bytes of a plugin: of the repository, or of `tests/guests`.
 pub fn wasm(plugin: &str) -> Vec<u8> {
-    let root = Path::new(ROOT);
-    let wat = root.join("tests/guests/wat").join(format!("{plugin}.wat"));
-    if wat.exists() {
+    if let Some(wat) =
+        wat_guests().into_iter().find(|path| path.file_stem().is_some_and(|stem| stem == plugin))
+    {
         return wat::parse_file(&wat).unwrap_or_else(|e| panic!("{e}"));
     }
+    let root = Path::new(ROOT);
     let examples =
         Path::new(BINARY).ancestors().nth(2).unwrap().join("wasm32-unknown-unknown/plugin/examples");
     let built = [root.join("plugins"), examples].map(|dir| dir.join(format!("{plugin}.wasm")));

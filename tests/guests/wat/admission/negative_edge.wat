@@ -1,0 +1,13 @@
+;; Wants an edge of -1.
+(module
+  (memory (export "memory") 1)
+  ;; InitResponse { success: true }
+  (data (i32.const 0) "\08\01")
+  ;; InfoResponse { wants: -1 }
+  (data (i32.const 64) "\08\ff\ff\ff\ff\ff\ff\ff\ff\ff\01")
+  (func (export "kapacitor_udf_abi_1"))
+  (func (export "udf_input") (param i32) (result i32) (i32.const 4096))
+  (func (export "udf_info") (result i64) (i64.const 274877906955)) ;; (64 << 32) | 11
+  (func (export "udf_init") (param i32 i32) (result i64) (i64.const 2))
+  (func (export "udf_process") (param i32 i32) (result i64) (i64.const 0))
+  (func (export "udf_finish") (result i64) (i64.const 0)))

@@ -1,0 +1,13 @@
+;; Sends signs of life by itself.
+(module
+  (memory (export "memory") 1)
+  ;; InitResponse { success: true }
+  (data (i32.const 0) "\08\01")
+  ;; Response { keepalive }
+  (data (i32.const 128) "\02\1a\00")
+  (func (export "kapacitor_udf_abi_1"))
+  (func (export "udf_input") (param i32) (result i32) (i32.const 4096))
+  (func (export "udf_info") (result i64) (i64.const 0))
+  (func (export "udf_init") (param i32 i32) (result i64) (i64.const 2))
+  (func (export "udf_process") (param i32 i32) (result i64) (i64.const 549755813891)) ;; (128 << 32) | 3
+  (func (export "udf_finish") (result i64) (i64.const 0)))

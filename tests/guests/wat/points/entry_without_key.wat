@@ -1,0 +1,13 @@
+;; Sends fields of two types whose entries have no key, which is the same as an empty one.
+(module
+  (memory (export "memory") 1)
+  ;; InitResponse { success: true }
+  (data (i32.const 0) "\08\01")
+  ;; Response { point: { fieldsDouble: { 1 }, fieldsBool: { true } } }
+  (data (i32.const 128) "\12\8a\01\0fB\09\11\00\00\00\00\00\00\f0?b\02\10\01")
+  (func (export "kapacitor_udf_abi_1"))
+  (func (export "udf_input") (param i32) (result i32) (i32.const 4096))
+  (func (export "udf_info") (result i64) (i64.const 0))
+  (func (export "udf_init") (param i32 i32) (result i64) (i64.const 2))
+  (func (export "udf_process") (param i32 i32) (result i64) (i64.const 549755813907)) ;; (128 << 32) | 19
+  (func (export "udf_finish") (result i64) (i64.const 0)))

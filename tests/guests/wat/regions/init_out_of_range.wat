@@ -1,0 +1,11 @@
+;; Answers Init with a region outside of its memory.
+(module
+  (memory (export "memory") 1)
+  ;; InitResponse { success: true }
+  (data (i32.const 0) "\08\01")
+  (func (export "kapacitor_udf_abi_1"))
+  (func (export "udf_input") (param i32) (result i32) (i32.const 4096))
+  (func (export "udf_info") (result i64) (i64.const 0))
+  (func (export "udf_init") (param i32 i32) (result i64) (i64.const -4294967200)) ;; (0xffffffff << 32) | 96
+  (func (export "udf_process") (param i32 i32) (result i64) (i64.const 0))
+  (func (export "udf_finish") (result i64) (i64.const 0)))

@@ -1,0 +1,13 @@
+;; Gives a snapshot of more bytes than a call may return.
+(module
+  (memory (export "memory") 40)
+  ;; InitResponse { success: true }
+  (data (i32.const 0) "\08\01")
+  (func (export "kapacitor_udf_abi_1"))
+  (func (export "udf_input") (param i32) (result i32) (i32.const 4096))
+  (func (export "udf_info") (result i64) (i64.const 0))
+  (func (export "udf_init") (param i32 i32) (result i64) (i64.const 2))
+  (func (export "udf_process") (param i32 i32) (result i64) (i64.const 0))
+  (func (export "udf_snapshot") (result i64) (i64.const 549757911041)) ;; (128 << 32) | 2097153
+  (func (export "udf_restore") (param i32 i32) (result i64) (i64.const 2))
+  (func (export "udf_finish") (result i64) (i64.const 0)))

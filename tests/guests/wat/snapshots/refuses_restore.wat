@@ -1,0 +1,15 @@
+;; Takes no snapshot back.
+(module
+  (memory (export "memory") 1)
+  ;; InitResponse { success: true }
+  (data (i32.const 0) "\08\01")
+  ;; RestoreResponse { error: "no!!" }
+  (data (i32.const 64) "\12\04\6e\6f\21\21")
+  (func (export "kapacitor_udf_abi_1"))
+  (func (export "udf_input") (param i32) (result i32) (i32.const 4096))
+  (func (export "udf_info") (result i64) (i64.const 0))
+  (func (export "udf_init") (param i32 i32) (result i64) (i64.const 2))
+  (func (export "udf_process") (param i32 i32) (result i64) (i64.const 0))
+  (func (export "udf_snapshot") (result i64) (i64.const 0))
+  (func (export "udf_restore") (param i32 i32) (result i64) (i64.const 274877906950)) ;; (64 << 32) | 6
+  (func (export "udf_finish") (result i64) (i64.const 0)))

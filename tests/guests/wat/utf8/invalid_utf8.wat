@@ -1,0 +1,13 @@
+;; Sends a tag that is not UTF-8: Kapacitor ends the task.
+(module
+  (memory (export "memory") 1)
+  ;; InitResponse { success: true }
+  (data (i32.const 0) "\08\01")
+  ;; Response { point: { tags: { "host": ff fe } } }
+  (data (i32.const 128) "\0f\8a\01\0c\3a\0a\0a\04\68\6f\73\74\12\02\ff\fe")
+  (func (export "kapacitor_udf_abi_1"))
+  (func (export "udf_input") (param i32) (result i32) (i32.const 4096))
+  (func (export "udf_info") (result i64) (i64.const 0))
+  (func (export "udf_init") (param i32 i32) (result i64) (i64.const 2))
+  (func (export "udf_process") (param i32 i32) (result i64) (i64.const 549755813904)) ;; (128 << 32) | 16
+  (func (export "udf_finish") (result i64) (i64.const 0)))

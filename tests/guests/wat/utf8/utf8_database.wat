@@ -1,0 +1,13 @@
+;; Sends the name of a database that is not UTF-8: Kapacitor ends the task.
+(module
+  (memory (export "memory") 1)
+  ;; InitResponse { success: true }
+  (data (i32.const 0) "\08\01")
+  ;; Response { point: { database: ff fe } }
+  (data (i32.const 128) "\15\8a\01\12\1a\02\ff\feB\0c\0a\01x\11\00\00\00\00\00\00\f0?")
+  (func (export "kapacitor_udf_abi_1"))
+  (func (export "udf_input") (param i32) (result i32) (i32.const 4096))
+  (func (export "udf_info") (result i64) (i64.const 0))
+  (func (export "udf_init") (param i32 i32) (result i64) (i64.const 2))
+  (func (export "udf_process") (param i32 i32) (result i64) (i64.const 549755813910)) ;; (128 << 32) | 22
+  (func (export "udf_finish") (result i64) (i64.const 0)))

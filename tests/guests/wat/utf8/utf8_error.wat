@@ -1,0 +1,13 @@
+;; Ends its task with an error that is not UTF-8.
+(module
+  (memory (export "memory") 1)
+  ;; InitResponse { success: true }
+  (data (i32.const 0) "\08\01")
+  ;; Response { error: { error: "bad " ff fe } }
+  (data (i32.const 128) "\0a2\08\0a\06bad \ff\fe")
+  (func (export "kapacitor_udf_abi_1"))
+  (func (export "udf_input") (param i32) (result i32) (i32.const 4096))
+  (func (export "udf_info") (result i64) (i64.const 0))
+  (func (export "udf_init") (param i32 i32) (result i64) (i64.const 2))
+  (func (export "udf_process") (param i32 i32) (result i64) (i64.const 549755813899)) ;; (128 << 32) | 11
+  (func (export "udf_finish") (result i64) (i64.const 0)))
