@@ -63,7 +63,7 @@ impl Stack {
     /// Starts all three, with the databases `in`, to which Kapacitor is subscribed, and `out`, to
     /// which it is not. `None` if this machine can't, and the test is to be skipped.
     #[track_caller]
-    pub fn start(setup: Setup) -> Option<Self> {
+    pub fn start(setup: Setup<'_>) -> Option<Self> {
         let binaries = binaries::find_or_skip()?;
         let folder = TempDir::with_prefix("kw-").expect("a temporary folder can be made");
         let ports = [(); 3].map(|()| free_port());
@@ -293,7 +293,7 @@ fn free_port() -> u16 {
     }
 }
 
-fn write_configs(folder: &Path, setup: &Setup, [kapacitor, influxdb, backup]: [u16; 3]) {
+fn write_configs(folder: &Path, setup: &Setup<'_>, [kapacitor, influxdb, backup]: [u16; 3]) {
     let write = |name: &str, text: &str| fs::write(folder.join(name), text).expect("a file can be written");
     fs::create_dir(folder.join("plugins")).expect("a folder can be made");
     for name in setup.plugins {
