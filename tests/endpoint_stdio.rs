@@ -33,7 +33,7 @@ fn finish((mut child, stderr): Running) -> (i32, Vec<String>) {
 }
 
 #[test]
-fn a_child_process_serves_one_function() {
+fn child_process_serves_one_function() {
     let setup = Setup::new("").with(&["moving_avg"]);
     let (child, mut client) = start(&setup, "moving_avg");
     assert_eq!(client.info().unwrap().options.len(), 3);
@@ -51,7 +51,7 @@ fn a_child_process_serves_one_function() {
 }
 
 #[test]
-fn nothing_but_frames_reaches_stdout_and_stderr_lines_are_short() {
+fn stdout_has_only_frames_and_stderr_lines_are_short() {
     let setup = Setup::new("").with(&["prints", "log_flood"]);
     for function in ["prints", "log_flood"] {
         let (child, mut client) = start(&setup, function);
@@ -66,7 +66,7 @@ fn nothing_but_frames_reaches_stdout_and_stderr_lines_are_short() {
 }
 
 #[test]
-fn signals_are_ignored_and_the_end_of_stdin_ends_it() {
+fn child_process_ignores_signals_and_ends_with_stdin() {
     let setup = Setup::new("").with(&["mirror"]);
     let (child, mut client) = start(&setup, "mirror");
     assert!(client.init("task", Vec::new()).unwrap().success);
@@ -79,7 +79,7 @@ fn signals_are_ignored_and_the_end_of_stdin_ends_it() {
 }
 
 #[test]
-fn a_failed_init_ends_the_process() {
+fn failed_init_ends_child_process() {
     let setup = Setup::new("").with(&["moving_avg"]);
     let (child, mut client) = start(&setup, "moving_avg");
     assert!(!client.init("task", Vec::new()).unwrap().success);
@@ -89,7 +89,7 @@ fn a_failed_init_ends_the_process() {
 }
 
 #[test]
-fn an_unknown_function_is_named() {
+fn unknown_function_is_named_in_error() {
     let setup = Setup::new("").with(&["mirror"]);
     let (child, client) = start(&setup, "miror");
     let (code, stderr) = finish(child);

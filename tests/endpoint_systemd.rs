@@ -40,7 +40,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn who_connects_before_the_host_starts_is_answered_when_it_has() {
+fn connection_before_start_is_served_after_start() {
     let setup = Setup::new("").with(&["moving_avg"]).listen(&["run/moving_avg.sock"]);
     let mut client = ask(&setup.folder.path().join("run/moving_avg.sock"));
     let mut host = setup.serve();
@@ -54,7 +54,7 @@ fn who_connects_before_the_host_starts_is_answered_when_it_has() {
 }
 
 #[test]
-fn nobody_is_refused_while_the_host_is_dead() {
+fn connection_after_crash_is_served_by_next_host() {
     let mut host = Setup::new("").with(&["mirror"]).listen(&["run/mirror.sock"]).serve();
     let mut before = host.start("mirror", &[]);
     host.kill();
@@ -66,7 +66,7 @@ fn nobody_is_refused_while_the_host_is_dead() {
 }
 
 #[test]
-fn a_socket_of_systemd_is_left_as_it_is() {
+fn passed_socket_keeps_its_file_and_mode() {
     let setup = Setup::new("socket-mode = \"0600\"\n").with(&["mirror"]).listen(&["run/mirror.sock"]);
     let path = setup.folder.path().join("run/mirror.sock");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
@@ -80,7 +80,7 @@ fn a_socket_of_systemd_is_left_as_it_is() {
 }
 
 #[test]
-fn who_connects_while_the_host_stops_is_answered_by_the_next_one() {
+fn connection_during_shutdown_is_served_by_next_host() {
     let config = format!("{FAIL}[limits]\ncall-deadline = \"1s\"\n");
     let setup = Setup::new(&config).with(&["endless_loop"]).listen(&["run/endless_loop.sock"]);
     let mut host = setup.serve();
@@ -100,7 +100,7 @@ fn who_connects_while_the_host_stops_is_answered_by_the_next_one() {
 }
 
 #[test]
-fn sockets_go_to_functions_by_their_path() {
+fn passed_sockets_are_matched_to_functions_by_path() {
     let sockets = ["run/moving_avg.sock", "run/mirror.sock"];
     let host = Setup::new("").with(&["mirror", "moving_avg"]).listen(&sockets).serve();
     assert_eq!(options(&mut ask(&host.socket("mirror"))), 0);
@@ -108,7 +108,7 @@ fn sockets_go_to_functions_by_their_path() {
 }
 
 #[test]
-fn links_on_the_way_to_a_socket_are_followed() {
+fn symlinks_in_socket_paths_are_followed() {
     let setup = Setup::new("").with(&["mirror"]).listen(&["made/mirror.sock"]);
     symlink("made", setup.folder.path().join("run")).unwrap();
     let host = setup.serve();
@@ -117,7 +117,7 @@ fn links_on_the_way_to_a_socket_are_followed() {
 }
 
 #[test]
-fn sockets_and_functions_need_not_match() {
+fn surplus_socket_is_closed_and_missing_one_is_created() {
     let setup = Setup::new("").with(&["mirror", "moving_avg"]).listen(&["run/mirror.sock"]);
     let gone = setup.folder.path().join("run/gone.sock");
     let listener = UnixListener::bind(&gone).unwrap();
@@ -141,7 +141,7 @@ fn sockets_and_functions_need_not_match() {
 }
 
 #[test]
-fn other_sockets_are_refused() {
+fn tcp_socket_is_refused() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut host = Setup::new("").with(&["mirror"]).pass(listener).begin_to_serve();
     assert_eq!(host.wait(), Some(1));
@@ -150,7 +150,7 @@ fn other_sockets_are_refused() {
 }
 
 #[test]
-fn systemd_is_told_when_the_sockets_are_there() {
+fn readiness_is_notified_once_sockets_accept() {
     let setup = Setup::new("").with(&["mirror"]);
     let notify = setup.folder.path().join("notify");
     let systemd = UnixDatagram::bind(&notify).unwrap();
@@ -173,7 +173,7 @@ fn read(socket: &UnixDatagram) -> io::Result<String> {
 }
 
 #[test]
-fn systemd_understands_the_units() {
+fn systemd_units_pass_systemd_analyze() {
     const UNITS: &[&str] = &["kapacitor-wasm.socket", "kapacitor-wasm.service", "kapacitor.service"];
     if Command::new("systemd-analyze").arg("--version").stdout(Stdio::null()).status().is_err() {
         eprintln!("SKIPPED: there is no systemd-analyze here, the units are not verified");

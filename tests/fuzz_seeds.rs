@@ -45,7 +45,7 @@ const GUESTS: [&str; 18] = [
 
 /// With `WRITE_FUZZ_SEEDS` in the environment they are written anew.
 #[test]
-fn the_seeds_of_the_fuzz_targets_are_there() {
+fn fuzz_seeds_are_present() {
     seeds("kapacitor_frames", kapacitor_frames());
     seeds("guard", guard());
     seeds("snapshot", snapshots());

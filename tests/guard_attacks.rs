@@ -6,10 +6,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::mpsc;
-use std::time::Instant;
-use std::{fs, slice, thread};
+use std::fs;
 
 use kapacitor_wasm::protocol::client::Client;
 use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
@@ -352,7 +349,7 @@ call-deadline = \"1s\"
 ";
 
 /// Nothing is left out, and the first failure ends a session.
-const STRICT: &str = "
+pub const STRICT: &str = "
 [policy]
 on-trap = \"fail\"
 not-finite = \"pass\"
@@ -360,7 +357,7 @@ no-fields = \"pass\"
 ";
 
 #[test]
-fn every_guest_is_in_the_list_and_says_what_it_does() {
+fn every_guest_is_listed_and_describes_its_attack() {
     let text = |part: Option<&OsStr>| part.unwrap().to_str().unwrap().to_owned();
     let files: BTreeSet<(String, String)> = wat_guests()
         .into_iter()
@@ -382,7 +379,7 @@ fn every_guest_is_in_the_list_and_says_what_it_does() {
 }
 
 #[test]
-fn an_attack_ends_its_own_session_and_no_other() {
+fn attack_ends_only_its_own_session() {
     let attacks = || ATTACKS.iter().flat_map(|(_, guests)| guests.iter().copied());
     let names: Vec<&str> = attacks().map(|(name, _)| name).collect();
     let host = Setup::new(&format!("{LIMITS}{STRICT}")).with(&names).with(&["moving_avg"]).serve();
@@ -453,97 +450,15 @@ fn assert_shows(error: &str) {
     assert!(!error.contains(obeyed), "{error:?}");
 }
 
-/// Round trips of each kind that are measured beside guests that compute.
-const ROUND_TRIPS: i64 = 500;
-
-/// Calls after which a busy guest stops by itself, should the test fail.
-const MOST_CALLS: i64 = 30;
-
 #[test]
-fn guests_that_compute_all_the_time_keep_no_other_session_waiting() {
-    let host = Setup::new(&format!("{LIMITS}{STRICT}")).with(&["busy", "moving_avg"]).serve();
-    let mut neighbour = host.start("moving_avg", &moving_avg(1));
-    let stop = AtomicBool::new(false);
-    thread::scope(|scope| {
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        let (answered, first_answers) = mpsc::channel();
-        let busy: Vec<_> = (0..2 * cores)
-            .map(|_| {
-                let mut client = host.start("busy", &[]);
-                let (answered, stop) = (answered.clone(), &stop);
-                scope.spawn(move || {
-                    for call in (0..MOST_CALLS).take_while(|_| !stop.load(Relaxed)) {
-                        let sent = point("a", call, 1.0);
-                        client.send(RequestMessage::Point(sent.clone())).unwrap();
-                        assert_eq!(next(&mut client), ResponseMessage::Point(sent));
-                        if call == 0 {
-                            let _ = answered.send(());
-                        }
-                    }
-                })
-            })
-            .collect();
-        drop(answered);
-        // From the first answer on each of them has the next call under way.
-        for _ in &busy {
-            first_answers.recv().expect("a busy guest answers");
-        }
-        let (mut keepalives, mut points) = (Vec::new(), Vec::new());
-        for i in 1..=ROUND_TRIPS {
-            let start = Instant::now();
-            neighbour.keepalive(i).unwrap();
-            loop {
-                match neighbour.receive().unwrap() {
-                    // A sign of life that nobody asked for.
-                    Some(ResponseMessage::Keepalive(response)) if response.time == 0 => {}
-                    Some(ResponseMessage::Keepalive(response)) if response.time == i => break,
-                    other => panic!("keepalive {i} was answered with {other:?}"),
-                }
-            }
-            keepalives.push(start.elapsed());
-            let start = Instant::now();
-            neighbour.send(RequestMessage::Point(point("a", i, i as f64))).unwrap();
-            let response = next(&mut neighbour);
-            points.push(start.elapsed());
-            assert_eq!(field(slice::from_ref(&response), "mean"), [i as f64]);
-            assert!(matches!(response, ResponseMessage::Point(point) if point.time == i));
-        }
-        assert!(busy.iter().all(|busy| !busy.is_finished()));
-        stop.store(true, Relaxed);
-        for (what, mut times) in [("keepalive", keepalives), ("point", points)] {
-            times.sort();
-            let at = |percent: usize| times[times.len() * percent / 100];
-            println!(
-                "{what} beside {} busy guests on {cores} cores: p50 {:?}, p99 {:?}, longest {:?}",
-                2 * cores,
-                at(50),
-                at(99),
-                times[times.len() - 1]
-            );
-        }
-    });
-    assert_eq!(play(neighbour, []), []);
-}
-
-/// The next response that is not a sign of life.
-fn next(client: &mut Client) -> ResponseMessage {
-    loop {
-        match client.receive().unwrap().expect("the session goes on") {
-            ResponseMessage::Keepalive(_) => {}
-            response => return response,
-        }
-    }
-}
-
-#[test]
-fn the_size_of_a_batch_is_corrected() {
+fn batch_size_is_corrected() {
     let host = Setup::new(&format!("{LIMITS}{STRICT}")).with(&["huge_begin_size", "busy"]).serve();
     let responses = play(host.start("huge_begin_size", &[]), [RequestMessage::Point(point("a", 1, 1.0))]);
     assert!(matches!(&responses[0], ResponseMessage::Begin(begin) if begin.size == 1), "{responses:?}");
 }
 
 #[test]
-fn a_guest_that_attacks_in_restore_starts_clean() {
+fn guest_that_attacks_in_restore_starts_clean() {
     let reasons = [
         ("endless_restore", "udf_restore: computed for longer than limits.call-deadline"),
         ("bad_restore_response", "udf_restore: returned a malformed RestoreResponse"),
@@ -565,34 +480,4 @@ fn a_guest_that_attacks_in_restore_starts_clean() {
         assert!(!new.snapshot(&mut Vec::new()).unwrap().is_empty(), "{name}");
         assert_eq!(play(new, []), [], "{name}");
     }
-}
-
-#[test]
-fn guest_text_is_escaped_and_bounded() {
-    let host = Host::with(&["log_forgery", "log_flood", "empty_logs", "prints"]);
-    for name in ["log_forgery", "log_flood", "empty_logs", "prints"] {
-        assert_eq!(play(host.start(name, &[]), [RequestMessage::Point(point("a", 1, 1.0))]), []);
-    }
-    let line = host.wait_for_log(&["plugin log", "plugin=log_forgery"]);
-    assert!(line.contains(r#"text="x\nlvl=error msg=forged \u001b[31m\u202e and more"#), "{line}");
-    host.wait_for_log(&["plugin=log_flood", "lines were dropped", "limit=16KiB"]);
-    let flood =
-        host.log().lines().filter(|line| line.contains("plugin log") && line.contains("log_flood")).count();
-    assert!((1..=17).contains(&flood), "{flood} lines of a flood");
-    host.wait_for_log(&["plugin log", "plugin=prints", "this must not reach Kapacitor"]);
-}
-
-#[test]
-fn a_panic_says_why_and_where() {
-    let host = Setup::new(&format!("{LIMITS}{STRICT}")).with(&["panics", "busy"]).serve();
-    let mut bad = point("a", 1, 1.0);
-    bad.fields_int.insert("panic".to_owned(), 7);
-    let responses = play(host.start("panics", &[]), [RequestMessage::Point(bad)]);
-    let error = error_of(&responses);
-    assert!(
-        error.contains("plugin \"panics\": udf_process: panicked: index out of bounds: the len is 3"),
-        "{error}"
-    );
-    assert!(error.contains("panics.rs:"), "{error}");
-    host.wait_for_log(&["lvl=info", "plugin log", "task=task", "about to take element 7"]);
 }

@@ -1,41 +1,62 @@
-//! The integration tests: the real binary, spoken to as Kapacitor speaks to it.
+//! The integration tests: the real binary, which is spoken to as Kapacitor speaks to it.
 //!
-//! Build the plugins first: `cargo verify` does, and then runs all tests.
+//! Each module has the name of the room of `host/` whose behaviour it tests, and of the behaviour. Build
+//! the plugins first: `cargo verify` does, and then runs all tests.
 
-/// Starts hosts, and checks what they say.
+/// Starts hosts, and reads their logs.
 mod support;
 
-/// Sockets from systemd.
-mod activation;
-/// The states that the host keeps itself.
-mod checkpoints;
-/// The command line and `udf.toml`.
+/// The commands, their exit codes and their output.
 mod cli;
-/// What the fuzz targets start from.
-mod fuzz_seeds;
-/// Guests that attack.
-mod hostile;
-/// A real kapacitord with a real InfluxDB.
-mod kapacitor;
-/// Plugins that can't keep up, and limits of the host.
-mod overload;
+/// `udf.toml`, and flags that override it.
+mod config;
+/// The format of the log, and text of guests in it.
+mod logging;
+
+/// Unix sockets that the host makes: mode, group, stale files.
+mod endpoint_socket;
+/// stdin and stdout instead of a socket.
+mod endpoint_stdio;
+/// Sockets from systemd.
+mod endpoint_systemd;
+
+/// One connection: requests, their order, keepalives, ends and malformed input.
+mod session;
+/// Full queues, slow plugins and slow readers.
+mod session_overload;
+
+/// The plugin and the options that a task gets.
+mod routing;
+
+/// Files that are no plugins, and plugins over the limits of the host.
+mod plugin_admission;
+/// Compilation: its limits, and the cache of machine code.
+mod plugin_compile;
+/// New, changed and deleted files while tasks run.
+mod plugin_updates;
 /// The plugins of the repository, and the four combinations of edges.
 mod plugins;
-/// Random programs, interrupted by snapshots.
-mod programs;
-/// Plugins that fail.
+
+/// Hostile guests, each beside a task that must lose nothing.
+mod guard_attacks;
+/// Limits of a sandbox, of a call and of all sandboxes together.
+mod sandbox_limits;
+
+/// Plugins that fail: points that are skipped, and policies.
 mod recovery;
-/// Which plugin a task gets, and with which options.
-mod routing;
-/// One connection: requests, order, ends, bad input.
-mod session;
-/// State that is saved and given back.
-mod snapshots;
-/// Many sessions at once, at random.
-mod soak;
+
+/// Checkpoints of the host, and the choice between them and Kapacitor's snapshots.
+mod state_checkpoints;
 /// The command `state`.
-mod state;
-/// stdin and stdout instead of a socket.
-mod stdio;
-/// New versions of plugins while tasks run.
-mod swap;
+mod state_command;
+/// Random programs that are interrupted by snapshots.
+mod state_programs;
+/// Snapshots that Kapacitor stores and gives back.
+mod state_snapshots;
+
+/// Seeds of the fuzz targets.
+mod fuzz_seeds;
+/// Tasks in a real kapacitord with a real InfluxDB.
+mod kapacitor;
+/// Many random sessions at once.
+mod soak;

@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use kapacitor_wasm::protocol::client::{Client, text};
 use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
 
-use crate::support::{Host, Setup, batch, live_point, play, point, wasm};
+use crate::support::{Host, Setup, batch, encoded, live_point, play, point, wasm};
 
 /// What the host logs once it has taken a new version in.
 const TAKEN_IN: [&str; 2] = ["plugin has a new version", "plugin=own_format"];
@@ -39,7 +39,7 @@ fn count(client: &mut Client) -> (i64, i64) {
 }
 
 #[test]
-fn running_tasks_keep_their_version_and_new_ones_get_the_new_one() {
+fn keep_policy_updates_only_new_tasks() {
     let host = host("keep");
     let mut running = start(&host);
     assert_eq!(count(&mut running), (1, 1));
@@ -51,7 +51,7 @@ fn running_tasks_keep_their_version_and_new_ones_get_the_new_one() {
 }
 
 #[test]
-fn a_task_migrates_with_its_state() {
+fn migrate_policy_moves_state_to_new_version() {
     let host = host("migrate");
     let mut running = start(&host);
     assert_eq!((count(&mut running), count(&mut running)), ((1, 1), (2, 1)));
@@ -71,7 +71,7 @@ fn a_task_migrates_with_its_state() {
 }
 
 #[test]
-fn a_version_that_fails_at_its_first_points_is_rolled_back() {
+fn version_that_fails_at_first_points_is_rolled_back() {
     for policy in ["migrate", "restart"] {
         let host = host(policy);
         let mut running = start(&host);
@@ -89,7 +89,7 @@ fn a_version_that_fails_at_its_first_points_is_rolled_back() {
 }
 
 #[test]
-fn a_task_can_begin_anew_with_the_new_version() {
+fn restart_policy_starts_new_version_clean() {
     let host = host("restart");
     let mut running = start(&host);
     assert_eq!((count(&mut running), count(&mut running)), ((1, 1), (2, 1)));
@@ -99,16 +99,13 @@ fn a_task_can_begin_anew_with_the_new_version() {
 }
 
 #[test]
-fn no_point_is_lost_or_doubled_while_a_task_migrates() {
+fn migration_loses_and_repeats_no_point() {
     const POINTS: i64 = 30_000;
     let host = host("migrate");
     let (mut reader, mut writer, _socket) = start(&host).split();
     let sender = std::thread::spawn(move || {
         for time in 0..POINTS {
-            let mut frame = Vec::new();
-            let message = RequestMessage::Point(point("a", time, 1.0));
-            kapacitor_wasm::protocol::put_request(message, &mut frame);
-            writer.write_all(&frame).unwrap();
+            writer.write_all(&encoded([RequestMessage::Point(point("a", time, 1.0))])).unwrap();
         }
         writer
     });
@@ -129,7 +126,7 @@ fn no_point_is_lost_or_doubled_while_a_task_migrates() {
 }
 
 #[test]
-fn a_batch_is_not_cut_by_a_new_version() {
+fn new_version_waits_for_end_of_batch() {
     let host = Setup::new("[policy]\non-update = \"restart\"\n").with(&["mirror_batch"]).serve();
     let mut client = host.start("mirror_batch", &[]);
     let requests = batch("a", 1, &[1.0, 2.0]);
@@ -159,7 +156,7 @@ fn a_batch_is_not_cut_by_a_new_version() {
 }
 
 #[test]
-fn a_file_that_is_refused_changes_nothing() {
+fn refused_file_leaves_loaded_version_running() {
     let host = host("migrate");
     let mut running = start(&host);
     assert_eq!(count(&mut running), (1, 1));
@@ -180,7 +177,7 @@ fn a_file_that_is_refused_changes_nothing() {
 }
 
 #[test]
-fn a_plugin_without_a_format_of_its_own_stays() {
+fn plugin_without_own_format_is_not_migrated() {
     let host = Setup::new("[policy]\non-update = \"migrate\"\n").with(&["mirror"]).serve();
     let mut running = host.start("mirror", &[]);
     fs::write(host.setup.plugin("mirror"), wasm("own_format")).unwrap();
@@ -194,7 +191,7 @@ fn a_plugin_without_a_format_of_its_own_stays() {
 }
 
 #[test]
-fn deleting_a_file_ends_nothing_that_runs() {
+fn deleted_file_does_not_end_running_tasks() {
     let host = host("keep");
     let mut running = start(&host);
     assert_eq!(count(&mut running), (1, 1));
@@ -210,7 +207,7 @@ fn deleting_a_file_ends_nothing_that_runs() {
 }
 
 #[test]
-fn what_kapacitor_was_told_otherwise_is_reported() {
+fn changed_info_is_reported() {
     let mut host = host("restart");
     let mut running = start(&host);
     for function in ["own_format", "mirror"] {
@@ -246,7 +243,7 @@ fn what_kapacitor_was_told_otherwise_is_reported() {
 }
 
 #[test]
-fn a_plugin_is_loaded_when_its_file_appears() {
+fn new_file_is_loaded() {
     let host = host("keep");
     fs::write(host.setup.plugin("above"), wasm("above")).unwrap();
     host.wait_for_log(&["plugin loaded", "plugin=above"]);

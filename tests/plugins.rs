@@ -1,12 +1,13 @@
 //! The plugins of the repository, and the four combinations of edges.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 
-use kapacitor_wasm::protocol::client::{option, text};
+use kapacitor_wasm::protocol::client::{Client, option, text};
 use kapacitor_wasm::protocol::option_value::Value;
 use kapacitor_wasm::protocol::{Point, RequestMessage, ResponseMessage};
 
-use crate::support::{Host, Setup, batch, field, moving_avg, play, point};
+use crate::support::{Host, Setup, batch, encoded, field, moving_avg, play, point};
 
 /// A request as the response that mirrors it.
 fn mirrored(requests: &[RequestMessage]) -> Vec<ResponseMessage> {
@@ -20,7 +21,7 @@ fn mirrored(requests: &[RequestMessage]) -> Vec<ResponseMessage> {
 }
 
 #[test]
-fn mirror_gives_each_point_back_as_it_was() {
+fn mirror_returns_points_unchanged() {
     let config = "[policy]\nnot-finite = \"pass\"\nno-fields = \"pass\"\n";
     let host = Setup::new(config).with(&["mirror"]).serve();
     let full = Point {
@@ -47,7 +48,7 @@ fn mirror_gives_each_point_back_as_it_was() {
 }
 
 #[test]
-fn mirror_batch_gives_each_batch_back_as_it_was() {
+fn mirror_batch_returns_batches_unchanged() {
     let host = Host::with(&["mirror_batch"]);
     let mut requests = batch("a", 10, &[1.0, 2.0, 3.0]);
     requests.extend(batch("b", 20, &[]));
@@ -66,18 +67,16 @@ fn mirror_batch_gives_each_batch_back_as_it_was() {
         client.split()
     };
     let sender = std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        requests.into_iter().for_each(|r| kapacitor_wasm::protocol::put_request(r, &mut bytes));
-        std::io::Write::write_all(&mut writer, &bytes).unwrap();
+        writer.write_all(&encoded(requests)).unwrap();
         socket.unwrap().shutdown(std::net::Shutdown::Write).unwrap();
     });
-    let rest = kapacitor_wasm::protocol::client::Client::over_pipes(reader, std::io::sink()).rest().unwrap();
+    let rest = Client::over_pipes(reader, io::sink()).rest().unwrap();
     sender.join().unwrap();
     assert!(rest == expected[5..], "the batches differ");
 }
 
 #[test]
-fn moving_avg_averages_each_group_and_keeps_the_rest() {
+fn moving_avg_averages_each_group_and_keeps_other_fields() {
     let host = Host::with(&["moving_avg"]);
     let mut input = Vec::new();
     for i in 0..10 {
@@ -100,7 +99,7 @@ fn moving_avg_averages_each_group_and_keeps_the_rest() {
 }
 
 #[test]
-fn moving_avg_can_replace_the_field_that_it_reads() {
+fn moving_avg_can_replace_its_input_field() {
     let host = Host::with(&["moving_avg"]);
     let mut options = moving_avg(2);
     options[2] = text("as", "value");
@@ -129,7 +128,7 @@ fn points_without_the_field_are_skipped_and_reported() {
 }
 
 #[test]
-fn outliers_gives_the_outliers_of_each_batch() {
+fn outliers_returns_outliers_of_each_batch() {
     let host = Host::with(&["outliers"]);
     let mut values: Vec<f64> = (0..20).map(f64::from).collect();
     values.extend([500.0, -500.0]);
@@ -150,7 +149,7 @@ fn outliers_gives_the_outliers_of_each_batch() {
 }
 
 #[test]
-fn a_stream_can_come_from_batches_in_the_same_group() {
+fn batch_to_stream_keeps_group() {
     let host = Host::with(&["batch_to_stream"]);
     let responses = play(host.start("batch_to_stream", &[]), batch("a", 10, &[1.0, 2.0]));
     let [ResponseMessage::Point(point)] = &responses[..] else { panic!("{responses:?}") };
@@ -162,7 +161,7 @@ fn a_stream_can_come_from_batches_in_the_same_group() {
 }
 
 #[test]
-fn batches_can_come_from_a_stream() {
+fn stream_to_batch_returns_batches() {
     let host = Host::with(&["stream_to_batch"]);
     let points = (0..5).map(|i| RequestMessage::Point(point("a", i, i as f64)));
     let responses = play(host.start("stream_to_batch", &[option("size", Value::IntValue(2))]), points);

@@ -4,9 +4,9 @@ use std::fs;
 use std::io::Write as _;
 
 use kapacitor_wasm::protocol::client::{self, Client};
-use kapacitor_wasm::protocol::{Point, RequestMessage, ResponseMessage, put_request};
+use kapacitor_wasm::protocol::{Point, RequestMessage, ResponseMessage};
 
-use crate::support::{Host, Setup, batch, error_of, field, moving_avg, play, point};
+use crate::support::{FAIL, Host, Setup, batch, encoded, error_of, field, moving_avg, play, point, points};
 
 /// Limits under which the failures of `fragile` come soon.
 const LIMITS: &str = "[limits]\nmemory = \"16MiB\"\ncall-deadline = \"300ms\"\n";
@@ -27,10 +27,7 @@ fn good(time: i64) -> RequestMessage {
 
 /// Sends all of `requests` at once, as a Kapacitor in a hurry would.
 fn rush(client: Client, requests: &[RequestMessage]) -> Vec<ResponseMessage> {
-    let mut bytes = Vec::new();
-    for request in requests {
-        put_request(request.clone(), &mut bytes);
-    }
+    let bytes = encoded(requests.iter().cloned());
     let (mut reader, mut writer, socket) = client.split();
     let sender = std::thread::spawn(move || {
         writer.write_all(&bytes).unwrap();
@@ -47,7 +44,7 @@ fn rush(client: Client, requests: &[RequestMessage]) -> Vec<ResponseMessage> {
 }
 
 #[test]
-fn what_comes_out_is_what_would_come_out_without_the_points_that_failed() {
+fn output_equals_output_without_failed_points() {
     let host = Setup::new(LIMITS).with(&["fragile"]).serve();
     for (i, how) in FAILURES.into_iter().enumerate() {
         let clean: Vec<_> = (0..60).map(good).collect();
@@ -87,7 +84,7 @@ fn recovery_is_exact_over_many_saved_states() {
 }
 
 #[test]
-fn a_batch_that_fails_is_skipped_whole() {
+fn failed_batch_is_skipped_whole() {
     let host = Host::with(&["fragile_batch"]);
     let with_panic = |mut requests: Vec<RequestMessage>| {
         if let RequestMessage::Point(point) = &mut requests[1] {
@@ -116,7 +113,7 @@ fn a_batch_that_fails_is_skipped_whole() {
 }
 
 #[test]
-fn a_batch_larger_than_the_journal_costs_what_came_since_the_state_was_saved() {
+fn batch_larger_than_journal_loses_points_since_saved_state() {
     let config = "[policy]\njournal = \"1KiB\"\n";
     let host = Setup::new(config).with(&["fragile_batch"]).serve();
     let mut requests = batch("a", 1, &[1.0]);
@@ -134,7 +131,7 @@ fn a_batch_larger_than_the_journal_costs_what_came_since_the_state_was_saved() {
 }
 
 #[test]
-fn restart_begins_without_state() {
+fn restart_policy_discards_state() {
     let config = format!("{LIMITS}[policy]\non-trap = \"restart\"\n");
     let host = Setup::new(&config).with(&["fragile"]).serve();
     let requests = [good(3), good(6), bad(7, "panic"), good(9), good(12)];
@@ -153,7 +150,7 @@ fn restart_begins_without_state() {
 }
 
 #[test]
-fn pass_through_gives_the_input_back_once_the_plugin_has_failed() {
+fn pass_through_policy_returns_input_after_failure() {
     let config = "[policy]\non-trap = \"pass-through\"\n";
     let host = Setup::new(config).with(&["fragile", "fragile_batch", "batch_to_stream"]).serve();
     let mut client = host.start("fragile", &[]);
@@ -204,7 +201,7 @@ fn too_many_failures_end_the_task() {
 }
 
 #[test]
-fn a_state_that_cannot_be_captured_is_brought_back_from_its_start() {
+fn uncapturable_state_is_rebuilt_from_start() {
     let trapping = r#"
         (module
           (memory (export "memory") 1)
@@ -224,11 +221,9 @@ fn a_state_that_cannot_be_captured_is_brought_back_from_its_start() {
             (if (i32.gt_u (local.get 1) (i32.const 300)) (then (unreachable)))
             (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
             (f64.store (i32.const 138) (f64.convert_i32_u (global.get $calls)))
-            (i64.const 549755813920))
+            (i64.const 549755813920)) ;; (128 << 32) | 32
           (func (export "udf_finish") (result i64) (i64.const 0)))"#;
-    let setup = Setup::new("");
-    fs::write(setup.plugin("uncaptured"), wat::parse_str(trapping).unwrap()).unwrap();
-    let host = setup.serve();
+    let host = Setup::new("").with_wat("uncaptured", trapping).serve();
     let (_, checked, _) = host.setup.run(&["check"]);
     assert!(checked.contains("plugin `uncaptured` has no snapshots"), "{checked}");
     let long = Point { name: "x".repeat(300), ..point("a", 3, 1.0) };
@@ -264,14 +259,12 @@ const WORLD: &str = r#"
         (if (i32.gt_u (local.get 1) (i32.const 300)) (then (unreachable)))
         (f64.store (i32.const 138) (f64.convert_i64_u (i64.load (i32.const 64))))
         (f64.store (i32.const 152) (f64.convert_i32_u (i32.load (i32.const 72))))
-        (i64.const 549755813920))
+        (i64.const 549755813920)) ;; (128 << 32) | 32
       (func (export "udf_finish") (result i64) (i64.const 0)))"#;
 
 #[test]
-fn a_guest_sees_the_time_of_the_data_and_the_same_random_numbers_again() {
-    let setup = Setup::new("");
-    fs::write(setup.plugin("world"), wat::parse_str(WORLD).unwrap()).unwrap();
-    let host = setup.serve();
+fn repeated_calls_see_same_time_and_random_numbers() {
+    let host = Setup::new("").with_wat("world", WORLD).serve();
     let long = || {
         let long = Point { name: "x".repeat(300), ..point("a", 999, 1.0) };
         RequestMessage::Point(long)
@@ -297,7 +290,7 @@ fn a_guest_sees_the_time_of_the_data_and_the_same_random_numbers_again() {
 }
 
 #[test]
-fn a_run_that_takes_too_long_together_is_given_in_pieces() {
+fn run_over_call_deadline_is_split() {
     // Each point takes about 10 ms.
     let slow = r#"
         (module
@@ -316,16 +309,14 @@ fn a_run_that_takes_too_long_together_is_given_in_pieces() {
               (br_if $spin (local.get $i)))
             (i64.const 0))
           (func (export "udf_finish") (result i64) (i64.const 0)))"#;
-    let setup = Setup::new("[limits]\ncall-deadline = \"150ms\"\n");
-    fs::write(setup.plugin("slow"), wat::parse_str(slow).unwrap()).unwrap();
-    let host = setup.serve();
+    let host = Setup::new("[limits]\ncall-deadline = \"150ms\"\n").with_wat("slow", slow).serve();
     let requests: Vec<_> = (0..50).map(good).collect();
     assert_eq!(rush(host.start("slow", &[]), &requests), []);
     host.wait_for_log(&["task ended", "points_in=50 points_out=0 skipped=0"]);
 }
 
 #[test]
-fn what_was_skipped_can_be_read() {
+fn skipped_points_are_logged_and_listed() {
     let host = Setup::new(LIMITS).with(&["fragile"]).serve();
     let requests = vec![good(1), bad(2, "panic"), bad(5, "fail"), good(3)];
     assert_eq!(play(host.start("fragile", &[]), requests).len(), 2);
@@ -355,17 +346,7 @@ fn what_was_skipped_can_be_read() {
 }
 
 #[test]
-fn a_snapshot_that_fails_costs_the_snapshot() {
-    let host = Host::with(&["trap_in_snapshot"]);
-    let mut client = host.start("trap_in_snapshot", &[]);
-    assert!(!client.snapshot(&mut Vec::new()).unwrap().is_empty());
-    host.wait_for_log(&["lvl=warn", "no snapshot taken", "udf_snapshot: trap"]);
-    client.keepalive(1).unwrap();
-    assert!(matches!(client.receive().unwrap(), Some(ResponseMessage::Keepalive(_))));
-}
-
-#[test]
-fn a_restored_state_is_where_a_recovery_begins() {
+fn recovery_begins_at_restored_state() {
     let host = Setup::new(LIMITS).with(&["fragile", "own_format", "moving_avg"]).serve();
     let mut first = host.start("fragile", &[]);
     first.send(good(3)).unwrap();
@@ -378,4 +359,31 @@ fn a_restored_state_is_where_a_recovery_begins() {
     // A task that has no failure does not notice.
     let responses = play(host.start("moving_avg", &moving_avg(1)), [good(1)]);
     assert_eq!(field(&responses, "mean"), [1.0]);
+}
+
+#[test]
+fn plugin_error_ends_task_after_earlier_output() {
+    let host = Setup::new(FAIL).with(&["panics"]).serve();
+    let mut bad = point("a", 1, 1.0);
+    bad.fields_bool.insert("fail".to_owned(), true);
+    let mut requests = points(2);
+    requests.push(RequestMessage::Point(bad));
+    let responses = play(host.start("panics", &[]), requests);
+    assert_eq!(responses.len(), 3);
+    assert_eq!(error_of(&responses), "plugin \"panics\": group `host=a`: told to fail");
+}
+
+#[test]
+fn panic_is_reported_with_message_and_location() {
+    let host = Setup::new(FAIL).with(&["panics"]).serve();
+    let mut bad = point("a", 1, 1.0);
+    bad.fields_int.insert("panic".to_owned(), 7);
+    let responses = play(host.start("panics", &[]), [RequestMessage::Point(bad)]);
+    let error = error_of(&responses);
+    assert!(
+        error.contains("plugin \"panics\": udf_process: panicked: index out of bounds: the len is 3"),
+        "{error}"
+    );
+    assert!(error.contains("panics.rs:"), "{error}");
+    host.wait_for_log(&["lvl=info", "plugin log", "task=task", "about to take element 7"]);
 }

@@ -52,7 +52,7 @@ fn refusal(host: &Host, function: &str, task: &str, options: &[UdfOption]) -> St
 }
 
 #[test]
-fn the_tickscript_or_the_task_or_the_file_chooses() {
+fn plugin_is_chosen_by_function_script_or_task() {
     let host = generic();
     let mean = [set("field", "value"), set("size", "2"), set("as", "mean")];
     let points = || (0..3).map(|i| RequestMessage::Point(point("a", i, i as f64)));
@@ -75,13 +75,13 @@ fn the_tickscript_or_the_task_or_the_file_chooses() {
 }
 
 #[test]
-fn a_plugin_runs_where_a_function_lets_it() {
+fn limits_of_function_admit_larger_plugin() {
     let host = generic();
     assert_eq!(play(host.start("large", &[]), [RequestMessage::Point(point("a", 1, 1.0))]), []);
 }
 
 #[test]
-fn a_plugin_that_is_added_later_needs_no_restart() {
+fn added_plugin_is_found_without_restart() {
     let host = generic();
     let options = [text("plugin", "hidden_global")];
     assert!(refusal(&host, "wasm", "task", &options).contains("there is no plugin `hidden_global`"));
@@ -97,14 +97,14 @@ fn a_plugin_that_is_added_later_needs_no_restart() {
 }
 
 #[test]
-fn a_generic_function_describes_its_own_options() {
+fn generic_function_describes_its_own_options() {
     let info = generic().connect("wasm").info().unwrap();
     assert_eq!(info.options.keys().collect::<Vec<_>>(), ["plugin", "set"]);
     assert_eq!(info.options["set"].value_types.len(), 2);
 }
 
 #[test]
-fn refusals_say_what_to_change() {
+fn refused_init_says_what_to_change() {
     let host = generic();
     let check = |function, options: &[UdfOption], expected: &str| {
         let error = refusal(&host, function, "task", options);
@@ -163,7 +163,7 @@ fn refusals_say_what_to_change() {
 }
 
 #[test]
-fn a_function_without_its_plugin_keeps_kapacitor_up() {
+fn function_without_plugin_answers_info() {
     let host = generic();
     for function in ["nothing", "wrong_abi"] {
         assert!(host.connect(function).info().unwrap().options.is_empty());

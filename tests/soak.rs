@@ -11,7 +11,7 @@ use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use crate::support::{Host, Setup, point};
+use crate::support::{Host, Setup, number, point};
 
 const SESSIONS: u64 = 200;
 
@@ -37,7 +37,7 @@ struct Totals {
 }
 
 #[test]
-fn nothing_is_lost_and_memory_is_flat() {
+fn random_sessions_lose_nothing_and_memory_is_flat() {
     let seconds = std::env::var("SOAK_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(10);
     let mut host = Setup::new(CONFIG).with(&["fragile"]).serve();
     let totals = Mutex::new(Totals::default());
@@ -76,11 +76,6 @@ fn nothing_is_lost_and_memory_is_flat() {
     assert!(!log.contains("fault of the host") && !log.contains("set aside"), "{log}");
     let (first, last) = (resident[0], resident[3]);
     assert!(last < first + first / 4 + 16 * 1024, "memory grows: {resident:?} KiB");
-}
-
-fn number(line: &str, key: &str) -> u64 {
-    let word = line.split_whitespace().find_map(|word| word.strip_prefix(key));
-    word.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no {key} in {line}"))
 }
 
 /// Sessions until the time is over; one at least.

@@ -8,7 +8,7 @@ use kapacitor_wasm::protocol::client::{Client, option};
 use kapacitor_wasm::protocol::option_value::Value;
 use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
 
-use crate::support::{Host, Setup, batch, field, live_point, moving_avg, play, point};
+use crate::support::{Host, SLOW, Setup, batch, field, live_point, moving_avg, play, point};
 
 /// A session of the same task and node as all others here.
 fn start(host: &Host) -> Client {
@@ -35,7 +35,7 @@ fn files(host: &Host, folder: &str) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_task_that_is_enabled_again_goes_on_where_it_was() {
+fn reenabled_task_continues_from_checkpoint() {
     let host = Host::with(&["moving_avg"]);
     let mut first = start(&host);
     assert_eq!((mean(&mut first, 2.0), mean(&mut first, 4.0)), (2.0, 3.0));
@@ -52,7 +52,7 @@ fn a_task_that_is_enabled_again_goes_on_where_it_was() {
 }
 
 #[test]
-fn the_newer_of_two_states_is_chosen() {
+fn newer_of_snapshot_and_checkpoint_is_restored() {
     let host = Host::with(&["moving_avg"]);
     let mut first = start(&host);
     mean(&mut first, 2.0);
@@ -78,7 +78,7 @@ fn the_newer_of_two_states_is_chosen() {
 }
 
 #[test]
-fn a_state_outlives_a_crash_of_the_host() {
+fn checkpoint_survives_crash_of_host() {
     let mut host = Setup::new("[state]\ncheckpoint-interval = \"10ms\"\n").with(&["moving_avg"]).serve();
     let mut client = start(&host);
     mean(&mut client, 2.0);
@@ -93,7 +93,7 @@ fn a_state_outlives_a_crash_of_the_host() {
 }
 
 #[test]
-fn a_host_that_is_stopped_finishes_what_it_has_read_and_keeps_the_state() {
+fn stopped_host_processes_its_input_and_writes_checkpoint() {
     let mut host = Host::with(&["moving_avg", "mirror"]);
     let mut client = start(&host);
     assert_eq!(mean(&mut client, 2.0), 2.0);
@@ -120,7 +120,7 @@ fn a_host_that_is_stopped_finishes_what_it_has_read_and_keeps_the_state() {
 }
 
 #[test]
-fn what_kapacitor_has_forgotten_is_set_aside() {
+fn checkpoint_of_deleted_task_is_set_aside() {
     let host = Host::with(&["moving_avg"]);
     let mut first = start(&host);
     mean(&mut first, 2.0);
@@ -137,7 +137,7 @@ fn what_kapacitor_has_forgotten_is_set_aside() {
 }
 
 #[test]
-fn a_replay_leaves_the_state_of_the_live_task_alone() {
+fn replay_does_not_change_state_of_live_task() {
     let host = Setup::new("[state]\ncheckpoint-interval = \"10ms\"\n").with(&["moving_avg"]).serve();
     let mut live = start(&host);
     mean(&mut live, 2.0);
@@ -161,7 +161,7 @@ fn a_replay_leaves_the_state_of_the_live_task_alone() {
 }
 
 #[test]
-fn a_replay_beside_no_live_task_leaves_nothing() {
+fn replay_writes_checkpoint_only_with_checkpoints_always() {
     let host = Setup::new("[state]\ncheckpoint-interval = \"10ms\"\n").with(&["moving_avg"]).serve();
     // Its data is of another time.
     for _ in 0..2 {
@@ -191,7 +191,7 @@ fn a_replay_beside_no_live_task_leaves_nothing() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_to_costs_a_warning() {
+fn unwritable_checkpoints_folder_is_warned_about_once() {
     let config = "[state]\ncheckpoint-interval = \"10ms\"\n";
     let setup = Setup::new(config).with(&["moving_avg"]);
     let state = setup.folder.path().join("state");
@@ -214,7 +214,7 @@ fn a_folder_that_cannot_be_written_to_costs_a_warning() {
 }
 
 #[test]
-fn what_a_plugin_sends_at_its_end_is_no_part_of_the_state() {
+fn output_at_end_of_input_does_not_change_checkpoint() {
     // A plugin that sends its points at the end has them once more when it goes on.
     let host = Host::with(&["stream_to_batch"]);
     let options = [option("size", Value::IntValue(3))];
@@ -230,7 +230,7 @@ fn what_a_plugin_sends_at_its_end_is_no_part_of_the_state() {
 }
 
 #[test]
-fn child_processes_of_kapacitor_have_one_checkpoint_for_each_task() {
+fn child_processes_share_one_checkpoint_per_task() {
     let setup = Setup::new("").with(&["moving_avg"]);
     let spawn = || {
         let mut command = setup.command(&["stdio", "moving_avg"]);
@@ -258,7 +258,7 @@ fn child_processes_of_kapacitor_have_one_checkpoint_for_each_task() {
 }
 
 #[test]
-fn one_clock_that_is_wrong_costs_no_checkpoint() {
+fn one_skewed_clock_does_not_stop_checkpoints() {
     let host = Host::with(&["moving_avg"]);
     let mut client = start(&host);
     for i in 0..30 {
@@ -279,9 +279,8 @@ fn one_clock_that_is_wrong_costs_no_checkpoint() {
 
 /// A host with a plugin that takes 100 ms for each call, and a client that sends it more than it can do.
 fn busy(config: &str) -> (Host, Client) {
-    let setup = Setup::new(&format!("[limits]\ncall-deadline = \"20s\"\n{config}"));
-    fs::write(setup.plugin("slow"), wat::parse_str(crate::overload::SLOW).unwrap()).unwrap();
-    let host = setup.serve();
+    let config = format!("[limits]\ncall-deadline = \"20s\"\n{config}");
+    let host = Setup::new(&config).with_wat("slow", SLOW).serve();
     let mut client = host.start("slow", &[]);
     let RequestMessage::Point(mut point) = live_point("a", 1.0) else { unreachable!() };
     point.name = "x".repeat(100 * 1024);
@@ -292,7 +291,7 @@ fn busy(config: &str) -> (Host, Client) {
 }
 
 #[test]
-fn a_task_that_is_never_idle_is_kept_too() {
+fn checkpoints_of_busy_task_are_written() {
     let config = "[state]\ncheckpoint-interval = \"50ms\"\n[sessions]\ndrain-deadline = \"300ms\"\n";
     let (mut host, client) = busy(config);
     host.wait_for_logs(&["checkpoint written", "function=slow"], 2);
@@ -306,7 +305,7 @@ fn a_task_that_is_never_idle_is_kept_too() {
 }
 
 #[test]
-fn who_comes_next_waits_for_the_state_of_who_ends() {
+fn next_session_waits_for_checkpoint_of_previous_one() {
     let (host, client) = busy("");
     // Kapacitor is gone in the middle of a call.
     drop(client);
@@ -316,7 +315,7 @@ fn who_comes_next_waits_for_the_state_of_who_ends() {
 }
 
 #[test]
-fn a_checkpoint_that_cannot_be_taken_is_taken_later() {
+fn failed_checkpoint_is_retried() {
     // Without what is kept for recovery there is no state inside a batch.
     let config = "[policy]\non-trap = \"restart\"\n[state]\ncheckpoint-interval = \"10ms\"\ncheckpoints = \"always\"\n";
     let host = Setup::new(config).with(&["batch_sums"]).serve();
@@ -336,7 +335,7 @@ fn a_checkpoint_that_cannot_be_taken_is_taken_later() {
 }
 
 #[test]
-fn a_state_that_is_too_long_for_kapacitor_is_kept() {
+fn state_over_message_limit_is_kept_in_checkpoint() {
     let host = Setup::new("[sessions]\nmessage = \"500B\"\n").with(&["moving_avg"]).serve();
     let mut client = start(&host);
     mean(&mut client, 2.0);
@@ -349,7 +348,7 @@ fn a_state_that_is_too_long_for_kapacitor_is_kept() {
 }
 
 #[test]
-fn a_clock_that_went_back_keeps_nothing_from_being_dropped() {
+fn state_can_be_dropped_after_clock_went_back() {
     use kapacitor_wasm::internals::Snapshot;
 
     let host = Host::with(&["moving_avg"]);

@@ -57,7 +57,7 @@ fn text(path: &Path) -> &str {
 }
 
 #[test]
-fn states_are_listed_and_shown() {
+fn list_and_show_print_states() {
     let host = host();
     let listed = ok(&host.setup, &["list"]);
     let words: Vec<&str> = listed.lines().nth(1).unwrap().split_whitespace().collect();
@@ -75,7 +75,7 @@ fn states_are_listed_and_shown() {
 }
 
 #[test]
-fn a_state_can_be_carried_to_another_task() {
+fn exported_state_can_be_imported_for_another_task() {
     let host = host();
     let file = path(&host.setup, "cpu.snapshot");
     ok(&host.setup, &["export", "cpu", text(&file)]);
@@ -89,7 +89,7 @@ fn a_state_can_be_carried_to_another_task() {
 }
 
 #[test]
-fn an_imported_state_wins_over_what_runs_and_what_kapacitor_has() {
+fn imported_state_replaces_running_and_stored_state() {
     let host = host();
     let file = path(&host.setup, "cpu.snapshot");
     ok(&host.setup, &["export", "cpu", text(&file)]);
@@ -111,7 +111,7 @@ fn an_imported_state_wins_over_what_runs_and_what_kapacitor_has() {
 }
 
 #[test]
-fn a_dropped_state_does_not_come_back() {
+fn dropped_state_does_not_return() {
     let host = host();
     let mut client = start(&host, "cpu");
     assert_eq!(mean(&mut client, 6.0), 4.0);
@@ -137,7 +137,7 @@ fn a_dropped_state_does_not_come_back() {
 }
 
 #[test]
-fn two_states_are_compared() {
+fn diff_compares_two_states() {
     let host = host();
     let file = path(&host.setup, "before.snapshot");
     ok(&host.setup, &["export", "cpu", text(&file)]);
@@ -156,7 +156,7 @@ fn two_states_are_compared() {
 }
 
 #[test]
-fn what_kapacitor_stores_is_read() {
+fn database_of_kapacitor_is_read() {
     let setup = Setup::new("");
     let database = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/kapacitor.db");
     let listed = ok(&setup, &["list", "--db", text(&database)]);
@@ -173,7 +173,7 @@ fn what_kapacitor_stores_is_read() {
 }
 
 #[test]
-fn snapshots_of_older_hosts_are_shown() {
+fn snapshot_of_older_host_is_shown() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1.snapshot");
     let setup = Setup::new("");
     let shown = ok(&setup, &["show", text(&file)]);
@@ -188,7 +188,7 @@ fn snapshots_of_older_hosts_are_shown() {
 }
 
 #[test]
-fn what_root_does_belongs_to_the_user_of_the_host() {
+fn files_made_by_root_belong_to_owner_of_state_dir() {
     use std::os::unix::fs::{MetadataExt as _, chown};
 
     const NOBODY: u32 = 65534;

@@ -3,9 +3,9 @@
 use std::fs;
 
 use kapacitor_wasm::protocol::client::{Client, text};
-use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage, SnapshotRequest};
+use kapacitor_wasm::protocol::{Point, RequestMessage, ResponseMessage, SnapshotRequest};
 
-use crate::support::{FAIL, Host, Setup, batch, error_of, field, moving_avg, play, point};
+use crate::support::{FAIL, Host, SLOW, Setup, batch, encoded, error_of, field, moving_avg, play, point};
 
 fn feed(client: &mut Client, values: impl IntoIterator<Item = f64>) {
     for (i, value) in values.into_iter().enumerate() {
@@ -17,7 +17,7 @@ fn feed(client: &mut Client, values: impl IntoIterator<Item = f64>) {
 }
 
 #[test]
-fn moving_avg_goes_on_exactly_where_it_was() {
+fn restored_moving_avg_continues_exactly() {
     let values: Vec<f64> = (0..100).map(|i| f64::from(i) * 0.7 % 13.0).collect();
     let mut host = Host::with(&["moving_avg"]);
     let mut whole = host.start("moving_avg", &moving_avg(10));
@@ -44,7 +44,7 @@ fn moving_avg_goes_on_exactly_where_it_was() {
 }
 
 #[test]
-fn a_snapshot_is_small() {
+fn snapshot_of_two_groups_is_small() {
     let host = Host::with(&["moving_avg"]);
     let mut client = host.start("moving_avg", &moving_avg(10));
     feed(&mut client, (0..10).map(f64::from));
@@ -67,7 +67,7 @@ fn starts_clean(host: &Host, options: &[kapacitor_wasm::protocol::Option], snaps
 }
 
 #[test]
-fn a_snapshot_that_does_not_fit_is_set_aside() {
+fn snapshot_that_does_not_fit_is_set_aside() {
     let host = Host::with(&["moving_avg", "mirror", "own_format"]);
     let mut client = host.start("moving_avg", &moving_avg(10));
     feed(&mut client, [1.0, 2.0]);
@@ -94,7 +94,7 @@ fn a_snapshot_that_does_not_fit_is_set_aside() {
 }
 
 #[test]
-fn another_version_of_the_plugin_starts_clean() {
+fn snapshot_of_another_plugin_version_is_set_aside() {
     let setup = Setup::new("").with(&["moving_avg"]);
     let host = setup.serve();
     let mut client = host.start("moving_avg", &moving_avg(3));
@@ -115,7 +115,7 @@ fn another_version_of_the_plugin_starts_clean() {
 }
 
 #[test]
-fn a_format_of_its_own_outlives_options() {
+fn own_format_survives_changed_options() {
     let host = Host::with(&["own_format"]);
     let mut client = host.start("own_format", &[text("as", "n")]);
     feed(&mut client, [1.0, 1.0, 1.0]);
@@ -134,7 +134,7 @@ fn a_format_of_its_own_outlives_options() {
 }
 
 #[test]
-fn a_plugin_that_fails_to_restore_starts_clean() {
+fn plugin_that_fails_to_restore_starts_clean() {
     let host = Host::with(&["trap_in_restore", "refuses_restore"]);
     for (name, reason) in [
         ("trap_in_restore", "udf_restore: trap: wasm `unreachable`"),
@@ -165,7 +165,7 @@ fn hidden_globals_are_part_of_the_state() {
 }
 
 #[test]
-fn a_plugin_whose_state_cannot_be_captured_runs_without_snapshots() {
+fn plugin_with_uncapturable_state_runs_without_snapshots() {
     let host = Host::with(&["table_state"]);
     let mut client = host.start("table_state", &[]);
     // Not empty: Kapacitor would keep an older one, and give that back.
@@ -183,7 +183,7 @@ fn a_plugin_whose_state_cannot_be_captured_runs_without_snapshots() {
 }
 
 #[test]
-fn a_snapshot_that_could_not_come_back_is_not_taken() {
+fn snapshot_over_message_limit_is_not_taken() {
     let host = Setup::new("[sessions]\nmessage = \"500B\"\n").with(&["moving_avg"]).serve();
     let mut client = host.start("moving_avg", &moving_avg(10));
     feed(&mut client, [1.0, 2.0]);
@@ -197,7 +197,7 @@ fn a_snapshot_that_could_not_come_back_is_not_taken() {
 }
 
 #[test]
-fn no_snapshot_is_taken_inside_a_batch_on_its_way_out() {
+fn snapshot_inside_output_batch_is_not_taken() {
     let host = Host::with(&["open_batch"]);
     let mut client = host.start("open_batch", &[]);
     client.send(RequestMessage::Point(point("a", 1, 1.0))).unwrap();
@@ -209,7 +209,7 @@ fn no_snapshot_is_taken_inside_a_batch_on_its_way_out() {
 }
 
 #[test]
-fn a_snapshot_inside_a_batch_waits_for_its_end() {
+fn snapshot_inside_input_batch_waits_for_its_end() {
     let host = Host::with(&["mirror_batch"]);
     let mut requests = batch("a", 1, &[1.0, 2.0]);
     requests.insert(2, RequestMessage::Snapshot(SnapshotRequest {}));
@@ -232,7 +232,7 @@ fn a_snapshot_inside_a_batch_waits_for_its_end() {
 }
 
 #[test]
-fn a_snapshot_from_inside_a_batch_is_of_before_it() {
+fn snapshot_at_deadline_has_state_before_open_batch() {
     let host = Setup::new("[sessions]\nsnapshot-deadline = \"50ms\"\n").with(&["batch_sums"]).serve();
     let mut client = host.start("batch_sums", &[]);
     let sum = |client: &mut Client, requests: Vec<RequestMessage>| {
@@ -246,7 +246,7 @@ fn a_snapshot_from_inside_a_batch_is_of_before_it() {
     };
     assert_eq!(sum(&mut client, batch("a", 1, &[1.0, 2.0])), [3.0]);
     let next = batch("a", 2, &[4.0, 8.0]);
-    assert_eq!(sum(&mut client, next[..2].to_vec()), [] as [f64; 0]);
+    assert_eq!(sum(&mut client, next[..2].to_vec()), Vec::<f64>::new());
     // The end of the batch does not come in time.
     let snapshot = client.snapshot(&mut Vec::new()).unwrap();
     // The one that was interrupted goes on as if it had not been.
@@ -260,24 +260,18 @@ fn a_snapshot_from_inside_a_batch_is_of_before_it() {
 }
 
 #[test]
-fn a_snapshot_does_not_wait_for_all_the_input_before_it() {
+fn snapshot_does_not_wait_for_queued_input() {
     let config = "[sessions]\nsnapshot-deadline = \"20ms\"\n[limits]\ncall-deadline = \"1m\"\n";
-    let setup = Setup::new(config);
-    fs::write(setup.plugin("slow"), wat::parse_str(crate::overload::SLOW).unwrap()).unwrap();
-    let host = setup.serve();
+    let host = Setup::new(config).with_wat("slow", SLOW).serve();
     let mut client = host.start("slow", &[]);
     // Each run takes 100 ms, and there are many.
     let name = "x".repeat(60 * 1024);
-    let large = |time| {
-        RequestMessage::Point(kapacitor_wasm::protocol::Point { name: name.clone(), ..point("a", time, 1.0) })
-    };
+    let large = |time| RequestMessage::Point(Point { name: name.clone(), ..point("a", time, 1.0) });
     let (reader, mut writer, _socket) = {
         client.send(large(0)).unwrap();
         client.split()
     };
-    let mut bytes = Vec::new();
-    (1..200).for_each(|time| kapacitor_wasm::protocol::put_request(large(time), &mut bytes));
-    kapacitor_wasm::protocol::put_request(RequestMessage::Snapshot(SnapshotRequest {}), &mut bytes);
+    let bytes = encoded((1..200).map(large).chain([RequestMessage::Snapshot(SnapshotRequest {})]));
     std::thread::spawn(move || {
         use std::io::Write as _;
         writer.write_all(&bytes).unwrap();
@@ -297,7 +291,7 @@ fn a_snapshot_does_not_wait_for_all_the_input_before_it() {
 }
 
 #[test]
-fn an_unchanged_state_has_the_same_snapshot() {
+fn unchanged_state_gives_same_snapshot() {
     let host = Host::with(&["moving_avg"]);
     let mut client = host.start("moving_avg", &moving_avg(10));
     feed(&mut client, [1.0, 2.0]);
@@ -310,7 +304,7 @@ fn an_unchanged_state_has_the_same_snapshot() {
 }
 
 #[test]
-fn a_state_that_does_not_fit_can_keep_a_task_from_starting() {
+fn on_mismatch_fail_refuses_state_that_does_not_fit() {
     let config = "[policy]\non-mismatch = \"fail\"\n";
     let host = Setup::new(config).with(&["moving_avg"]).serve();
     let mut client = host.start("moving_avg", &moving_avg(10));
@@ -330,7 +324,7 @@ fn a_state_that_does_not_fit_can_keep_a_task_from_starting() {
 }
 
 #[test]
-fn a_plugin_can_migrate_an_older_state() {
+fn own_format_can_migrate_older_state() {
     for (policy, expected) in [("restore", 4), ("fresh", 1)] {
         let config = format!("[policy]\non-mismatch = \"{policy}\"\n");
         let old = Setup::new("").with(&["own_format"]).serve();
@@ -359,7 +353,7 @@ fn a_plugin_can_migrate_an_older_state() {
 }
 
 #[test]
-fn snapshots_of_older_hosts_are_given_back() {
+fn snapshot_of_older_host_is_restored() {
     use std::sync::Arc;
 
     use kapacitor_wasm::internals::Compiler;
@@ -399,4 +393,14 @@ fn snapshots_of_older_hosts_are_given_back() {
         let [a, b] = [&mut uninterrupted, &mut restored].map(|sandbox| image.capture(sandbox, None).unwrap());
         assert_eq!(format!("{a:?}"), format!("{b:?}"));
     });
+}
+
+#[test]
+fn failed_snapshot_does_not_end_task() {
+    let host = Host::with(&["trap_in_snapshot"]);
+    let mut client = host.start("trap_in_snapshot", &[]);
+    assert!(!client.snapshot(&mut Vec::new()).unwrap().is_empty());
+    host.wait_for_log(&["lvl=warn", "no snapshot taken", "udf_snapshot: trap"]);
+    client.keepalive(1).unwrap();
+    assert!(matches!(client.receive().unwrap(), Some(ResponseMessage::Keepalive(_))));
 }

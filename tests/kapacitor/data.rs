@@ -1,7 +1,6 @@
 //! Points and batches, from InfluxDB through a UDF and back.
 
 use std::fmt::Write;
-use std::time::SystemTime;
 
 use serde_json::json;
 
@@ -10,7 +9,7 @@ use super::daemons::{Setup, Stack};
 use super::{EPOCH, MOVING_AVG, SECOND, averages, expected_averages, into, line};
 
 #[test]
-fn a_stream_task_averages_each_group_by_itself() {
+fn stream_task_averages_each_group() {
     let Some(stack) = Stack::start(Setup::default()) else { return };
     stack.api.enable_task("averages", "stream", &averages(MOVING_AVG, "means"));
     let lines: Vec<_> = (0..20).flat_map(|i| ["a", "b"].map(|host| line(host, i))).collect();
@@ -19,7 +18,7 @@ fn a_stream_task_averages_each_group_by_itself() {
 }
 
 #[test]
-fn the_tickscript_of_the_readme_works() {
+fn tickscript_of_readme_works() {
     let Some(stack) = Stack::start(Setup::default()) else { return };
     let readme = include_str!("../../README.md");
     let script = readme.split("```javascript\n").nth(1).and_then(|rest| rest.split("```").next());
@@ -31,7 +30,7 @@ fn the_tickscript_of_the_readme_works() {
 }
 
 #[test]
-fn integer_fields_are_averaged_too() {
+fn integer_fields_are_averaged() {
     let Some(stack) = Stack::start(Setup::default()) else { return };
     stack.api.enable_task("averages", "stream", &averages(MOVING_AVG, "means"));
     let values = [6, 12, 0, 3];
@@ -87,14 +86,14 @@ fn mirrors_all_types(stack: &Stack, script: &str) {
 }
 
 #[test]
-fn all_types_of_fields_come_back_as_they_were() {
+fn fields_of_all_types_return_unchanged() {
     let Some(stack) = Stack::start(Setup { plugins: &["mirror"], ..Setup::default() }) else { return };
     let script = format!("stream |from().measurement('all').groupBy('host') @mirror() {}", into("mirrored"));
     mirrors_all_types(&stack, &script);
 }
 
 #[test]
-fn a_window_comes_back_as_it_was() {
+fn window_returns_unchanged() {
     let Some(stack) = Stack::start(Setup { plugins: &["mirror_batch"], ..Setup::default() }) else { return };
     let script = format!(
         "stream
@@ -108,10 +107,9 @@ fn a_window_comes_back_as_it_was() {
 }
 
 #[test]
-fn a_batch_task_finds_the_outliers_of_each_group() {
+fn batch_task_finds_outliers_of_each_group() {
     let Some(stack) = Stack::start(Setup { plugins: &["outliers"], ..Setup::default() }) else { return };
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is after 1970");
-    let first = i64::try_from(now.as_nanos()).expect("it is before 2262") - 600 * SECOND;
+    let first = kapacitor_wasm::internals::now() - 600 * SECOND;
     let mut lines = String::new();
     let mut expected = Vec::new();
     for (host, outliers) in [("a", [(3, 100.0), (17, -100.0)]), ("b", [(0, 55.5), (9, 1e9)])] {

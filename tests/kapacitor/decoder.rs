@@ -19,7 +19,7 @@ use super::binaries;
 const STREAMS: usize = 120_000;
 
 #[test]
-fn what_passes_the_guard_kapacitor_can_decode() {
+fn output_of_guard_is_decoded_by_kapacitor() {
     let Some(decoder) = binaries::decoder_or_skip() else { return };
     let limits = Limits { output: Bytes::mib(1), ..Limits::default() };
     let policy = Policy { not_finite: Unwanted::Pass, no_fields: Unwanted::Pass, ..Policy::default() };

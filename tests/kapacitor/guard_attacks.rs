@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::daemons::{Setup, Stack, wait_for};
 use super::{EPOCH, MOVING_AVG, averages, expected_averages, into, line};
-use crate::hostile::LIMITS;
+use crate::guard_attacks::LIMITS;
 use crate::support::wat_guests;
 
 /// How many attack at the same time.

@@ -7,7 +7,7 @@
 //!
 //! - [`data`]: points and batches, there and back.
 //! - [`decoder`]: what passes the guard, with Kapacitor's decoder alone.
-//! - [`hostile`]: the guests that attack.
+//! - [`guard_attacks`]: the guests that attack.
 //! - [`state`]: what outlives a restart.
 //! - [`tasks`]: tasks that fail, stop and choose their plugin.
 
@@ -17,7 +17,7 @@ mod daemons;
 
 mod data;
 mod decoder;
-mod hostile;
+mod guard_attacks;
 mod state;
 mod tasks;
 

@@ -35,7 +35,7 @@ fn averages_go_on_after(restart: impl FnOnce(&mut Stack)) {
 }
 
 #[test]
-fn averages_go_on_after_a_restart_of_kapacitor() {
+fn averages_continue_after_restart_of_kapacitor() {
     averages_go_on_after(|stack| {
         stack.stop_kapacitord();
         stack.start_kapacitord();
@@ -43,7 +43,7 @@ fn averages_go_on_after_a_restart_of_kapacitor() {
 }
 
 #[test]
-fn averages_go_on_after_a_restart_of_kapacitor_and_the_host() {
+fn averages_continue_after_restart_of_kapacitor_and_host() {
     averages_go_on_after(|stack| {
         stack.stop_kapacitord();
         stack.stop_host();
@@ -105,7 +105,7 @@ impl Counted {
 }
 
 #[test]
-fn a_task_that_is_disabled_and_enabled_goes_on() {
+fn reenabled_task_continues() {
     let Some(mut counted) = Counted::start("") else { return };
     counted.write(5);
     counted.stack.disable_and_settle("counts");
@@ -115,7 +115,7 @@ fn a_task_that_is_disabled_and_enabled_goes_on() {
 }
 
 #[test]
-fn a_task_goes_on_after_a_restart_of_the_host() {
+fn task_continues_after_restart_of_host() {
     let Some(mut counted) = Counted::start("") else { return };
     counted.write(5);
     counted.stack.stop_host();
@@ -129,7 +129,7 @@ fn a_task_goes_on_after_a_restart_of_the_host() {
 }
 
 #[test]
-fn a_plugin_is_upgraded_while_points_flow() {
+fn plugin_is_updated_while_points_flow() {
     let Some(mut counted) = Counted::start("[policy]\non-update = \"migrate\"\n") else { return };
     counted.write(20);
     let path = counted.stack.path("plugins/own_format.wasm");
@@ -159,7 +159,7 @@ fn a_plugin_is_upgraded_while_points_flow() {
 }
 
 #[test]
-fn a_changed_script_does_not_get_the_state_of_the_old_one() {
+fn changed_script_starts_clean() {
     let setup = Setup { snapshot_interval: "100ms", ..Setup::default() };
     let Some(stack) = Stack::start(setup) else { return };
     stack.api.enable_task("averages", "stream", &averages(MOVING_AVG, "means"));
@@ -191,7 +191,7 @@ fn a_changed_script_does_not_get_the_state_of_the_old_one() {
 }
 
 #[test]
-fn a_replay_runs_beside_the_live_task_and_leaves_it_alone() {
+fn replay_does_not_change_live_task() {
     let Some(mut counted) = Counted::start("[state]\ncheckpoint-interval = \"50ms\"\n") else { return };
     let stack = &counted.stack;
     // A recording of the points of another host, with the ids of the live task.
@@ -238,7 +238,7 @@ fn a_replay_runs_beside_the_live_task_and_leaves_it_alone() {
 }
 
 #[test]
-fn what_a_stopped_kapacitor_stores_is_listed_and_exported() {
+fn state_command_reads_database_of_stopped_kapacitor() {
     let setup = Setup { snapshot_interval: "100ms", ..Setup::default() };
     let Some(mut stack) = Stack::start(setup) else { return };
     stack.api.enable_task("averages", "stream", &averages(MOVING_AVG, "means"));

@@ -25,7 +25,7 @@ const TRAPPING: &str = r#"
 "#;
 
 #[test]
-fn a_plugin_that_traps_fails_its_own_task_only() {
+fn trapping_plugin_fails_only_its_own_task() {
     let udf_toml = "[policy]\non-trap = \"fail\"\n";
     let setup = Setup { guests: &[("trapping", TRAPPING)], udf_toml, ..Setup::default() };
     let Some(mut stack) = Stack::start(setup) else { return };
@@ -53,7 +53,7 @@ fn a_plugin_that_traps_fails_its_own_task_only() {
 }
 
 #[test]
-fn a_point_that_a_plugin_fails_at_costs_that_point() {
+fn failed_points_are_skipped() {
     let Some(mut stack) = Stack::start(Setup { plugins: &["fragile"], ..Setup::default() }) else { return };
     let kapacitord = stack.kapacitord_id();
     stack.api.enable_task("sums", "stream", &averages("@fragile()", "sums"));
@@ -76,7 +76,7 @@ fn a_point_that_a_plugin_fails_at_costs_that_point() {
 }
 
 #[test]
-fn a_task_can_be_enabled_again_and_again() {
+fn task_can_be_reenabled_repeatedly() {
     let Some(stack) = Stack::start(Setup::default()) else { return };
     stack.api.enable_task("averages", "stream", &averages(MOVING_AVG, "means"));
     // Each call has a timeout.
@@ -101,7 +101,7 @@ fn a_task_can_be_enabled_again_and_again() {
 }
 
 #[test]
-fn a_child_process_of_kapacitor_ends_with_its_task() {
+fn child_process_ends_with_its_task() {
     let Some(mut stack) = Stack::start(Setup { stdio: true, ..Setup::default() }) else { return };
     let kapacitord = stack.kapacitord_id();
     wait_for("no child while no task runs", || children(kapacitord).is_empty().then_some(()));
@@ -139,7 +139,7 @@ edges = "stream -> stream"
 "#;
 
 #[test]
-fn the_script_chooses_the_plugin_of_a_generic_function() {
+fn script_chooses_plugin_of_generic_function() {
     let Some(stack) = Stack::start(Setup { udf_toml: GENERIC, ..Setup::default() }) else { return };
     let udf = "@wasm().plugin('moving_avg').set('field', 'usage').set('size', '3').set('as', 'mean')";
     stack.api.enable_task("averages", "stream", &averages(udf, "means"));
@@ -150,7 +150,7 @@ fn the_script_chooses_the_plugin_of_a_generic_function() {
 }
 
 #[test]
-fn the_error_of_a_task_names_the_unknown_plugin() {
+fn unknown_plugin_is_named_in_error_of_task() {
     let Some(stack) = Stack::start(Setup { udf_toml: GENERIC, ..Setup::default() }) else { return };
     stack.api.enable_task("typo", "stream", &averages("@wasm().plugin('moving_average')", "nothing"));
     let error = stack.api.wait_for_error("typo");

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use kapacitor_wasm::protocol::client::Client;
-use kapacitor_wasm::protocol::{BeginBatch, EndBatch, Point, RequestMessage, ResponseMessage};
+use kapacitor_wasm::protocol::{BeginBatch, EndBatch, Point, RequestMessage, ResponseMessage, put_request};
 use tempfile::TempDir;
 
 pub mod go;
@@ -19,6 +19,26 @@ pub const BINARY: &str = env!("CARGO_BIN_EXE_kapacitor-wasm");
 
 /// A failure ends the task.
 pub const FAIL: &str = "[policy]\non-trap = \"fail\"\n";
+
+/// Computes for about 100 ms for each call, however many points it is given.
+pub const SLOW: &str = r#"
+    (module
+      (memory (export "memory") 1)
+      (data (i32.const 0) "\08\01")
+      (func (export "kapacitor_udf_abi_1"))
+      (func (export "udf_input") (param i32) (result i32)
+        (drop (memory.grow (i32.const 64)))
+        (i32.const 65536))
+      (func (export "udf_info") (result i64) (i64.const 0))
+      (func (export "udf_init") (param i32 i32) (result i64) (i64.const 2))
+      (func (export "udf_process") (param i32 i32) (result i64)
+        (local $i i32)
+        (local.set $i (i32.const 200000000))
+        (loop $spin
+          (local.set $i (i32.sub (local.get $i) (i32.const 1)))
+          (br_if $spin (local.get $i)))
+        (i64.const 0))
+      (func (export "udf_finish") (result i64) (i64.const 0)))"#;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -53,6 +73,12 @@ impl Setup {
     /// Adds one plugin under another name.
     pub fn add(&self, plugin: &str, name: &str) {
         fs::write(self.plugin(name), wasm(plugin)).unwrap();
+    }
+
+    /// Adds a plugin that is written in WAT.
+    pub fn with_wat(self, name: &str, wat: &str) -> Self {
+        fs::write(self.plugin(name), wat::parse_str(wat).unwrap_or_else(|e| panic!("{e}"))).unwrap();
+        self
     }
 
     /// Where the plugin `name` is, or would be.
@@ -276,6 +302,19 @@ pub fn play(mut client: Client, requests: impl IntoIterator<Item = RequestMessag
     client.rest().unwrap()
 }
 
+/// The frames of requests.
+pub fn encoded(requests: impl IntoIterator<Item = RequestMessage>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    requests.into_iter().for_each(|request| put_request(request, &mut bytes));
+    bytes
+}
+
+/// The number after `key`, such as `points_in=`, in a line of the log.
+pub fn number(line: &str, key: &str) -> u64 {
+    let word = line.split_whitespace().find_map(|word| word.strip_prefix(key));
+    word.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no {key} in {line}"))
+}
+
 /// The error that a connection ends with, after any data. Panics if there is none.
 pub fn error_of(responses: &[ResponseMessage]) -> &str {
     match responses.last() {
@@ -299,10 +338,14 @@ pub fn point(host: &str, time: i64, value: f64) -> Point {
     }
 }
 
+/// `count` points of the host `a`, whose times and values count from 0.
+pub fn points(count: usize) -> Vec<RequestMessage> {
+    (0..count).map(|i| RequestMessage::Point(point("a", i as i64, i as f64))).collect()
+}
+
 /// A point whose time is now. Of a task that gets such points a checkpoint is kept.
 pub fn live_point(host: &str, value: f64) -> RequestMessage {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    RequestMessage::Point(point(host, now.as_nanos() as i64, value))
+    RequestMessage::Point(point(host, kapacitor_wasm::internals::now(), value))
 }
 
 /// The requests of a batch as Kapacitor's `|window` sends it: the points with nothing but time,

@@ -1,0 +1,152 @@
+//! Limits of a sandbox, of a call and of all sandboxes together.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc;
+use std::time::Instant;
+use std::{slice, thread};
+
+use kapacitor_wasm::protocol::client::Client;
+use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
+
+use crate::guard_attacks::{LIMITS, STRICT};
+use crate::support::{FAIL, SLOW, Setup, batch, error_of, field, moving_avg, play, point};
+
+#[test]
+fn sandbox_over_its_cpu_share_is_slowed_down() {
+    let config = "[functions.slow.limits]\ncpu-share = \"10%\"\n";
+    let host = Setup::new(config).with(&["mirror"]).with_wat("slow", SLOW).serve();
+    let mut client = host.start("slow", &[]);
+    let slowed = ["plugin is slowed down", "function=slow"];
+    // One call each, until the first second are used up.
+    for time in 0.. {
+        client.send(RequestMessage::Point(point("a", time, 1.0))).unwrap();
+        client.snapshot(&mut Vec::new()).unwrap();
+        if host.count_logs(&slowed) > 0 {
+            break;
+        }
+    }
+    let line = host.wait_for_log(&slowed);
+    assert!(line.contains("more of a core than limits.cpu-share = 10%"), "{line}");
+    // Others do not.
+    assert_eq!(play(host.start("mirror", &[]), [RequestMessage::Point(point("a", 1, 1.0))]).len(), 1);
+}
+
+#[test]
+fn count_and_memory_of_all_sandboxes_are_limited() {
+    let config = "[host]\nsandboxes = 2\n[functions.moving_avg]\n";
+    let host = Setup::new(config).with(&["mirror", "moving_avg"]).serve();
+    let (mut first, second) = (host.start("mirror", &[]), host.start("mirror", &[]));
+    let response = host.connect("moving_avg").init("task", moving_avg(1)).unwrap();
+    assert!(!response.success);
+    assert!(
+        response.error.contains("as many sandboxes run as host.sandboxes = 2 allows"),
+        "{}",
+        response.error
+    );
+    // The ones that run go on, and one that ends makes room.
+    first.send(RequestMessage::Point(point("a", 1, 1.0))).unwrap();
+    assert!(matches!(first.receive().unwrap(), Some(ResponseMessage::Point(_))));
+    drop(second);
+    host.wait_for_log(&["msg=\"task ended\""]);
+    let means = play(host.start("moving_avg", &moving_avg(1)), [RequestMessage::Point(point("a", 1, 1.0))]);
+    assert_eq!(field(&means, "mean"), [1.0]);
+
+    let host = Setup::new("[host]\nmemory = \"2MiB\"\n").with(&["mirror"]).serve();
+    let _first = host.start("mirror", &[]);
+    let response = host.connect("mirror").init("task", Vec::new()).unwrap();
+    assert!(!response.success);
+    assert!(response.error.contains("more than host.memory = 2MiB leaves"), "{}", response.error);
+}
+
+#[test]
+fn points_of_one_call_are_limited() {
+    let config = format!("[limits]\noutput-points = 2\n{FAIL}");
+    let host = Setup::new(&config).with(&["mirror_batch"]).serve();
+    let responses = play(host.start("mirror_batch", &[]), batch("a", 1, &[1.0, 2.0, 3.0]));
+    assert!(
+        error_of(&responses).contains("more points in one call than limits.output-points = 2"),
+        "{responses:?}"
+    );
+}
+
+/// Round trips of each kind that are measured beside guests that compute.
+const ROUND_TRIPS: i64 = 500;
+
+/// Calls after which a busy guest stops by itself, should the test fail.
+const MOST_CALLS: i64 = 30;
+
+/// The next response that is not a sign of life.
+fn next(client: &mut Client) -> ResponseMessage {
+    loop {
+        match client.receive().unwrap().expect("the session goes on") {
+            ResponseMessage::Keepalive(_) => {}
+            response => return response,
+        }
+    }
+}
+
+#[test]
+fn busy_guests_do_not_delay_other_sessions() {
+    let host = Setup::new(&format!("{LIMITS}{STRICT}")).with(&["busy", "moving_avg"]).serve();
+    let mut neighbour = host.start("moving_avg", &moving_avg(1));
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let (answered, first_answers) = mpsc::channel();
+        let busy: Vec<_> = (0..2 * cores)
+            .map(|_| {
+                let mut client = host.start("busy", &[]);
+                let (answered, stop) = (answered.clone(), &stop);
+                scope.spawn(move || {
+                    for call in (0..MOST_CALLS).take_while(|_| !stop.load(Relaxed)) {
+                        let sent = point("a", call, 1.0);
+                        client.send(RequestMessage::Point(sent.clone())).unwrap();
+                        assert_eq!(next(&mut client), ResponseMessage::Point(sent));
+                        if call == 0 {
+                            let _ = answered.send(());
+                        }
+                    }
+                })
+            })
+            .collect();
+        drop(answered);
+        // From the first answer on each of them has the next call under way.
+        for _ in &busy {
+            first_answers.recv().expect("a busy guest answers");
+        }
+        let (mut keepalives, mut points) = (Vec::new(), Vec::new());
+        for i in 1..=ROUND_TRIPS {
+            let start = Instant::now();
+            neighbour.keepalive(i).unwrap();
+            loop {
+                match neighbour.receive().unwrap() {
+                    // A sign of life that nobody asked for.
+                    Some(ResponseMessage::Keepalive(response)) if response.time == 0 => {}
+                    Some(ResponseMessage::Keepalive(response)) if response.time == i => break,
+                    other => panic!("keepalive {i} was answered with {other:?}"),
+                }
+            }
+            keepalives.push(start.elapsed());
+            let start = Instant::now();
+            neighbour.send(RequestMessage::Point(point("a", i, i as f64))).unwrap();
+            let response = next(&mut neighbour);
+            points.push(start.elapsed());
+            assert_eq!(field(slice::from_ref(&response), "mean"), [i as f64]);
+            assert!(matches!(response, ResponseMessage::Point(point) if point.time == i));
+        }
+        assert!(busy.iter().all(|busy| !busy.is_finished()));
+        stop.store(true, Relaxed);
+        for (what, mut times) in [("keepalive", keepalives), ("point", points)] {
+            times.sort();
+            let at = |percent: usize| times[times.len() * percent / 100];
+            println!(
+                "{what} beside {} busy guests on {cores} cores: p50 {:?}, p99 {:?}, longest {:?}",
+                2 * cores,
+                at(50),
+                at(99),
+                times[times.len() - 1]
+            );
+        }
+    });
+    assert_eq!(play(neighbour, []), []);
+}
