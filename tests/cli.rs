@@ -1,5 +1,7 @@
 //! The commands, their exit codes and their output.
 
+use std::process::{Command, Stdio};
+
 use crate::support::{BINARY, Setup};
 
 #[test]
@@ -79,4 +81,101 @@ fn readme_shows_output_of_config_and_check() {
     for line in table.lines() {
         assert!(readme.contains(line.trim_end()), "{line}");
     }
+}
+
+/// Every command with the arguments that it cannot do without.
+const COMMANDS: [&[&str]; 12] = [
+    &["serve"],
+    &["stdio", "mirror"],
+    &["check"],
+    &["config"],
+    &["skipped"],
+    &["demo"],
+    &["state", "list"],
+    &["state", "show", "cpu"],
+    &["state", "diff", "a.snapshot", "b.snapshot"],
+    &["state", "export", "cpu", "cpu.snapshot"],
+    &["state", "import", "cpu.snapshot"],
+    &["state", "drop", "cpu"],
+];
+
+/// Runs a command without any configuration; returns its exit code, stdout and stderr.
+fn run(args: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(BINARY).args(args).stdin(Stdio::null()).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn help_of_every_command_is_printed() {
+    for command in [&[][..], &["state"]].into_iter().chain(COMMANDS) {
+        let names: Vec<&str> = command.iter().copied().take_while(|word| is_name(word)).collect();
+        let (code, stdout, stderr) = run(&[&names[..], &["--help"]].concat());
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{names:?}");
+        let usage = format!("Usage: {}", [&["kapacitor-wasm"], &names[..]].concat().join(" "));
+        assert!(stdout.contains(&usage), "{names:?}: {stdout}");
+    }
+    // Every command is in the list above.
+    for (names, listed) in [(&[][..], 0), (&["state"], 1)] {
+        let (_, help, _) = run(&[names, &["--help"]].concat());
+        let commands = help.split("Commands:\n").nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap();
+        for line in commands.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")) {
+            let name = line.split_whitespace().next().unwrap();
+            let mut known = COMMANDS.iter().filter(|command| command.starts_with(names));
+            assert!(name == "help" || known.any(|command| command[listed] == name), "{name}");
+        }
+    }
+}
+
+#[test]
+fn version_is_printed() {
+    let (code, stdout, stderr) = run(&["--version"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert!(stdout.starts_with(concat!("kapacitor-wasm ", env!("CARGO_PKG_VERSION"))), "{stdout}");
+}
+
+#[test]
+fn unknown_flag_exits_with_2() {
+    for command in [&[][..]].into_iter().chain(COMMANDS) {
+        let (code, stdout, stderr) = run(&[command, &["--no-such-flag"]].concat());
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{command:?}");
+        assert!(stderr.contains("--no-such-flag"), "{command:?}: {stderr}");
+    }
+    let (code, _, stderr) = run(&["no-such-command"]);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("no-such-command"), "{stderr}");
+}
+
+#[test]
+fn missing_argument_exits_with_2() {
+    for command in COMMANDS.into_iter().filter(|command| command.iter().any(|word| !is_name(word))) {
+        let (code, stdout, stderr) = run(&command[..command.len() - 1]);
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{command:?}");
+        assert!(stderr.contains("required"), "{command:?}: {stderr}");
+    }
+}
+
+#[test]
+fn unknown_log_level_exits_with_2() {
+    let (code, _, stderr) = Setup::new("").run(&["serve", "--log-level", "loud"]);
+    assert_eq!(code, 2);
+    assert!(stderr.contains("loud") && stderr.contains("debug"), "{stderr}");
+}
+
+#[test]
+fn missing_configuration_file_exits_with_1_and_one_sentence() {
+    for command in COMMANDS {
+        let (code, stdout, stderr) = run(&[command, &["--config", "/nowhere/udf.toml"]].concat());
+        assert_eq!((code, stdout.as_str()), (Some(1), ""), "{command:?}: {stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{command:?}: {stderr}");
+        assert!(
+            stderr.starts_with("kapacitor-wasm: /nowhere/udf.toml can't be read"),
+            "{command:?}: {stderr}"
+        );
+    }
+}
+
+/// Whether a word of [`COMMANDS`] is the name of a command.
+fn is_name(word: &str) -> bool {
+    !["mirror", "cpu"].contains(&word) && !word.contains('.')
 }
