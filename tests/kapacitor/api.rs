@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
-use super::daemons::{PATIENCE, wait_for};
+use super::daemons::{PATIENCE, poll, wait_for};
 
 /// Both interfaces. No call waits longer than [`PATIENCE`].
 pub struct Api {
@@ -168,23 +168,37 @@ impl Api {
         list(&series["values"]).iter().map(row).collect()
     }
 
-    /// Waits until a measurement in `out` has as many rows as `expected`, and compares them.
+    /// Waits until a measurement in `out` has the rows `expected` and no others.
+    ///
+    /// # Panics
+    ///
+    /// With the rows that differ, when [`PATIENCE`] is over.
     #[track_caller]
     pub fn expect_rows(&self, measurement: &str, expected: &[Row]) {
-        let what = format!("{} rows of {measurement}", expected.len());
-        let mut rows = wait_for(&what, || {
-            let rows = self.rows("out", measurement);
-            (rows.len() >= expected.len()).then_some(rows)
+        self.expect_rows_where(measurement, |_| true, expected);
+    }
+
+    /// Waits until the rows of a measurement in `out` that `keep` are `expected`.
+    ///
+    /// The rows of one time may come in any order. InfluxDB can show a row before all of its fields, so
+    /// their number alone says nothing.
+    ///
+    /// # Panics
+    ///
+    /// With the rows that differ, when [`PATIENCE`] is over.
+    #[track_caller]
+    pub fn expect_rows_where(&self, measurement: &str, keep: impl Fn(&Row) -> bool, expected: &[Row]) {
+        let sorted = |mut rows: Vec<Row>| {
+            rows.sort_by_key(|row| (row.time, json!(row.columns).to_string()));
+            rows
+        };
+        let expected = sorted(expected.to_vec());
+        let mut rows = Vec::new();
+        let equal = poll(|| {
+            rows = sorted(self.rows("out", measurement).into_iter().filter(&keep).collect());
+            (rows == expected).then_some(())
         });
-        // InfluxDB gives rows of one time in any order.
-        let mut expected = expected.to_vec();
-        for rows in [&mut rows, &mut expected] {
-            rows.sort_by_key(|row| (row.time, Value::Object(row.columns.clone()).to_string()));
-        }
-        for (row, expected) in rows.iter().zip(&expected) {
-            assert_eq!(row, expected, "measurement {measurement}");
-        }
-        assert_eq!(rows.len(), expected.len(), "measurement {measurement}");
+        assert!(equal.is_some(), "{measurement} after {PATIENCE:?}: {}", difference(&rows, &expected));
     }
 
     /// The fields of a measurement with their types.
@@ -201,6 +215,15 @@ impl Api {
     fn influxdb_path(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}/{path}", self.influxdb)
     }
+}
+
+/// The rows that only one of two lists has, a line each.
+fn difference(rows: &[Row], expected: &[Row]) -> String {
+    let missing = expected.iter().filter(|row| !rows.contains(row)).map(|row| ("missing", row));
+    let unexpected = rows.iter().filter(|row| !expected.contains(row)).map(|row| ("unexpected", row));
+    let line = |(what, row): (&str, &Row)| format!("{what}: {} {}\n", row.time, json!(row.columns));
+    let lines: Vec<String> = missing.chain(unexpected).map(line).collect();
+    format!("{} rows instead of {}\n{}", rows.len(), expected.len(), lines.concat())
 }
 
 /// The text of an answer that is a success.

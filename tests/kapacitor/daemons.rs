@@ -14,13 +14,13 @@ use super::api::Api;
 use super::binaries::{self, Binaries};
 use crate::support;
 
-/// How long anything may take that a test waits for.
+/// Maximum time that a test waits for anything.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How often is looked whether it has come about.
+/// Interval between two looks at what a test waits for.
 const POLL: Duration = Duration::from_millis(20);
 
-/// How much of each log is shown for a test that failed.
+/// Number of lines of each log that are shown for a test that failed.
 const TAIL: usize = 40;
 
 /// What is special about the processes of a test.
@@ -187,13 +187,19 @@ impl Stack {
 ///
 /// When it does not in time; `what` says what was waited for.
 #[track_caller]
-pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    let Some(found) = poll(look) else { panic!("waited {PATIENCE:?} in vain: {what}") };
+    found
+}
+
+/// Calls `look` until it finds something; `None` if it does not within [`PATIENCE`].
+pub fn poll<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let start = Instant::now();
     loop {
-        if let Some(found) = look() {
+        let found = look();
+        if found.is_some() || start.elapsed() >= PATIENCE {
             return found;
         }
-        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain: {what}");
         thread::sleep(POLL);
     }
 }

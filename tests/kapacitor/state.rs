@@ -144,7 +144,7 @@ fn plugin_is_updated_while_points_flow() {
         counted.stack.api.write_kapacitor(&format!("cpu,host=a usage=1 {time}"));
         let row = wait_for("the point comes back", || {
             let rows = counted.stack.api.rows("out", "counts");
-            rows.into_iter().find(|row| row.time == time)
+            rows.into_iter().find(|row| row.time == time && row.columns.contains_key("n"))
         });
         assert_eq!(row.columns["n"], number);
         if row.columns.contains_key("version") {
@@ -179,7 +179,8 @@ fn changed_script_starts_clean() {
     }
     let clean = wait_for("three averages", || {
         let rows = stack.api.rows("out", "others");
-        (rows.len() == 3).then_some(rows)
+        let complete = |row: &Row| ["mean", "usage"].iter().all(|column| row.columns.contains_key(*column));
+        (rows.len() == 3 && rows.iter().all(complete)).then_some(rows)
     });
     assert_eq!(clean[0].columns["mean"], clean[0].columns["usage"]);
     let log = stack.host_log();
@@ -204,14 +205,6 @@ fn replay_does_not_change_live_task() {
     }
     let recording = recorder.wait_with_output().unwrap();
     let recording = String::from_utf8(recording.stdout).unwrap().trim().to_owned();
-    let of_live = |stack: &Stack| {
-        stack
-            .api
-            .rows("out", "counts")
-            .into_iter()
-            .filter(|row| row.columns["host"] == "a")
-            .collect::<Vec<_>>()
-    };
     let write = |counted: &mut Counted, points: i64| {
         for _ in 0..points {
             let number = counted.expected.len() as i64 + 1;
@@ -219,7 +212,8 @@ fn replay_does_not_change_live_task() {
             counted.stack.api.write_kapacitor(&format!("cpu,host=a usage=1 {time}"));
             counted.expected.push(Row::new(time, json!({"n": number, "host": "a", "usage": 1})));
         }
-        wait_for("the live task's points", || (of_live(&counted.stack) == counted.expected).then_some(()));
+        let of_live_task = |row: &Row| row.columns["host"] == "a";
+        counted.stack.api.expect_rows_where("counts", of_live_task, &counted.expected);
     };
     write(&mut counted, 5);
     let replay =

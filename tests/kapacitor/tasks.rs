@@ -92,12 +92,7 @@ fn task_can_be_reenabled_repeatedly() {
     for i in 0..5 {
         stack.api.write_kapacitor(&line("a", i));
     }
-    let is_of = |row: &Row, host: &str| row.columns["host"] == host;
-    let rows = wait_for("five averages", || {
-        let rows: Vec<_> = stack.api.rows("out", "means").into_iter().filter(|row| is_of(row, "a")).collect();
-        (rows.len() >= 5).then_some(rows)
-    });
-    assert_eq!(rows, expected_averages("a", 5));
+    stack.api.expect_rows_where("means", |row| row.columns["host"] == "a", &expected_averages("a", 5));
 }
 
 #[test]
