@@ -13,7 +13,7 @@ use crate::support::Setup;
 #[test]
 fn socket_has_configured_mode_and_group() {
     let config = "socket-mode = \"0600\"\nsocket-group = \"0\"\n";
-    // Only root may give files away, and every user has a group of its own.
+    // Only root can change the group of a file to one that the user is not in.
     let root = rustix::process::getuid().is_root();
     let host = Setup::new(if root { config } else { "socket-mode = \"0600\"\n" }).with(&["mirror"]).serve();
     let metadata = fs::metadata(host.socket("mirror")).unwrap();
@@ -49,7 +49,7 @@ fn stale_socket_is_replaced_and_other_files_are_kept() {
     assert_eq!(code, 1);
     assert!(stderr.contains("another process serves this socket"), "{stderr}");
 
-    // Its file stays behind when a process dies.
+    // The file of a socket remains when its process dies.
     drop(listener);
     let mut host = setup.serve();
     assert!(host.connect("mirror").info().is_ok());
@@ -59,7 +59,7 @@ fn stale_socket_is_replaced_and_other_files_are_kept() {
 
 #[test]
 fn sockets_accept_connections_while_plugins_load() {
-    // One that takes its time to be refused.
+    // A plugin that is refused only after the call deadline.
     let config = "[limits]\ncall-deadline = \"2500ms\"\n";
     let host = Setup::new(config).with(&["endless_start", "mirror"]).begin_to_serve();
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -69,7 +69,7 @@ fn sockets_accept_connections_while_plugins_load() {
             Err(e) => assert!(Instant::now() < deadline, "{e}\n{}", host.log()),
         }
     };
-    // Who asks for a plugin that is there is answered, others are told of life.
+    // Info is answered for a plugin that is loaded; for one that still loads, keepalives are sent.
     let mut slow = connect("endless_start");
     slow.send(RequestMessage::Info(InfoRequest {})).unwrap();
     let alive = slow.receive().unwrap();

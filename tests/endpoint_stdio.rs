@@ -9,7 +9,7 @@ use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
 
 use crate::support::{Setup, field, moving_avg, play, point};
 
-/// A child process and what it writes to stderr, which Kapacitor reads all the time.
+/// A child process, and the thread that reads its stderr all the time as Kapacitor does.
 type Running = (Child, JoinHandle<String>);
 
 fn start(setup: &Setup, function: &str) -> (Running, Client) {

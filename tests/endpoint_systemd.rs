@@ -1,4 +1,4 @@
-//! Sockets from systemd, which the tests play: they make the sockets, and pass them to each process.
+//! Sockets from systemd. The tests take its part: they make the sockets and pass them to each process.
 
 use std::fs;
 use std::io;
@@ -16,14 +16,14 @@ use kapacitor_wasm::protocol::{InfoRequest, RequestMessage, ResponseMessage};
 
 use crate::support::{BINARY, FAIL, Setup, point};
 
-/// A connection to a function that no host need serve; Info is asked for.
+/// Connects to a socket, which no host has to serve yet, and asks for Info.
 fn ask(socket: &Path) -> Client {
     let mut client = Client::connect(socket).unwrap();
     client.send(RequestMessage::Info(InfoRequest {})).unwrap();
     client
 }
 
-/// How many options Info has, once it is answered.
+/// The number of options in the next Info; keepalives before it are skipped.
 fn options(client: &mut Client) -> usize {
     loop {
         match client.receive().unwrap() {
@@ -34,7 +34,7 @@ fn options(client: &mut Client) -> usize {
     }
 }
 
-/// What the file descriptors of a process are, such as `socket:[1234]`.
+/// The files that the descriptors in `folder` refer to, such as `socket:[1234]`.
 fn files(folder: &Path) -> Vec<PathBuf> {
     fs::read_dir(folder).unwrap().flatten().filter_map(|fd| fs::read_link(fd.path()).ok()).collect()
 }
@@ -46,7 +46,7 @@ fn connection_before_start_is_served_after_start() {
     let mut host = setup.serve();
     assert_eq!(options(&mut client), 3);
     assert_eq!(host.count_logs(&["lvl=warn"]), 0, "{}", host.log());
-    // A process that the host starts does not get the socket.
+    // Processes that the host starts do not inherit the socket: it is close-on-exec.
     let flags = fs::read_to_string(host.proc("fdinfo/3")).unwrap();
     let flags = flags.lines().find_map(|line| line.strip_prefix("flags:")).unwrap().trim();
     assert_ne!(u32::from_str_radix(flags, 8).unwrap() & 0o2_000_000, 0, "{flags}");
@@ -90,7 +90,7 @@ fn connection_during_shutdown_is_served_by_next_host() {
     thread::sleep(Duration::from_millis(200));
     host.terminate();
     host.wait_for_log(&["msg=stopping"]);
-    // The log is written by a thread of its own, so this is well after the line.
+    // The host stops accepting a moment after this line.
     thread::sleep(Duration::from_millis(100));
     let mut client = ask(&host.socket("endless_loop"));
     assert_eq!(host.wait(), Some(0));
@@ -165,7 +165,7 @@ fn readiness_is_notified_once_sockets_accept() {
     assert!(client.is_ok());
 }
 
-/// The next message.
+/// The next message to systemd.
 fn read(socket: &UnixDatagram) -> io::Result<String> {
     let mut message = [0; 256];
     let length = socket.recv(&mut message)?;
@@ -183,7 +183,7 @@ fn systemd_units_pass_systemd_analyze() {
     let (_, socket, _) = setup.run(&["config", "--systemd"]);
     let packaging = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging");
     let packaged = |name: &str| fs::read_to_string(packaging.join(name)).unwrap();
-    // What is started must be there.
+    // systemd-analyze requires that the program exists.
     let service = packaged("kapacitor-wasm.service").replace("/usr/local/bin/kapacitor-wasm", BINARY);
     assert!(service.contains(BINARY));
     let drop_in = "kapacitor.service.d/kapacitor-wasm.conf";
@@ -204,14 +204,14 @@ fn systemd_units_pass_systemd_analyze() {
         let output =
             Command::new("systemd-analyze").args(["verify", "--man=no"]).args(units).output().unwrap();
         let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        // Units of this machine may have mistakes of their own.
+        // Other units of this machine may have mistakes of their own.
         text.lines().filter(|line| line.contains("kapacitor")).map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(verified(&[]), Vec::<String>::new());
-    // The service works without the socket unit too.
+    // The service is valid without the socket unit, too.
     fs::remove_file(folder.path().join(UNITS[0])).unwrap();
     assert_eq!(verified(&UNITS[..1]), Vec::<String>::new());
-    // Mistakes are seen.
+    // systemd-analyze does report mistakes.
     write(UNITS[1], "[Service]\nExecStart=/bin/sh\nSocket=x\n".to_owned());
     assert!(verified(&UNITS[..1]).iter().any(|line| line.contains("Socket")));
 }

@@ -1,4 +1,4 @@
-//! What the fuzz targets start from: `fuzz/seeds`, made of the same material as the tests.
+//! The seeds of the fuzz targets in `fuzz/seeds`, which are made of the same material as the tests.
 
 use std::fs;
 use std::path::Path;
@@ -21,7 +21,7 @@ use kapacitor_wasm::protocol::{
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Guests that differ in what admission makes of them.
+/// Guests that admission treats differently.
 const GUESTS: [&str; 18] = [
     "after_error",
     "bad_info",
@@ -43,7 +43,7 @@ const GUESTS: [&str; 18] = [
     "trap_in_start",
 ];
 
-/// With `WRITE_FUZZ_SEEDS` in the environment they are written anew.
+/// Writes the seeds again if `WRITE_FUZZ_SEEDS` is in the environment.
 #[test]
 fn fuzz_seeds_are_present() {
     seeds("kapacitor_frames", kapacitor_frames());
@@ -133,7 +133,7 @@ fn kapacitor_frames() -> Vec<(&'static str, Vec<u8>)> {
             node_id: "f4".to_owned(),
         })
     };
-    // Limits, and the seed of the split.
+    // The head has limits, and the seed of the places where the input is split.
     let of = |head: [u8; 3], messages: Vec<RequestMessage>| {
         let mut bytes = head.to_vec();
         for message in messages {
@@ -161,7 +161,7 @@ fn kapacitor_frames() -> Vec<(&'static str, Vec<u8>)> {
         ("huge_length", ended(of([99, 1, 11], vec![point()]), &[0xff, 0xff, 0xff, 0xff, 0x7f])),
         ("no_length", ended(of([99, 1, 12], vec![point()]), &[0xff; 11])),
         ("garbage", ended(of([99, 1, 13], vec![point()]), &[2, 0x0f, 0xff])),
-        // Tags and lengths of more bytes than they need.
+        // Tags and lengths in more bytes than they need.
         ("long_forms", [&[99, 1, 14][..], &[0x85, 0x00, 0x8a, 0x81, 0x00, 0x80, 0x00]].concat()),
     ]
 }
@@ -176,7 +176,7 @@ fn guard() -> Vec<(&'static str, Vec<u8>)> {
     const LOOSE: u8 = 16;
     const FAIL: u8 = 32;
     let point = || ResponseMessage::Point(point());
-    // Flags, and where calls end.
+    // The first two bytes are flags, and the places where calls end.
     let of = |flags: u8, ends: u8, messages: Vec<ResponseMessage>| {
         let mut bytes = vec![flags, ends];
         for message in messages {
@@ -274,16 +274,16 @@ fn snapshots() -> Vec<(&'static str, Vec<u8>)> {
         ("fresh", with(0, &fresh)),
         ("used", with(0, &used)),
         ("cut", with(0, &used[..used.len() - 1])),
-        // Their checksum is made by the target.
+        // The target adds the checksums of these.
         ("fresh_body", with(1, &fresh[..fresh.len() - 32])),
         ("used_body", with(1, &used[..used.len() - 32])),
         ("no_header", with(1, b"KWSN\x01\xff\xff\xff\xff")),
-        // A payload.
+        // These are payloads.
         ("no_pages", with(2, b"")),
         ("page", with(2, &run(2, 1, 1))),
         ("page_outside", with(2, &run(16, 1, 1))),
         ("page_missing", with(2, &run(2, 2, 1))),
-        // What the target makes a payload of.
+        // The target makes payloads of these.
         ("made_1", with(3, &noise(1, 300))),
         ("made_2", with(3, &noise(2, 300))),
         ("made_3", with(3, &[0; 64])),

@@ -1,6 +1,6 @@
-//! Guests that attack, one file each in `tests/guests/wat`.
+//! Hostile guests, one file each in a folder of `tests/guests/wat`.
 //!
-//! Each one's session fails with the right message, and a task beside it in the same process loses
+//! The session of each guest fails with the right message, and a task beside it in the same process loses
 //! nothing.
 
 use std::collections::BTreeSet;
@@ -13,20 +13,20 @@ use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
 
 use crate::support::{Host, Setup, error_of, field, moving_avg, play, point, wat_guests};
 
-/// What a guest does, and what the host is to say of it.
+/// The moment of an attack, and the message that the host reports for it.
 #[derive(Clone, Copy)]
 enum Attack {
-    /// When it is loaded.
+    /// When the plugin is loaded.
     Load(&'static str),
     /// When a task starts.
     Init(&'static str),
-    /// When it is given a point.
+    /// When the guest gets a point.
     Point(&'static str),
     /// At the end of the input.
     End(&'static str),
     /// When a snapshot is taken.
     Snapshot(&'static str),
-    /// None that shows: the session goes on, and the point leads to so many responses.
+    /// The session goes on, and the point leads to this number of responses.
     Harmless(usize),
 }
 
@@ -335,7 +335,7 @@ const ATTACKS: &[(&str, &[(&str, Attack)])] = &[
     ),
 ];
 
-/// The `udf.toml` that the guests attack under.
+/// The `udf.toml` of a host with hostile guests.
 pub const LIMITS: &str = "
 [limits]
 memory = \"8MiB\"
@@ -348,7 +348,7 @@ plugin = \"busy\"
 call-deadline = \"1s\"
 ";
 
-/// Nothing is left out, and the first failure ends a session.
+/// A policy under which nothing is left out of the output, and the first failure ends a session.
 pub const STRICT: &str = "
 [policy]
 on-trap = \"fail\"
@@ -395,7 +395,7 @@ fn attack_ends_only_its_own_session() {
         match attack {
             Load(expected) => {
                 refused(&host, name, expected);
-                // Kapacitor starts all the same, and the task says why it does not.
+                // Info is answered so that Kapacitor starts, and the task fails with the reason.
                 assert!(host.connect(name).info().is_ok());
                 let response = host.connect(name).init("task", Vec::new()).unwrap();
                 assert!(!response.success && response.error.contains(expected), "{}", response.error);
@@ -444,7 +444,7 @@ fn assert_says(name: &str, error: &str, expected: &str) {
     assert_shows(error);
 }
 
-/// `kapacitor show` prints an error as it is.
+/// Asserts that an error has no control characters, since `kapacitor show` prints it as it is.
 fn assert_shows(error: &str) {
     let obeyed = |c: char| (c.is_control() && c != '\n' && c != '\t') || c == '\u{202e}';
     assert!(!error.contains(obeyed), "{error:?}");
@@ -475,7 +475,7 @@ fn guest_that_attacks_in_restore_starts_clean() {
         assert!(restored.success, "{name}: {}", restored.error);
         let line = host.wait_for_log(&["was set aside", &format!("plugin={name} ")]);
         assert!(line.contains(reason), "{line}");
-        // It is as new: it takes points, and can be saved.
+        // The new task works: it takes points, and a snapshot of it can be taken.
         new.send(RequestMessage::Point(point("a", 1, 1.0))).unwrap();
         assert!(!new.snapshot(&mut Vec::new()).unwrap().is_empty(), "{name}");
         assert_eq!(play(new, []), [], "{name}");

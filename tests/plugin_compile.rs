@@ -8,7 +8,7 @@ use kapacitor_wasm::protocol::RequestMessage;
 
 use crate::support::{Setup, play, point};
 
-/// A module of a few kilobytes that takes a minute to compile: loops in loops, all of them
+/// A module of a few kilobytes that takes a minute to compile: nested loops, all of them
 /// with many locals.
 fn bomb() -> String {
     let (loops, locals) = (3000, 3000);
@@ -22,22 +22,22 @@ fn bomb() -> String {
 fn slow_compilation_does_not_delay_other_plugins() {
     let setup = Setup::new("[host]\ncompile-deadline = \"2s\"\n").with(&["mirror"]);
     let host = setup.with_wat("bomb", &bomb()).begin_to_serve();
-    // The others are there before that.
+    // Other plugins are loaded meanwhile.
     host.wait_for_log(&["plugin loaded", "plugin=mirror"]);
     assert_eq!(play(host.start("mirror", &[]), [RequestMessage::Point(point("a", 1, 1.0))]).len(), 1);
     assert_eq!(host.count_logs(&["plugin=bomb"]), 0);
-    // Who asks for this one is told in the end.
+    // A task with this plugin gets the reason.
     let response = host.connect("bomb").init("task", Vec::new()).unwrap();
     assert!(
         response.error.contains("takes longer to compile than host.compile-deadline = 2s"),
         "{response:?}"
     );
-    // It is not tried again, as long as the file is the same.
+    // The compilation is not repeated while the file is the same.
     let response = host.connect("bomb").init("task", Vec::new()).unwrap();
     assert!(!response.success);
-    // Lines are written in order, but later than what they tell of.
+    // The log is in order, but it lags behind.
     host.wait_for_logs(&["task can't start", "function=bomb"], 2);
-    // What exceeds the limits has no mark.
+    // Only `mirror` has a mark that its compilation was within the limits.
     let marks = host.setup.folder.path().join("state/compiled/within-limits");
     assert_eq!(fs::read_dir(marks).unwrap().count(), 1);
     assert_eq!(host.count_logs(&["plugin refused", "plugin=bomb"]), 1);
@@ -47,7 +47,7 @@ fn slow_compilation_does_not_delay_other_plugins() {
 fn machine_code_cache_is_reused_unless_others_can_write_it() {
     let setup = Setup::new("").with(&["mirror"]);
     let compiled = setup.folder.path().join("state/compiled");
-    // Whoever only looks may be another user.
+    // `check` writes nothing, since another user than the host's may run it.
     assert_eq!(setup.run(&["check"]).0, 0);
     assert!(!compiled.exists());
     let mut host = setup.serve();
@@ -57,7 +57,7 @@ fn machine_code_cache_is_reused_unless_others_can_write_it() {
     };
     let kept = files(&compiled);
     assert!(kept > 0);
-    // And the mark that lets the next start do without a process that compiles.
+    // The mark lets the next start read the machine code without a process that compiles.
     assert_eq!(fs::read_dir(compiled.join("within-limits")).unwrap().count(), 1);
     host.start_again();
     assert_eq!(files(&compiled), kept);

@@ -9,7 +9,7 @@ use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
 
 use crate::support::{Host, Setup, batch, encoded, live_point, play, point, wasm};
 
-/// What the host logs once it has taken a new version in.
+/// Parts of the line that the host logs once it has loaded a new version.
 const TAKEN_IN: [&str; 2] = ["plugin has a new version", "plugin=own_format"];
 
 fn host(on_update: &str) -> Host {
@@ -20,7 +20,7 @@ fn start(host: &Host) -> Client {
     host.start("own_format", &[text("as", "n")])
 }
 
-/// Puts `plugin` in the place of `own_format`, under a name of its own first.
+/// Replaces the file of `own_format` by `plugin`, with a rename.
 fn replace(host: &Host, plugin: &str) {
     let partial = host.setup.folder.path().join("partial");
     fs::write(&partial, wasm(plugin)).unwrap();
@@ -32,7 +32,7 @@ fn count_of(response: Option<ResponseMessage>) -> (i64, i64) {
     (point.fields_int["n"], point.fields_int.get("version").copied().unwrap_or(1))
 }
 
-/// The count that comes back for one point, and the version that has counted.
+/// Sends a point; returns its count, and the version of the plugin that counted it.
 fn count(client: &mut Client) -> (i64, i64) {
     client.send(RequestMessage::Point(point("a", 1, 1.0))).unwrap();
     count_of(client.receive().unwrap())
@@ -55,12 +55,12 @@ fn migrate_policy_moves_state_to_new_version() {
     let host = host("migrate");
     let mut running = start(&host);
     assert_eq!((count(&mut running), count(&mut running)), ((1, 1), (2, 1)));
-    // Written in place.
+    // This write is in place, without a rename.
     fs::write(host.setup.plugin("own_format"), wasm("own_format_2")).unwrap();
     host.wait_for_log(&TAKEN_IN);
     assert_eq!((count(&mut running), count(&mut running)), ((3, 2), (4, 2)));
     host.wait_for_log(&["task goes on with the new version", "points_seen=3"]);
-    // A snapshot is the new version's.
+    // A snapshot is one of the new version.
     let snapshot = running.snapshot(&mut Vec::new()).unwrap();
     drop(running);
     let mut again = start(&host);
@@ -83,7 +83,7 @@ fn version_that_fails_at_first_points_is_rolled_back() {
         running.send(RequestMessage::Point(old)).unwrap();
         assert_eq!(count_of(running.receive().unwrap()), (2, 1), "{policy}");
         host.wait_for_log(&["lvl=warn", "task stays with the version", "a point for the old version"]);
-        // It is not tried again.
+        // The new version is not tried again.
         assert_eq!(count(&mut running), (3, 1), "{policy}");
     }
 }
@@ -133,7 +133,7 @@ fn new_version_waits_for_end_of_batch() {
     for request in &requests[..2] {
         client.send(request.clone()).unwrap();
     }
-    // Whoever has answered this has seen what came before it.
+    // The answer to a keepalive shows that the input before it was read.
     client.keepalive(1).unwrap();
     client.receive().unwrap();
     let mut file = wasm("mirror_batch");
@@ -165,7 +165,7 @@ fn refused_file_leaves_loaded_version_running() {
     host.wait_for_log(&["lvl=warn", "the version that was loaded before goes on"]);
     assert_eq!(count(&mut running), (2, 1));
     assert_eq!(count(&mut start(&host)), (1, 1));
-    // A link that is switched is seen, too.
+    // A symbolic link to another file counts as a change, too.
     let versions = host.setup.folder.path().join("versions");
     fs::create_dir(&versions).unwrap();
     fs::write(versions.join("2.wasm"), wasm("own_format_2")).unwrap();
@@ -201,7 +201,7 @@ fn deleted_file_does_not_end_running_tasks() {
     assert_eq!(count(&mut running), (2, 1));
     let refused = host.connect("own_format").init("task", vec![text("as", "n")]).unwrap();
     assert!(refused.error.contains("own_format.wasm: was deleted: put it back"), "{refused:?}");
-    // Who asks need not wait until it is noticed.
+    // A new task finds the file before the watcher does.
     fs::write(path, wasm("own_format")).unwrap();
     assert_eq!(count(&mut start(&host)), (1, 1));
 }
@@ -216,7 +216,7 @@ fn changed_info_is_reported() {
         client.end_input().unwrap();
         assert_eq!(client.rest().unwrap(), []);
     }
-    // Other options: what is told of both is enough to start it.
+    // The options change.
     replace(&host, "moving_avg");
     let differs = "differs=\"option field(string) is new, option size(int) is new\"";
     host.wait_for_log(&["lvl=warn", "Kapacitor was told something else", "function=own_format", differs]);
@@ -224,7 +224,7 @@ fn changed_info_is_reported() {
     let refused = host.connect("own_format").init("task", vec![text("as", "n")]).unwrap();
     assert!(refused.error.contains("missing") && refused.error.contains("field"), "{refused:?}");
 
-    // Other edges: Kapacitor has built its tasks without them.
+    // The edges change, for which Kapacitor has to build its tasks again.
     fs::write(host.setup.plugin("mirror"), wasm("mirror_batch")).unwrap();
     let differs = "differs=\"edges batch -> batch were stream -> stream\"";
     host.wait_for_log(&["lvl=warn", "Kapacitor was told something else", "function=mirror", differs]);
@@ -234,7 +234,7 @@ fn changed_info_is_reported() {
         assert!(refused.error.contains(expected), "{refused:?}");
     };
     refuses(&host);
-    // A new host does not know better than the old one.
+    // A restarted host still knows the Info that Kapacitor has.
     host.start_again();
     host.wait_for_log(&["lvl=warn", "Kapacitor was told something else", "function=mirror", differs]);
     refuses(&host);

@@ -9,7 +9,7 @@ use kapacitor_wasm::protocol::{Point, RequestMessage, ResponseMessage};
 
 use crate::support::{Host, Setup, batch, encoded, field, moving_avg, play, point};
 
-/// A request as the response that mirrors it.
+/// The responses that mirror `requests`.
 fn mirrored(requests: &[RequestMessage]) -> Vec<ResponseMessage> {
     let response = |request: &RequestMessage| match request {
         RequestMessage::Begin(begin) => ResponseMessage::Begin(begin.clone()),

@@ -1,4 +1,4 @@
-//! A plugin that fails costs what it failed at, and nothing else.
+//! Plugins that fail: the points of the failure are skipped, and nothing else is lost.
 
 use std::fs;
 use std::io::Write as _;
@@ -8,7 +8,7 @@ use kapacitor_wasm::protocol::{Point, RequestMessage, ResponseMessage};
 
 use crate::support::{FAIL, Host, Setup, batch, encoded, error_of, field, moving_avg, play, point, points};
 
-/// Limits under which the failures of `fragile` come soon.
+/// Limits that `fragile` exceeds quickly.
 const LIMITS: &str = "[limits]\nmemory = \"16MiB\"\ncall-deadline = \"300ms\"\n";
 
 /// Every way in which `fragile` fails.
@@ -25,7 +25,7 @@ fn good(time: i64) -> RequestMessage {
     RequestMessage::Point(point(group, time, time as f64))
 }
 
-/// Sends all of `requests` at once, as a Kapacitor in a hurry would.
+/// Sends all of `requests` at once, so that the host gives many of them to the plugin in one call.
 fn rush(client: Client, requests: &[RequestMessage]) -> Vec<ResponseMessage> {
     let bytes = encoded(requests.iter().cloned());
     let (mut reader, mut writer, socket) = client.split();
@@ -49,14 +49,14 @@ fn output_equals_output_without_failed_points() {
     for (i, how) in FAILURES.into_iter().enumerate() {
         let clean: Vec<_> = (0..60).map(good).collect();
         let mut dirty = clean.clone();
-        // Among others, the first, the last, and two in a row.
+        // Failures at the first point, at the last one, and at two in a row are among these.
         for at in [60, 31, 31, 7 + i, 0] {
             dirty.insert(at, bad(at as i64, how));
         }
         let expected = play(host.start("fragile", &[]), clean);
         assert_eq!(expected.len(), 60);
         let mut responses = play(host.start("fragile", &[]), dirty);
-        // A guest that spins is given signs of life for.
+        // Keepalives are sent while a guest spins.
         responses.retain(|response| !matches!(response, ResponseMessage::Keepalive(_)));
         assert_eq!(responses, expected, "{how}");
         host.wait_for_log(&["task ended", "points_in=65 points_out=60 skipped=5"]);
@@ -65,7 +65,7 @@ fn output_equals_output_without_failed_points() {
 
 #[test]
 fn recovery_is_exact_over_many_saved_states() {
-    // Small enough that the state is saved every few hundred points.
+    // The journal is small, so that the state is saved every few hundred points.
     let config = format!("{LIMITS}[policy]\njournal = \"64KiB\"\nfailures-per-minute = 1000\n");
     let host = Setup::new(&config).with(&["fragile"]).serve();
     let clean: Vec<_> = (0..20_000).map(good).collect();
@@ -168,7 +168,7 @@ fn pass_through_policy_returns_input_after_failure() {
     assert_eq!(responses, same);
     host.wait_for_log(&["lvl=error", "points go on unchanged", "told to fail"]);
 
-    // A batch that the plugin has been given in part is lost, the next one goes on whole.
+    // A batch of which the plugin has got a part is lost; the next one passes whole.
     let mut failing = batch("a", 1, &[1.0, 2.0]);
     if let RequestMessage::Point(point) = &mut failing[1] {
         point.fields_int.insert("panic".to_owned(), 1);
@@ -269,7 +269,7 @@ fn repeated_calls_see_same_time_and_random_numbers() {
         let long = Point { name: "x".repeat(300), ..point("a", 999, 1.0) };
         RequestMessage::Point(long)
     };
-    // All of it in one run, since the time must be right for each point of it.
+    // All points are sent at once, since the time must be right for each point of a run.
     let mut requests: Vec<_> = (1..=50).map(good).collect();
     for at in [40, 20, 20, 3] {
         requests.insert(at, long());
@@ -282,9 +282,9 @@ fn repeated_calls_see_same_time_and_random_numbers() {
     distinct.sort_by(f64::total_cmp);
     distinct.dedup();
     assert!(distinct.len() > 45, "{random:?}");
-    // What is done again gets the same numbers: or the host would say that the output differs.
+    // A repeated call gets the same numbers: otherwise the host would log that its output differs.
     assert_eq!(host.count_logs(&["returned something else"]), 0);
-    // Another session has other numbers.
+    // Another session gets other numbers.
     let other = rush(host.start("world", &[]), &[good(1)]);
     assert_ne!(field(&other, "r")[0], random[0]);
 }
@@ -330,9 +330,10 @@ fn skipped_points_are_logged_and_listed() {
     ] {
         assert!(line.contains(part), "{line} lacks {part}");
     }
-    // What was said before is not said once more when it is done once more: the run, then the frame.
+    // The plugin logs twice, for the run and for the frame alone; the calls
+    // that are repeated after that log nothing again.
     assert_eq!(host.count_logs(&["plugin log", "about to take element 7"]), 2);
-    // The second one is of the same burst.
+    // The second failure belongs to the same burst.
     host.wait_for_log(&["task ended", "skipped=2"]);
     assert_eq!(host.count_logs(&["what it failed at is skipped"]), 1);
     host.wait_for_log(&["plugin failed again", "more=1"]);
@@ -356,7 +357,7 @@ fn recovery_begins_at_restored_state() {
     assert!(second.restore(snapshot).unwrap().success);
     let responses = play(second, [bad(4, "panic"), good(6), bad(7, "hog"), good(9)]);
     assert_eq!(field(&responses, "sum"), [9.0, 18.0]);
-    // A task that has no failure does not notice.
+    // A task without a failure is not affected.
     let responses = play(host.start("moving_avg", &moving_avg(1)), [good(1)]);
     assert_eq!(field(&responses, "mean"), [1.0]);
 }

@@ -1,4 +1,4 @@
-//! Which plugin a task gets, and with which options.
+//! The plugin and the options that a task gets.
 
 use kapacitor_wasm::protocol::client::{option, text};
 use kapacitor_wasm::protocol::option_value::Value;
@@ -85,7 +85,7 @@ fn added_plugin_is_found_without_restart() {
     let host = generic();
     let options = [text("plugin", "hidden_global")];
     assert!(refusal(&host, "wasm", "task", &options).contains("there is no plugin `hidden_global`"));
-    // Not whole yet, and then it is.
+    // The file is incomplete at first.
     std::fs::write(host.setup.plugin("hidden_global"), b"\0asm").unwrap();
     assert!(
         refusal(&host, "wasm", "task", &options).contains("hidden_global.wasm: is not a WebAssembly module")

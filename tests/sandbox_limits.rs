@@ -17,7 +17,7 @@ fn sandbox_over_its_cpu_share_is_slowed_down() {
     let host = Setup::new(config).with(&["mirror"]).with_wat("slow", SLOW).serve();
     let mut client = host.start("slow", &[]);
     let slowed = ["plugin is slowed down", "function=slow"];
-    // One call each, until the first second are used up.
+    // Each point is a call of its own, until the share of the first seconds is used up.
     for time in 0.. {
         client.send(RequestMessage::Point(point("a", time, 1.0))).unwrap();
         client.snapshot(&mut Vec::new()).unwrap();
@@ -27,7 +27,7 @@ fn sandbox_over_its_cpu_share_is_slowed_down() {
     }
     let line = host.wait_for_log(&slowed);
     assert!(line.contains("more of a core than limits.cpu-share = 10%"), "{line}");
-    // Others do not.
+    // Other tasks are not slowed down.
     assert_eq!(play(host.start("mirror", &[]), [RequestMessage::Point(point("a", 1, 1.0))]).len(), 1);
 }
 
@@ -43,7 +43,7 @@ fn count_and_memory_of_all_sandboxes_are_limited() {
         "{}",
         response.error
     );
-    // The ones that run go on, and one that ends makes room.
+    // Tasks that run go on, and one that ends makes room for another.
     first.send(RequestMessage::Point(point("a", 1, 1.0))).unwrap();
     assert!(matches!(first.receive().unwrap(), Some(ResponseMessage::Point(_))));
     drop(second);
@@ -69,13 +69,13 @@ fn points_of_one_call_are_limited() {
     );
 }
 
-/// Round trips of each kind that are measured beside guests that compute.
+/// Number of round trips of each kind that are measured beside busy guests.
 const ROUND_TRIPS: i64 = 500;
 
-/// Calls after which a busy guest stops by itself, should the test fail.
+/// Maximum number of calls of a busy guest, which ends it if the test fails.
 const MOST_CALLS: i64 = 30;
 
-/// The next response that is not a sign of life.
+/// The next response that is not a keepalive.
 fn next(client: &mut Client) -> ResponseMessage {
     loop {
         match client.receive().unwrap().expect("the session goes on") {
@@ -110,7 +110,7 @@ fn busy_guests_do_not_delay_other_sessions() {
             })
             .collect();
         drop(answered);
-        // From the first answer on each of them has the next call under way.
+        // Once a guest has answered its first call, it is busy with the next one.
         for _ in &busy {
             first_answers.recv().expect("a busy guest answers");
         }
@@ -120,7 +120,7 @@ fn busy_guests_do_not_delay_other_sessions() {
             neighbour.keepalive(i).unwrap();
             loop {
                 match neighbour.receive().unwrap() {
-                    // A sign of life that nobody asked for.
+                    // The host sends keepalives by itself, too.
                     Some(ResponseMessage::Keepalive(response)) if response.time == 0 => {}
                     Some(ResponseMessage::Keepalive(response)) if response.time == i => break,
                     other => panic!("keepalive {i} was answered with {other:?}"),

@@ -1,4 +1,4 @@
-//! One connection: requests, their order, its ends, and bad input.
+//! One connection: requests, their order, keepalives, ends and malformed input.
 
 use std::io::{ErrorKind, Write};
 use std::os::unix::net::UnixStream;
@@ -37,7 +37,7 @@ fn each_request_gets_one_response() {
 fn unknown_and_empty_requests_are_ignored() {
     let host = Host::with(&["mirror"]);
     let mut client = host.start("mirror", &[]);
-    // An empty message; field 19 with two bytes.
+    // These are an empty message, and one with an unknown field 19 of two bytes.
     client.send_bytes(&[0, 5, 0x9a, 0x01, 2, 7, 7]).unwrap();
     let responses = play(client, points(1));
     assert_eq!(responses.len(), 1, "{responses:?}");
@@ -67,7 +67,7 @@ fn half_close_drains_pending_input() {
 fn drain_deadline_ends_connection_of_busy_guest() {
     let config = "[sessions]\ndrain-deadline = \"100ms\"\n[limits]\ncall-deadline = \"1h\"\n";
     let host = Setup::new(config).with(&["endless_loop", "endless_finish", "mirror"]);
-    // Their Info is asked for under limits too, and is harmless.
+    // Both plugins answer Info at once, so the host starts.
     let host = host.serve();
     assert_eq!(play(host.start("endless_loop", &[]), points(1)), []);
     assert_eq!(play(host.start("endless_finish", &[]), points(1)), []);
@@ -89,7 +89,7 @@ fn keepalives_are_answered_while_guests_compute_on_all_cpus() {
         client.send(RequestMessage::Point(point("a", 1, 1.0))).unwrap();
         client.keepalive(7).unwrap();
     }
-    // A neighbour works on meanwhile.
+    // Another session works meanwhile.
     assert_eq!(play(host.start("mirror", &[]), points(10)).len(), 10);
     for mut client in busy {
         let responses = client.rest().unwrap();
@@ -129,7 +129,7 @@ fn failed_init_is_answered_and_ends_connection() {
         response.error,
         "plugin \"moving_avg\": option `field`: missing, expected string; option `size`: missing, expected int"
     );
-    // Without a half-close: Kapacitor leaves such a connection open for ever.
+    // Kapacitor leaves such a connection open, so the host closes it without waiting for a half-close.
     assert_eq!(client.rest().unwrap(), []);
 }
 
@@ -158,7 +158,7 @@ fn malformed_input_ends_only_its_own_session() {
         if expected.contains("ends inside") {
             client.end_input().unwrap();
         }
-        // The system may say that unread bytes were lost.
+        // A reset by the system means that the host has left bytes unread.
         match client.rest() {
             Ok(responses) => assert_eq!(responses, [], "{expected}"),
             Err(e) => assert_eq!(e.kind(), ErrorKind::ConnectionReset, "{e}"),
@@ -204,7 +204,7 @@ fn keepalives_follow_timeout_of_kapacitor() {
     let config = format!("[limits]\ncall-deadline = \"1s\"\n{FAIL}");
     let host = Setup::new(&config).with(&["endless_loop"]).serve();
     let mut client = host.start("endless_loop", &[]);
-    // As with a timeout of 80 ms.
+    // With a timeout of 80 ms Kapacitor sends keepalives at this interval.
     for time in [0, 40_000_000] {
         client.keepalive(time).unwrap();
         client.receive().unwrap();
@@ -212,6 +212,6 @@ fn keepalives_follow_timeout_of_kapacitor() {
     client.send(RequestMessage::Point(point("a", 1, 1.0))).unwrap();
     let responses = client.rest().unwrap();
     assert!(error_of(&responses).contains("limits.call-deadline"));
-    // Each 20 ms for a second of computing, were the machine idle.
+    // On an idle machine there would be one each 20 ms, for a second.
     assert!(responses.len() > 5, "{} signs of life", responses.len());
 }

@@ -1,4 +1,4 @@
-//! Plugins that can't keep up, and limits of the host as a whole.
+//! Full queues, slow plugins and slow readers.
 
 use std::io::{self, Write};
 use std::thread;
@@ -9,14 +9,14 @@ use kapacitor_wasm::protocol::{KeepaliveResponse, Point, RequestMessage, Respons
 
 use crate::support::{Host, SLOW, Setup, encoded, number, play, point, points};
 
-/// On a busy machine all takes longer, and it shall come to its end.
+/// Deadlines that are long enough for a busy machine.
 const PATIENT: &str = "[limits]\ncall-deadline = \"1m\"\n[sessions]\ndrain-deadline = \"1m\"\n";
 
 fn slow_host(config: &str) -> Host {
     Setup::new(config).with(&["mirror"]).with_wat("slow", SLOW).serve()
 }
 
-/// More than the kernel and a queue of 64 KiB hold.
+/// More bytes than the buffers of the kernel and a queue of 64 KiB hold.
 fn flood() -> Vec<u8> {
     encoded(points(20_000))
 }
@@ -28,7 +28,7 @@ fn full_queue_drops_points_by_policy() {
         let host = slow_host(&config);
         let mut client = host.start("slow", &[]);
         client.send_bytes(&flood()).unwrap();
-        // Not a data frame, so it is not dropped.
+        // A keepalive is no data, so it is not dropped.
         client.keepalive(value).unwrap();
         while client.receive().unwrap() != Some(keepalive(value)) {}
         let rest = play(client, []);
@@ -58,7 +58,7 @@ fn full_queue_blocks_and_names_slow_plugin() {
         client.split()
     };
     thread::spawn(move || {
-        // Ends with an error when the host does.
+        // The write fails when the host ends.
         let _ = writer.write_all(&flood());
     });
     host.wait_for_log(&["lvl=warn", "Kapacitor has to wait", "slow=\"the plugin computes\""]);
@@ -107,7 +107,7 @@ fn slow_reader_does_not_grow_memory() {
     while let Some(ResponseMessage::Point(_)) = client.receive().unwrap() {
         points += 1;
         if points % 250 == 0 {
-            // A megabyte in two milliseconds and more, which is less than the host passes on.
+            // This reads at most a megabyte in two milliseconds, which is slower than the host.
             thread::sleep(Duration::from_millis(2));
             most = most.max(host.resident_kib());
         }
@@ -136,7 +136,8 @@ fn slow_reader_gets_all_output_after_end_of_input() {
     });
     let mut client = Client::over_pipes(reader, io::sink());
     for _ in 0..20 {
-        // All in all longer than the deadline, which is for a Kapacitor that does not read at all.
+        // Together these pauses are longer than the drain deadline, which does not apply while Kapacitor
+        // reads.
         thread::sleep(Duration::from_millis(50));
         assert!(matches!(client.receive().unwrap(), Some(ResponseMessage::Point(_))));
     }

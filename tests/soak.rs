@@ -1,7 +1,7 @@
-//! Many sessions at once, at random: points, points that the plugin fails at, snapshots, restores,
-//! disconnects. In the end nothing is missing that nobody told of, and memory is where it was.
+//! Many random sessions at once: points, points at which the plugin fails, snapshots, restores and
+//! disconnects. In the end every point is accounted for, and the host needs no more memory than before.
 //!
-//! Ten seconds, or as many as the environment variable `SOAK_SECONDS` says.
+//! The test takes ten seconds, or the number in the environment variable `SOAK_SECONDS`.
 
 use std::sync::Mutex;
 use std::thread;
@@ -24,7 +24,7 @@ failures-per-minute = 1000000
 journal = \"64KiB\"
 ";
 
-/// What the clients know of.
+/// Counts of the clients.
 #[derive(Clone, Copy, Debug, Default)]
 struct Totals {
     sessions: u64,
@@ -44,7 +44,7 @@ fn random_sessions_lose_nothing_and_memory_is_flat() {
     let states = Mutex::new(Vec::new());
     let begin = Instant::now();
     let until = |part: u32| begin + Duration::from_secs(seconds) * part / 4;
-    // The first quarter finds out how much memory all of it takes.
+    // The memory after the first quarter is compared with that after the last one.
     let mut resident = Vec::new();
     for quarter in 1..=4 {
         thread::scope(|scope| {
@@ -78,7 +78,7 @@ fn random_sessions_lose_nothing_and_memory_is_flat() {
     assert!(last < first + first / 4 + 16 * 1024, "memory grows: {resident:?} KiB");
 }
 
-/// Sessions until the time is over; one at least.
+/// Runs sessions one after the other until the time is over, at least one.
 fn one_after_the_other(
     host: &Host,
     seed: u64,
@@ -104,7 +104,7 @@ fn one_after_the_other(
     }
 }
 
-/// One session. What it should have received, it has.
+/// Runs one session, and checks that it receives every good point.
 fn one(host: &Host, random: &mut SmallRng, states: &Mutex<Vec<Vec<u8>>>) -> Totals {
     let mut done = Totals::default();
     let mut client = host.start("fragile", &[]);
@@ -132,7 +132,7 @@ fn one(host: &Host, random: &mut SmallRng, states: &Mutex<Vec<Vec<u8>>>) -> Tota
         }
     }
     if random.random_ratio(1, 3) {
-        // As a Kapacitor does that is killed.
+        // A killed Kapacitor disconnects like this.
         done.disconnects += 1;
         drop(client);
     } else {

@@ -1,4 +1,4 @@
-//! The states that the host keeps itself, and which state a task goes on with.
+//! Checkpoints of the host, and the choice between them and Kapacitor's snapshots.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,19 +10,19 @@ use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
 
 use crate::support::{Host, SLOW, Setup, batch, field, live_point, moving_avg, play, point};
 
-/// A session of the same task and node as all others here.
+/// Starts a session of the task and node that all tests here use.
 fn start(host: &Host) -> Client {
     host.start("moving_avg", &moving_avg(10))
 }
 
-/// The mean that comes back for one point of now.
+/// Sends a point with the time of now; returns the mean that comes back.
 fn mean(client: &mut Client, value: f64) -> f64 {
     client.send(live_point("a", value)).unwrap();
     let response = client.receive().unwrap();
     field(response.as_slice(), "mean")[0]
 }
 
-/// Ends a session as Kapacitor does, and waits until the host has ended it too.
+/// Ends a session as Kapacitor does, and waits until the host has ended it, too.
 fn end(client: Client) {
     assert_eq!(play(client, []), []);
 }
@@ -43,11 +43,11 @@ fn reenabled_task_continues_from_checkpoint() {
     let mut second = start(&host);
     assert_eq!(mean(&mut second, 6.0), 4.0);
     host.wait_for_log(&["state restored", "from=checkpoint", "points_seen=2"]);
-    // Kapacitor may go away without a word.
+    // Kapacitor may disconnect without ending its input.
     drop(second);
     host.wait_for_logs(&["msg=\"task ended\""], 2);
     assert_eq!(mean(&mut start(&host), 8.0), 5.0);
-    // One file, whatever was written.
+    // There is one file for the task, however often it was written.
     assert_eq!(files(&host, "checkpoints").len(), 1);
 }
 
@@ -68,7 +68,7 @@ fn newer_of_snapshot_and_checkpoint_is_restored() {
     drop(second);
     host.wait_for_logs(&["msg=\"task ended\""], 2);
     host.wait_for_logs(&["checkpoint written"], 3);
-    // Kapacitor's is newer, as after the loss of the state folder's last changes.
+    // Kapacitor's snapshot is the newer one, as if the last changes in the state folder had been lost.
     let checkpoint = &files(&host, "checkpoints")[0];
     fs::write(checkpoint, older).unwrap();
     let mut third = start(&host);
@@ -84,7 +84,7 @@ fn checkpoint_survives_crash_of_host() {
     mean(&mut client, 2.0);
     host.wait_for_log(&["checkpoint written"]);
     mean(&mut client, 4.0);
-    // Whatever was written last.
+    // The checkpoint of the second point is written.
     host.wait_for_logs(&["checkpoint written"], 2);
     host.kill();
     host.serve_again();
@@ -100,7 +100,7 @@ fn stopped_host_processes_its_input_and_writes_checkpoint() {
     for value in [4.0, 6.0] {
         client.send(live_point("a", value)).unwrap();
     }
-    // Whoever has answered this has read what came before it.
+    // The answer to a keepalive shows that the input before it was read.
     client.keepalive(1).unwrap();
     let (mut means, mut alive) = (Vec::new(), false);
     while means.len() < 2 || !alive {
@@ -112,7 +112,7 @@ fn stopped_host_processes_its_input_and_writes_checkpoint() {
     assert_eq!(means, [3.0, 4.0]);
     let idle = host.start("mirror", &[]);
     assert_eq!(host.stop(), Some(0));
-    // Both connections have ended between two frames.
+    // Both connections end between two frames.
     assert_eq!((client.rest().unwrap(), play(idle, [])), (vec![], vec![]));
     host.serve_again();
     assert_eq!(mean(&mut start(&host), 8.0), 5.0);
@@ -127,7 +127,7 @@ fn checkpoint_of_deleted_task_is_set_aside() {
     first.snapshot(&mut Vec::new()).unwrap();
     mean(&mut first, 4.0);
     end(first);
-    // A Kapacitor that has deleted the task restores nothing.
+    // A Kapacitor that had deleted the task restores nothing.
     assert_eq!(mean(&mut start(&host), 6.0), 6.0);
     let line =
         host.wait_for_log(&["lvl=info", "the task starts clean", "Kapacitor has forgotten its snapshot"]);
@@ -163,7 +163,7 @@ fn replay_does_not_change_state_of_live_task() {
 #[test]
 fn replay_writes_checkpoint_only_with_checkpoints_always() {
     let host = Setup::new("[state]\ncheckpoint-interval = \"10ms\"\n").with(&["moving_avg"]).serve();
-    // Its data is of another time.
+    // The times of a replay are not those of now.
     for _ in 0..2 {
         let mut replay = start(&host);
         for time in [1, 2] {
@@ -196,7 +196,7 @@ fn unwritable_checkpoints_folder_is_warned_about_once() {
     let setup = Setup::new(config).with(&["moving_avg"]);
     let state = setup.folder.path().join("state");
     fs::create_dir(&state).unwrap();
-    // A file where the folder should be, which not even root can write into.
+    // A file stands where the folder should be, which stops even root.
     fs::write(state.join("checkpoints"), "").unwrap();
     let host = setup.serve();
     let mut client = start(&host);
@@ -206,7 +206,7 @@ fn unwritable_checkpoints_folder_is_warned_about_once() {
     end(client);
     assert_eq!(mean(&mut start(&host), 4.0), 4.0);
     assert_eq!(host.count_logs(&["checkpoints can't be written"]), 1);
-    // There is room again.
+    // The folder can be written again.
     fs::remove_file(state.join("checkpoints")).unwrap();
     let mut client = host.start("moving_avg", &moving_avg(3));
     mean(&mut client, 1.0);
@@ -215,7 +215,7 @@ fn unwritable_checkpoints_folder_is_warned_about_once() {
 
 #[test]
 fn output_at_end_of_input_does_not_change_checkpoint() {
-    // A plugin that sends its points at the end has them once more when it goes on.
+    // A plugin that sends its points at the end of the input still has them when the task continues.
     let host = Host::with(&["stream_to_batch"]);
     let options = [option("size", Value::IntValue(3))];
     let mut first = host.start("stream_to_batch", &options);
@@ -247,7 +247,7 @@ fn child_processes_share_one_checkpoint_per_task() {
     };
     let mut live = spawn();
     assert_eq!((mean(&mut live.1, 2.0), mean(&mut live.1, 4.0)), (2.0, 3.0));
-    // A replay is a process of its own.
+    // A replay has a process of its own.
     let mut replay = spawn();
     assert_eq!(mean(&mut replay.1, 100.0), 100.0);
     finish(replay);
@@ -264,7 +264,7 @@ fn one_skewed_clock_does_not_stop_checkpoints() {
     for i in 0..30 {
         let mut point = live_point("a", f64::from(i));
         if i % 3 == 2 {
-            // A minute ahead, or a day behind; the last one as well.
+            // The time is a minute ahead or a day behind, also that of the last point.
             let RequestMessage::Point(point) = &mut point else { unreachable!() };
             point.time += if i % 2 == 0 { 60_000_000_000 } else { -86_400_000_000_000 };
         }
@@ -277,7 +277,7 @@ fn one_skewed_clock_does_not_stop_checkpoints() {
     host.wait_for_log(&["state restored", "from=checkpoint", "points_seen=30"]);
 }
 
-/// A host with a plugin that takes 100 ms for each call, and a client that sends it more than it can do.
+/// A host whose plugin takes 100 ms for each call, and a client that has sent it six seconds of work.
 fn busy(config: &str) -> (Host, Client) {
     let config = format!("[limits]\ncall-deadline = \"20s\"\n{config}");
     let host = Setup::new(&config).with_wat("slow", SLOW).serve();
@@ -295,7 +295,7 @@ fn checkpoints_of_busy_task_are_written() {
     let config = "[state]\ncheckpoint-interval = \"50ms\"\n[sessions]\ndrain-deadline = \"300ms\"\n";
     let (mut host, client) = busy(config);
     host.wait_for_logs(&["checkpoint written", "function=slow"], 2);
-    // What is too much for the drain deadline is not done, and what was done is kept.
+    // Input that is left at the drain deadline is dropped; the state of the rest is kept.
     assert_eq!(host.stop(), Some(0));
     drop(client);
     host.serve_again();
@@ -307,7 +307,7 @@ fn checkpoints_of_busy_task_are_written() {
 #[test]
 fn next_session_waits_for_checkpoint_of_previous_one() {
     let (host, client) = busy("");
-    // Kapacitor is gone in the middle of a call.
+    // Kapacitor disconnects in the middle of a call.
     drop(client);
     let mut next = host.start("slow", &[]);
     next.snapshot(&mut Vec::new()).unwrap();
@@ -316,7 +316,7 @@ fn next_session_waits_for_checkpoint_of_previous_one() {
 
 #[test]
 fn failed_checkpoint_is_retried() {
-    // Without what is kept for recovery there is no state inside a batch.
+    // Under this policy the host keeps no state for recovery, so inside a batch it has none to write.
     let config = "[policy]\non-trap = \"restart\"\n[state]\ncheckpoint-interval = \"10ms\"\ncheckpoints = \"always\"\n";
     let host = Setup::new(config).with(&["batch_sums"]).serve();
     let mut client = host.start("batch_sums", &[]);
@@ -356,7 +356,7 @@ fn state_can_be_dropped_after_clock_went_back() {
     mean(&mut client, 2.0);
     end(client);
     host.wait_for_log(&["checkpoint written"]);
-    // As if the task had been started in ten years.
+    // The checkpoint looks as if the task had been started ten years from now.
     let file = &files(&host, "checkpoints")[0];
     let snapshot = Snapshot::parse(&fs::read(file).unwrap()).unwrap();
     let mut header = snapshot.header.clone();
@@ -368,7 +368,7 @@ fn state_can_be_dropped_after_clock_went_back() {
     host.wait_for_logs(&["checkpoint written"], 2);
     let (code, said, stderr) = host.setup.run(&["state", "drop", "task"]);
     assert_eq!(code, 0, "{said}{stderr}");
-    // Dropped once; what follows is kept, although it began earlier.
+    // The state is dropped once; the next one is kept, although it began earlier than the dropped one.
     for expected in [6.0, 7.0] {
         let mut client = start(&host);
         assert_eq!(mean(&mut client, if expected == 6.0 { 6.0 } else { 8.0 }), expected);

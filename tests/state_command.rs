@@ -18,13 +18,13 @@ fn mean(client: &mut Client, value: f64) -> f64 {
     field(client.receive().unwrap().as_slice(), "mean")[0]
 }
 
-/// Runs `state` and returns its exit code and what it says.
+/// Runs `state`; returns its exit code, and stdout and stderr.
 fn state(setup: &Setup, args: &[&str]) -> (i32, String) {
     let (code, stdout, stderr) = setup.run(&[&["state"], args].concat());
     (code, stdout + &stderr)
 }
 
-/// What the command prints, which must not fail.
+/// Runs `state`, which must succeed; returns its output.
 fn ok(setup: &Setup, args: &[&str]) -> String {
     let (code, said) = state(setup, args);
     assert_eq!(code, 0, "{args:?}: {said}");
@@ -83,7 +83,7 @@ fn exported_state_can_be_imported_for_another_task() {
     let said = ok(&host.setup, &["import", text(&file), "--task", "other"]);
     assert!(said.contains("task other node udf2: goes on with this state of 2 points"), "{said}");
     assert_eq!(mean(&mut start(&host, "other"), 6.0), 4.0);
-    // And the one that it is of still has its own.
+    // The task that the state is of still has it.
     assert_eq!(mean(&mut start(&host, "cpu"), 6.0), 4.0);
     fails(&host.setup, &["import", text(&path(&host.setup, "udf.toml"))], "udf.toml can't be imported");
 }
@@ -98,7 +98,7 @@ fn imported_state_replaces_running_and_stored_state() {
         mean(&mut client, 100.0);
     }
     let snapshot = client.snapshot(&mut Vec::new()).unwrap();
-    // While the task runs.
+    // The task runs meanwhile.
     let said = ok(&host.setup, &["import", text(&file)]);
     assert!(said.contains("what it had is now "), "{said}");
     mean(&mut client, 100.0);
@@ -121,7 +121,7 @@ fn dropped_state_does_not_return() {
     let said = ok(&host.setup, &["drop", "cpu"]);
     assert!(said.contains("what it had is now ") && said.contains("starts clean"), "{said}");
     assert!(ok(&host.setup, &["list"]).contains("(dropped)"));
-    // Kapacitor does not know, and gives it back. What came after that counts.
+    // Kapacitor gives the dropped state back, which does not count; the state after that does.
     for expected in [[6.0, 7.0], [20.0 / 3.0, 7.0]] {
         let mut client = start(&host, "cpu");
         assert!(client.restore(snapshot.clone()).unwrap().success);
@@ -129,7 +129,7 @@ fn dropped_state_does_not_return() {
         assert_eq!(play(client, []), []);
     }
     host.wait_for_log(&["the task starts clean", "because=\"its state was dropped\""]);
-    // One that the host has nothing of.
+    // The state of a task that the host does not know can be dropped, too.
     ok(&host.setup, &["drop", "gpu", "--node", "udf2", "--function", "moving_avg"]);
     let mut client = start(&host, "gpu");
     assert!(client.restore(snapshot).unwrap().success);
@@ -202,7 +202,7 @@ fn files_made_by_root_belong_to_owner_of_state_dir() {
     ok(&setup, &["drop", "cpu", "--node", "udf2", "--function", "moving_avg"]);
     let checkpoints = folder.join("checkpoints");
     let made: Vec<_> = fs::read_dir(&checkpoints).unwrap().map(|entry| entry.unwrap().path()).collect();
-    // The state, and the lock.
+    // One is the state, and one the lock.
     assert_eq!(made.len(), 2, "{made:?}");
     for path in made.iter().chain([&checkpoints]) {
         assert_eq!(fs::metadata(path).unwrap().uid(), NOBODY, "{}", path.display());

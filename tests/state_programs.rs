@@ -1,5 +1,5 @@
-//! Random programs: a run that is interrupted by snapshots and goes on in other instances has the same
-//! output as one that is not.
+//! Random programs: a run that is interrupted by snapshots and continues in other instances has the same
+//! output as a run that is not interrupted.
 //!
 //! Each program changes everything that can be the state of a guest (memory, also grown, and globals of
 //! all types, hidden ones among them) and returns a hash of all of it from each call.
@@ -16,7 +16,7 @@ use crate::support::{FAIL, Host, Setup, point};
 const PROGRAMS: u64 = 40;
 const CALLS: usize = 24;
 
-/// Writes programs. All addresses are inside of the memory, and nothing traps.
+/// Writes programs whose addresses are all inside of the memory, and that never trap.
 struct Author {
     random: StdRng,
     depth: usize,
@@ -98,7 +98,7 @@ impl Author {
         }
     }
 
-    /// Anywhere behind the first page, with room for 64 bytes.
+    /// An address behind the first page, with room for 64 bytes.
     fn address(&mut self) -> String {
         let index = if self.depth > 3 { "(global.get $i)".to_owned() } else { self.i32() };
         let most = "(i32.sub (i32.shl (memory.size) (i32.const 16)) (i32.const 65600))";
@@ -137,7 +137,7 @@ impl Author {
         (0..count).map(|_| self.statement()).collect::<Vec<_>>().join("\n")
     }
 
-    /// A whole module.
+    /// A whole module as WAT.
     fn program(&mut self) -> String {
         let changes: Vec<_> = (0..4)
             .map(|i| {
@@ -211,7 +211,7 @@ impl Author {
     }
 }
 
-/// The hash that comes back for one point.
+/// Sends a point; returns the hash that comes back.
 fn call(client: &mut Client, i: usize) -> String {
     client.send(RequestMessage::Point(point("a", 1, i as f64))).unwrap();
     match client.receive().unwrap() {
@@ -235,11 +235,11 @@ fn random_programs_continue_identically_after_restore() {
     for (seed, wat) in programs.iter().enumerate() {
         different += usize::from(check(&host, seed, wat));
     }
-    // Otherwise they do nothing that could go wrong.
+    // A program that does not change its state would test nothing.
     assert!(different > PROGRAMS as usize * 9 / 10, "only {different} programs change their state");
 }
 
-/// Whether the output of the program is not always the same.
+/// Compares an interrupted run with one that is not; returns whether the program changes its state.
 fn check(host: &Host, seed: usize, wat: &str) -> bool {
     let mut random = StdRng::seed_from_u64(!(seed as u64));
     let name = format!("p{seed}");

@@ -1,4 +1,4 @@
-//! State that is saved and given back.
+//! Snapshots that Kapacitor stores and gives back.
 
 use std::fs;
 
@@ -29,7 +29,7 @@ fn restored_moving_avg_continues_exactly() {
     let mut data = Vec::new();
     let snapshot = first.snapshot(&mut data).unwrap();
     let mut means = field(&data, "mean");
-    // What is sent after the snapshot is not in it.
+    // Points after the snapshot are not part of it.
     feed(&mut first, [1e6, 1e6]);
     drop(first);
     assert!(host.stop() == Some(0));
@@ -86,7 +86,7 @@ fn snapshot_that_does_not_fit_is_set_aside() {
     let other = host.start("mirror", &[]).snapshot(&mut Vec::new()).unwrap();
     starts_clean(&host, &moving_avg(10), &other, "it was taken from plugin `mirror`");
 
-    // And the good one still fits.
+    // The good snapshot still fits.
     let mut client = host.start("moving_avg", &moving_avg(10));
     assert!(client.restore(good).unwrap().success);
     client.send(RequestMessage::Point(point("a", 1, 3.0))).unwrap();
@@ -152,7 +152,7 @@ fn plugin_that_fails_to_restore_starts_clean() {
 fn hidden_globals_are_part_of_the_state() {
     let host = Setup::new(FAIL).with(&["hidden_global"]).serve();
     let mut first = host.start("hidden_global", &[]);
-    // One call each.
+    // The snapshot makes each point a call of its own.
     for _ in 0..2 {
         first.send(RequestMessage::Point(point("a", 1, 1.0))).unwrap();
         first.snapshot(&mut Vec::new()).unwrap();
@@ -168,7 +168,7 @@ fn hidden_globals_are_part_of_the_state() {
 fn plugin_with_uncapturable_state_runs_without_snapshots() {
     let host = Host::with(&["table_state"]);
     let mut client = host.start("table_state", &[]);
-    // Not empty: Kapacitor would keep an older one, and give that back.
+    // If it were empty, Kapacitor would keep an older snapshot and give that back.
     let snapshot = client.snapshot(&mut Vec::new()).unwrap();
     assert!(!snapshot.is_empty());
     host.wait_for_log(&["lvl=warn", "no snapshot taken", "table.set"]);
@@ -217,8 +217,8 @@ fn snapshot_inside_input_batch_waits_for_its_end() {
     assert!(matches!(responses[3], ResponseMessage::End(_)), "{responses:?}");
     assert!(matches!(responses[4], ResponseMessage::Snapshot(_)), "{responses:?}");
 
-    // Not for ever: a batch may be cut off by the end of the input, or never end. Then it is the state of
-    // before the batch.
+    // The wait ends at a deadline, since a batch may be cut off by the end of the input, or never end. The
+    // snapshot then has the state before the batch.
     let cut = batch("a", 1, &[1.0])[..2].to_vec();
     let mut client = host.start("mirror_batch", &[]);
     for request in cut.clone() {
@@ -247,9 +247,9 @@ fn snapshot_at_deadline_has_state_before_open_batch() {
     assert_eq!(sum(&mut client, batch("a", 1, &[1.0, 2.0])), [3.0]);
     let next = batch("a", 2, &[4.0, 8.0]);
     assert_eq!(sum(&mut client, next[..2].to_vec()), Vec::<f64>::new());
-    // The end of the batch does not come in time.
+    // The end of the batch does not arrive before the deadline.
     let snapshot = client.snapshot(&mut Vec::new()).unwrap();
-    // The one that was interrupted goes on as if it had not been.
+    // The interrupted task continues as if there had been no snapshot.
     assert_eq!(sum(&mut client, next[2..].to_vec()), [15.0]);
     assert_eq!(sum(&mut client, batch("a", 3, &[16.0])), [31.0]);
 
@@ -264,7 +264,7 @@ fn snapshot_does_not_wait_for_queued_input() {
     let config = "[sessions]\nsnapshot-deadline = \"20ms\"\n[limits]\ncall-deadline = \"1m\"\n";
     let host = Setup::new(config).with_wat("slow", SLOW).serve();
     let mut client = host.start("slow", &[]);
-    // Each run takes 100 ms, and there are many.
+    // Each call takes 100 ms, and the points need many calls.
     let name = "x".repeat(60 * 1024);
     let large = |time| RequestMessage::Point(Point { name: name.clone(), ..point("a", time, 1.0) });
     let (reader, mut writer, _socket) = {
@@ -275,7 +275,7 @@ fn snapshot_does_not_wait_for_queued_input() {
     std::thread::spawn(move || {
         use std::io::Write as _;
         writer.write_all(&bytes).unwrap();
-        // Ends the input, but not before the snapshot was answered.
+        // The thread keeps the connection open until the test has ended.
         std::thread::park();
     });
     let mut reader = Client::over_pipes(reader, std::io::sink());
@@ -316,7 +316,7 @@ fn on_mismatch_fail_refuses_state_that_does_not_fit() {
     assert!(!refused.success);
     let expected = "the state it had does not fit: it was taken with other options: put back what it fits, or let it start clean with `kapacitor-wasm state drop task --node udf2 --function moving_avg` or on-mismatch = \"fresh\"";
     assert!(refused.error.contains(expected), "{refused:?}");
-    // The way out that it names.
+    // The command that the message names works.
     let of = ["--node", "udf2", "--function", "moving_avg"];
     let (code, said, stderr) = host.setup.run(&[&["state", "drop", "task"], &of[..]].concat());
     assert_eq!(code, 0, "{said}{stderr}");
@@ -377,7 +377,7 @@ fn snapshot_of_older_host_is_restored() {
         let start = || async {
             plugin.start(&SandboxContext::without_session(Labels::default(), limits)).await.unwrap()
         };
-        // What the old host had taken its snapshot of.
+        // The old host had taken its snapshot of this state.
         let mut uninterrupted = start().await;
         for _ in 0..9 {
             uninterrupted.process(&[0]).await.unwrap();

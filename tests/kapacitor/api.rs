@@ -24,7 +24,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// A row of an expectation; `columns` is a JSON object.
+    /// An expected row; `columns` is a JSON object.
     pub fn new(time: i64, columns: Value) -> Self {
         let Value::Object(mut columns) = columns else { panic!("no columns: {columns}") };
         for value in columns.values_mut() {
@@ -100,7 +100,7 @@ impl Api {
         accept(&format!("delete {id}"), self.agent.delete(path).call());
     }
 
-    /// What Kapacitor knows of a task.
+    /// The description of a task by Kapacitor, as in `GET /kapacitor/v1/tasks/ID`.
     #[track_caller]
     pub fn task(&self, id: &str) -> Value {
         let path = self.kapacitor_path(&format!("tasks/{id}"));
@@ -115,7 +115,7 @@ impl Api {
         })
     }
 
-    /// How many points of a measurement have reached Kapacitor.
+    /// The number of points of a measurement that have reached Kapacitor.
     #[track_caller]
     pub fn points_received(&self, database: &str, measurement: &str) -> u64 {
         let vars = parse(&accept("debug/vars", self.agent.get(self.kapacitor_path("debug/vars")).call()));
@@ -217,7 +217,7 @@ impl Api {
     }
 }
 
-/// The rows that only one of two lists has, a line each.
+/// The rows that are in only one of two lists, a line each.
 fn difference(rows: &[Row], expected: &[Row]) -> String {
     let missing = expected.iter().filter(|row| !rows.contains(row)).map(|row| ("missing", row));
     let unexpected = rows.iter().filter(|row| !expected.contains(row)).map(|row| ("unexpected", row));

@@ -1,4 +1,4 @@
-//! Where kapacitord, the `kapacitor` command and influxd come from.
+//! Finds or builds kapacitord, the `kapacitor` command and influxd.
 //!
 //! The first two are built from the Go module in this folder, once, into `kapacitor` beside the
 //! folder of the binary under test. influxd must be installed. Kapacitor's decoder is built from
@@ -34,7 +34,7 @@ pub struct Binaries {
     pub influxd: PathBuf,
 }
 
-/// The programs, or `None` if this machine can't have them, and the calling test is to be skipped.
+/// The programs, or `None` if this machine can't have them and the calling test is to be skipped.
 ///
 /// # Panics
 ///
@@ -101,7 +101,7 @@ fn find_decoder() -> Result<PathBuf, Missing> {
     Ok(decoder)
 }
 
-/// Where the programs are built.
+/// The folder that the programs are built into.
 fn folder() -> PathBuf {
     let profile = Path::new(HOST).parent().expect("the binary is in a folder");
     profile.parent().expect("the folder of the profile is in the target folder").join("kapacitor")

@@ -23,7 +23,7 @@ const POLL: Duration = Duration::from_millis(20);
 /// Number of lines of each log that are shown for a test that failed.
 const TAIL: usize = 40;
 
-/// What is special about the processes of a test.
+/// The configuration of the processes of a test.
 #[derive(Clone, Copy)]
 pub struct Setup<'a> {
     /// The plugins of the repository and of `tests/guests` that the host gets.
@@ -60,8 +60,8 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Starts all three, with the databases `in`, to which Kapacitor is subscribed, and `out`, to
-    /// which it is not. `None` if this machine can't, and the test is to be skipped.
+    /// Starts all three with two databases: Kapacitor is subscribed to `in` and not to `out`.
+    /// Returns `None` if this machine can't run them and the test is to be skipped.
     #[track_caller]
     pub fn start(setup: Setup<'_>) -> Option<Self> {
         let binaries = binaries::find_or_skip()?;
@@ -118,7 +118,7 @@ impl Stack {
         kapacitord.child.id()
     }
 
-    /// The most memory that kapacitord has had in RAM, in KiB.
+    /// Maximum memory that kapacitord has had in RAM, in KiB.
     pub fn kapacitord_most_kib(&self) -> u64 {
         let id = self.kapacitord.as_ref().expect("kapacitord runs").child.id();
         let status = fs::read_to_string(format!("/proc/{id}/status")).expect("kapacitord runs");
@@ -126,21 +126,21 @@ impl Stack {
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
-    /// What the host has logged, over all its restarts.
+    /// The log of the host, over all its restarts.
     pub fn host_log(&self) -> String {
         self.host.as_ref().expect("the host runs").log()
     }
 
-    /// What kapacitord has logged, over all its restarts.
+    /// The log of kapacitord, over all its restarts.
     pub fn kapacitord_log(&self) -> String {
         self.kapacitord.as_ref().expect("kapacitord runs").log()
     }
 
     /// Disables a task and waits until Kapacitor has noted how it ended; returns the error, if any.
     ///
-    /// It does so a little after it has answered, and notes the status of before along with it: a task
-    /// that is enabled meanwhile runs on when it is disabled again. Whether it ended with "node aborted"
-    /// or without an error is chance for a UDF on a socket.
+    /// Kapacitor notes the end a little after it has answered, and writes the task's previous status with
+    /// it: a task that is enabled meanwhile keeps running when it is disabled again. A UDF on a socket may
+    /// end with "node aborted" or without an error.
     #[track_caller]
     pub fn disable_and_settle(&self, id: &str) -> String {
         let stopped = || {
@@ -185,7 +185,7 @@ impl Stack {
 ///
 /// # Panics
 ///
-/// When it does not in time; `what` says what was waited for.
+/// After [`PATIENCE`], with `what`, the name of what was waited for.
 #[track_caller]
 pub fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
     let Some(found) = poll(look) else { panic!("waited {PATIENCE:?} in vain: {what}") };
@@ -209,7 +209,7 @@ struct Process {
     name: String,
     child: Child,
     log: PathBuf,
-    /// How long the log was when the process started.
+    /// Length of the log when the process started, in bytes.
     begin: usize,
 }
 
@@ -233,7 +233,7 @@ impl Process {
         String::from_utf8_lossy(&fs::read(&self.log).expect("a log can be read")).into_owned()
     }
 
-    /// Waits until `done`, which is shown what the process has logged, as long as the process runs.
+    /// Waits until `done` accepts the log of this process, which must run meanwhile.
     #[track_caller]
     fn wait_for(&mut self, what: &str, done: impl Fn(&str) -> bool) {
         wait_for(&format!("{} {what}", self.name.clone()), || {
@@ -272,14 +272,14 @@ impl Drop for Process {
     }
 }
 
-/// A command that sees nothing of the settings of whoever runs the tests.
+/// A command without the environment of the tests.
 fn clean_command(program: &Path, folder: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("HOME", folder).current_dir(folder);
     command
 }
 
-/// A port of 127.0.0.1 that nobody listens on.
+/// A free port of 127.0.0.1.
 ///
 /// The system's own choice for port 0 is not used: the same ports are given to outgoing connections,
 /// of which the tests make many before a daemon gets to listen.
@@ -287,7 +287,7 @@ fn free_port() -> u16 {
     const FIRST: u16 = 20_000;
     const COUNT: u16 = 12_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Another run of the tests begins elsewhere.
+    // Another run of the tests begins at another port.
     let start = (process::id().wrapping_mul(97) % u32::from(COUNT)) as u16;
     loop {
         let next = NEXT.fetch_add(1, Ordering::Relaxed);

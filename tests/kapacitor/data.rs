@@ -47,7 +47,7 @@ fn integer_fields_are_averaged() {
     assert_eq!(stack.api.field_types("out", "means"), json!([["mean", "float"], ["usage", "integer"]]));
 }
 
-/// Points with fields of all types. In `rows` they are as InfluxDB gives them back.
+/// Points with fields of all types as line protocol, and as rows that InfluxDB returns.
 fn points_of_all_types() -> (String, Vec<Row>) {
     let mut lines = String::new();
     let mut rows = Vec::new();

@@ -1,4 +1,4 @@
-//! What passes the guard, read by Kapacitor's own decoder.
+//! Output of the guard, read by Kapacitor's own decoder.
 //!
 //! The guard is checked against prost elsewhere. This checks that Kapacitor agrees, as Go's protobuf
 //! has limits of its own.
@@ -15,7 +15,7 @@ use kapacitor_wasm::protocol::EdgeType;
 
 use super::binaries;
 
-/// Streams that are made, each mutated in its own way.
+/// Number of streams that are generated, each mutated in its own way.
 const STREAMS: usize = 120_000;
 
 #[test]
@@ -29,7 +29,7 @@ fn output_of_guard_is_decoded_by_kapacitor() {
     for i in 0..STREAMS {
         let edge = if i % 2 == 0 { EdgeType::Stream } else { EdgeType::Batch };
         let good = random.stream(edge);
-        // One in eight stays as it is, so that what is good is known to be decoded too.
+        // One stream in eight is not mutated, so that valid streams are decoded, too.
         let stream = if i % 8 == 0 { random.frames(&good) } else { random.mutated(good, &before) };
         let from = sent.len();
         let passed = Guard::new(edge, &limits, &policy).pass(&stream, &mut sent);
@@ -38,7 +38,7 @@ fn output_of_guard_is_decoded_by_kapacitor() {
         changed += usize::from(i % 8 != 0 && sent.len() > from);
         before = stream;
     }
-    // Otherwise the mutations are too tame or too wild to show anything.
+    // With fewer, the mutations would be too tame or too wild to test the guard.
     assert!(refused > STREAMS / 10, "{refused} refused");
     assert!(changed > STREAMS / 10, "{changed} mutated and passed");
 
@@ -48,7 +48,7 @@ fn output_of_guard_is_decoded_by_kapacitor() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // A decoder that has found something does not read on: what it says tells more than the pipe.
+    // A decoder that has found an error stops reading; its message says more than the broken pipe.
     let _ = child.stdin.take().unwrap().write_all(&sent);
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
@@ -169,8 +169,7 @@ impl Random {
         self.response(17, fields)
     }
 
-    /// A response with these fields in any order, some twice, and at times with one that nobody
-    /// knows.
+    /// A response with these fields in any order, some of them twice, and sometimes an unknown one.
     fn response(&mut self, number: u32, mut fields: Vec<Vec<u8>>) -> Response {
         if self.one_in(8) {
             let twice = fields[self.below(fields.len())].clone();
@@ -189,7 +188,7 @@ impl Random {
         self.varint(u64::from(number << 3 | u32::from(wire_type)), 5, out);
     }
 
-    /// A varint, at times of more bytes than it needs.
+    /// A varint, sometimes in more bytes than it needs.
     fn varint(&mut self, value: u64, most: usize, out: &mut Vec<u8>) {
         let start = out.len();
         wire::put_varint(value, out);

@@ -1,7 +1,7 @@
-//! Every guest of the corpus as a task of one kapacitord, beside a task that must not notice.
+//! Every guest of `tests/guests` as a task of one kapacitord, beside a task that must not be affected.
 //!
-//! Nothing here depends on whether a task goes on after its plugin has failed. What must hold is that
-//! Kapacitor lives and answers, and that the task beside loses nothing.
+//! Nothing here depends on whether a task goes on after its plugin has failed. The test requires that
+//! Kapacitor keeps running and answering, and that the other task loses nothing.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,16 +12,16 @@ use super::{EPOCH, MOVING_AVG, averages, expected_averages, into, line};
 use crate::guard_attacks::LIMITS;
 use crate::support::wat_guests;
 
-/// How many attack at the same time.
+/// Number of guests that attack at the same time.
 const AT_ONCE: usize = 24;
 
-/// Points that a task is given each time that it is started.
+/// Number of points that a task gets after each start.
 const POINTS: u64 = 3;
 
-/// Snapshots that are taken of a task that lives, after it was sent its points.
+/// Number of snapshots that are taken of a running task after it has got its points.
 const SNAPSHOTS: usize = 2;
 
-/// Most memory that kapacitord may ever have in RAM, in KiB. What one guest can make it hold is
+/// Maximum memory that kapacitord may have in RAM, in KiB. The output of one guest that it holds is
 /// bounded by `limits.output`.
 const MOST_KAPACITORD: u64 = 512 * 1024;
 
@@ -44,17 +44,17 @@ fn kapacitor_survives_every_guest() {
     let healthy = stack.api.task("healthy");
     assert_eq!((&healthy["executing"], &healthy["error"]), (&true.into(), &"".into()));
     for (whose, log) in [("Kapacitor", stack.kapacitord_log()), ("the host", stack.host_log())] {
-        // What a guest says stays within its line, and reaches no terminal as a control sequence.
+        // Text of a guest stays within its line, and has no control sequence for a terminal.
         let forged = log.lines().find(|line| line.starts_with("ts=2030") || line.starts_with("forged"));
         assert_eq!(forged, None, "in the log of {whose}");
         let escape = log.lines().find(|line| line.contains('\u{1b}'));
         assert_eq!(escape, None, "in the log of {whose}");
     }
-    // Some took their state back, and some attacked then.
+    // Some guests are restored, and some attack in restore.
     for part in ["msg=\"state restored\"", "set aside"] {
         assert!(stack.host_log().contains(part), "the host does not say: {part}");
     }
-    // What a point's names say is not taken for further points.
+    // No name in a point is taken for a further point.
     let measurements = stack.api.query_influxdb("SHOW MEASUREMENTS ON \"out\"");
     for name in measurements["series"][0]["values"].as_array().expect("there are some") {
         let name = name[0].as_str().expect("a name");
@@ -77,7 +77,7 @@ fn corpus() -> Vec<String> {
     names
 }
 
-/// What each plugin that was loaded takes and gives, by name.
+/// The edges of each plugin that was loaded, by its name.
 fn edges(log: &str) -> BTreeMap<String, String> {
     let between = |line: &str, start: &str, end: char| {
         line.split(start)
@@ -93,14 +93,14 @@ fn edges(log: &str) -> BTreeMap<String, String> {
 struct Siege {
     stack: Stack,
     edges: BTreeMap<String, String>,
-    /// The process that is to live to the end.
+    /// The process of kapacitord, which must run to the end.
     kapacitord: u32,
-    /// Points that the healthy task was given.
+    /// Number of points that the healthy task was sent.
     fed: i64,
 }
 
 impl Siege {
-    /// Lets guests attack, first fresh and then with the state that was saved of them.
+    /// Lets guests attack, first after a clean start and then with the state that was saved.
     fn attack(&mut self, names: &[String]) {
         println!("together: {}", names.join(", "));
         self.feed();
@@ -131,18 +131,18 @@ impl Siege {
         format!("stream |from().measurement('{name}').groupBy('host') {window} @{name}() {out}")
     }
 
-    /// Gives tasks that were started for the `start`th time their points, and waits until they are
-    /// through with them. Returns the ones that live.
+    /// Sends points to tasks that were started for the `start`th time, and waits until they are
+    /// processed. Returns the tasks that still run.
     fn face(&mut self, names: &[String], start: usize) -> Vec<String> {
         for name in names {
-            // Shown if the test fails: what ends Kapacitor now is the last one, or one shortly before.
+            // This is shown if the test fails: the last guests are the ones that have ended Kapacitor.
             println!("attacking: {name}, started {start} times");
             self.feed();
             let at = |i| format!("{name},host=a value=1.5,panic=7i {}\n", EPOCH + i);
             self.stack.api.write_kapacitor(&(0..POINTS as i64).map(at).collect::<String>());
             self.feed();
-            // A task that is stopped while its output is under way can end Kapacitor, whatever its UDF
-            // does. So each one has failed, or has been sent all points and asked for its state later.
+            // Kapacitor can crash when a task is stopped while its output is under way, whatever its UDF
+            // does. So this waits until the task has failed, or has got all points and a later snapshot.
             wait_for(&format!("{name} has all points"), || {
                 (self.ended(name, start) || self.points_taken(name) >= POINTS).then_some(())
             });
@@ -176,7 +176,7 @@ impl Siege {
         self.host_lines(name, "task ended\"") >= start
     }
 
-    /// How many snapshots were asked for; of some guests none can be taken.
+    /// The number of snapshots that were asked for; not every guest has one.
     fn snapshots(&self, name: &str) -> usize {
         self.host_lines(name, "snapshot given\"")
     }
@@ -186,7 +186,7 @@ impl Siege {
         self.stack.host_log().lines().filter(|line| line.contains(&task) && line.contains(part)).count()
     }
 
-    /// How many points or batches Kapacitor has taken for the UDF of a task.
+    /// The number of points or batches that Kapacitor has collected for the UDF of a task.
     fn points_taken(&self, name: &str) -> u64 {
         let task = self.stack.api.task(name);
         let nodes = task["stats"]["node-stats"].as_object();

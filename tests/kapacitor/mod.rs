@@ -1,14 +1,14 @@
 //! The host against a real kapacitord and a real InfluxDB.
 //!
 //! Each test has processes of its own, see [`daemons`]. Points go in through InfluxDB, to which
-//! kapacitord is subscribed, or straight into kapacitord, and what tasks make of them is read from
+//! kapacitord is subscribed, or directly into kapacitord, and the output of tasks is read from
 //! InfluxDB. The tests are skipped on a machine without Go, influxd or a way to Go's modules, see
 //! [`binaries`].
 //!
-//! - [`data`]: points and batches, there and back.
-//! - [`decoder`]: what passes the guard, with Kapacitor's decoder alone.
-//! - [`guard_attacks`]: the guests that attack.
-//! - [`state`]: what outlives a restart.
+//! - [`data`]: points and batches that pass through a UDF.
+//! - [`decoder`]: output of the guard, with Kapacitor's decoder alone.
+//! - [`guard_attacks`]: hostile guests.
+//! - [`state`]: state over restarts and updates.
 //! - [`tasks`]: tasks that fail, stop and choose their plugin.
 
 mod api;
@@ -46,7 +46,7 @@ fn averages(udf: &str, measurement: &str) -> String {
 /// `@moving_avg()` over three values.
 const MOVING_AVG: &str = "@moving_avg().field('usage').size(3).as('mean')";
 
-/// The end of a TICKscript: writes what comes at once.
+/// The end of a TICKscript: writes points to InfluxDB without delay.
 fn into(measurement: &str) -> String {
     format!("|influxDBOut().database('out').measurement('{measurement}').flushInterval(20ms)")
 }

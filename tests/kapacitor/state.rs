@@ -1,4 +1,4 @@
-//! State outlives a restart of Kapacitor, of the host and of both, and a new version of the plugin.
+//! State over a restart of Kapacitor, of the host and of both, and over a new version of the plugin.
 
 use std::fs;
 use std::process::Command;
@@ -10,7 +10,7 @@ use super::daemons::{Setup, Stack, wait_for};
 use super::{MOVING_AVG, averages, expected_averages, line};
 use crate::support;
 
-/// Writes points before and after `restart`, which is to make no difference.
+/// Writes points before and after `restart`, which must not change the averages.
 fn averages_go_on_after(restart: impl FnOnce(&mut Stack)) {
     let setup = Setup { snapshot_interval: "200ms", ..Setup::default() };
     let Some(mut stack) = Stack::start(setup) else { return };
@@ -62,7 +62,7 @@ fn counts(measurement: &str) -> String {
     averages("@own_format().as('n')", measurement)
 }
 
-/// A task that counts its points, and how many it has had.
+/// A task that counts its points, and the rows that it must have written.
 struct Counted {
     stack: Stack,
     first: i64,
@@ -70,7 +70,7 @@ struct Counted {
 }
 
 impl Counted {
-    /// A task with points of now, so that checkpoints are kept. Kapacitor takes no snapshot meanwhile.
+    /// Starts a task for points of now, so that checkpoints are kept. Kapacitor takes no snapshot meanwhile.
     fn start(udf_toml: &str) -> Option<Self> {
         let stack = Stack::start(Setup { plugins: &["own_format"], udf_toml, ..Setup::default() })?;
         stack.api.enable_task("counts", "stream", &counts("counts"));
@@ -120,7 +120,7 @@ fn task_continues_after_restart_of_host() {
     counted.write(5);
     counted.stack.stop_host();
     counted.stack.start_host();
-    // Kapacitor does not connect again by itself: an operator has to act.
+    // Kapacitor does not reconnect by itself: an operator has to enable the task again.
     counted.stack.disable_and_settle("counts");
     counted.stack.api.set_status("counts", "enabled");
     counted.write(5);
@@ -136,7 +136,7 @@ fn plugin_is_updated_while_points_flow() {
     let partial = counted.stack.path("plugins/partial");
     fs::write(&partial, support::wasm("own_format_2")).unwrap();
     fs::rename(partial, path).unwrap();
-    // Points go on meanwhile, and none is lost or counted twice, whichever version counts it.
+    // No point is lost or counted twice while points flow, whichever version counts it.
     let mut version = 1;
     while version == 1 {
         let number = counted.expected.len() as i64 + 1;
@@ -197,7 +197,7 @@ fn replay_does_not_change_live_task() {
     let stack = &counted.stack;
     // A recording of the points of another host, with the ids of the live task.
     let recorder = stack.spawn_kapacitor(&["record", "stream", "-task", "counts", "-duration", "2s"]);
-    // It may begin a little later, so there are many.
+    // The recording may begin a little later, so there are many points.
     let replayed = 100;
     for i in 0..replayed {
         stack.api.write_kapacitor(&format!("cpu,host=recorded usage=1 {}", now() + i));

@@ -8,7 +8,7 @@ use super::api::Row;
 use super::daemons::{Setup, Stack, wait_for};
 use super::{EPOCH, MOVING_AVG, SECOND, averages, expected_averages, line};
 
-/// Starts well, and traps when it gets a point.
+/// A plugin that starts well, and traps when it gets a point.
 const TRAPPING: &str = r#"
 (module
   (memory (export "memory") 1)
@@ -32,7 +32,7 @@ fn trapping_plugin_fails_only_its_own_task() {
     let kapacitord = stack.kapacitord_id();
     stack.api.enable_task("bad", "stream", &averages("@trapping()", "nothing"));
     stack.api.enable_task("good", "stream", &averages(MOVING_AVG, "means"));
-    // Both tasks get every point, and the first ends one of them.
+    // Both tasks get every point, and the first point ends one of them.
     for i in 0..50 {
         stack.api.write_kapacitor(&line("a", i));
     }
@@ -45,7 +45,7 @@ fn trapping_plugin_fails_only_its_own_task() {
     stack.api.expect_rows("means", &expected_averages("a", 100));
     let good = stack.api.task("good");
     assert_eq!((&good["executing"], &good["error"]), (&true.into(), &"".into()));
-    // What failed can be stopped and tried again.
+    // The failed task can be stopped and started again.
     stack.api.set_status("bad", "disabled");
     stack.api.set_status("bad", "enabled");
     assert_eq!(stack.api.task("bad")["executing"], true);
@@ -60,7 +60,7 @@ fn failed_points_are_skipped() {
     let mut expected = Vec::new();
     for i in 0..60 {
         let time = EPOCH + i * SECOND;
-        // Each way to fail, between points that do not.
+        // Points that make the plugin fail in each way are between good ones.
         let how = ["panic", "fail", "deep", "hog"][i as usize % 4];
         let bad = format!("cpu,host=a value=1000,{how}=7i {}", time + 1);
         stack.api.write_kapacitor(&format!(
@@ -79,9 +79,9 @@ fn failed_points_are_skipped() {
 fn task_can_be_reenabled_repeatedly() {
     let Some(stack) = Stack::start(Setup::default()) else { return };
     stack.api.enable_task("averages", "stream", &averages(MOVING_AVG, "means"));
-    // Each call has a timeout.
+    // Each call of the API has a timeout, so a task that does not stop fails the test.
     for i in 0..10 {
-        // A Kapacitor that still gets points from a UDF when it stops the task can crash.
+        // Kapacitor can crash when a UDF still sends points while its task is stopped.
         stack.api.write_kapacitor(&line("other", i));
         wait_for("the point is through", || (stack.api.rows("out", "means").len() as i64 > i).then_some(()));
         let error = stack.disable_and_settle("averages");
@@ -152,7 +152,7 @@ fn unknown_plugin_is_named_in_error_of_task() {
     assert!(error.contains("moving_average") && error.contains("moving_avg"), "{error}");
     let shown = stack.kapacitor(&["show", "typo"]);
     assert!(shown.contains("there is no plugin"), "{shown}");
-    // Kapacitor leaves the connection open; the host must not.
+    // Kapacitor leaves the connection open, so the host has to close it.
     wait_for("the host closes the connection", || {
         let log = stack.host_log();
         log.lines().any(|line| line.contains("task ended") && line.contains("task=typo")).then_some(())

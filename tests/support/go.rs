@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
-/// What Go says when it can't get at its modules, or is too old for them. Any other failure of a
-/// build is one.
+/// Parts of Go's messages when it can't fetch its modules, or is too old for them. Any other failure of a
+/// build fails the test.
 const UNAVAILABLE: [&str; 9] = [
     "dial tcp",
     "no such host",
@@ -19,7 +19,7 @@ const UNAVAILABLE: [&str; 9] = [
     "go.mod requires go >=",
 ];
 
-/// Why there are no programs to run against.
+/// The reason why there are no programs to run against.
 pub enum Missing {
     /// The machine lacks something: tests may be skipped.
     Skip(String),
@@ -31,7 +31,7 @@ pub enum Missing {
 ///
 /// # Errors
 ///
-/// Why they can't be built.
+/// If they can't be built, with the reason.
 pub fn build(
     what: &str,
     time: &str,
@@ -50,7 +50,7 @@ pub fn build(
     }
     tell(&format!("building {what} from its Go module, {time}"));
     let mut go = Command::new("go");
-    // The slash at the end makes Go take it for a folder.
+    // With a slash at the end, Go takes the path for a folder.
     go.args(["build", "-o", &format!("{}/", folder.display())]).args(packages).current_dir(module);
     if let Some(toolchain) = toolchain {
         go.env("GOTOOLCHAIN", toolchain);
@@ -67,12 +67,12 @@ pub fn build(
     })
 }
 
-/// When a file was last written; `None`, which is before all else, if it is not there.
+/// The time when a file was last written, or `None`, which sorts first, if it does not exist.
 pub fn modified(file: &Path) -> Option<SystemTime> {
     file.metadata().and_then(|metadata| metadata.modified()).ok()
 }
 
-/// Prints a line on the real stderr, which libtest does not keep to itself as it does `eprintln!`'s.
+/// Prints a line to stderr. libtest captures the output of `eprintln!`, but not this.
 pub fn tell(line: &str) {
     let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }

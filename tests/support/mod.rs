@@ -1,4 +1,4 @@
-//! A host in a folder of its own, with the plugins that a test wants.
+//! A host in a folder of its own, with the plugins of a test.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,10 +17,10 @@ pub mod go;
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_kapacitor-wasm");
 
-/// A failure ends the task.
+/// A policy under which a failure ends the task.
 pub const FAIL: &str = "[policy]\non-trap = \"fail\"\n";
 
-/// Computes for about 100 ms for each call, however many points it is given.
+/// A plugin that computes for about 100 ms in each call, whatever the number of its points.
 pub const SLOW: &str = r#"
     (module
       (memory (export "memory") 1)
@@ -42,18 +42,19 @@ pub const SLOW: &str = r#"
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Becomes a command that has stdin and stdout as the sockets that systemd passes, at 3 and 4.
+/// A shell script that runs a command whose descriptors 3 and 4, where systemd passes sockets, are the stdin
+/// and stdout of the script.
 const ACTIVATE: &str = r#"exec 3<&0 4<&1 </dev/null >/dev/null; export LISTEN_PID=$$; exec "$0" "$@""#;
 
 /// A folder with `udf.toml` and plugins.
 pub struct Setup {
     pub folder: TempDir,
-    /// What `serve` gets as if from systemd.
+    /// Sockets that `serve` gets as if from systemd.
     passed: Vec<OwnedFd>,
 }
 
 impl Setup {
-    /// A folder whose `udf.toml` says this, after what all tests need.
+    /// A folder whose `udf.toml` has the settings that all tests need, and then `config`.
     pub fn new(config: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("kw-").tempdir().unwrap();
         fs::create_dir(folder.path().join("plugins")).unwrap();
@@ -81,7 +82,7 @@ impl Setup {
         self
     }
 
-    /// Where the plugin `name` is, or would be.
+    /// The path of the plugin `name`, which need not exist.
     pub fn plugin(&self, name: &str) -> PathBuf {
         self.folder.path().join("plugins").join(format!("{name}.wasm"))
     }
@@ -182,7 +183,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// A host with these plugins and nothing special.
+    /// A host with these plugins and no further configuration.
     pub fn with(plugins: &[&str]) -> Self {
         Setup::new("").with(plugins).serve()
     }
@@ -206,7 +207,7 @@ impl Host {
         client
     }
 
-    /// What the host has logged.
+    /// The log of the host.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
     }
@@ -221,7 +222,7 @@ impl Host {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             let log = self.log();
-            // The last line may be half written.
+            // The last line may be incomplete.
             let lines = log.split_inclusive('\n').filter(|line| line.ends_with('\n'));
             let mut lines = lines.filter(|line| parts.iter().all(|part| line.contains(part)));
             if let Some(line) = lines.nth(count - 1) {
@@ -232,7 +233,7 @@ impl Host {
         }
     }
 
-    /// How many lines with all `parts` there are now.
+    /// The number of lines with all `parts` at this moment.
     pub fn count_logs(&self, parts: &[&str]) -> usize {
         self.log().lines().filter(|line| parts.iter().all(|part| line.contains(part))).count()
     }
@@ -260,7 +261,7 @@ impl Host {
         Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
     }
 
-    /// Ends the host at once.
+    /// Kills the host.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.wait();
@@ -293,7 +294,7 @@ impl Drop for Host {
     }
 }
 
-/// Sends data, ends the input, and returns all that comes back.
+/// Sends data, ends the input, and returns all responses.
 pub fn play(mut client: Client, requests: impl IntoIterator<Item = RequestMessage>) -> Vec<ResponseMessage> {
     for request in requests {
         client.send(request).unwrap();
@@ -315,7 +316,7 @@ pub fn number(line: &str, key: &str) -> u64 {
     word.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no {key} in {line}"))
 }
 
-/// The error that a connection ends with, after any data. Panics if there is none.
+/// The error that a connection ends with. Panics if the last response is none.
 pub fn error_of(responses: &[ResponseMessage]) -> &str {
     match responses.last() {
         Some(ResponseMessage::Error(error)) => &error.error,
@@ -343,12 +344,12 @@ pub fn points(count: usize) -> Vec<RequestMessage> {
     (0..count).map(|i| RequestMessage::Point(point("a", i as i64, i as f64))).collect()
 }
 
-/// A point whose time is now. Of a task that gets such points a checkpoint is kept.
+/// A point whose time is now. The host keeps checkpoints of tasks that get such points.
 pub fn live_point(host: &str, value: f64) -> RequestMessage {
     RequestMessage::Point(point(host, kapacitor_wasm::internals::now(), value))
 }
 
-/// The requests of a batch as Kapacitor's `|window` sends it: the points with nothing but time,
+/// The requests of a batch as Kapacitor's `|window` sends it: its points have nothing but time,
 /// group, tags and fields.
 pub fn batch(host: &str, tmax: i64, values: &[f64]) -> Vec<RequestMessage> {
     let tags = BTreeMap::from([("host".to_owned(), host.to_owned())]);

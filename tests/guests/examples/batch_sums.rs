@@ -1,4 +1,4 @@
-//! Gives one point for each batch: the sum of all values of its group so far.
+//! Returns one point for each batch: the sum of all values of its group up to then.
 
 use kapacitor_guest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Takes batches and gives their last point as a stream.
+//! Takes batches and returns a stream of their last points.
 
 use kapacitor_guest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Adds up the field `value` of each group, and fails in every way that a point asks for: the fields
+//! Adds up the field `value` of each group, and fails in the way that a point asks for with one of the fields
 //! `panic`, `spin`, `hog`, `deep` and `fail`.
 
 use std::hint::black_box;
@@ -12,7 +12,7 @@ impl Stream for Fragile {
     type Group = f64;
 
     fn point(&self, sum: &mut f64, point: Point<'_>, out: &mut Output) -> Result<()> {
-        // The state changes before the failure, which must not show afterwards.
+        // The state changes before the failure; the change must be undone by the host.
         *sum += point.number("value")?;
         if let Some(Value::Int(index)) = point.field("panic") {
             log::info(format_args!("about to take element {index}"));

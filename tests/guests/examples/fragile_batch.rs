@@ -10,7 +10,7 @@ impl Batch for FragileBatch {
     type Group = i64;
 
     fn batch(&self, number: &mut i64, points: &Points<'_>, out: &mut Output) -> Result<()> {
-        // The state changes before the failure, which must not show afterwards.
+        // The state changes before the failure; the change must be undone by the host.
         *number += 1;
         let mut batch = out.batch(points)?;
         for point in points {

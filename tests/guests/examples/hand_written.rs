@@ -1,5 +1,5 @@
-//! A moving average without the SDK, written for speed alone: what the SDK's everyday interface is measured
-//! against.
+//! A moving average without the SDK, written for speed alone: the SDK's everyday interface is measured
+//! against it.
 
 #![expect(unsafe_code, reason = "exports of the guest interface, whose names no other function has")]
 
@@ -27,7 +27,7 @@ thread_local! {
     static PLUGIN: RefCell<MovingAvg> = RefCell::default();
 }
 
-/// Takes a varint off the front.
+/// Removes a varint from the front and returns it.
 #[inline(always)]
 fn varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0;
@@ -42,7 +42,7 @@ fn varint(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
-/// Takes a field off the front: its number, and what is in it.
+/// Removes a field from the front; returns its number and its content.
 #[inline(always)]
 fn field<'a>(bytes: &mut &'a [u8]) -> Option<(u64, &'a [u8])> {
     let tag = varint(bytes)?;

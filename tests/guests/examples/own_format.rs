@@ -4,7 +4,7 @@ use kapacitor_guest::prelude::*;
 
 #[derive(Options)]
 struct Count {
-    /// Not part of the snapshot, so that it may change.
+    /// An option that is not part of the snapshot, so that it may change.
     r#as: String,
 }
 

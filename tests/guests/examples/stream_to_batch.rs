@@ -1,4 +1,4 @@
-//! Takes a stream and gives each `size` points of a group as a batch.
+//! Takes a stream and returns each `size` points of a group as a batch.
 
 use std::num::NonZeroUsize;
 

@@ -1,4 +1,4 @@
-;; Sends a batch with the first and the last time that there can be.
+;; Sends a batch with the earliest and the latest time of the protocol.
 (module
   (memory (export "memory") 1)
   ;; InitResponse { success: true }

@@ -1,4 +1,4 @@
-;; Sends a batch of so many empty points that Kapacitor would need many times the bytes for it.
+;; Sends a batch of 100,000 empty points, for which Kapacitor would need many times the bytes.
 (module
   (memory (export "memory") 8)
   ;; InitResponse { success: true }

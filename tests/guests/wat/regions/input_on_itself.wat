@@ -1,4 +1,4 @@
-;; Gives an input buffer on top of what it returns.
+;; Gives an input buffer that overlaps its output.
 (module
   (memory (export "memory") 1)
   ;; InitResponse { success: true }

@@ -1,4 +1,4 @@
-;; Logs at levels that there are not.
+;; Logs at levels that do not exist.
 (module
   (import "kapacitor" "log" (func $log (param i32 i32 i32)))
   (memory (export "memory") 1)

@@ -1,4 +1,4 @@
-;; Asks clocks that there are not, and for times at places outside of its memory.
+;; Asks unknown clocks, and for times at places outside of its memory.
 (module
   (import "wasi_snapshot_preview1" "clock_time_get" (func $clock_time_get (param i32 i64 i32) (result i32)))
   (import "wasi_snapshot_preview1" "clock_res_get" (func $clock_res_get (param i32 i32) (result i32)))

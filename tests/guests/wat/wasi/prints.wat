@@ -1,4 +1,4 @@
-;; Prints what Kapacitor would take for a huge frame, and passes nothing on.
+;; Prints bytes that Kapacitor would take for a huge frame, and returns nothing.
 (module
   (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1)
