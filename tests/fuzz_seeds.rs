@@ -5,14 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kapacitor_wasm::internals::Compiler;
-use kapacitor_wasm::internals::Engine;
-use kapacitor_wasm::internals::Labels;
-use kapacitor_wasm::internals::Plugin;
-use kapacitor_wasm::internals::Provenance;
-use kapacitor_wasm::internals::SandboxContext;
-use kapacitor_wasm::internals::{Bytes, Span};
-use kapacitor_wasm::internals::{HostLimits, Limits};
+use kapacitor_wasm::internals::{
+    Bytes, Engine, Labels, Limits, Provenance, SHIPPED, SandboxContext, Span, admit,
+};
 use kapacitor_wasm::protocol::{
     BeginBatch, EndBatch, InfoRequest, InitRequest, KeepaliveRequest, KeepaliveResponse, Option as UdfOption,
     OptionValue, Point, RequestMessage, ResponseMessage, RestoreRequest, SnapshotRequest, ValueType,
@@ -246,13 +241,9 @@ fn snapshots() -> Vec<(&'static str, Vec<u8>)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let limits = Limits { call_deadline: Span(Duration::from_secs(9)), ..Limits::default() };
     let engine = Arc::new(Engine::new(limits.stack, None).unwrap());
-    let compiler =
-        Compiler { program: None, limits: HostLimits::default(), stack: limits.stack, folder: "".into() };
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("counter.wasm");
-    fs::write(&file, wat::parse_file(Path::new(ROOT).join("fuzz/targets/counter.wat")).unwrap()).unwrap();
+    let wasm = wat::parse_file(Path::new(ROOT).join("fuzz/targets/counter.wat")).unwrap();
     let (fresh, used) = runtime.block_on(async {
-        let plugin = Plugin::admit(&engine, &file, &limits, &compiler).await.unwrap();
+        let plugin = admit(&engine, "counter", &wasm, &limits).await.unwrap();
         let mut sandbox =
             plugin.start(&SandboxContext::without_session(Labels::default(), limits)).await.unwrap();
         let image = plugin.memory_image.as_ref().unwrap();
@@ -315,7 +306,7 @@ fn admission() -> Vec<(&'static str, Vec<u8>)> {
 
 fn udf_toml() -> Vec<(&'static str, Vec<u8>)> {
     // An example is a line `#key = value` or `#[table]`.
-    let examples: String = include_str!("../udf.toml")
+    let examples: String = SHIPPED
         .lines()
         .filter_map(|line| match line.strip_prefix('#') {
             Some(code) if code.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => Some(code),

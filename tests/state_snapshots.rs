@@ -356,23 +356,15 @@ fn own_format_can_migrate_older_state() {
 fn snapshot_of_older_host_is_restored() {
     use std::sync::Arc;
 
-    use kapacitor_wasm::internals::Compiler;
-    use kapacitor_wasm::internals::Engine;
-    use kapacitor_wasm::internals::Labels;
-    use kapacitor_wasm::internals::Plugin;
-    use kapacitor_wasm::internals::SandboxContext;
-    use kapacitor_wasm::internals::{HostLimits, Limits};
-    use kapacitor_wasm::internals::{Provenance, Snapshot};
+    use kapacitor_wasm::internals::{Engine, Labels, Limits, Provenance, SandboxContext, Snapshot, admit};
 
     let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let limits = Limits::default();
     let engine = Arc::new(Engine::new(limits.stack, None).unwrap());
-    let compiler =
-        Compiler { program: None, limits: HostLimits::default(), stack: limits.stack, folder: "".into() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
-        let plugin =
-            Plugin::admit(&engine, &fixtures.join("counter.wasm"), &limits, &compiler).await.unwrap();
+        let wasm = fs::read(fixtures.join("counter.wasm")).unwrap();
+        let plugin = admit(&engine, "counter", &wasm, &limits).await.unwrap();
         let image = plugin.memory_image.as_ref().unwrap();
         let start = || async {
             plugin.start(&SandboxContext::without_session(Labels::default(), limits)).await.unwrap()

@@ -6,11 +6,8 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use kapacitor_wasm::internals::Bytes;
-use kapacitor_wasm::internals::Guard;
-use kapacitor_wasm::internals::Limits;
 use kapacitor_wasm::internals::wire::{self, FIXED32, FIXED64, LEN, VARINT};
-use kapacitor_wasm::internals::{Policy, Unwanted};
+use kapacitor_wasm::internals::{Bytes, Guard, Limits, Policy, Unwanted};
 use kapacitor_wasm::protocol::EdgeType;
 
 use super::binaries;
