@@ -1,13 +1,12 @@
 //! The plugins of the repository, and the four combinations of edges.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 
-use kapacitor_wasm::protocol::client::{Client, option, text};
+use kapacitor_wasm::protocol::client::{option, text};
 use kapacitor_wasm::protocol::option_value::Value;
 use kapacitor_wasm::protocol::{Point, RequestMessage, ResponseMessage};
 
-use crate::support::{Host, Setup, batch, encoded, field, moving_avg, play, point};
+use crate::support::{Host, Setup, batch, encoded, field, moving_avg, play, point, send_apart};
 
 /// The responses that mirror `requests`.
 fn mirrored(requests: &[RequestMessage]) -> Vec<ResponseMessage> {
@@ -58,19 +57,13 @@ fn mirror_batch_returns_batches_unchanged() {
     }
     let expected = mirrored(&requests);
     let mut client = host.start("mirror_batch", &[]);
-    let (reader, mut writer, socket) = {
-        for request in requests.drain(..5) {
-            client.send(request).unwrap();
-        }
-        let first: Vec<_> = (0..5).map(|_| client.receive().unwrap().unwrap()).collect();
-        assert_eq!(first, expected[..5]);
-        client.split()
-    };
-    let sender = std::thread::spawn(move || {
-        writer.write_all(&encoded(requests)).unwrap();
-        socket.unwrap().shutdown(std::net::Shutdown::Write).unwrap();
-    });
-    let rest = Client::over_pipes(reader, io::sink()).rest().unwrap();
+    for request in requests.drain(..5) {
+        client.send(request).unwrap();
+    }
+    let first: Vec<_> = (0..5).map(|_| client.receive().unwrap().unwrap()).collect();
+    assert_eq!(first, expected[..5]);
+    let (mut client, sender) = send_apart(client, [encoded(requests)]);
+    let rest = client.rest().unwrap();
     sender.join().unwrap();
     assert!(rest == expected[5..], "the batches differ");
 }

@@ -1,12 +1,13 @@
 //! Plugins that fail: the points of the failure are skipped, and nothing else is lost.
 
 use std::fs;
-use std::io::Write as _;
 
-use kapacitor_wasm::protocol::client::{self, Client};
+use kapacitor_wasm::protocol::client::Client;
 use kapacitor_wasm::protocol::{Point, RequestMessage, ResponseMessage};
 
-use crate::support::{FAIL, Host, Setup, batch, encoded, error_of, field, moving_avg, play, point, points};
+use crate::support::{
+    FAIL, Host, Setup, batch, encoded, error_of, field, moving_avg, play, point, points, send_apart,
+};
 
 /// Limits that `fragile` exceeds quickly.
 const LIMITS: &str = "[limits]\nmemory = \"16MiB\"\ncall-deadline = \"300ms\"\n";
@@ -27,18 +28,9 @@ fn good(time: i64) -> RequestMessage {
 
 /// Sends all of `requests` at once, so that the host gives many of them to the plugin in one call.
 fn rush(client: Client, requests: &[RequestMessage]) -> Vec<ResponseMessage> {
-    let bytes = encoded(requests.iter().cloned());
-    let (mut reader, mut writer, socket) = client.split();
-    let sender = std::thread::spawn(move || {
-        writer.write_all(&bytes).unwrap();
-        socket.unwrap().shutdown(std::net::Shutdown::Write).unwrap();
-    });
-    let mut responses = Vec::new();
-    while let Some(response) = client::receive(&mut reader).unwrap() {
-        if !matches!(response, ResponseMessage::Keepalive(_)) {
-            responses.push(response);
-        }
-    }
+    let (mut client, sender) = send_apart(client, [encoded(requests.iter().cloned())]);
+    let mut responses = client.rest().unwrap();
+    responses.retain(|response| !matches!(response, ResponseMessage::Keepalive(_)));
     sender.join().unwrap();
     responses
 }

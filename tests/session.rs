@@ -2,12 +2,14 @@
 
 use std::io::{ErrorKind, Write};
 use std::os::unix::net::UnixStream;
+use std::thread;
 
 use kapacitor_wasm::internals::wire::put_varint;
-use kapacitor_wasm::protocol::client::Client;
 use kapacitor_wasm::protocol::{InfoRequest, KeepaliveResponse, RequestMessage, ResponseMessage};
 
-use crate::support::{FAIL, Host, Setup, batch, encoded, error_of, field, moving_avg, play, point, points};
+use crate::support::{
+    FAIL, Host, Setup, batch, encoded, error_of, field, moving_avg, play, point, points, send_apart,
+};
 
 #[test]
 fn info_is_answered_without_init_and_ends_connection() {
@@ -50,13 +52,7 @@ fn half_close_drains_pending_input() {
     let bytes = encoded(points(count));
     let mut client = host.start("moving_avg", &moving_avg(2));
     client.send_bytes(&bytes[..bytes.len() / 2]).unwrap();
-    let (reader, mut writer, socket) = client.split();
-    let rest = bytes[bytes.len() / 2..].to_vec();
-    let sender = std::thread::spawn(move || {
-        writer.write_all(&rest).unwrap();
-        socket.unwrap().shutdown(std::net::Shutdown::Write).unwrap();
-    });
-    let mut client = Client::over_pipes(reader, std::io::sink());
+    let (mut client, sender) = send_apart(client, [bytes[bytes.len() / 2..].to_vec()]);
     let means = field(&client.rest().unwrap(), "mean");
     sender.join().unwrap();
     assert_eq!(means.len(), count);
@@ -83,7 +79,7 @@ fn drain_deadline_ends_connection_of_busy_guest() {
 fn keepalives_are_answered_while_guests_compute_on_all_cpus() {
     let config = format!("[limits]\ncall-deadline = \"2s\"\n{FAIL}");
     let host = Setup::new(&config).with(&["endless_loop", "mirror"]).serve();
-    let cpus = std::thread::available_parallelism().unwrap().get();
+    let cpus = thread::available_parallelism().unwrap().get();
     let mut busy: Vec<_> = (0..2 * cpus).map(|_| host.start("endless_loop", &[])).collect();
     for client in &mut busy {
         client.send(RequestMessage::Point(point("a", 1, 1.0))).unwrap();

@@ -1,13 +1,13 @@
 //! Full queues, slow plugins and slow readers.
 
-use std::io::{self, Write};
+use std::io::Write;
+use std::iter;
 use std::thread;
 use std::time::Duration;
 
-use kapacitor_wasm::protocol::client::Client;
 use kapacitor_wasm::protocol::{KeepaliveResponse, Point, RequestMessage, ResponseMessage};
 
-use crate::support::{Host, SLOW, Setup, encoded, number, play, point, points};
+use crate::support::{Host, SLOW, Setup, encoded, number, play, point, points, send_apart};
 
 /// Deadlines that are long enough for a busy machine.
 const PATIENT: &str = "[limits]\ncall-deadline = \"1m\"\n[sessions]\ndrain-deadline = \"1m\"\n";
@@ -95,13 +95,8 @@ fn slow_reader_does_not_grow_memory() {
         point.fields_string.insert("text".to_owned(), large.clone());
         RequestMessage::Point(point)
     }));
-    let (reader, mut writer, socket) = host.start("mirror", &[]).split();
     let runs = 200;
-    let sender = thread::spawn(move || {
-        (0..runs).for_each(|_| writer.write_all(&run).unwrap());
-        socket.unwrap().shutdown(std::net::Shutdown::Write).unwrap();
-    });
-    let mut client = Client::over_pipes(reader, io::sink());
+    let (mut client, sender) = send_apart(host.start("mirror", &[]), iter::repeat_n(run, runs));
     let mut points = 0;
     let mut most = 0;
     while let Some(ResponseMessage::Point(_)) = client.receive().unwrap() {
@@ -124,17 +119,10 @@ fn slow_reader_gets_all_output_after_end_of_input() {
     let mut client = host.start("mirror", &[]);
     let mut big = point("a", 1, 1.0);
     big.fields_string.insert("text".to_owned(), large);
-    let (reader, mut writer, socket) = {
-        client.keepalive(1).unwrap();
-        client.receive().unwrap();
-        client.split()
-    };
+    client.keepalive(1).unwrap();
+    client.receive().unwrap();
     let bytes = encoded((0..20).map(|_| RequestMessage::Point(big.clone())));
-    let sender = thread::spawn(move || {
-        writer.write_all(&bytes).unwrap();
-        socket.unwrap().shutdown(std::net::Shutdown::Write).unwrap();
-    });
-    let mut client = Client::over_pipes(reader, io::sink());
+    let (mut client, sender) = send_apart(client, [bytes]);
     for _ in 0..20 {
         // Together these pauses are longer than the drain deadline, which does not apply while Kapacitor
         // reads.

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, Write};
+use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use kapacitor_wasm::protocol::client::Client;
@@ -229,7 +232,7 @@ impl Host {
                 return line.trim_end().to_owned();
             }
             assert!(Instant::now() < deadline, "the log has not {count} lines with {parts:?}:\n{log}");
-            std::thread::sleep(Duration::from_millis(5));
+            thread::sleep(Duration::from_millis(5));
         }
     }
 
@@ -301,6 +304,21 @@ pub fn play(mut client: Client, requests: impl IntoIterator<Item = RequestMessag
     }
     client.end_input().unwrap();
     client.rest().unwrap()
+}
+
+/// Sends `parts` from a thread of its own and then ends the input; the client that is returned reads.
+///
+/// A client that sends more than the buffers hold before it reads would wait for ever.
+pub fn send_apart(
+    client: Client,
+    parts: impl IntoIterator<Item = Vec<u8>> + Send + 'static,
+) -> (Client, JoinHandle<()>) {
+    let (reader, mut writer, socket) = client.split();
+    let sender = thread::spawn(move || {
+        parts.into_iter().for_each(|bytes| writer.write_all(&bytes).unwrap());
+        socket.unwrap().shutdown(Shutdown::Write).unwrap();
+    });
+    (Client::over_pipes(reader, io::sink()), sender)
 }
 
 /// The frames of requests.
