@@ -1,6 +1,9 @@
 //! The commands, their exit codes and their output.
 
+use std::fs;
 use std::process::{Command, Stdio};
+
+use kapacitor_wasm::internals::ABI;
 
 use crate::support::{BINARY, Setup};
 
@@ -90,7 +93,7 @@ const COMMANDS: [&[&str]; 12] = [
     &["check"],
     &["config"],
     &["skipped"],
-    &["demo"],
+    &["completions", "bash"],
     &["state", "list"],
     &["state", "show", "cpu"],
     &["state", "diff", "a.snapshot", "b.snapshot"],
@@ -100,10 +103,10 @@ const COMMANDS: [&[&str]; 12] = [
 ];
 
 /// Runs a command without any configuration; returns its exit code, stdout and stderr.
-fn run(args: &[&str]) -> (Option<i32>, String, String) {
+fn run(args: &[&str]) -> (i32, String, String) {
     let output = Command::new(BINARY).args(args).stdin(Stdio::null()).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
 #[test]
@@ -111,7 +114,7 @@ fn help_of_every_command_is_printed() {
     for command in [&[][..], &["state"]].into_iter().chain(COMMANDS) {
         let names: Vec<&str> = command.iter().copied().take_while(|word| is_name(word)).collect();
         let (code, stdout, stderr) = run(&[&names[..], &["--help"]].concat());
-        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{names:?}");
+        assert_eq!((code, stderr.as_str()), (0, ""), "{names:?}");
         let usage = format!("Usage: {}", [&["kapacitor-wasm"], &names[..]].concat().join(" "));
         assert!(stdout.contains(&usage), "{names:?}: {stdout}");
     }
@@ -128,21 +131,14 @@ fn help_of_every_command_is_printed() {
 }
 
 #[test]
-fn version_is_printed() {
-    let (code, stdout, stderr) = run(&["--version"]);
-    assert_eq!((code, stderr.as_str()), (Some(0), ""));
-    assert!(stdout.starts_with(concat!("kapacitor-wasm ", env!("CARGO_PKG_VERSION"))), "{stdout}");
-}
-
-#[test]
 fn unknown_flag_exits_with_2() {
     for command in [&[][..]].into_iter().chain(COMMANDS) {
         let (code, stdout, stderr) = run(&[command, &["--no-such-flag"]].concat());
-        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{command:?}");
+        assert_eq!((code, stdout.as_str()), (2, ""), "{command:?}");
         assert!(stderr.contains("--no-such-flag"), "{command:?}: {stderr}");
     }
     let (code, _, stderr) = run(&["no-such-command"]);
-    assert_eq!(code, Some(2));
+    assert_eq!(code, 2);
     assert!(stderr.contains("no-such-command"), "{stderr}");
 }
 
@@ -150,7 +146,7 @@ fn unknown_flag_exits_with_2() {
 fn missing_argument_exits_with_2() {
     for command in COMMANDS.into_iter().filter(|command| command.iter().any(|word| !is_name(word))) {
         let (code, stdout, stderr) = run(&command[..command.len() - 1]);
-        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{command:?}");
+        assert_eq!((code, stdout.as_str()), (2, ""), "{command:?}");
         assert!(stderr.contains("required"), "{command:?}: {stderr}");
     }
 }
@@ -164,9 +160,9 @@ fn unknown_log_level_exits_with_2() {
 
 #[test]
 fn missing_configuration_file_exits_with_1_and_one_sentence() {
-    for command in COMMANDS {
+    for command in COMMANDS.into_iter().filter(|command| command[0] != "completions") {
         let (code, stdout, stderr) = run(&[command, &["--config", "/nowhere/udf.toml"]].concat());
-        assert_eq!((code, stdout.as_str()), (Some(1), ""), "{command:?}: {stderr}");
+        assert_eq!((code, stdout.as_str()), (1, ""), "{command:?}: {stderr}");
         assert_eq!(stderr.lines().count(), 1, "{command:?}: {stderr}");
         assert!(
             stderr.starts_with("kapacitor-wasm: /nowhere/udf.toml can't be read"),
@@ -175,7 +171,74 @@ fn missing_configuration_file_exits_with_1_and_one_sentence() {
     }
 }
 
+#[test]
+fn completion_scripts_know_the_commands() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let (code, script, stderr) = run(&["completions", shell]);
+        assert_eq!((code, stderr.as_str()), (0, ""), "{shell}");
+        for expected in ["serve", "plugins-dir"] {
+            assert!(script.contains(expected), "{shell}: {expected}\n{script}");
+        }
+        assert!(!script.contains("compile-memory"), "{shell}\n{script}");
+    }
+    let (code, stdout, stderr) = run(&["completions", "tcsh"]);
+    assert_eq!((code, stdout.as_str()), (2, ""));
+    assert!(stderr.contains("tcsh") && stderr.contains("zsh"), "{stderr}");
+}
+
+#[test]
+fn man_page_of_each_command_is_written() {
+    let (_, help, _) = run(&["--help"]);
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let commands =
+        commands.take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next());
+    let commands: Vec<&str> = commands.filter(|command| *command != "help").collect();
+    assert!(commands.contains(&"serve") && commands.contains(&"completions"), "{help}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("man");
+    let (code, _, stderr) = run(&["man", folder.to_str().unwrap()]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    for command in commands {
+        let page = fs::read_to_string(folder.join(format!("kapacitor-wasm-{command}.1"))).unwrap();
+        assert!(page.contains(".SH SYNOPSIS") && page.contains(command), "{page}");
+    }
+    let page = fs::read_to_string(folder.join("kapacitor-wasm.1")).unwrap();
+    assert!(page.contains("Exit codes:"), "{page}");
+}
+
+#[test]
+fn version_and_exit_codes_are_printed() {
+    let (code, version, _) = run(&["--version"]);
+    let lock: toml::Table = include_str!("../Cargo.lock").parse().unwrap();
+    let mut packages = lock["package"].as_array().unwrap().iter();
+    let wasmtime = packages.find(|package| package["name"].as_str() == Some("wasmtime")).unwrap();
+    let (own, wasmtime) = (env!("CARGO_PKG_VERSION"), wasmtime["version"].as_str().unwrap());
+    assert_eq!(code, 0);
+    assert_eq!(version, format!("kapacitor-wasm {own} (wasmtime {wasmtime}, guest interface {ABI})\n"));
+
+    let (code, help, stderr) = run(&["--help"]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let codes = help.lines().skip_while(|line| *line != "Exit codes:").skip(1);
+    let codes: Vec<&str> =
+        codes.filter_map(|line| line.strip_prefix("  ")?.get(..1)).filter(|code| *code != " ").collect();
+    assert_eq!(codes, ["0", "1", "2"], "{help}");
+
+    for args in [&["serv"][..], &["stdio"], &["serve", "--port", "1"], &[]] {
+        let (code, stdout, stderr) = run(args);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{args:?}");
+        assert!(stderr.contains("Usage: kapacitor-wasm"), "{stderr}");
+    }
+}
+
+#[test]
+fn short_flag_names_the_configuration_file() {
+    let output = Command::new(BINARY).args(["check", "-c", "/nowhere/udf.toml"]).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.starts_with("kapacitor-wasm: /nowhere/udf.toml can't be read"), "{stderr}");
+}
+
 /// Whether a word of [`COMMANDS`] is the name of a command.
 fn is_name(word: &str) -> bool {
-    !["mirror", "cpu"].contains(&word) && !word.contains('.')
+    !["mirror", "cpu", "bash"].contains(&word) && !word.contains('.')
 }

@@ -5,14 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kapacitor_wasm::internals::{
-    Bytes, Engine, Labels, Limits, Provenance, SHIPPED, SandboxContext, Span, admit,
-};
+use kapacitor_wasm::internals::{Bytes, Engine, Labels, Limits, Provenance, SandboxContext, Span, admit};
 use kapacitor_wasm::protocol::{
     BeginBatch, EndBatch, InfoRequest, InitRequest, KeepaliveRequest, KeepaliveResponse, Option as UdfOption,
     OptionValue, Point, RequestMessage, ResponseMessage, RestoreRequest, SnapshotRequest, ValueType,
     option_value::Value, put_error, put_request, put_response,
 };
+
+/// The `udf.toml` that is shipped.
+const SHIPPED: &str = include_str!("../udf.toml");
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
