@@ -20,7 +20,7 @@ pub struct AdmissionError {
 
 /// What can be wrong with a file.
 #[derive(Debug, Error)]
-#[allow(missing_docs, reason = "each one's message says it")]
+#[expect(missing_docs, reason = "each one's message says it")]
 pub enum AdmissionErrorKind {
     #[error("can't be read: {0}")]
     Read(io::Error),

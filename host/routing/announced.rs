@@ -102,7 +102,7 @@ fn differences(before: &InfoResponse, now: &InfoResponse) -> Vec<String> {
     for name in names {
         match (types(before, name), types(now, name)) {
             (Some(was), Some(is)) if was != is => {
-                differs.push(format!("option {name}({is}) was {name}({was})"))
+                differs.push(format!("option {name}({is}) was {name}({was})"));
             }
             (Some(was), None) => differs.push(format!("option {name}({was}) is gone")),
             (None, Some(is)) => differs.push(format!("option {name}({is}) is new")),
