@@ -13,6 +13,9 @@ mod offload;
 mod outbox;
 mod timer;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use connection::stop;
 pub use connection::{Reader, Session};
 pub use inbox::{Inbox, InboxItem, InboxLimits};
