@@ -55,7 +55,7 @@ fn count_and_memory_of_all_sandboxes_are_limited() {
     let _first = host.start("mirror", &[]);
     let response = host.connect("mirror").init("task", Vec::new()).unwrap();
     assert!(!response.success);
-    assert!(response.error.contains("more than host.memory = 2MiB leaves"), "{}", response.error);
+    assert!(response.error.contains("of host.memory = 2MiB: raise it"), "{}", response.error);
 }
 
 #[test]
