@@ -41,7 +41,7 @@ pub struct Compiler {
     pub limits: HostLimits,
     /// `limits.stack`, which is part of the engine's settings.
     pub stack: Bytes,
-    /// See [`CodeFolder`].
+    /// The folder of machine code: see `code_folder.rs`.
     pub folder: PathBuf,
 }
 

@@ -1,13 +1,15 @@
 //! Kapacitor's protocol: its messages, how they are framed, and how they are encoded.
 //!
-//! Uses `units` only. [`frame`] and [`wire`] read bytes in place and decode as little as they can.
+//! Uses `units` only. The modules `frame` and `wire` read bytes in place and decode as little as they
+//! can.
 
 mod batch_cursor;
 pub mod client;
-pub mod field;
+pub(crate) mod field;
 pub(crate) mod frame;
 mod messages;
 mod run;
+#[doc(hidden)]
 pub mod wire;
 
 pub(crate) use batch_cursor::BatchCursor;
