@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::fs;
 
 use kapacitor_wasm::protocol::client::Client;
-use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
+use kapacitor_wasm::protocol::{KeepaliveResponse, RequestMessage, ResponseMessage};
 
 use crate::support::{Host, Setup, error_of, field, moving_avg, play, point, wat_guests};
 
@@ -429,7 +429,10 @@ fn attack_ends_only_its_own_session() {
                 assert_says(name, &error.to_string(), expected);
             }
             Harmless(responses) => {
-                let got = play(host.start(name, &[]), [RequestMessage::Point(point("a", 1, 1.0))]);
+                let mut got = play(host.start(name, &[]), [RequestMessage::Point(point("a", 1, 1.0))]);
+                // The host sends these during a call that takes long on a busy machine.
+                let of_host = ResponseMessage::Keepalive(KeepaliveResponse::default());
+                got.retain(|response| *response != of_host);
                 assert_eq!(got.len(), responses, "{name}: {got:?}");
             }
         }
