@@ -1,5 +1,4 @@
-//! The hidden door: what the tests, the benches and the fuzz targets of this repository use of the private
-//! rooms.
+//! Hidden exports: what the tests, the benches and the fuzz targets of this repository use of the private rooms.
 //!
 //! Not part of the public API: it changes without notice. What only they use is listed here, so that the
 //! compiler still finds code that nobody uses.

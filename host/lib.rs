@@ -1,6 +1,6 @@
 //! kapacitor-wasm: every UDF of a Kapacitor in one process, each task in a WebAssembly sandbox of its own.
 //!
-//! The folders are rooms, listed here from the top of the house to its ground. A room may use the rooms
+//! The folders are rooms, listed here from the highest layer to the lowest. A room may use the rooms
 //! below it and never one above it; `cargo xtask rooms` checks that. `ARCHITECTURE.md` follows a point
 //! through the rooms.
 //!
@@ -20,7 +20,7 @@
 //! - `logging`: log lines.
 //! - `config`: `udf.toml`.
 //! - [`protocol`]: Kapacitor's messages, frames and wire format, and a client.
-//! - `units`, `digest`, `udf_node`: the ground.
+//! - `units`, `digest`, `udf_node`: small types that all of them share.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

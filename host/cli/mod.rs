@@ -1,6 +1,6 @@
 //! The command line: it parses what the operator asks for, calls the other rooms, and prints.
 //!
-//! Uses every room below it. No room uses it.
+//! No other room uses it.
 
 mod check;
 mod commands;

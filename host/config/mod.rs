@@ -1,6 +1,6 @@
-//! `udf.toml`: what the operator writes.
+//! The configuration file `udf.toml`.
 //!
-//! Uses `protocol` for the names of Kapacitor's edges. It never looks at a file other than `udf.toml`.
+//! It never reads any other file.
 
 mod layered;
 mod limits;

@@ -1,7 +1,6 @@
 //! Where Kapacitor reaches a function: a unix socket, or the process's own stdin and stdout.
 //!
-//! Uses `session`, to which it gives each connection, and `shared`. It never reads a byte of what
-//! Kapacitor sends.
+//! It gives each connection to a session, and never reads a byte that Kapacitor sends.
 
 mod socket;
 mod stdio;

@@ -12,10 +12,9 @@
 //! - at most one type for each field name of a point.
 //!
 //! The size of a batch is written by the guard. A batch goes out whole or not at all, so that a
-//! plugin that fails in the middle of one leaves Kapacitor with none. Numbers that are not finite are
-//! left out, and points without fields, where the policy is so.
+//! plugin that fails in the middle of one leaves Kapacitor with none. If the policy says so, NaN, infinite numbers and points without fields are left out.
 //!
-//! Uses `protocol` and `config` only: bytes go in and bytes come out.
+//! Bytes go in and bytes come out: the guard knows neither guests nor sessions.
 
 mod fast_path;
 mod field_types;

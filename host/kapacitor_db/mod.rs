@@ -1,6 +1,6 @@
 //! The snapshots in Kapacitor's own database, `kapacitor.db`, which is only read.
 //!
-//! Uses nothing of the rest of the host. The file is not trusted.
+//! The file is not trusted.
 
 mod bolt;
 mod gob;

@@ -1,6 +1,6 @@
 //! Log lines as Kapacitor writes them, and the labels that say which task a line is about.
 //!
-//! Uses `config` for the level. It never waits for stderr.
+//! It never waits for stderr.
 
 mod labels;
 mod logfmt;

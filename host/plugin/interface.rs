@@ -11,13 +11,13 @@ use crate::units::Bytes;
 /// Version of the guest interface that this host speaks.
 pub const ABI: u32 = 1;
 
-/// Largest InfoResponse of a plugin.
+/// Maximum size of the InfoResponse of a plugin.
 const MAX_INFO: Bytes = Bytes::kib(64);
 
-/// Most options of one plugin.
+/// Maximum number of options of one plugin.
 const MAX_OPTIONS: usize = 256;
 
-/// What the name of the ABI's marker begins with; its version follows.
+/// Prefix of the name of the ABI's marker; the version follows.
 const MARKER: &str = "kapacitor_udf_abi_";
 
 /// The functions of WASI preview 1 that a plugin may import. With nothing granted they find no

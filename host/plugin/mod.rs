@@ -1,7 +1,7 @@
 //! A plugin: one `.wasm` file, admitted, compiled once, shared by all its sandboxes.
 //!
-//! Uses `sandbox`, in which a plugin is asked for its Info before any task gets it, and the rooms below. It
-//! never keeps a running guest, and knows nothing of tasks.
+//! A plugin is asked for its Info in a sandbox before any task gets it. This room never keeps a running guest, and
+//! knows nothing of tasks.
 
 mod admission;
 mod admission_error;

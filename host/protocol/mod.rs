@@ -1,6 +1,6 @@
 //! Kapacitor's protocol: its messages, how they are framed, and how they are encoded.
 //!
-//! Uses `units` only. The modules `frame` and `wire` read bytes in place and decode as little as they
+//! The modules `frame` and `wire` read bytes in place and decode as little as they
 //! can.
 
 mod batch_cursor;

@@ -1,6 +1,6 @@
 //! Which plugin a task runs, with which options, and what Kapacitor was told of each function.
 //!
-//! Uses `plugin`, `state` for the file of an announced Info, and `config`. It never starts a sandbox.
+//! It never starts a sandbox.
 
 mod announced;
 mod error;

@@ -1,8 +1,7 @@
 //! One running guest: its instance, its memory, its limits, and the calls into it.
 //!
-//! The only room that touches guest memory or a wasmtime `Store`. What a guest returns leaves this room as a
-//! bounds-checked slice; what is in it is for the guard. Uses `state` for the bytes of a snapshot, `config`
-//! for the limits and `logging` for what a guest logs. It knows nothing of Kapacitor.
+//! The only room that touches guest memory or a wasmtime `Store`. The output of a guest leaves this room
+//! as a bounds-checked slice; the guard checks its contents. It knows nothing of Kapacitor.
 
 mod budget;
 mod calls;

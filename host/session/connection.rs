@@ -33,7 +33,7 @@ use crate::task::Reply;
 /// High-water mark of unsent bytes: above it no new work is given to the executor.
 const OUT_HIGH: usize = 256 * 1024;
 
-/// Maximum of unsent bytes: above it nothing more is read, since Kapacitor sends and does not read.
+/// Maximum number of unsent bytes. Above it reading stops, since Kapacitor does not read.
 const OUT_FULL: usize = 8 * 1024 * 1024;
 
 /// Idle time after which a session frees its buffers.
@@ -42,7 +42,7 @@ const IDLE: Duration = Duration::from_secs(1);
 /// Capacity in bytes below which buffers are not worth freeing.
 const SMALL_BUFFERS: usize = 8 * 1024;
 
-/// Time for which the host reads on after its last response, so that Kapacitor gets to read that.
+/// Time for which the host continues to read after its last response, so that Kapacitor can read the response.
 const LINGER: Duration = Duration::from_millis(250);
 
 /// Where Kapacitor's requests come from.
@@ -68,26 +68,26 @@ pub struct Session {
     ending: Ending,
     /// Becomes true when the host stops.
     stopping: watch::Receiver<bool>,
-    /// Whether the session ends although the task might go on.
+    /// Whether the session ends because the host stops, and not because Kapacitor has ended its input.
     leaving: bool,
     compute: Handle,
     intervals: Intervals,
 }
 
-/// When something has to be done although nothing happens.
+/// The timers of a session. Each comment says what happens when the timer runs out.
 #[derive(Default)]
 struct Timers {
     /// A waiting snapshot request overtakes the input.
     snapshot: Timer,
     /// The state is written to the checkpoint.
     checkpoint: Timer,
-    /// Kapacitor gets a sign of life.
+    /// Kapacitor gets a keepalive.
     heartbeat: Timer,
     /// The buffers are freed.
     idle: Timer,
 }
 
-/// What `udf.toml` says of times.
+/// Spans of time of `udf.toml`.
 struct Intervals {
     drain: Duration,
     snapshot: Duration,
@@ -113,7 +113,7 @@ enum Event {
     CheckpointDue,
     /// The host stops.
     Stopping,
-    /// Kapacitor is to get a sign of life.
+    /// Kapacitor is to get a keepalive.
     HeartbeatDue,
 }
 
@@ -226,7 +226,7 @@ impl Session {
         timers.idle.run_while(idle, IDLE);
     }
 
-    /// Waits for the next event; the first one of several that are there.
+    /// Waits for the next event. If several are ready, the first one in the list below wins.
     async fn next_event(&mut self, reading: bool) -> io::Result<Event> {
         let deadline = Timer::from(self.drain.deadline());
         let (open, busy, unsent) = (self.drain.is_open(), self.worker.is_busy(), self.outbox.unsent());
@@ -308,7 +308,7 @@ impl Session {
             self.drain.close();
         }
         if written? > 0 && self.drain.is_closing() {
-            // Before that, the plugin may be the side that stalls next.
+            // Until then, the plugin may be the side that stalls next, and its deadline is not extended.
             self.extend_drain();
         }
         Ok(())
@@ -325,7 +325,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// When they end the session without a word to Kapacitor.
+    /// When the bytes are malformed: the session then ends without a response.
     fn take_in(&mut self, count: usize) -> io::Result<()> {
         let Self { inbox, outbox, heartbeat, .. } = self;
         let sorted = inbox.sort(|time| {
@@ -356,7 +356,7 @@ impl Session {
         self.drain.begin();
     }
 
-    /// Gives a sign of life, unless the guest should have given up long ago.
+    /// Sends a keepalive, unless the guest is far beyond its deadline.
     fn beat(&mut self) {
         self.backpressure.report(&self.labels);
         if self.outbox.unsent() == 0 && !self.clock.is_overdue() {
@@ -386,8 +386,8 @@ impl Session {
         .await;
     }
 
-    /// Writes the state of a task that did not come to its end. A call that is under way may end, since only
-    /// then there is a state.
+    /// Writes the state of a task that was cut off. It waits for a running call, since a guest has a state only
+    /// between two calls.
     async fn leave(&mut self) {
         self.ending.store(true, Relaxed);
         let until = Instant::now() + self.intervals.drain;

@@ -1,23 +1,22 @@
-//! How often Kapacitor gets a sign of life while input waits.
+//! The interval of the keepalives that the host sends while the plugin computes or reading has stopped.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Maximum interval between two signs of life.
+/// Maximum interval between two keepalives.
 const SLOWEST: Duration = Duration::from_secs(1);
 
 /// Interval before Kapacitor's timeout is known.
 const FIRST: Duration = Duration::from_millis(200);
 
-/// Minimum interval between two signs of life.
+/// Minimum interval between two keepalives.
 const FASTEST: Duration = Duration::from_millis(5);
 
-/// The interval of the signs of life, learnt from Kapacitor's keepalives.
+/// The interval of the host's own keepalives, learnt from Kapacitor's.
 ///
 /// Kapacitor sends a keepalive each half of its timeout, the first one that long after it has connected, and ends
-/// a UDF that is silent for a whole timeout. So a sign of life goes out each half of the interval of the
-/// keepalives.
+/// a UDF that is silent for a whole timeout. So the host sends one each half of the interval of Kapacitor's keepalives.
 #[derive(Debug)]
 pub struct Heartbeat {
     opened: Instant,
@@ -43,7 +42,7 @@ impl Heartbeat {
         }
     }
 
-    /// The interval between two signs of life.
+    /// The interval between two keepalives.
     pub fn interval(&self) -> Duration {
         self.interval
     }

@@ -1,7 +1,6 @@
 //! One connection of Kapacitor: what it sends is read, queued and dispatched, and the answers are written.
 //!
-//! Uses `shared`, `task`, `routing` and the rooms below them. It knows nothing of what a plugin returns:
-//! that is bytes, which `task` has passed through the guard.
+//! It knows nothing of what a plugin returns: these are bytes, which `task` has passed through the guard.
 
 mod backpressure;
 mod connection;

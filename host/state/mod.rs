@@ -1,6 +1,6 @@
 //! The bytes of a snapshot, and the files in `state-dir`.
 //!
-//! Uses `logging` and `config`. It knows no type of wasmtime and no message of Kapacitor's.
+//! It knows no type of wasmtime and no message of Kapacitor.
 
 mod checkpointer;
 mod checkpoints;

@@ -2,11 +2,11 @@
 
 use crate::state::now;
 
-/// How far a point's timestamp may lie in the past and still count as live, in nanoseconds: three hours, since
+/// Maximum age of a live point in nanoseconds: three hours, since
 /// a batch query may have an offset.
 const MAX_LATE: i128 = 3 * 3600 * 1_000_000_000;
 
-/// How far a point's timestamp may lie in the future, in nanoseconds. A replay's timestamps start at the wall
+/// Maximum time by which the timestamp of a live point lies in the future, in nanoseconds. A replay's timestamps start at the wall
 /// clock and then run ahead of it.
 const MAX_AHEAD: i128 = 2 * 1_000_000_000;
 

@@ -1,7 +1,6 @@
 //! One UDF node of one task: the calls into its sandbox, and what happens when one of them fails.
 //!
-//! Uses `plugin`, `sandbox`, `guard` and `state`. It never uses `session`, `routing` or `shared`: a task gets
-//! all that it needs when it is started.
+//! It never uses `session`, `routing` or `shared`: a task gets all that it needs when it is started.
 //!
 //! A [`Task`] outlives its sandbox. Its [`Supervisor`] gives the input to a running guest (`instance`), and brings
 //! it back after a failure (`recovery`, from a `savepoint` and a `journal`). What a call returned goes to

@@ -24,8 +24,8 @@ const REPLAY_PATIENCE: u32 = 4;
 pub struct Recovery<P: Program> {
     savepoint: Savepoint<P::Memory>,
     journal: Journal,
-    /// Points seen and determinism of a state that was restored and could not be saved: the journal begins
-    /// with restoring it.
+    /// Points seen and determinism of a restored state that could not be saved. The first entry of the journal
+    /// restores it.
     restored: Option<(u64, DeterminismState)>,
 }
 
@@ -47,8 +47,8 @@ impl<P: Program> Recovery<P> {
         }
     }
 
-    /// Remembers a call that has succeeded and `computed` for this long: in the journal, or by saving the
-    /// state behind it. No state is saved `in_batch`.
+    /// Remembers a successful call, which has computed for `computed`: appends it to the journal, or saves the state
+    /// after it. `in_batch`: the guest is inside a batch, where no state is saved.
     pub fn remember(
         &mut self,
         setup: &Setup<P>,
@@ -109,7 +109,7 @@ impl<P: Program> Recovery<P> {
         if self.journal.lost().is_none()
             && let Err(e) = self.replay(setup, &self.journal, &mut instance).await
         {
-            // The same input had gone well before.
+            // The same input succeeded the first time: the plugin is not deterministic, or the machine is busier.
             reason = format!("its journal can't be done again: {e}");
             self.journal.give_up();
             drop(instance);
@@ -132,7 +132,7 @@ impl<P: Program> Recovery<P> {
         Ok(Revived { instance, lost })
     }
 
-    /// Another instance, in the state of before the batch that is open; `None` if the journal was too full to
+    /// Another instance, in the state before the open batch; `None` if the journal was too full to
     /// know that state. The determinism is left in that state too.
     ///
     /// # Errors
@@ -191,7 +191,7 @@ impl<P: Program> Recovery<P> {
         Ok(())
     }
 
-    /// Bytes that it holds, nearly.
+    /// Approximate memory use in bytes.
     pub fn size(&self) -> usize {
         self.savepoint.size::<P>() + self.journal.size()
     }

@@ -4,7 +4,7 @@ use crate::guard::Guard;
 use crate::task::instance::Instance;
 use crate::task::program::Guest;
 
-/// What a task does its work with.
+/// The guest of a task, if it has one.
 pub enum GuestSlot<G> {
     /// The guest runs.
     Running(Instance<G>),

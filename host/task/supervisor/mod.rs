@@ -32,7 +32,7 @@ use crate::task::snapshot_cache::SnapshotCache;
 use crate::task::throttle::CpuThrottle;
 use crate::units::Bytes;
 
-/// Limit of a call's input that cuts no run into pieces.
+/// Value of [`Supervisor::piece`] for no limit: a run goes into one call.
 const WHOLE: usize = usize::MAX;
 
 /// The guest of one task, and all that it takes to keep it running.
@@ -42,7 +42,7 @@ pub struct Supervisor<P: Program> {
     recovery: Recovery<P>,
     /// Where in a batch the guest is.
     cursor: BatchCursor,
-    /// Limit of a call's input in bytes, about: lowered after a call that was too long for its deadline.
+    /// Approximate limit of a call's input, in bytes; lowered after a call that exceeded its deadline.
     piece: usize,
     /// Times of the last failures.
     failures: VecDeque<Instant>,
@@ -134,7 +134,7 @@ impl<P: Program> Supervisor<P> {
         Ok(())
     }
 
-    /// Gives the first piece of `frames` to a guest that has to prove itself; returns its length.
+    /// Tries the first piece of `frames` on a candidate version, and returns the length of the piece.
     ///
     /// # Errors
     ///
@@ -213,7 +213,7 @@ impl<P: Program> Supervisor<P> {
                 Ok(())
             }
             Err(failure) => {
-                // Where the task goes on, what came before the failure comes once more.
+                // If the task goes on, the frames before the failure are processed again, so their output is undone.
                 if self.setup.policy.on_trap != OnTrap::Fail {
                     reply.undo_call();
                 }
@@ -258,7 +258,7 @@ impl<P: Program> Supervisor<P> {
         }
     }
 
-    /// Takes the rest of a batch that is skipped off `frames`; returns the frames behind it.
+    /// Removes the rest of a skipped batch from the start of `frames`, and returns the frames after it.
     fn skip_rest_of_batch<'a>(&mut self, frames: &'a [u8]) -> &'a [u8] {
         let (rest, points) = self.cursor.skip(frames);
         self.counts.skipped += points;
@@ -283,7 +283,7 @@ impl<P: Program> Supervisor<P> {
         saved
     }
 
-    /// Goes on with `instance`, which has a state that was restored; by the call `entry`, if there was one.
+    /// Continues with `instance`, whose state was restored. `entry` is the call that restored it, if a call did.
     pub fn go_on_with(&mut self, instance: Instance<P::Guest>, entry: Option<JournalEntry<'_>>) {
         self.guest = GuestSlot::Running(instance);
         if self.setup.policy.on_trap == OnTrap::Recover
@@ -339,7 +339,7 @@ impl<P: Program> Supervisor<P> {
         }
     }
 
-    /// Takes over the failures of the task that this one replaces.
+    /// Takes over the counts, failures and snapshot flags of the supervisor that this one replaces.
     pub fn take_over(&mut self, before: &mut Self) {
         self.counts.add(&before.counts);
         self.failures = mem::take(&mut before.failures);

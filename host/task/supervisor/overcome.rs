@@ -58,7 +58,7 @@ impl<P: Program> Supervisor<P> {
             self.go_back().await?;
             let Some((kind, frame, reason)) = self.one_by_one(&mut rest, reply).await else {
                 if !frames.is_empty() {
-                    // Each frame alone is fine, so it was the time that all of them took together.
+                    // Each frame passes alone, so the call failed because of the total time.
                     self.piece = (frames.len() / 4).max(1);
                 }
                 return Ok(());
@@ -99,8 +99,8 @@ impl<P: Program> Supervisor<P> {
         }
     }
 
-    /// Forgets what has to go together with a skipped frame of this kind. Returns the number of points that are
-    /// skipped by that, with the frame's own.
+    /// Drops the batch that a skipped frame of this kind belongs to, if it can't go on without the frame. Returns the
+    /// number of points that are skipped, with the frame itself.
     fn forget_batch_of(&mut self, kind: &Kind) -> u64 {
         match kind {
             Kind::Begin => {
@@ -138,7 +138,7 @@ impl<P: Program> Supervisor<P> {
 
     /// Brings the guest back to the state of before the failure, or starts it anew.
     async fn go_back(&mut self) -> Result<(), TaskError> {
-        // It must not be used again, and its memory may be needed.
+        // The failed guest must not be used again, and the new guest may need its memory.
         self.guest = GuestSlot::Lost;
         if self.setup.policy.on_trap == OnTrap::Recover {
             let Revived { instance, lost } = self.recovery.bring_back(&self.setup).await?;
@@ -184,7 +184,7 @@ impl<P: Program> Supervisor<P> {
         self.lose_batch();
     }
 
-    /// Lets input go on unchanged: a request for data has the form of a response.
+    /// Passes input on unchanged: Begin, Point and End have the same encoding in a Request and in a Response.
     pub(super) fn pass_on(&mut self, frames: &[u8], reply: &mut Reply) -> Result<(), TaskError> {
         let frames = self.skip_rest_of_batch(frames);
         let GuestSlot::Bypassed { guard, .. } = &mut self.guest else { return Err(Failure::Gone.into()) };
