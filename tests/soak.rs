@@ -139,7 +139,8 @@ fn one(host: &Host, random: &mut SmallRng, states: &Mutex<Vec<Vec<u8>>>) -> Tota
         client.end_input().unwrap();
         received.extend(client.rest().unwrap());
         let points = received.iter().filter(|r| matches!(r, ResponseMessage::Point(_))).count() as u64;
-        assert_eq!(points, done.sent - done.bad);
+        let errors: Vec<_> = received.iter().filter(|r| matches!(r, ResponseMessage::Error(_))).collect();
+        assert_eq!(points, done.sent - done.bad, "{errors:?}");
         done.received += points;
         return done;
     }
