@@ -140,7 +140,7 @@ fn one(host: &Host, random: &mut SmallRng, states: &Mutex<Vec<Vec<u8>>>) -> Tota
         received.extend(client.rest().unwrap());
         let points = received.iter().filter(|r| matches!(r, ResponseMessage::Point(_))).count() as u64;
         let errors: Vec<_> = received.iter().filter(|r| matches!(r, ResponseMessage::Error(_))).collect();
-        assert_eq!(points, done.sent - done.bad, "{errors:?}");
+        assert_eq!(points, done.sent - done.bad, "{errors:?} {}", host.log());
         done.received += points;
         return done;
     }

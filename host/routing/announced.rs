@@ -38,7 +38,7 @@ impl AnnouncedInfo {
         Self { folder: state_dir.join("announced"), persistent, infos: Mutex::default() }
     }
 
-    /// The Info of `function` that Kapacitor was before, if any.
+    /// The Info of `function` that Kapacitor was told before, if any.
     pub fn get(&self, function: &str) -> Option<InfoResponse> {
         let mut infos = self.infos.lock().unwrap_or_else(PoisonError::into_inner);
         let read = || if self.persistent { self.read(function) } else { None };
@@ -70,7 +70,7 @@ impl AnnouncedInfo {
         }
     }
 
-    /// Reports where `plugin`, which `function` runs, differs from what Kapacitor was before.
+    /// Reports where `plugin`, which `function` runs, differs from what Kapacitor was told before.
     pub fn compare(&self, function: &str, plugin: &Plugin) {
         let Some(announced) = self.get(function) else { return };
         let differs = differences(&announced, &plugin.info);

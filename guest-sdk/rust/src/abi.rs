@@ -109,7 +109,7 @@ mod wasm {
     use crate::calls::Calls;
 
     #[link(wasm_import_module = "kapacitor")]
-    // SAFETY: the host provides `log` with this signature and refuses a module that imports it with
+    // The host provides `log` with this signature, and refuses a module that imports it with
     // another one. It checks that the text lies in the module's memory, so any arguments are safe.
     unsafe extern "C" {
         #[link_name = "log"]
