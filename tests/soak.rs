@@ -15,7 +15,10 @@ use crate::support::{Host, Setup, number, point};
 
 const SESSIONS: u64 = 200;
 
+// Two hundred sessions end at the same time, which takes long on a busy machine.
 const CONFIG: &str = "
+[sessions]
+drain-deadline = \"120s\"
 [limits]
 memory = \"16MiB\"
 call-deadline = \"500ms\"
@@ -140,7 +143,7 @@ fn one(host: &Host, random: &mut SmallRng, states: &Mutex<Vec<Vec<u8>>>) -> Tota
         received.extend(client.rest().unwrap());
         let points = received.iter().filter(|r| matches!(r, ResponseMessage::Point(_))).count() as u64;
         let errors: Vec<_> = received.iter().filter(|r| matches!(r, ResponseMessage::Error(_))).collect();
-        assert_eq!(points, done.sent - done.bad, "{errors:?} {}", host.log());
+        assert_eq!(points, done.sent - done.bad, "{errors:?}");
         done.received += points;
         return done;
     }
