@@ -3,7 +3,6 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use kapacitor_wasm::internals;
 use kapacitor_wasm::internals::Engine;
 use kapacitor_wasm::internals::Labels;
 use kapacitor_wasm::internals::Limits;

@@ -67,7 +67,7 @@ async fn restore(bytes: &[u8]) {
         return;
     }
     let Some(mut sandbox) = guests::start(&PLUGIN).await else { return };
-    let image = PLUGIN.image.as_ref().expect("it can be captured");
+    let image = PLUGIN.memory_image.as_ref().expect("it can be captured");
     let loaded = image.load(&mut sandbox, &snapshot, LIMITS.memory).await;
     guests::within_limits(&sandbox);
     if loaded.is_err() {
