@@ -3,13 +3,9 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use kapacitor_wasm::internals::Engine;
-use kapacitor_wasm::internals::Labels;
-use kapacitor_wasm::internals::Limits;
-use kapacitor_wasm::internals::Plugin;
-use kapacitor_wasm::internals::{Bytes, Span};
-use kapacitor_wasm::internals::{Provenance, Snapshot};
-use kapacitor_wasm::internals::{Sandbox, SandboxContext};
+use kapacitor_wasm::internals::{
+    Bytes, Engine, Labels, Limits, Plugin, Provenance, Sandbox, SandboxContext, Snapshot, Span,
+};
 use kapacitor_wasm::protocol::{Point, RequestMessage, put_request};
 use tokio::runtime::{Builder, Runtime};
 

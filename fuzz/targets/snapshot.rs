@@ -12,9 +12,7 @@ use std::sync::LazyLock;
 
 use arbitrary::{Result, Unstructured};
 use cap::Cap;
-use kapacitor_wasm::internals;
-use kapacitor_wasm::internals::{ABI, Plugin};
-use kapacitor_wasm::internals::{Snapshot, SnapshotHeader};
+use kapacitor_wasm::internals::{self, ABI, Plugin, Snapshot, SnapshotHeader};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use prost::Message;
 use sha2::{Digest, Sha256};
