@@ -83,6 +83,20 @@ fn restart_loses_the_state_and_the_rest_of_the_batch() {
 }
 
 #[test]
+fn restart_gives_nothing_of_a_batch_that_began_before() {
+    let runs: [&[_]; 2] = [
+        &[begin("a"), point(1, None)],
+        &[point(10, None), point(20, Some(TRAP)), end("a"), point(1000, None)],
+    ];
+    with_task(PROGRAM, policy(OnTrap::Restart), &runs, async |bench, result| {
+        assert_eq!(result, Ok(()));
+        assert_eq!(numbers(&bench.output, "sum"), [1000]);
+        let counts = bench.task.counts();
+        assert_eq!((counts.points_in, counts.processed, counts.skipped), (4, 1, 3));
+    });
+}
+
+#[test]
 fn pass_through_gives_the_input_back_from_the_failing_call_on() {
     let runs: [&[_]; 2] = [&[point(1, None)], &[point(10, None), point(100, Some(ERROR))]];
     with_task(PROGRAM, policy(OnTrap::PassThrough), &runs, async |bench, result| {
