@@ -8,23 +8,27 @@
 
 use super::field_types::{NameSets, TYPES, one_of_64};
 use super::violation::MAX_ENTRIES;
-use crate::protocol::wire::VARINT;
+use crate::protocol::field::{entry as map_entry, point, response};
+use crate::protocol::wire::{FIXED64, LEN, VARINT, long_tag, short_tag};
 
-/// Tags of the fields of a point.
-const TIME: u8 = 0x08;
-const FIRST_TEXT: u8 = 0x12;
-const TAGS: u8 = 0x3a;
-const DOUBLES: u8 = 0x42;
-const INTS: u8 = 0x4a;
-const STRINGS: u8 = 0x52;
-const BY_NAME: u8 = 0x58;
-const BOOLS: u8 = 0x62;
+/// Tag of a point in a response, as the first two bytes of a number.
+const POINT: u64 = u16::from_le_bytes(long_tag(response::POINT, LEN)) as u64;
 
-/// Tags in an entry of a map.
-const KEY: u8 = 0x0a;
-const DOUBLE: u8 = 0x11;
-const TEXT: u8 = 0x12;
-const INT: u8 = 0x10;
+/// Tags of the fields of a point. Those between the first text and the tags are texts, too.
+const TIME: u8 = short_tag(point::TIME, VARINT);
+const FIRST_TEXT: u8 = short_tag(point::NAME, LEN);
+const TAGS: u8 = short_tag(point::TAGS, LEN);
+const DOUBLES: u8 = TYPES[0];
+const INTS: u8 = TYPES[1];
+const STRINGS: u8 = TYPES[2];
+const BOOLS: u8 = TYPES[3];
+const BY_NAME: u8 = short_tag(point::BY_NAME, VARINT);
+
+/// Tags in an entry of a map. A bool has the tag of an int.
+const KEY: u8 = short_tag(map_entry::KEY, LEN);
+const DOUBLE: u8 = short_tag(map_entry::VALUE, FIXED64);
+const TEXT: u8 = short_tag(map_entry::VALUE, LEN);
+const INT: u8 = short_tag(map_entry::VALUE, VARINT);
 
 /// The bits of the exponent of a double, which are all set in numbers that are not finite, and the lowest of them.
 const EXPONENT: u64 = 0x7ff0_0000_0000_0000;
@@ -49,15 +53,16 @@ fn message_at(frames: &[u8], pos: usize) -> Option<(usize, usize)> {
     let one = |bytes: u64| (bytes & 0x7f) as usize;
     let two = |bytes: u64| (bytes & 0x7f | bytes >> 1 & 0x3f80) as usize;
     // Length of the message, tag of the point, length of the point: two bytes each, or one where that is enough.
-    let (before_tag, message, behind_tag, point) = if head & 0x8080_ffff_8080 == 0x0080_018a_0080 {
-        (2, two(head), 2, two(head >> 32))
-    } else if head & 0x80ff_ff80 == 0x0001_8a00 {
-        (1, one(head), 1, one(head >> 24))
-    } else if head & 0x0080_ffff_8080 == 0x0000_018a_0080 {
-        (2, two(head), 1, one(head >> 32))
-    } else {
-        return None;
-    };
+    let (before_tag, message, behind_tag, point) =
+        if head & 0x8080_ffff_8080 == 0x0080_0000_0080 | POINT << 16 {
+            (2, two(head), 2, two(head >> 32))
+        } else if head & 0x80ff_ff80 == POINT << 8 {
+            (1, one(head), 1, one(head >> 24))
+        } else if head & 0x0080_ffff_8080 == 0x0080 | POINT << 16 {
+            (2, two(head), 1, one(head >> 32))
+        } else {
+            return None;
+        };
     let end = pos + before_tag + message;
     (message == 2 + behind_tag + point && end <= frames.len()).then(|| (end - point, end))
 }
@@ -252,7 +257,7 @@ fn high_bits_of(text: &[u8; 16], high: &[u64; 2]) -> u64 {
     u64::from_le_bytes(words[0]) & high[0] | u64::from_le_bytes(words[1]) & high[1]
 }
 
-/// Zero if so many bytes at the start of `text` are there and ASCII.
+/// Zero if the first `length` bytes of `text` are there and ASCII.
 #[inline(always)]
 fn not_ascii(text: &[u8], length: usize) -> Option<u64> {
     match (text.first_chunk(), HIGH.get(length)) {

@@ -1,5 +1,8 @@
 //! The one rule that needs more than one field: no name of a field has two types.
 
+use crate::protocol::field::point;
+use crate::protocol::wire::{LEN, short_tag};
+
 /// The names of the fields of a point, by type.
 #[derive(Default)]
 pub(super) struct NameSets {
@@ -19,7 +22,12 @@ impl NameSets {
 }
 
 /// Tags of the maps of fields: doubles, ints, strings, bools.
-pub(super) const TYPES: [u8; 4] = [0x42, 0x4a, 0x52, 0x62];
+pub(super) const TYPES: [u8; 4] = [
+    short_tag(point::FIELDS_DOUBLE, LEN),
+    short_tag(point::FIELDS_INT, LEN),
+    short_tag(point::FIELDS_STRING, LEN),
+    short_tag(point::FIELDS_BOOL, LEN),
+];
 
 /// A set of one of 64 values, chosen by `name`.
 #[inline]

@@ -3,7 +3,7 @@
 use super::frames::put_frame;
 use super::violation::ViolationKind;
 use crate::protocol::field;
-use crate::protocol::wire::{self, Fields, VARINT};
+use crate::protocol::wire::{self, Fields, VARINT, short_tag};
 
 /// Minimum cost of a point of a batch in bytes: Kapacitor holds a batch whole, and even an empty point takes about
 /// this much there.
@@ -73,7 +73,7 @@ impl OpenBatch {
     pub fn write(&self, out: &mut Vec<u8>) {
         let mut begin = self.begin.clone();
         if self.count > 0 {
-            wire::put_varint(u64::from(field::begin::SIZE << 3 | u32::from(VARINT)), &mut begin);
+            begin.push(short_tag(field::begin::SIZE, VARINT));
             wire::put_varint(self.count, &mut begin);
         }
         put_frame(field::response::BEGIN, &begin, out);

@@ -4,6 +4,8 @@
 
 /// Fields of a Request, of which one is set.
 pub mod request {
+    /// Begin of a batch.
+    pub const BEGIN: u32 = 16;
     /// A point.
     pub const POINT: u32 = 17;
     /// End of a batch.

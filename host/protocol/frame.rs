@@ -9,8 +9,13 @@ use thiserror::Error;
 use super::field;
 use super::messages::{InitRequest, Request, RequestMessage, RestoreRequest};
 use crate::protocol::wire;
-use crate::protocol::wire::{Fields, WireError};
+use crate::protocol::wire::{Fields, LEN, WireError, long_tag};
 use crate::units::Bytes;
+
+/// Tags of the data in a Request, in which Kapacitor sets no other field.
+const BEGIN: [u8; 2] = long_tag(field::request::BEGIN, LEN);
+const POINT: [u8; 2] = long_tag(field::request::POINT, LEN);
+const END: [u8; 2] = long_tag(field::request::END, LEN);
 
 /// Where the first frame of some bytes lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,11 +100,10 @@ pub enum Control {
 /// When it is not a request.
 #[inline]
 pub fn kind(message: &[u8]) -> Result<Kind, FrameError> {
-    // The tags of fields 16 to 18, which Kapacitor writes as the only field of a Request.
-    match message {
-        [0x8a, 0x01, ..] => Ok(Kind::Point),
-        [0x82, 0x01, ..] => Ok(Kind::Begin),
-        [0x92, 0x01, ..] => Ok(Kind::End),
+    match message.first_chunk() {
+        Some(&POINT) => Ok(Kind::Point),
+        Some(&BEGIN) => Ok(Kind::Begin),
+        Some(&END) => Ok(Kind::End),
         _ => decoded_kind(message),
     }
 }

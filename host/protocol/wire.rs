@@ -7,10 +7,31 @@
 pub const VARINT: u8 = 0;
 /// Wire type of eight bytes.
 pub const FIXED64: u8 = 1;
-/// Wire type of a length and so many bytes.
+/// Wire type of a length and the bytes that it counts.
 pub const LEN: u8 = 2;
 /// Wire type of four bytes.
 pub const FIXED32: u8 = 5;
+
+/// The tag of a field whose number is below 16: one byte.
+///
+/// # Panics
+///
+/// When the number is larger, which ends the compilation where the tag is a constant.
+pub const fn short_tag(number: u32, wire_type: u8) -> u8 {
+    assert!(number < 16, "the tag has more than one byte");
+    (number as u8) << 3 | wire_type
+}
+
+/// The tag of a field whose number is 16 to 2047: a varint of two bytes.
+///
+/// # Panics
+///
+/// When the number is another one, which ends the compilation where the tag is a constant.
+pub const fn long_tag(number: u32, wire_type: u8) -> [u8; 2] {
+    assert!(16 <= number && number < 2048, "the tag does not have two bytes");
+    let tag = number << 3 | wire_type as u32;
+    [tag as u8 | 0x80, (tag >> 7) as u8]
+}
 
 /// Why there is no value at the start of some bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +148,23 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn tags_agree_with_prost(short in 1..16u32, long in 16..2048u32) {
+            use prost::encoding::{WireType, encode_key};
+            for (ours, theirs) in [
+                (VARINT, WireType::Varint),
+                (FIXED64, WireType::SixtyFourBit),
+                (LEN, WireType::LengthDelimited),
+                (FIXED32, WireType::ThirtyTwoBit),
+            ] {
+                let (mut one, mut two) = (Vec::new(), Vec::new());
+                encode_key(short, theirs, &mut one);
+                encode_key(long, theirs, &mut two);
+                prop_assert_eq!(&one[..], &[short_tag(short, ours)][..]);
+                prop_assert_eq!(&two[..], &long_tag(long, ours)[..]);
+            }
+        }
+
         #[test]
         fn varints_agree_with_prost(value: u64) {
             let mut ours = Vec::new();
