@@ -37,6 +37,8 @@ mod plugin_updates;
 /// The plugins of the repository, and the four combinations of edges.
 mod plugins;
 
+/// Attacks on the promises of SECURITY.md.
+mod attacks;
 /// Hostile guests, each beside a task that must lose nothing.
 mod guard_attacks;
 /// Limits of a sandbox, of a call and of all sandboxes together.

@@ -1,0 +1,1 @@
+//! Large batches pass, or the limit that they exceed is named.

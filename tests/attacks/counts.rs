@@ -1,0 +1,1 @@
+//! Every point is counted once.

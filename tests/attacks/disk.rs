@@ -1,0 +1,1 @@
+//! No session waits for a disk.

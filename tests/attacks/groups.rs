@@ -1,0 +1,1 @@
+//! Groups without end need bounded memory.

@@ -1,0 +1,1 @@
+//! A guest gets the same results for the same data.

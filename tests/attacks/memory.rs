@@ -1,0 +1,1 @@
+//! All that a client and a guest can make the host hold is bounded.

@@ -1,0 +1,19 @@
+//! Attacks on the promises of SECURITY.md: one module for each kind of attack. Each test is named after what must
+//! hold.
+
+mod batches;
+mod code_cache;
+mod counts;
+mod disk;
+mod fairness;
+mod groups;
+mod guest_world;
+mod memory;
+mod names;
+mod numbers;
+mod odd_files;
+mod os_limits;
+mod recovery;
+mod signals;
+mod state;
+mod telling;

@@ -1,0 +1,1 @@
+//! Names that InfluxDB refuses do not reach it.

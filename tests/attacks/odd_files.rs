@@ -1,0 +1,1 @@
+//! Files that are no plugins are refused, and a file that was replaced is noticed.

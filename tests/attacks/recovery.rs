@@ -1,0 +1,1 @@
+//! Recovery hurts no other session, and ends.

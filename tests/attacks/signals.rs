@@ -1,0 +1,1 @@
+//! Signals reload the configuration, or end the host cleanly.

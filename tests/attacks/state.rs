@@ -1,0 +1,1 @@
+//! State is neither lost nor exchanged for another.

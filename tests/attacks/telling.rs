@@ -1,0 +1,1 @@
+//! Messages say who, where, what is wrong and what to do.
