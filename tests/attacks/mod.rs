@@ -9,6 +9,7 @@ mod fairness;
 mod groups;
 mod guest_world;
 mod memory;
+mod mixed;
 mod names;
 mod numbers;
 mod odd_files;
