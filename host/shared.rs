@@ -100,10 +100,14 @@ impl Shared {
             compute.handle().clone(),
             observer,
         );
+        let budget = Budget::new(config.host);
+        if mode.writable {
+            budget.follow_system().context("the thread that counts memory mappings can't start")?;
+        }
         Ok(Self {
             library: Arc::new(library),
             announced,
-            budget: Budget::new(config.host),
+            budget,
             skipped: Arc::new(SkippedRecords::new(&config.state_dir)),
             checkpoints: Arc::new(checkpoints),
             stopping: watch::Sender::new(false),

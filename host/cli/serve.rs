@@ -12,6 +12,7 @@ use crate::endpoint::InheritedSockets;
 use crate::endpoint::{Socket, socket_path};
 use crate::plugin;
 use crate::routing::Function;
+use crate::sandbox::raise_descriptors;
 use crate::session::Session;
 use crate::shared::{Mode, Shared};
 use anyhow::{Context, Result, bail};
@@ -27,6 +28,9 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// Serves all functions on sockets until SIGINT or SIGTERM.
 pub fn sockets(config: Config, mode: &Mode, inherited: InheritedSockets) -> Result<ExitCode> {
+    if let Err(e) = raise_descriptors() {
+        warn!(err = e.to_string(), "the number of open files can't be raised to the hard limit");
+    }
     let serving = Serving::start(config, mode, inherited)?;
     // What systemd starts after the host, as Kapacitor, finds all sockets there. It can wait for the
     // answers by itself.
@@ -37,6 +41,8 @@ pub fn sockets(config: Config, mode: &Mode, inherited: InheritedSockets) -> Resu
     let shared = &serving.shared;
     shared.load_plugins(|_| true)?;
     serving.follow_files();
+    let (sandboxes, limit) = shared.budget().room();
+    info!(sandboxes = sandboxes.to_string(), limit, "number of sandboxes that fit");
     let functions = shared.functions.len().to_string();
     info!(functions, socket_dir = shared.config.socket_dir.display().to_string(), "ready");
     serving.wait(stop);

@@ -3,11 +3,12 @@
 use std::fs;
 use std::future;
 use std::io;
+use std::mem;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use tokio::net::UnixListener;
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use crate::config::Config;
+use crate::protocol::put_error;
 use crate::routing::Function;
 use crate::session;
 use crate::session::Session;
@@ -23,6 +25,12 @@ use crate::units::Mode;
 
 /// Maximum length of the path of a unix socket in bytes, on Linux.
 const MAX_SOCKET_PATH: usize = 107;
+
+/// Interval after which a connection is accepted again, where the system has refused it.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// Minimum interval between two warnings of connections that were not accepted.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// A socket that Kapacitor can connect to.
 pub struct Socket {
@@ -105,6 +113,7 @@ impl Socket {
     pub async fn serve(self, shared: Arc<Shared>, function: Arc<Function>) {
         // The host stops once no receiver is left.
         let mut stopping = self.owned_by_systemd.then(|| shared.stopping());
+        let mut complaints = Complaints { function: function.name.clone(), last: None, more: 0 };
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -112,22 +121,51 @@ impl Socket {
                 accepted = self.listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, _)) => {
-                    let (reader, writer) = stream.into_split();
-                    let (shared, function) = (Arc::clone(&shared), Arc::clone(&function));
-                    tokio::spawn(Session::new(shared, function, Box::new(reader), Box::new(writer)).run());
-                }
+                Ok((stream, _)) => match shared.budget().connection() {
+                    Ok(permit) => {
+                        let (reader, writer) = stream.into_split();
+                        let (shared, function) = (Arc::clone(&shared), Arc::clone(&function));
+                        let session = Session::new(shared, function, Box::new(reader), Box::new(writer));
+                        tokio::spawn(async move {
+                            session.run().await;
+                            drop(permit);
+                        });
+                    }
+                    Err(error) => {
+                        let error = error.to_string();
+                        complaints.warn(&error);
+                        let mut response = Vec::new();
+                        put_error(error, &mut response);
+                        // A new connection has room for a few bytes.
+                        let _ = stream.try_write(&response);
+                    }
+                },
                 Err(e) => {
-                    // Most likely there are too many file descriptors; some will be closed.
-                    warn!(
-                        function = function.name.as_str(),
-                        err = e.to_string(),
-                        "a connection was not accepted"
-                    );
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    complaints.warn(&e.to_string());
+                    tokio::time::sleep(RETRY).await;
                 }
             }
         }
+    }
+}
+
+/// Warnings of connections that were not accepted, at most one in [`QUIET`].
+struct Complaints {
+    function: String,
+    last: Option<Instant>,
+    /// Number of connections that were not accepted since the last warning.
+    more: u64,
+}
+
+impl Complaints {
+    fn warn(&mut self, err: &str) {
+        if self.last.is_some_and(|last| last.elapsed() < QUIET) {
+            self.more += 1;
+            return;
+        }
+        let more = mem::take(&mut self.more).to_string();
+        warn!(function = self.function.as_str(), err, more, "a connection was not accepted");
+        self.last = Some(Instant::now());
     }
 }
 

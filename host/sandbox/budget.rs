@@ -2,15 +2,22 @@
 //!
 //! A task that does not fit is refused when it starts. A task that runs is bounded by its own limits, and goes on.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
 
 use thiserror::Error;
 
+use super::system_limits::{SandboxRoom, SystemLimit, SystemLimits};
 use crate::config::HostLimits;
 use crate::units::Bytes;
 
-/// Which limit of `[host]` keeps a sandbox from starting, and what to do.
+/// Interval at which the memory mappings of a process with many sandboxes are counted.
+const COUNT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Which limit of `[host]` or of the operating system keeps a sandbox or a connection from starting, and what to do.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum BudgetError {
     /// There is not enough memory left.
@@ -31,20 +38,90 @@ pub enum BudgetError {
         /// The limit.
         limit: u64,
     },
+    /// A limit of the operating system is near.
+    #[error("{running} sandboxes run, and no more fit within {limit}, or disable other tasks")]
+    System {
+        /// Number of running sandboxes.
+        running: u64,
+        /// The limit that a further one would exceed.
+        limit: SystemLimit,
+    },
+    /// The process has as many connections as its file descriptors allow.
+    #[error("{open} connections are open, and no more fit within {limit}, or disable other tasks")]
+    Connections {
+        /// Number of open connections.
+        open: u64,
+        /// The limit that a further one would exceed.
+        limit: SystemLimit,
+    },
 }
 
 /// What all sandboxes use, and their limits.
 #[derive(Debug)]
 pub struct Budget {
     limits: HostLimits,
+    system: SystemLimits,
     sandboxes: AtomicU64,
+    connections: AtomicU64,
     memory: AtomicU64,
 }
 
 impl Budget {
     /// The budget of a process without sandboxes.
     pub fn new(limits: HostLimits) -> Arc<Self> {
-        Arc::new(Self { limits, sandboxes: AtomicU64::new(0), memory: AtomicU64::new(0) })
+        Arc::new(Self {
+            limits,
+            system: SystemLimits::of_process(),
+            sandboxes: AtomicU64::new(0),
+            connections: AtomicU64::new(0),
+            memory: AtomicU64::new(0),
+        })
+    }
+
+    /// Counts from now on what the sandboxes take of the limits of the operating system, in a thread that ends with
+    /// the budget.
+    ///
+    /// # Errors
+    ///
+    /// When the thread can't start.
+    pub fn follow_system(self: &Arc<Self>) -> io::Result<()> {
+        let budget = Arc::downgrade(self);
+        thread::Builder::new().name("limits".to_owned()).spawn(move || {
+            while let Some(budget) = budget.upgrade() {
+                let running = budget.sandboxes.load(Relaxed);
+                if budget.system.is_worth_counting(running) {
+                    budget.system.count(running);
+                }
+                drop(budget);
+                thread::sleep(COUNT_INTERVAL);
+            }
+        })?;
+        Ok(())
+    }
+
+    /// The number of sandboxes that fit on this machine and into `host.sandboxes`, and which of the limits it is.
+    pub fn room(&self) -> (u64, String) {
+        let SandboxRoom { sandboxes, limit } = self.system.room(self.sandboxes.load(Relaxed));
+        let configured = self.limits.sandboxes;
+        if configured <= sandboxes {
+            (configured, format!("host.sandboxes = {configured}"))
+        } else {
+            (sandboxes, limit.to_string())
+        }
+    }
+
+    /// The right to have a connection.
+    ///
+    /// # Errors
+    ///
+    /// When there would be too few file descriptors left for the host itself.
+    pub fn connection(self: &Arc<Self>) -> Result<ConnectionPermit, BudgetError> {
+        let permit = ConnectionPermit(Arc::clone(self));
+        let open = self.connections.fetch_add(1, Relaxed);
+        if open >= self.system.connections() {
+            return Err(BudgetError::Connections { open, limit: self.system.descriptors() });
+        }
+        Ok(permit)
     }
 
     /// The right to have a sandbox that starts with `needs` of memory.
@@ -58,9 +135,11 @@ impl Budget {
             return Err(BudgetError::Memory { needs, used, limit: self.limits.memory });
         }
         let permit = SandboxPermit(Arc::clone(self));
-        if self.sandboxes.fetch_add(1, Relaxed) >= self.limits.sandboxes {
+        let running = self.sandboxes.fetch_add(1, Relaxed);
+        if running >= self.limits.sandboxes {
             return Err(BudgetError::Sandboxes { limit: self.limits.sandboxes });
         }
+        self.system.check(running).map_err(|limit| BudgetError::System { running, limit })?;
         Ok(permit)
     }
 
@@ -77,6 +156,16 @@ pub struct SandboxPermit(Arc<Budget>);
 impl Drop for SandboxPermit {
     fn drop(&mut self) {
         self.0.sandboxes.fetch_sub(1, Relaxed);
+    }
+}
+
+/// The right to have one connection, until it is dropped.
+#[derive(Debug)]
+pub struct ConnectionPermit(Arc<Budget>);
+
+impl Drop for ConnectionPermit {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Relaxed);
     }
 }
 

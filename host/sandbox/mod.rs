@@ -15,6 +15,7 @@ mod guest_log;
 mod imports;
 mod instance;
 mod memory_image;
+mod system_limits;
 
 pub use budget::{Budget, BudgetError, MemoryReservation, SandboxPermit};
 pub use context::SandboxContext;
@@ -26,3 +27,4 @@ pub(crate) use guest::Guest;
 pub use guest_log::GuestLog;
 pub use instance::Sandbox;
 pub use memory_image::{MemoryDelta, MemoryImage, NotCapturable};
+pub use system_limits::raise_descriptors;

@@ -1,1 +1,122 @@
 //! The limits of the operating system are known, and a task that does not fit is refused.
+
+use std::fs;
+
+use kapacitor_wasm::protocol::client::Client;
+use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::support::{Host, Setup, error_of, number, play, point};
+
+/// The number of tasks to start at most, unless `ATTACK_TASKS` says another one.
+const TASKS: usize = 8_000;
+
+/// Lets this process open as many files as it may.
+fn raise_own_descriptors() -> u64 {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
+    maximum.unwrap_or(u64::MAX)
+}
+
+/// Starts up to `count` tasks; returns those that run, and the error of the first one that was refused.
+fn start(host: &Host, count: usize) -> (Vec<Client>, Option<String>) {
+    let mut clients = Vec::new();
+    for task in 0..count {
+        let mut client = host.connect("mirror");
+        let response = match client.init(&format!("task{task}"), Vec::new()) {
+            Ok(response) => response,
+            Err(e) => panic!("{e}\n{}", host.log()),
+        };
+        if !response.success {
+            return (clients, Some(response.error));
+        }
+        clients.push(client);
+    }
+    (clients, None)
+}
+
+#[test]
+fn many_tasks_run_or_are_refused_and_none_dies() {
+    let descriptors = raise_own_descriptors() as usize;
+    let most = std::env::var("ATTACK_TASKS").ok().and_then(|tasks| tasks.parse().ok()).unwrap_or(TASKS);
+    let most = most.min(descriptors.saturating_sub(1_000));
+    let mut host = Host::with(&["mirror"]);
+    let fit = number(&host.wait_for_log(&["number of sandboxes that fit"]), "sandboxes=") as usize;
+    let (mut clients, refused) = start(&host, most);
+    println!("{} tasks run, {fit} were foreseen, refused: {refused:?}", clients.len());
+    if fit < most {
+        // What is foreseen is the least.
+        assert!(clients.len() >= fit, "{} of {fit}", clients.len());
+    }
+    if let Some(error) = refused {
+        assert!(error.contains("no more fit within"), "{error}");
+    }
+    // Large frames need mappings of their own. Some hundred tasks hold theirs at the same time.
+    let mut large = point("a", 1, 1.0);
+    large.fields_string.insert("text".to_owned(), "x".repeat(100_000));
+    for clients in clients.chunks_mut(200) {
+        for client in &mut *clients {
+            client.send(RequestMessage::Point(large.clone())).unwrap();
+        }
+        for client in clients {
+            assert!(matches!(client.receive().unwrap(), Some(ResponseMessage::Point(_))));
+        }
+    }
+    drop(clients);
+    assert_eq!(host.stop(), Some(0));
+}
+
+#[test]
+fn connection_beyond_the_file_descriptors_is_refused_with_a_sentence() {
+    let host = Setup::new("").with(&["mirror"]).under("ulimit -n 300").serve();
+    let mut open = Vec::new();
+    let refused = loop {
+        let mut client = host.connect("mirror");
+        match client.info() {
+            Ok(_) => open.push(client),
+            Err(e) => break e.to_string(),
+        }
+        assert!(open.len() < 300);
+    };
+    assert!(open.len() >= 100, "{}", open.len());
+    println!("refused after {}: {refused}", open.len());
+    host.wait_for_log(&["a connection was not accepted", "300 open files", "LimitNOFILE="]);
+    // It is an error of the protocol, so that Kapacitor logs it.
+    let responses = host.connect("mirror").rest().unwrap();
+    assert!(
+        error_of(&responses).contains("connections are open, and no more fit within 300"),
+        "{responses:?}"
+    );
+    // Sessions that end make room, and those that run have all that they need.
+    let mut first = open.remove(0);
+    assert!(first.init("task", Vec::new()).unwrap().success);
+    assert!(first.snapshot(&mut Vec::new()).is_ok());
+    open.clear();
+    host.wait_for_logs(&["connection ended"], 90);
+    let client = host.start("mirror", &[]);
+    assert_eq!(play(client, [RequestMessage::Point(point("a", 1, 1.0))]).len(), 1);
+}
+
+#[test]
+fn soft_limit_of_file_descriptors_is_raised() {
+    let host = Setup::new("").with(&["mirror"]).under("ulimit -S -n 64").serve();
+    let limits = fs::read_to_string(host.proc("limits")).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let mut words = line.split_whitespace().skip(3);
+    assert_eq!(words.next(), words.next(), "{line}");
+    assert_eq!(start(&host, 80).0.len(), 80);
+}
+
+#[test]
+fn sandbox_beyond_the_address_space_is_refused_with_a_sentence() {
+    // In KiB: room for three sandboxes.
+    let host = Setup::new("").with(&["mirror"]).under("ulimit -v 16000000").serve();
+    host.wait_for_log(&["number of sandboxes that fit", "sandboxes=3", "of address space"]);
+    let (mut clients, refused) = start(&host, 4);
+    assert_eq!(clients.len(), 3);
+    assert!(refused.unwrap().contains("`ulimit -v unlimited`"));
+    for client in &mut clients {
+        client.send(RequestMessage::Point(point("a", 1, 1.0))).unwrap();
+        assert!(matches!(client.receive().unwrap(), Some(ResponseMessage::Point(_))));
+    }
+}

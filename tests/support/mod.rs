@@ -54,6 +54,8 @@ pub struct Setup {
     pub folder: TempDir,
     /// Sockets that `serve` gets as if from systemd.
     passed: Vec<OwnedFd>,
+    /// Shell commands that run before `serve` in the same process, such as `ulimit`.
+    before: String,
 }
 
 impl Setup {
@@ -63,7 +65,7 @@ impl Setup {
         fs::create_dir(folder.path().join("plugins")).unwrap();
         let config = format!("socket-dir = \"run\"\nstate-dir = \"state\"\nlog-level = \"debug\"\n{config}");
         fs::write(folder.path().join("udf.toml"), config).unwrap();
-        Self { folder, passed: Vec::new() }
+        Self { folder, passed: Vec::new(), before: String::new() }
     }
 
     /// Adds plugins: from the repository, from `tests/guests/examples`, or from `tests/guests/wat`.
@@ -100,6 +102,12 @@ impl Setup {
         let mut command = Command::new(BINARY);
         command.args(args).arg("--config").arg(self.config()).stdin(Stdio::null());
         command
+    }
+
+    /// Runs `serve` under a limit of the shell, such as `ulimit -n 300`.
+    pub fn under(mut self, limit: &str) -> Self {
+        self.before = limit.to_owned();
+        self
     }
 
     /// Passes a socket to each process of `serve` as systemd does, two at most.
@@ -147,6 +155,12 @@ impl Setup {
             serve = Command::new("sh");
             serve.args(["-c", ACTIVATE]).arg(activated.get_program()).args(activated.get_args());
             serve.env("LISTEN_FDS", self.passed.len().to_string());
+        }
+        if !self.before.is_empty() {
+            let limited = serve;
+            serve = Command::new("sh");
+            serve.args(["-c", &format!("{}; exec \"$0\" \"$@\"", self.before)]);
+            serve.arg(limited.get_program()).args(limited.get_args());
         }
         let mut passed = self.passed.iter().map(|socket| Stdio::from(socket.try_clone().unwrap()));
         let [first, second] = std::array::from_fn(|_| passed.next().unwrap_or_else(Stdio::null));
