@@ -106,7 +106,7 @@ impl Setup {
 
     /// Runs `serve` under a limit of the shell, such as `ulimit -n 300`.
     pub fn under(mut self, limit: &str) -> Self {
-        self.before = limit.to_owned();
+        limit.clone_into(&mut self.before);
         self
     }
 
