@@ -15,10 +15,7 @@ use crate::support::{Host, Setup, number, point};
 
 const SESSIONS: u64 = 200;
 
-// Two hundred sessions end at the same time, which takes long on a busy machine.
 const CONFIG: &str = "
-[sessions]
-drain-deadline = \"120s\"
 [limits]
 memory = \"16MiB\"
 call-deadline = \"500ms\"

@@ -13,7 +13,7 @@ use crate::endpoint::{Socket, socket_path};
 use crate::plugin;
 use crate::routing::Function;
 use crate::sandbox::raise_descriptors;
-use crate::session::Session;
+use crate::session::{self, Session};
 use crate::shared::{Mode, Shared};
 use anyhow::{Context, Result, bail};
 use sd_notify::NotifyState;
@@ -115,8 +115,9 @@ impl Serving {
     /// Lets the sessions come to their end, for as long as they may take for that.
     fn stop(mut self) {
         if let Some(runtime) = self.runtime.take() {
-            // One to finish what was read, one to keep the state.
-            let most = 2 * self.shared.config.sessions.drain_deadline.0 + GRACE;
+            // To finish what was read on a busy machine, to wait for the last call, and to keep the state.
+            let most =
+                (session::DRAIN_LAST_RESORT + 2) * self.shared.config.sessions.drain_deadline.0 + GRACE;
             let stopped = runtime.block_on(async { tokio::time::timeout(most, self.shared.stop()).await });
             if stopped.is_err() {
                 warn!("some sessions did not end in time, the last of their state may not be kept");

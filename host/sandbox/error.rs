@@ -1,10 +1,12 @@
 //! How a call into a guest fails.
 
+use std::time::Duration;
+
 use thiserror::Error;
 use wasmtime::{Store, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
-use super::deadline::Expired;
+use super::deadline::{CallClock, Expired, LAST_RESORT};
 use super::guest::{Guest, Refused};
 use super::guest_log::GuestLog;
 use crate::config::Limits;
@@ -28,6 +30,10 @@ pub struct CallError {
 pub enum CallErrorKind {
     #[error("computed for longer than limits.call-deadline = {0}")]
     Deadline(Span),
+    #[error(
+        "took {LAST_RESORT} times limits.call-deadline = {deadline}, in which it got only {used} of a CPU: the machine is overloaded"
+    )]
+    Stalled { deadline: Span, used: Span },
     #[error("asked for {asked} of memory, more than limits.memory = {limit}{then}")]
     Memory { asked: Bytes, limit: Bytes, then: String },
     #[error("asked for a table of {asked} entries, more than limits.table = {limit}{then}")]
@@ -60,6 +66,7 @@ pub(super) fn outcome<R>(
     result: Result<wasmtime::Result<R>, Expired>,
     store: &mut Store<Guest>,
     limits: &Limits,
+    clock: &CallClock,
 ) -> Result<R, CallError> {
     let error = match result {
         Ok(Ok(value)) => return Ok(value),
@@ -72,6 +79,10 @@ pub(super) fn outcome<R>(
     let trap = error.downcast_ref::<Trap>().copied();
     let panic = GuestLog::take_panic(&store.data().log);
     let kind = match (trap, store.data_mut().limiter.refused.take()) {
+        (Some(Trap::Interrupt), _) if clock.used() <= limits.call_deadline.0 => CallErrorKind::Stalled {
+            deadline: limits.call_deadline,
+            used: Span(Duration::from_millis(clock.used().as_millis() as u64)),
+        },
         (Some(Trap::Interrupt), _) => CallErrorKind::Deadline(limits.call_deadline),
         (Some(Trap::StackOverflow), _) => CallErrorKind::Stack { limit: limits.stack, at: at(&error) },
         (_, Some(refused)) => {

@@ -55,7 +55,7 @@ impl Sandbox {
         clock.install(&mut store);
         store.set_epoch_deadline(2);
         let instance = clock.run(limits.call_deadline.0, pre.instantiate_async(&mut store)).await;
-        let instance = outcome("start", instance, &mut store, &limits)?;
+        let instance = outcome("start", instance, &mut store, &limits, clock)?;
         let calls = Calls::of(instance, &mut store);
         let (Some(memory), Ok(calls)) = (instance.get_memory(&mut store, "memory"), calls) else {
             // Admission has checked both.
@@ -258,7 +258,7 @@ impl Sandbox {
         self.store.set_epoch_deadline(2);
         let result =
             self.clock.run(self.limits.call_deadline.0, function.call_async(&mut self.store, params)).await;
-        outcome(name, result, &mut self.store, &self.limits)
+        outcome(name, result, &mut self.store, &self.limits, &self.clock)
     }
 
     /// The part of guest memory that `packed` names: `(pointer << 32) | length`.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::backpressure::{Backpressure, Stall};
 use super::drain::Drain;
@@ -176,6 +176,8 @@ impl Session {
                 Event::Finished(finished) => self.finish_work(finished).await?,
                 Event::Written => self.extend_drain(),
                 Event::Read(count) => self.take_in(count)?,
+                // On a busy machine the plugin may not have had its time yet.
+                Event::GivenUp if self.worker.is_busy() && self.drain.may_go_on(self.clock.total()) => {}
                 Event::GivenUp => {
                     self.report_given_up();
                     return Ok(());
@@ -283,7 +285,6 @@ impl Session {
             Work::Item(InboxItem::Run(_)) => false,
             Work::Finish | Work::Checkpoint | Work::Leave => self.dirty,
         };
-        self.drain.work_began();
         if self.worker.is_idle() {
             let buffer = self.outbox.take_spare();
             self.worker.start(work, buffer, long);
@@ -292,7 +293,7 @@ impl Session {
 
     /// Takes in the result of a piece of work.
     async fn finish_work(&mut self, finished: Option<FinishedWork>) -> io::Result<()> {
-        self.drain.work_ended();
+        self.drain.work_ended(self.clock.total());
         let Some(FinishedWork { executor, reply, outcome }) = finished else {
             // The task of the runtime panicked; its message is on stderr.
             log_for!(error, self.labels, "the session is lost to a fault of the host");
@@ -317,7 +318,7 @@ impl Session {
     /// Kapacitor reads, if slowly: it gets more time, unless the plugin is the side that stalls.
     fn extend_drain(&mut self) {
         if !self.worker.is_busy() {
-            self.drain.extend();
+            self.drain.extend(self.clock.total());
         }
     }
 
@@ -353,7 +354,7 @@ impl Session {
         self.leaving = leaving;
         self.ending.store(true, Relaxed);
         self.inbox.release_held();
-        self.drain.begin();
+        self.drain.begin(self.clock.total());
     }
 
     /// Sends a keepalive, unless the guest is far beyond its deadline.
@@ -365,7 +366,7 @@ impl Session {
     }
 
     fn report_given_up(&self) {
-        let reason = if self.worker.is_busy() || self.drain.is_exceeded() {
+        let reason = if self.worker.is_busy() || self.drain.is_exceeded(self.clock.total()) {
             "the plugin still computes"
         } else {
             "Kapacitor does not read"
@@ -390,18 +391,21 @@ impl Session {
     /// between two calls.
     async fn leave(&mut self) {
         self.ending.store(true, Relaxed);
-        let until = Instant::now() + self.intervals.drain;
-        if self.worker.is_busy()
-            && let Ok(Some(finished)) = timeout_at(until, self.worker.finished()).await
-        {
-            self.worker.rest(finished.executor);
+        self.drain.leave(self.clock.total());
+        while self.worker.is_busy() {
+            let until = self.drain.deadline().unwrap_or_else(Instant::now);
+            match timeout_at(until, self.worker.finished()).await {
+                Ok(Some(finished)) => self.worker.rest(finished.executor),
+                Err(_) if self.drain.may_go_on(self.clock.total()) => {}
+                Ok(None) | Err(_) => break,
+            }
         }
         self.worker.abort();
         if let Some(mut executor) = self.worker.take().filter(|executor| executor.is_dirty()) {
             let leave = async move {
                 executor.run(Work::Leave, &mut Reply::default()).await;
             };
-            let _ = timeout_at(until, self.compute.spawn(leave)).await;
+            let _ = timeout(self.intervals.drain, self.compute.spawn(leave)).await;
         }
     }
 }

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// Minimum time by which a deadline is moved.
+const STEP: Duration = Duration::from_millis(10);
+
 /// How far a session is on the way to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -15,25 +18,29 @@ enum Stage {
     Closing(Instant),
 }
 
+/// Multiple of `sessions.drain-deadline` that pending work may take on the wall clock: the last resort on a machine
+/// that is overloaded. With the default it is below the 90 seconds that systemd gives a service to stop.
+pub const LAST_RESORT: u32 = 10;
+
 /// The stage of a session, and the time that its end takes.
 ///
-/// The deadline holds for each side by itself: for the plugin's work together, and for each wait for a Kapacitor
-/// that reads slowly.
+/// The deadline holds for each side by itself: for the CPU time of the plugin's work together, and for each wait for
+/// a Kapacitor that reads slowly.
 #[derive(Debug)]
 pub struct Drain {
     stage: Stage,
     /// `sessions.drain-deadline`.
     limit: Duration,
-    /// When the work that is under way began.
-    work_since: Instant,
-    /// How long work has taken since the input ended.
-    worked: Duration,
+    /// When the input ended.
+    since: Instant,
+    /// CPU time of the plugin's work before the input ended.
+    computed_before: Duration,
 }
 
 impl Drain {
     /// An open session.
     pub fn new(limit: Duration) -> Self {
-        Self { stage: Stage::Open, limit, work_since: Instant::now(), worked: Duration::ZERO }
+        Self { stage: Stage::Open, limit, since: Instant::now(), computed_before: Duration::ZERO }
     }
 
     /// Whether Kapacitor may send more.
@@ -41,17 +48,12 @@ impl Drain {
         self.stage == Stage::Open
     }
 
-    /// Whether pending work is being finished.
-    pub fn is_draining(&self) -> bool {
-        matches!(self.stage, Stage::Draining(_))
-    }
-
     /// Whether all work is done.
     pub fn is_closing(&self) -> bool {
         matches!(self.stage, Stage::Closing(_))
     }
 
-    /// When the session is given up.
+    /// When the session is given up, unless [`Drain::may_go_on`] then.
     pub fn deadline(&self) -> Option<Instant> {
         match self.stage {
             Stage::Open => None,
@@ -59,10 +61,20 @@ impl Drain {
         }
     }
 
-    /// Kapacitor sends no more.
-    pub fn begin(&mut self) {
-        self.work_since = Instant::now();
-        self.stage = Stage::Draining(self.work_since + self.limit);
+    /// Kapacitor sends no more. The plugin's work has `computed` for so long until now.
+    pub fn begin(&mut self, computed: Duration) {
+        (self.since, self.computed_before) = (Instant::now(), computed);
+        self.stage = Stage::Draining(self.since + self.limit);
+    }
+
+    /// The session is over, and only the work that is under way is waited for: it may compute for the same time
+    /// again.
+    pub fn leave(&mut self, computed: Duration) {
+        if self.is_open() {
+            self.since = Instant::now();
+        }
+        self.computed_before = computed;
+        self.stage = Stage::Draining(Instant::now() + self.limit);
     }
 
     /// All work is done.
@@ -70,32 +82,40 @@ impl Drain {
         self.stage = Stage::Closing(self.deadline().unwrap_or_else(|| Instant::now() + self.limit));
     }
 
-    /// Work begins.
-    pub fn work_began(&mut self) {
-        if self.is_draining() {
-            self.work_since = Instant::now();
+    /// Work has ended, and the plugin's work has `computed` for so long until now.
+    pub fn work_ended(&mut self, computed: Duration) {
+        if matches!(self.stage, Stage::Draining(_)) && self.rest(computed).is_none() {
+            // Kapacitor's slow reading has moved the deadline, and the plugin has used it up.
+            self.stage = Stage::Draining(Instant::now());
         }
     }
 
-    /// Work has ended.
-    pub fn work_ended(&mut self) {
-        if self.is_draining() {
-            self.worked += self.work_since.elapsed();
-            if self.is_exceeded() {
-                // Kapacitor's slow reading has moved the deadline, and the plugin has used it up.
-                self.stage = Stage::Draining(Instant::now());
-            }
-        }
+    /// The CPU time that the plugin has left; `None` if it has none.
+    fn rest(&self, computed: Duration) -> Option<Duration> {
+        let rest = self.limit.checked_sub(computed.saturating_sub(self.computed_before))?;
+        (self.since.elapsed() < LAST_RESORT * self.limit).then_some(rest)
     }
 
     /// Whether the plugin has used up the time for its work.
-    pub fn is_exceeded(&self) -> bool {
-        self.worked > self.limit
+    pub fn is_exceeded(&self, computed: Duration) -> bool {
+        self.rest(computed).is_none()
+    }
+
+    /// Moves a deadline that has passed while work was under way, for which the plugin has not had all of its CPU
+    /// time: the machine is busy. False if the session is given up.
+    pub fn may_go_on(&mut self, computed: Duration) -> bool {
+        match (self.stage, self.rest(computed)) {
+            (Stage::Draining(_), Some(rest)) => {
+                self.stage = Stage::Draining(Instant::now() + rest.max(STEP));
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Kapacitor has read something, if slowly: the deadline begins anew, unless the plugin has used it up.
-    pub fn extend(&mut self) {
-        if !self.is_exceeded() {
+    pub fn extend(&mut self, computed: Duration) {
+        if !self.is_exceeded(computed) {
             let later = Instant::now() + self.limit;
             match &mut self.stage {
                 Stage::Open => {}
@@ -114,12 +134,12 @@ mod tests {
     #[test]
     fn slow_reading_moves_the_deadline() {
         let mut drain = Drain::new(LIMIT);
-        drain.extend();
+        drain.extend(Duration::ZERO);
         assert_eq!(drain.deadline(), None);
-        drain.begin();
+        drain.begin(Duration::ZERO);
         let first = drain.deadline().unwrap();
         std::thread::sleep(Duration::from_millis(2));
-        drain.extend();
+        drain.extend(Duration::ZERO);
         let moved = drain.deadline().unwrap();
         assert!(moved > first);
         drain.close();
@@ -127,23 +147,27 @@ mod tests {
     }
 
     #[test]
-    fn work_that_takes_too_long_ends_the_drain_at_once() {
-        let mut drain = Drain::new(Duration::from_millis(1));
-        drain.begin();
-        drain.work_began();
-        std::thread::sleep(Duration::from_millis(3));
-        drain.work_ended();
-        assert!(drain.is_exceeded() && drain.deadline().unwrap() <= Instant::now());
-        drain.extend();
-        assert!(drain.deadline().unwrap() <= Instant::now());
+    fn work_that_computes_for_too_long_ends_the_drain_at_once() {
+        let mut drain = Drain::new(LIMIT);
+        // What was computed before does not count.
+        drain.begin(3 * LIMIT);
+        drain.work_ended(4 * LIMIT);
+        assert!(!drain.is_exceeded(4 * LIMIT) && drain.deadline().unwrap() > Instant::now());
+        let computed = 4 * LIMIT + Duration::from_millis(1);
+        drain.work_ended(computed);
+        assert!(drain.is_exceeded(computed) && drain.deadline().unwrap() <= Instant::now());
+        drain.extend(computed);
+        assert!(!drain.may_go_on(computed) && drain.deadline().unwrap() <= Instant::now());
     }
 
     #[test]
-    fn work_of_an_open_session_does_not_count() {
-        let mut drain = Drain::new(Duration::ZERO);
-        drain.work_began();
-        std::thread::sleep(Duration::from_millis(1));
-        drain.work_ended();
-        assert!(drain.is_open() && !drain.is_exceeded());
+    fn work_that_waits_for_the_machine_goes_on_up_to_the_last_resort() {
+        let limit = Duration::from_millis(20);
+        let mut drain = Drain::new(limit);
+        assert!(!drain.may_go_on(Duration::ZERO));
+        drain.begin(Duration::ZERO);
+        assert!(drain.may_go_on(limit / 2) && drain.deadline().unwrap() > Instant::now());
+        std::thread::sleep(LAST_RESORT * limit);
+        assert!(!drain.may_go_on(limit / 2));
     }
 }

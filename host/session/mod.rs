@@ -17,5 +17,6 @@ mod tests;
 
 pub(crate) use connection::stop;
 pub use connection::{Reader, Session};
+pub(crate) use drain::LAST_RESORT as DRAIN_LAST_RESORT;
 pub use inbox::{Inbox, InboxItem, InboxLimits};
 pub use outbox::Writer;
