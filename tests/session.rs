@@ -65,8 +65,12 @@ fn drain_deadline_ends_connection_of_busy_guest() {
     let host = Setup::new(config).with(&["endless_loop", "endless_finish", "mirror"]);
     // Both plugins answer Info at once, so the host starts.
     let host = host.serve();
-    assert_eq!(play(host.start("endless_loop", &[]), points(1)), []);
-    assert_eq!(play(host.start("endless_finish", &[]), points(1)), []);
+    for plugin in ["endless_loop", "endless_finish"] {
+        let mut responses = play(host.start(plugin, &[]), points(1));
+        // It takes longer than the deadline until the plugin has used up its time on a busy machine.
+        responses.retain(|response| !matches!(response, ResponseMessage::Keepalive(_)));
+        assert_eq!(responses, []);
+    }
     host.wait_for_log(&[
         "plugin=endless_loop",
         "closed at sessions.drain-deadline",
