@@ -10,7 +10,7 @@ use crate::support::{Setup, play, point};
 
 /// A module of a few kilobytes that takes a minute to compile: nested loops, all of them
 /// with many locals.
-fn bomb() -> String {
+pub fn bomb() -> String {
     let (loops, locals) = (3000, 3000);
     let begins: Vec<_> = (0..loops).map(|i| format!("(loop $l{i} (local.set {i} (local.get 0)) ")).collect();
     let ends: Vec<_> = (0..loops).rev().map(|i| format!("(br_if $l{i} (local.get {i})))")).collect();

@@ -25,7 +25,7 @@ pub fn check(config: Config) -> Result<ExitCode> {
     let shared = Shared::load(config, &looking())?;
     let plugins = shared.plugins();
     let mut table = table(&["function", "plugin", "edges", "options", "snapshots"]);
-    table.add_rows(shared.functions.values().map(|function| function_row(function, &plugins)));
+    table.add_rows(shared.functions().values().map(|function| function_row(function, &plugins)));
     let mut report = format!("{table}\n");
     for note in notes(&shared, &plugins) {
         writeln!(report, "note: {note}")?;
@@ -78,7 +78,8 @@ fn notes(shared: &Shared, plugins: &Plugins) -> Vec<String> {
                 "plugin `{name}` has no snapshots, a restart of Kapacitor loses its state: {reason}"
             ));
         }
-        if !is_identifier(name) && !shared.functions.values().any(|f| f.named_plugins().any(|p| p == name)) {
+        if !is_identifier(name) && !shared.functions().values().any(|f| f.named_plugins().any(|p| p == name))
+        {
             notes.push(format!(
                 "a TICKscript can't call @{name}(): rename {name}.wasm, or add a [functions.NAME] with plugin = \"{name}\""
             ));
@@ -90,8 +91,8 @@ fn notes(shared: &Shared, plugins: &Plugins) -> Vec<String> {
 /// Everything that keeps a function or a plugin from working.
 fn problems(shared: &Shared, plugins: &Plugins) -> Vec<String> {
     let mut problems = Vec::new();
-    for function in shared.functions.values() {
-        problems.extend(endpoint::check(&shared.config, &function.name).err().map(|e| format!("{e:#}")));
+    for function in shared.functions().values() {
+        problems.extend(endpoint::check(&shared.config(), &function.name).err().map(|e| format!("{e:#}")));
         let edges = edges(&function.info(plugins));
         for name in function.named_plugins() {
             match plugins.get(name) {
@@ -110,14 +111,14 @@ fn problems(shared: &Shared, plugins: &Plugins) -> Vec<String> {
                 None => problems.push(format!(
                     "function `{}`: there is no plugin `{name}`: put {name}.wasm into {}",
                     function.name,
-                    shared.config.plugins_dir.display()
+                    shared.config().plugins_dir.display()
                 )),
             }
         }
     }
     problems.extend(plugins.values().filter_map(|plugin| plugin.as_ref().err()).map(ToString::to_string));
-    if shared.functions.is_empty() {
-        problems.push(format!("{}: no .wasm file there", shared.config.plugins_dir.display()));
+    if shared.functions().is_empty() {
+        problems.push(format!("{}: no .wasm file there", shared.config().plugins_dir.display()));
     }
     // One problem of all sockets is found at each function.
     problems.dedup();
@@ -131,7 +132,7 @@ pub fn config(settings: &Settings, stdio: bool) -> Result<ExitCode> {
         "# kapacitor-wasm {}: into kapacitor.conf, and restart Kapacitor.\n",
         env!("CARGO_PKG_VERSION")
     );
-    for name in shared.functions.keys() {
+    for name in shared.functions().keys() {
         write!(stanza, "\n[udf.functions.{name}]\n")?;
         if stdio {
             let program = std::env::current_exe()?;
@@ -144,7 +145,7 @@ pub fn config(settings: &Settings, stdio: bool) -> Result<ExitCode> {
             let args: Vec<String> = args.iter().map(|arg| format!("{arg:?}")).collect();
             writeln!(stanza, "prog = {:?}\nargs = [{}]", program.display().to_string(), args.join(", "))?;
         } else {
-            let socket = std::path::absolute(socket_path(&shared.config, name))?;
+            let socket = std::path::absolute(socket_path(&shared.config(), name))?;
             writeln!(stanza, "socket = {:?}", socket.display().to_string())?;
         }
         writeln!(stanza, "timeout = \"{TIMEOUT}\"")?;

@@ -11,7 +11,6 @@ use super::settings::Settings;
 use super::{check, compile, completions, exit, man, serve, skipped, state, systemd};
 use crate::endpoint::InheritedSockets;
 use crate::plugin::ABI;
-use crate::shared::Mode;
 
 /// Runs every UDF of a Kapacitor in one process, each task in a WebAssembly sandbox of its own.
 #[derive(Parser)]
@@ -81,13 +80,9 @@ pub fn run() -> Result<ExitCode> {
     match cli.command {
         Command::Serve(settings) => {
             let inherited = InheritedSockets::from_env()?;
-            let (config, mode, _log) = settings.start_logging()?;
-            serve::sockets(config, &mode, inherited)
+            serve::sockets(settings, inherited)
         }
-        Command::Stdio { function, settings } => {
-            let (config, mode, _log) = settings.start_logging()?;
-            serve::stdio(config, &Mode { one_session: true, ..mode }, &function)
-        }
+        Command::Stdio { function, settings } => serve::stdio(&settings, &function),
         Command::Check(settings) => check::check(settings.load()?),
         Command::Config { systemd: true, settings, .. } => systemd::config(settings.load()?),
         Command::Config { stdio, settings, .. } => check::config(&settings, stdio),

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::config::{Config, LogLevel};
-use crate::logging::{self, WorkerGuard};
+use crate::logging::{self, Log};
 use crate::shared::Mode;
 
 /// Configuration file, if neither the flag nor the variable names one.
@@ -55,7 +55,7 @@ impl Settings {
     }
 
     /// Reads the configuration and starts logging, for a process that serves.
-    pub fn start_logging(&self) -> Result<(Config, Mode, WorkerGuard)> {
+    pub fn start_logging(&self) -> Result<(Config, Mode, Log)> {
         let config = self.load()?;
         let log = logging::start(config.log_level);
         Ok((config, Mode { writable: true, ..looking() }, log))

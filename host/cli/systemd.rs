@@ -21,8 +21,8 @@ pub fn config(config: Config) -> Result<ExitCode> {
     let shared = Shared::new(config, &looking())?;
     ensure_functions(&shared)?;
     let mut sockets = String::new();
-    for name in shared.functions.keys() {
-        let path = std::path::absolute(socket_path(&shared.config, name))?;
+    for name in shared.functions().keys() {
+        let path = std::path::absolute(socket_path(&shared.config(), name))?;
         writeln!(sockets, "ListenStream={}", escaped(&path.display().to_string()))?;
     }
     let unit = format!(
@@ -51,8 +51,8 @@ DirectoryMode=0755
 WantedBy=sockets.target
 ",
         version = env!("CARGO_PKG_VERSION"),
-        mode = shared.config.socket_mode.0,
-        group = escaped(shared.config.socket_group.as_deref().unwrap_or(KAPACITOR)),
+        mode = shared.config().socket_mode.0,
+        group = escaped(shared.config().socket_group.as_deref().unwrap_or(KAPACITOR)),
     );
     std::io::stdout().write_all(unit.as_bytes())?;
     Ok(DONE)

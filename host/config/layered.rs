@@ -8,7 +8,8 @@ macro_rules! layered {
         $($(#[$field_meta:meta])* $field:ident: $type:ty = $default:expr;)*
     ) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+        #[serde(rename_all = "kebab-case")]
         pub struct $whole {
             $($(#[$field_meta])* pub $field: $type,)*
         }
@@ -19,7 +20,7 @@ macro_rules! layered {
             }
         }
 
-        #[derive(Clone, Copy, Debug, Default, serde::Deserialize)]
+        #[derive(Clone, Copy, Debug, Default, serde::Deserialize, serde::Serialize)]
         #[serde(rename_all = "kebab-case", deny_unknown_fields)]
         pub(crate) struct $partial {
             $(pub(crate) $field: Option<$type>,)*

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::layered::layered;
 use crate::units::{Bytes, Share, Span};
@@ -57,7 +57,7 @@ impl Limits {
 }
 
 /// `[host]`: the limits of all sandboxes together, and of loading one plugin.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct HostLimits {
     /// Maximum number of running sandboxes.

@@ -2,7 +2,7 @@
 //!
 //! The keys are documented in the `udf.toml` that is shipped.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::layered::layered;
 use crate::units::Bytes;
@@ -32,7 +32,7 @@ layered! {
 
 /// `on-trap`: what happens when a call traps, exceeds a limit, or returns an error or a response that Kapacitor must
 /// not see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnTrap {
     /// The state goes back to before the frame that failed, and that frame is skipped.
@@ -46,7 +46,7 @@ pub enum OnTrap {
 }
 
 /// `on-full`: what happens when `sessions.queue` is full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnFull {
     /// Nothing more is read, and Kapacitor waits.
@@ -58,7 +58,7 @@ pub enum OnFull {
 }
 
 /// What happens to output that Kapacitor accepts and the systems behind it reject.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unwanted {
     /// It is left out, and counted.
@@ -70,7 +70,7 @@ pub enum Unwanted {
 }
 
 /// `edge-check`: whether responses must fit the edge that the plugin provides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EdgeCheck {
     /// A stream is points, a batch edge is batches.
@@ -80,7 +80,7 @@ pub enum EdgeCheck {
 }
 
 /// `on-mismatch`: what happens to a state that does not fit the task that is to go on with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnMismatch {
     /// It is set aside, and the task starts clean.
@@ -92,7 +92,7 @@ pub enum OnMismatch {
 }
 
 /// `on-update`: what running tasks do when the file of their plugin was replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnUpdate {
     /// They stay with the version that they began with.
@@ -104,7 +104,7 @@ pub enum OnUpdate {
 }
 
 /// `state.checkpoints`: which tasks have a checkpoint.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CheckpointPolicy {
     /// Tasks whose data is live, which a replay's is not.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 
 use crate::config::limits::{HostLimits, Limits, PartialLimits};
@@ -16,14 +16,14 @@ use crate::protocol::EdgeType;
 use crate::units::{Bytes, Mode, Span};
 
 /// A whole `udf.toml`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Config {
     /// Folder of the `.wasm` files; relative to the folder of the file itself.
-    #[serde(default = "default_plugins_dir")]
+    #[serde(default = "default_plugins_dir", serialize_with = "shown")]
     pub plugins_dir: PathBuf,
     /// Folder of the sockets, `<socket-dir>/<function>.sock`.
-    #[serde(default = "default_socket_dir")]
+    #[serde(default = "default_socket_dir", serialize_with = "shown")]
     pub socket_dir: PathBuf,
     /// Permissions of each socket.
     #[serde(default = "default_socket_mode")]
@@ -31,7 +31,7 @@ pub struct Config {
     /// Group of each socket, by name or number; the process's own if absent.
     pub socket_group: Option<String>,
     /// Folder of stored files: checkpoints, machine code, records of skipped points, states that were set aside.
-    #[serde(default = "default_state_dir")]
+    #[serde(default = "default_state_dir", serialize_with = "shown")]
     pub state_dir: PathBuf,
     /// Minimum log level.
     #[serde(default)]
@@ -57,7 +57,7 @@ pub struct Config {
 }
 
 /// One `[functions.NAME]`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct FunctionConfig {
     /// The plugin of this function.
@@ -78,7 +78,7 @@ pub struct FunctionConfig {
 }
 
 /// One `[[functions.NAME.route]]`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Route {
     /// Pattern of a task id: `*`, `?`, `[abc]` and `{a,b}` as in a shell.
@@ -88,7 +88,7 @@ pub struct Route {
 }
 
 /// `[sessions]`: what the host allows one connection of Kapacitor.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Sessions {
     /// Maximum size of a message from Kapacitor.
@@ -102,7 +102,7 @@ pub struct Sessions {
 }
 
 /// `[state]`: how the host stores the state of tasks.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct State {
     /// Which tasks have a checkpoint.
@@ -154,6 +154,12 @@ pub fn edge_name(edge: EdgeType) -> &'static str {
     }
 }
 
+impl Serialize for Edges {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl<'de> Deserialize<'de> for Edges {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
@@ -172,8 +178,10 @@ impl<'de> Deserialize<'de> for Edges {
     }
 }
 
-/// `log-level`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+/// `log-level`, from the most lines to the fewest.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, clap::ValueEnum,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogLevel {
     /// All messages.
@@ -277,6 +285,11 @@ impl Config {
         self.limits.over(Limits::default())
     }
 
+    /// Sets the stack of all sandboxes.
+    pub(super) fn set_stack(&mut self, stack: Bytes) {
+        self.limits.stack = Some(stack);
+    }
+
     fn check(&self, path: &Path) -> Result<(), ConfigError> {
         let limit = |problem: String| ConfigError::Limit { path: path.to_owned(), problem };
         let limits = self.default_limits();
@@ -323,6 +336,11 @@ pub fn is_identifier(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         && !RESERVED.contains(&name)
+}
+
+/// A path as a text, also if it is not UTF-8.
+fn shown<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }
 
 fn default_plugins_dir() -> PathBuf {

@@ -3,9 +3,11 @@
 //! It gives each connection to a session, and never reads a byte that Kapacitor sends.
 
 mod socket;
+mod sockets;
 mod stdio;
 mod systemd;
 
-pub use socket::{Socket, check, socket_path};
+pub use socket::{check, check_group, socket_path};
+pub(crate) use sockets::Sockets;
 pub(crate) use stdio::take_stdio;
 pub(crate) use systemd::InheritedSockets;

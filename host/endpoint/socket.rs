@@ -17,11 +17,9 @@ use tracing::warn;
 
 use crate::config::Config;
 use crate::protocol::put_error;
-use crate::routing::Function;
 use crate::session;
 use crate::session::Session;
 use crate::shared::Shared;
-use crate::units::Mode;
 
 /// Maximum length of the path of a unix socket in bytes, on Linux.
 const MAX_SOCKET_PATH: usize = 107;
@@ -58,6 +56,15 @@ pub fn check(config: &Config, function: &str) -> Result<()> {
             "{shown}: the path of a socket has at most {MAX_SOCKET_PATH} bytes: choose a shorter socket-dir"
         );
     }
+    check_group(config)
+}
+
+/// Checks the group of all sockets.
+///
+/// # Errors
+///
+/// When this machine does not have it.
+pub fn check_group(config: &Config) -> Result<()> {
     config.socket_group.as_deref().map_or(Ok(()), |group| group_id(group).map(|_| ()))
 }
 
@@ -77,7 +84,7 @@ impl Socket {
             format!("{shown}: the socket can't be made: check socket-dir and its permissions")
         })?;
         let socket = Self { path, listener, owned_by_systemd: false };
-        socket.permit(config.socket_mode, config.socket_group.as_deref())?;
+        permit(&socket.path, config)?;
         Ok(socket)
     }
 
@@ -96,24 +103,17 @@ impl Socket {
         Ok(Self { path, listener, owned_by_systemd: true })
     }
 
-    fn permit(&self, mode: Mode, group: Option<&str>) -> Result<()> {
-        let shown = self.path.display();
-        if let Some(group) = group {
-            let gid = group_id(group)?;
-            std::os::unix::fs::chown(&self.path, None, Some(gid)).with_context(|| {
-                format!("{shown}: the socket can't be given to group {group}: this process must belong to it")
-            })?;
-        }
-        fs::set_permissions(&self.path, fs::Permissions::from_mode(mode.0))
-            .with_context(|| format!("{shown}: the socket can't be given its mode"))
+    /// The path of the socket's file, unless systemd owns that.
+    pub fn own_path(&self) -> Option<PathBuf> {
+        (!self.owned_by_systemd).then(|| self.path.clone())
     }
 
     /// Accepts connections and serves each in a session of its own: for ever or, if systemd holds the connections
     /// for the next host, until this one stops.
-    pub async fn serve(self, shared: Arc<Shared>, function: Arc<Function>) {
+    pub async fn serve(self, shared: Arc<Shared>, function: String) {
         // The host stops once no receiver is left.
         let mut stopping = self.owned_by_systemd.then(|| shared.stopping());
-        let mut complaints = Complaints { function: function.name.clone(), last: None, more: 0 };
+        let mut complaints = Complaints { function: function.clone(), last: None, more: 0 };
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -124,7 +124,9 @@ impl Socket {
                 Ok((stream, _)) => match shared.budget().connection() {
                     Ok(permit) => {
                         let (reader, writer) = stream.into_split();
-                        let (shared, function) = (Arc::clone(&shared), Arc::clone(&function));
+                        // As `udf.toml` describes it now. A function that was served once is there for ever.
+                        let Ok(function) = shared.function(&function) else { continue };
+                        let shared = Arc::clone(&shared);
                         let session = Session::new(shared, function, Box::new(reader), Box::new(writer));
                         tokio::spawn(async move {
                             session.run().await;
@@ -175,6 +177,23 @@ impl Drop for Socket {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// Gives a socket that the host has made its mode and its group.
+///
+/// # Errors
+///
+/// What the process may not do.
+pub fn permit(path: &Path, config: &Config) -> Result<()> {
+    let shown = path.display();
+    if let Some(group) = config.socket_group.as_deref() {
+        let gid = group_id(group)?;
+        std::os::unix::fs::chown(path, None, Some(gid)).with_context(|| {
+            format!("{shown}: the socket can't be given to group {group}: this process must belong to it")
+        })?;
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(config.socket_mode.0))
+        .with_context(|| format!("{shown}: the socket can't be given its mode"))
 }
 
 /// Waits until the host is to stop; for ever without a receiver.

@@ -7,10 +7,13 @@ use std::fmt;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
+use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{Registry, reload};
 
 use super::text::{cut, put_visible};
 use crate::config::LogLevel;
@@ -21,32 +24,52 @@ const MAX_VALUE: usize = 4096;
 /// Maximum length of a line in bytes. Quoting can make a value six times as long.
 const MAX_LINE: usize = 32 * 1024;
 
-/// Writes the remaining lines when it is dropped.
-pub use tracing_appender::non_blocking::WorkerGuard;
-
 /// Maximum number of lines that wait for stderr. Beyond it, lines are lost rather than a session stopped, since the
 /// reader of stderr may be slow, or gone.
 const WAITING: usize = 10_000;
 
-/// Starts logging to stderr. Only the first call counts.
+/// The log of the process. It writes the remaining lines when it is dropped.
 #[must_use = "lines are lost when it is dropped"]
-pub fn start(level: LogLevel) -> WorkerGuard {
-    let level = match level {
+pub struct Log {
+    /// The minimum level of the lines.
+    pub level: LevelHandle,
+    _writer: WorkerGuard,
+}
+
+/// The minimum level of the lines of a log.
+#[derive(Clone)]
+pub struct LevelHandle(reload::Handle<LevelFilter, Registry>);
+
+impl LevelHandle {
+    /// Changes the level.
+    pub fn set(&self, level: LogLevel) {
+        // An error means that another log was started before, and this one has no lines.
+        let _ = self.0.reload(filter(level));
+    }
+}
+
+fn filter(level: LogLevel) -> LevelFilter {
+    match level {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Error => LevelFilter::ERROR,
-    };
+    }
+}
+
+/// Starts logging to stderr. Only the first call counts.
+pub fn start(level: LogLevel) -> Log {
     let (writer, guard) = tracing_appender::non_blocking::NonBlockingBuilder::default()
         .lossy(true)
         .buffered_lines_limit(WAITING)
         .thread_name("log")
         .finish(std::io::stderr());
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(level).with_writer(writer).event_format(Logfmt).finish();
+    let (level, handle) = reload::Layer::new(filter(level));
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).event_format(Logfmt);
+    let subscriber = tracing_subscriber::registry().with(level).with(lines);
     // An error means that logging was started before, which is just as good.
     let _ = tracing::subscriber::set_global_default(subscriber);
-    guard
+    Log { level: LevelHandle(handle), _writer: guard }
 }
 
 struct Logfmt;

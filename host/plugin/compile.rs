@@ -118,6 +118,8 @@ impl Compiler {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .kill_on_drop(true)
+            // A signal to the host's group, as a Ctrl-C, is for the host to obey.
+            .process_group(0)
             .spawn()
             .map_err(AdmissionErrorKind::Read)?;
         if let Some(mut stdin) = child.stdin.take() {

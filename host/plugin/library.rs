@@ -17,7 +17,7 @@ use super::admission::{Plugin, files_in};
 use super::admission_error::{AdmissionError, AdmissionErrorKind};
 use super::compile::{Compiler, cores};
 use super::stamp::FileStamp;
-use crate::config::Limits;
+use crate::config::{HostLimits, Limits};
 use crate::sandbox::Engine;
 
 /// The plugins by name: admitted, or refused with the reason.
@@ -28,7 +28,7 @@ pub trait Observer: Send + Sync {
     /// The plugin `name` can be used from now on, or has another version than before.
     fn plugin_changed(&self, name: &str, plugin: &Plugin);
 
-    /// The file of the plugin `name` was put into the folder while the host runs.
+    /// The plugin `name` can be used from now on, whose file was put into the folder, or mended, while the host runs.
     fn plugin_appeared(&self, name: &str);
 }
 
@@ -42,7 +42,7 @@ pub struct Library {
     generation: AtomicU64,
     /// The files that were loaded or refused, as they were then. Locked while a plugin is looked for.
     stamps: tokio::sync::Mutex<BTreeMap<String, FileStamp>>,
-    loader: Loader,
+    loader: RwLock<Loader>,
     runtime: Handle,
     observer: Box<dyn Observer>,
 }
@@ -74,7 +74,7 @@ impl Library {
             loading: watch::Sender::new(files),
             generation: AtomicU64::new(0),
             stamps: tokio::sync::Mutex::default(),
-            loader,
+            loader: RwLock::new(loader),
             runtime,
             observer,
         }
@@ -89,7 +89,7 @@ impl Library {
         let mut files: Vec<_> = self.files()?.into_iter().filter(|(name, _)| wanted(name)).collect();
         let mut load_next = |tasks: &mut JoinSet<_>| {
             if let Some((name, path)) = files.pop() {
-                let (loader, stamp) = (self.loader.clone(), FileStamp::of(&path));
+                let (loader, stamp) = (self.loader(), FileStamp::of(&path));
                 tasks.spawn(async move { (loader.load(&name, &path).await, name, stamp) });
             }
         };
@@ -108,6 +108,31 @@ impl Library {
         });
         self.loading.send_replace(BTreeSet::new());
         loaded
+    }
+
+    fn loader(&self) -> Loader {
+        self.loader.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Loads plugins under these limits from now on: those of a sandbox, and those of loading. A plugin that was
+    /// refused under other limits is loaded anew.
+    pub fn set_limits(self: &Arc<Self>, limits: Limits, host: HostLimits) {
+        let changed = {
+            let mut loader = self.loader.write().unwrap_or_else(PoisonError::into_inner);
+            let changed = loader.limits != limits || loader.compiler.limits != host;
+            loader.limits = limits;
+            loader.compiler.limits = host;
+            changed
+        };
+        if changed {
+            let library = Arc::clone(self);
+            // Not here, since a file may be being loaded. The watcher then finds the files as if they were new.
+            self.runtime.spawn(async move {
+                let mut stamps = library.stamps.lock().await;
+                let plugins = library.plugins();
+                stamps.retain(|name, _| !matches!(plugins.get(name), Some(Err(_))));
+            });
+        }
     }
 
     fn insert(&self, name: &str, plugin: Result<Plugin, AdmissionError>) {
@@ -152,13 +177,13 @@ impl Library {
         let Some(stamp) = FileStamp::of(&path) else { return };
         if stamps.insert(name.to_owned(), stamp) != Some(stamp) {
             let loaded = self.load_one(name, &path).await;
-            self.insert(name, loaded);
+            self.replace(name, loaded);
         }
     }
 
     /// Loads one file.
     pub(super) async fn load_one(&self, name: &str, path: &Path) -> Result<Plugin, AdmissionError> {
-        let (loader, name, file) = (self.loader.clone(), name.to_owned(), path.to_owned());
+        let (loader, name, file) = (self.loader(), name.to_owned(), path.to_owned());
         let loaded = self.runtime.spawn(async move { loader.load(&name, &file).await });
         loaded.await.unwrap_or_else(|e| {
             // The task panicked; its message is on stderr.
@@ -183,9 +208,9 @@ impl Library {
                 warn!(plugin = name, version, "the version that was loaded before goes on");
             }
             (None, loaded) => {
-                let new = loaded.is_ok() && !plugins.contains_key(name);
+                let usable = loaded.is_ok();
                 self.insert(name, loaded);
-                if new {
+                if usable {
                     self.observer.plugin_appeared(name);
                 }
             }

@@ -37,6 +37,14 @@ pub enum RouteError {
         /// The option that sets an option of the plugin.
         set: &'static str,
     },
+    /// The function was taken out of `udf.toml`, and has its socket only until the host stops.
+    #[error(
+        "function `{function}` was taken out of udf.toml: put [functions.{function}] back and reload the host, or call another function in the TICKscript"
+    )]
+    Removed {
+        /// The function.
+        function: String,
+    },
     /// Neither the TICKscript nor a route names a plugin.
     #[error(
         "function `{function}`: no plugin named: add .{plugin_option}('NAME') to the TICKscript or a route to udf.toml; there are: {known}"

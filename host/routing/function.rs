@@ -25,6 +25,8 @@ pub struct Function {
     pub policy: Policy,
     selector: Selector,
     routes: Vec<(GlobMatcher, String)>,
+    /// Whether `udf.toml` describes it. Otherwise it is the one of a plugin file.
+    in_udf_toml: bool,
 }
 
 /// What a task is to run, and with which options.
@@ -70,14 +72,43 @@ impl Function {
             policy: config.policy(name),
             selector: Selector::new(name, function),
             routes: routes.collect::<Result<_, _>>()?,
+            in_udf_toml: config.functions.contains_key(name),
         })
+    }
+
+    /// The function that the file of the plugin `name` is by itself, if a TICKscript can call it.
+    pub fn of_plugin_file(name: &str, config: &Config) -> Option<Self> {
+        is_identifier(name).then(|| Self::new(name, &FunctionConfig::default(), config).ok())?
+    }
+
+    /// Whether it is one that a plugin file is by itself.
+    pub fn is_of_plugin_file(&self) -> bool {
+        !self.in_udf_toml
+    }
+
+    /// The same function after it was taken out of `udf.toml`: it refuses all tasks.
+    #[must_use]
+    pub fn removed(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            limits: self.limits,
+            policy: self.policy,
+            selector: Selector::Removed,
+            routes: Vec::new(),
+            in_udf_toml: true,
+        }
+    }
+
+    /// Whether it was taken out of `udf.toml`.
+    pub fn is_removed(&self) -> bool {
+        matches!(self.selector, Selector::Removed)
     }
 
     /// The plugins that the function names; it may run others too if it is generic.
     pub fn named_plugins(&self) -> impl Iterator<Item = &str> {
         let own = match &self.selector {
             Selector::Plugin(name) => Some(name.as_str()),
-            Selector::Generic { .. } => None,
+            Selector::Generic { .. } | Selector::Removed => None,
         };
         own.into_iter().chain(self.routes.iter().map(|(_, plugin)| plugin.as_str()))
     }
@@ -97,6 +128,7 @@ impl Function {
                 Some(Ok(plugin)) => plugin.info.clone(),
                 _ => InfoResponse::default(),
             },
+            Selector::Removed => InfoResponse::default(),
             Selector::Generic { option, edges } => {
                 let types = |n| OptionInfo { value_types: vec![ValueType::String.into(); n] };
                 InfoResponse {

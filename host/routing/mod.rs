@@ -9,6 +9,6 @@ mod options;
 mod selector;
 
 pub use announced::AnnouncedInfo;
-pub use error::RouteError;
+pub use error::{PatternError, RouteError};
 pub use function::{Function, Routed};
 pub use options::type_name;

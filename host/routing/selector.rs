@@ -20,6 +20,8 @@ pub enum Selector {
         /// The edges of the function.
         edges: Edges,
     },
+    /// Nothing: the function was taken out of `udf.toml` while the host runs.
+    Removed,
 }
 
 /// What a TICKscript or `udf.toml` has selected for one task.
@@ -44,7 +46,7 @@ impl Selector {
     /// The option of the TICKscript that names the plugin.
     pub fn plugin_option(&self) -> &str {
         match self {
-            Self::Plugin(_) => "plugin",
+            Self::Plugin(_) | Self::Removed => "plugin",
             Self::Generic { option, .. } => option,
         }
     }
@@ -58,6 +60,7 @@ impl Selector {
         let plugin_option = match self {
             Self::Plugin(name) => return Ok(Selection { plugin: Some(name.clone()), settings: None }),
             Self::Generic { option, .. } => option,
+            Self::Removed => return Err(RouteError::Removed { function: function.to_owned() }),
         };
         let (mut plugin, mut settings) = (None, Vec::new());
         for option in options {

@@ -3,8 +3,8 @@
 //! A task that does not fit is refused when it starts. A task that runs is bounded by its own limits, and goes on.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ pub enum BudgetError {
 /// What all sandboxes use, and their limits.
 #[derive(Debug)]
 pub struct Budget {
-    limits: HostLimits,
+    limits: RwLock<HostLimits>,
     system: SystemLimits,
     sandboxes: AtomicU64,
     connections: AtomicU64,
@@ -70,12 +70,21 @@ impl Budget {
     /// The budget of a process without sandboxes.
     pub fn new(limits: HostLimits) -> Arc<Self> {
         Arc::new(Self {
-            limits,
+            limits: RwLock::new(limits),
             system: SystemLimits::of_process(),
             sandboxes: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             memory: AtomicU64::new(0),
         })
+    }
+
+    /// Sets other limits. What is beyond them goes on.
+    pub fn set_limits(&self, limits: HostLimits) {
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
+    }
+
+    fn limits(&self) -> HostLimits {
+        *self.limits.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts from now on what the sandboxes take of the limits of the operating system, in a thread that ends with
@@ -102,7 +111,7 @@ impl Budget {
     /// The number of sandboxes that fit on this machine and into `host.sandboxes`, and which of the limits it is.
     pub fn room(&self) -> (u64, String) {
         let SandboxRoom { sandboxes, limit } = self.system.room(self.sandboxes.load(Relaxed));
-        let configured = self.limits.sandboxes;
+        let configured = self.limits().sandboxes;
         if configured <= sandboxes {
             (configured, format!("host.sandboxes = {configured}"))
         } else {
@@ -130,14 +139,15 @@ impl Budget {
     ///
     /// Which limit is reached, and what to do.
     pub fn permit(self: &Arc<Self>, needs: Bytes) -> Result<SandboxPermit, BudgetError> {
+        let limits = self.limits();
         let used = Bytes(self.memory.load(Relaxed));
-        if used.0.saturating_add(needs.0) > self.limits.memory.0 {
-            return Err(BudgetError::Memory { needs, used, limit: self.limits.memory });
+        if used.0.saturating_add(needs.0) > limits.memory.0 {
+            return Err(BudgetError::Memory { needs, used, limit: limits.memory });
         }
         let permit = SandboxPermit(Arc::clone(self));
         let running = self.sandboxes.fetch_add(1, Relaxed);
-        if running >= self.limits.sandboxes {
-            return Err(BudgetError::Sandboxes { limit: self.limits.sandboxes });
+        if running >= limits.sandboxes {
+            return Err(BudgetError::Sandboxes { limit: limits.sandboxes });
         }
         self.system.check(running).map_err(|limit| BudgetError::System { running, limit })?;
         Ok(permit)

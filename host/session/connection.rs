@@ -120,11 +120,12 @@ enum Event {
 impl Session {
     /// A connection to `function`.
     pub fn new(shared: Arc<Shared>, function: Arc<Function>, reader: Reader, writer: Writer) -> Self {
-        let sessions = shared.config.sessions;
+        let config = shared.config();
+        let sessions = config.sessions;
         let intervals = Intervals {
             drain: sessions.drain_deadline.0,
             snapshot: sessions.snapshot_deadline.0,
-            checkpoint: shared.config.state.checkpoint_interval.0,
+            checkpoint: config.state.checkpoint_interval.0,
         };
         let stopping = shared.stopping();
         let compute = shared.compute().clone();

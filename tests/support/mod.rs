@@ -63,9 +63,15 @@ impl Setup {
     pub fn new(config: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("kw-").tempdir().unwrap();
         fs::create_dir(folder.path().join("plugins")).unwrap();
+        let setup = Self { folder, passed: Vec::new(), before: String::new() };
+        setup.configure(config);
+        setup
+    }
+
+    /// Writes `udf.toml` anew: the settings that all tests need, and then `config`.
+    pub fn configure(&self, config: &str) {
         let config = format!("socket-dir = \"run\"\nstate-dir = \"state\"\nlog-level = \"debug\"\n{config}");
-        fs::write(folder.path().join("udf.toml"), config).unwrap();
-        Self { folder, passed: Vec::new(), before: String::new() }
+        fs::write(self.config(), config).unwrap();
     }
 
     /// Adds plugins: from the repository, from `tests/guests/examples`, or from `tests/guests/wat`.
@@ -278,9 +284,19 @@ impl Host {
         self.signal("TERM");
     }
 
-    /// Sends the host a signal, such as `STOP`.
-    pub fn signal(&self, name: &str) {
-        Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+    /// Sends a signal to the host, by its name without `SIG` or by its number.
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args(["-s", signal, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success(), "{signal}");
+    }
+
+    /// Has the host read a new `udf.toml`: the settings that all tests need, and then `config`. Waits for the line
+    /// with all `parts`.
+    pub fn reload(&self, config: &str, parts: &[&str]) -> String {
+        self.setup.configure(config);
+        let before = self.count_logs(parts);
+        self.signal("HUP");
+        self.wait_for_logs(parts, before + 1)
     }
 
     /// Kills the host.

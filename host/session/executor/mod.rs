@@ -73,7 +73,7 @@ impl Executor {
         let udf = UdfNode { function: function.name.clone(), ..UdfNode::default() };
         Self {
             labels: Arc::new(Labels { udf, plugin: String::new() }),
-            source: TaskSource { shared, function, clock: CallClock::new() },
+            source: TaskSource { config: shared.config(), shared, function, clock: CallClock::new() },
             active: None,
             ending: Ending::default(),
             counts: None,
@@ -187,7 +187,7 @@ impl Executor {
         let (blocking, alive) = (shared.compute().clone(), shared.stopping());
         let checkpointer =
             Checkpointer::new(shared.checkpoints(), &self.labels, &self.ending, blocking, alive);
-        let policy = shared.config.state.checkpoints;
+        let policy = self.source.config.state.checkpoints;
         let labels = Arc::clone(&self.labels);
         self.active = Some(ActiveTask::new(task, request, generation, labels, checkpointer, policy));
         Ok(())
@@ -204,7 +204,7 @@ impl Executor {
 
     /// The snapshot that Kapacitor asks for.
     async fn snapshot(&mut self) -> Result<Vec<u8>, WorkError> {
-        let most = self.source.shared.config.sessions.message;
+        let most = self.source.config.sessions.message;
         match self.ready().await? {
             Some(active) => active.snapshot(most).await,
             // Kapacitor keeps no empty snapshot, which is right for a task that has no state.

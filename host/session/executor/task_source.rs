@@ -6,6 +6,7 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 
 use super::error::WorkError;
+use crate::config::Config;
 use crate::logging::Labels;
 use crate::protocol::InitRequest;
 use crate::routing::{Function, Routed};
@@ -17,6 +18,8 @@ use crate::task::TaskSpec;
 pub struct TaskSource {
     /// What all sessions share.
     pub shared: Arc<Shared>,
+    /// `udf.toml` as it was when the session began.
+    pub config: Arc<Config>,
     /// The function that Kapacitor has connected to.
     pub function: Arc<Function>,
     /// Measures the calls into the guest.

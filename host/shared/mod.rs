@@ -1,23 +1,24 @@
 //! What all sessions of the process share: the functions, the plugins, the limits of all sandboxes together.
 
-use std::collections::BTreeMap;
+mod current;
+
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
-use crate::config::Config;
+use self::current::Served;
+pub use self::current::{Current, Functions};
+use crate::config::{Change, Config};
 use crate::plugin;
 use crate::plugin::{CodeFolder, Compiler, Library, Loader, Observer, Plugin, Plugins, cores};
-use crate::routing::{AnnouncedInfo, Function};
+use crate::routing::{AnnouncedInfo, Function, PatternError};
 use crate::sandbox::{Budget, Engine};
 use crate::state::{Checkpoints, SkippedRecords};
-
-/// All functions of the process, by name.
-pub type Functions = BTreeMap<String, Arc<Function>>;
 
 /// How this process runs, which `udf.toml` does not say.
 #[derive(Clone, Debug, Default)]
@@ -32,10 +33,7 @@ pub struct Mode {
 
 /// What all sessions share.
 pub struct Shared {
-    /// What the operator wrote.
-    pub config: Config,
-    /// All functions.
-    pub functions: Arc<Functions>,
+    served: Arc<Served>,
     library: Arc<Library>,
     announced: Arc<AnnouncedInfo>,
     budget: Arc<Budget>,
@@ -59,12 +57,9 @@ impl Shared {
     /// at all.
     pub fn new(config: Config, mode: &Mode) -> Result<Self> {
         let files = plugin::files(&config.plugins_dir)?;
-        let functions = Function::all(&config, files.keys())?;
-        let functions: Functions =
-            functions.into_iter().map(|function| (function.name.clone(), Arc::new(function))).collect();
-        let functions = Arc::new(functions);
-        // A plugin is admitted if any function lets it run.
-        let limits = functions.values().fold(config.default_limits(), |limits, f| limits.or_more(&f.limits));
+        let config = Arc::new(config);
+        let current = Current::new(Arc::clone(&config), files.keys())?;
+        let limits = current.limits();
         let compute = Builder::new_multi_thread()
             .worker_threads(cores())
             .thread_name("guest")
@@ -91,8 +86,8 @@ impl Shared {
             checkpoints.clean();
         }
         let announced = Arc::new(AnnouncedInfo::new(&config.state_dir, mode.writable));
-        let observer =
-            Box::new(Announcer { functions: Arc::clone(&functions), announced: Arc::clone(&announced) });
+        let served = Arc::new(Served::new(current));
+        let observer = Box::new(Announcer { served: Arc::clone(&served), announced: Arc::clone(&announced) });
         let library = Library::new(
             &config.plugins_dir,
             files.into_keys().collect(),
@@ -111,8 +106,7 @@ impl Shared {
             skipped: Arc::new(SkippedRecords::new(&config.state_dir)),
             checkpoints: Arc::new(checkpoints),
             stopping: watch::Sender::new(false),
-            config,
-            functions,
+            served,
             _code: code,
             compute: Compute(Some(compute)),
         })
@@ -129,14 +123,52 @@ impl Shared {
         Ok(shared)
     }
 
+    /// `udf.toml` as it was read last.
+    pub fn config(&self) -> Arc<Config> {
+        self.served.current().config
+    }
+
+    /// All functions.
+    pub fn functions(&self) -> Arc<Functions> {
+        self.served.current().functions
+    }
+
+    /// Serves `config` in place of the one that was read before; returns the keys that differ. What runs keeps what it
+    /// began with.
+    ///
+    /// # Errors
+    ///
+    /// When a route is wrong; then nothing has changed.
+    pub fn reload(&self, config: Config) -> Result<Vec<Change>, PatternError> {
+        let before = self.served.current();
+        let (config, changes) = config.in_place_of(&before.config);
+        let host = config.host;
+        let current = before.with_config(Arc::new(config), &self.plugins())?;
+        self.budget.set_limits(host);
+        self.library.set_limits(current.limits(), host);
+        self.served.replace(current);
+        Ok(changes)
+    }
+
+    /// Maximum time that a session takes to finish, the longest since the host has started.
+    pub fn drain_deadline(&self) -> Duration {
+        self.served.current().drain_deadline.0
+    }
+
+    /// Sees each change of what is served.
+    pub fn changes(&self) -> watch::Receiver<Current> {
+        self.served.changes()
+    }
+
     /// The function `name`.
     ///
     /// # Errors
     ///
     /// When there is none of this name.
     pub fn function(&self, name: &str) -> Result<Arc<Function>> {
-        self.functions.get(name).cloned().ok_or_else(|| {
-            let names: Vec<&str> = self.functions.keys().map(String::as_str).collect();
+        let functions = self.functions();
+        functions.get(name).cloned().ok_or_else(|| {
+            let names: Vec<&str> = functions.keys().map(String::as_str).collect();
             anyhow!("there is no function `{name}`; there are: {}", names.join(", "))
         })
     }
@@ -160,7 +192,7 @@ impl Shared {
     pub fn load_plugins(&self, wanted: impl Fn(&str) -> bool) -> Result<()> {
         self.library.load(&wanted)?;
         let plugins = self.plugins();
-        for function in self.functions.values() {
+        for function in self.functions().values() {
             let missing = function.named_plugins().find(|name| wanted(name) && !plugins.contains_key(*name));
             if let Some(plugin) = missing {
                 let name = function.name.as_str();
@@ -222,13 +254,14 @@ impl Shared {
 
 /// Reports the plugins that no longer are what Kapacitor was told.
 struct Announcer {
-    functions: Arc<Functions>,
+    served: Arc<Served>,
     announced: Arc<AnnouncedInfo>,
 }
 
 impl Observer for Announcer {
     fn plugin_changed(&self, name: &str, plugin: &Plugin) {
-        for function in self.functions.values().filter(|function| !function.is_generic()) {
+        let functions = self.served.current().functions;
+        for function in functions.values().filter(|function| !function.is_generic()) {
             if function.named_plugins().any(|named| named == name) {
                 self.announced.compare(&function.name, plugin);
             }
@@ -236,12 +269,7 @@ impl Observer for Announcer {
     }
 
     fn plugin_appeared(&self, name: &str) {
-        if !self.functions.contains_key(name) {
-            info!(
-                plugin = name,
-                "a generic function can run it now; a function of its own is there when the host starts again"
-            );
-        }
+        self.served.add_plugin(name);
     }
 }
 
