@@ -20,6 +20,7 @@
 //! - `logging`: log lines.
 //! - `config`: `udf.toml`.
 //! - [`protocol`]: Kapacitor's messages, frames and wire format, and a client.
+//! - `folder`: whether files can be made in a folder.
 //! - `units`, `digest`, `udf_node`: small types that all of them share.
 
 #![forbid(unsafe_code)]
@@ -51,6 +52,7 @@ mod config;
 pub mod protocol;
 
 mod digest;
+mod folder;
 mod udf_node;
 mod units;
 

@@ -129,7 +129,7 @@ fn refused_init_says_what_to_change() {
     check(
         "wasm",
         &[text("plugin", "mirror"), set("size", "1")],
-        "plugin `mirror` has no option `size`; it has: none",
+        "plugin `mirror`: there is no option `size`; there are: none",
     );
     check(
         "wasm",

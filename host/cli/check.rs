@@ -1,12 +1,14 @@
 //! `check` and `config`: what an operator asks before Kapacitor is restarted.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use crate::config::{Config, Edges, is_identifier};
 use crate::endpoint;
-use crate::endpoint::socket_path;
+use crate::endpoint::{User, socket_path};
+use crate::folder::check_writable;
 use crate::plugin::{Plugin, Plugins};
 use crate::protocol::InfoResponse;
 use crate::routing::{Function, type_name};
@@ -70,6 +72,23 @@ fn snapshots(plugin: &Plugin) -> &'static str {
 /// Properties of plugins that are allowed, and that an operator may not expect.
 fn notes(shared: &Shared, plugins: &Plugins) -> Vec<String> {
     let mut notes = Vec::new();
+    let (config, functions) = (shared.config(), shared.functions());
+    let served = functions.keys().filter(|name| endpoint::is_served(&config, name)).count();
+    if served > 0 {
+        notes.push(format!(
+            "a running host serves {served} of the sockets in {}: another `serve` would not get them",
+            config.socket_dir.display()
+        ));
+    }
+    if let Some(user) = User::kapacitor() {
+        let by = functions.keys().filter_map(|name| user.kept_out_by(&socket_path(&config, name)));
+        notes.extend(by.collect::<BTreeSet<_>>().into_iter().map(|path| {
+            format!(
+                "user `kapacitor` can't connect to sockets through {}: see socket-group and socket-mode",
+                path.display()
+            )
+        }));
+    }
     for (name, plugin) in plugins {
         if let Ok(plugin) = plugin
             && let (false, Err(reason)) = (plugin.own_format, &plugin.memory_image)
@@ -91,8 +110,12 @@ fn notes(shared: &Shared, plugins: &Plugins) -> Vec<String> {
 /// Everything that keeps a function or a plugin from working.
 fn problems(shared: &Shared, plugins: &Plugins) -> Vec<String> {
     let mut problems = Vec::new();
+    let config = shared.config();
+    problems.extend(check_writable(&config.state_dir).err().map(|e| format!("state-dir: {e}")));
+    problems.extend(endpoint::check_folder(&config).err().map(|e| format!("{e:#}")));
+    problems.extend(endpoint::check_group(&config).err().map(|e| format!("{e:#}")));
     for function in shared.functions().values() {
-        problems.extend(endpoint::check(&shared.config(), &function.name).err().map(|e| format!("{e:#}")));
+        problems.extend(endpoint::check(&config, &function.name).err().map(|e| format!("{e:#}")));
         let edges = edges(&function.info(plugins));
         for name in function.named_plugins() {
             match plugins.get(name) {
@@ -117,11 +140,9 @@ fn problems(shared: &Shared, plugins: &Plugins) -> Vec<String> {
         }
     }
     problems.extend(plugins.values().filter_map(|plugin| plugin.as_ref().err()).map(ToString::to_string));
-    if shared.functions().is_empty() {
+    if plugins.is_empty() {
         problems.push(format!("{}: no .wasm file there", shared.config().plugins_dir.display()));
     }
-    // One problem of all sockets is found at each function.
-    problems.dedup();
     problems
 }
 
@@ -132,8 +153,22 @@ pub fn config(settings: &Settings, stdio: bool) -> Result<ExitCode> {
         "# kapacitor-wasm {}: into kapacitor.conf, and restart Kapacitor.\n",
         env!("CARGO_PKG_VERSION")
     );
-    for name in shared.functions().keys() {
-        write!(stanza, "\n[udf.functions.{name}]\n")?;
+    let plugins = shared.plugins();
+    for (name, function) in shared.functions().iter() {
+        if !stdio && let Err(e) = endpoint::check(&shared.config(), name) {
+            write!(stanza, "\n# Function `{name}` has no socket: {e:#}\n")?;
+            continue;
+        }
+        writeln!(stanza)?;
+        if !function.is_served(&plugins) {
+            let plugin = function.named_plugins().next().unwrap_or(name);
+            let reason = match plugins.get(plugin) {
+                Some(Err(refusal)) => refusal.to_string(),
+                _ => format!("there is no plugin `{plugin}`"),
+            };
+            writeln!(stanza, "# Tasks of this function can't start: {}", reason.replace('\n', " "))?;
+        }
+        writeln!(stanza, "[udf.functions.{name}]")?;
         if stdio {
             let program = std::env::current_exe()?;
             let config = std::path::absolute(&settings.config)?;

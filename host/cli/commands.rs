@@ -23,7 +23,7 @@ struct Cli {
 /// Version of the program, and of both sides of its sandboxes.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     let (version, wasmtime) = (env!("CARGO_PKG_VERSION"), env!("WASMTIME_VERSION"));
-    format!("{version} (wasmtime {wasmtime}, guest interface {ABI})")
+    format!("{version} (build {}, wasmtime {wasmtime}, guest interface {ABI})", env!("BUILD"))
 });
 
 #[derive(Subcommand)]

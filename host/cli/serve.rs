@@ -17,7 +17,9 @@ use super::settings::Settings;
 use super::signals::{Asked, Received, Signals};
 use crate::endpoint;
 use crate::endpoint::{InheritedSockets, Sockets};
+use crate::folder::check_writable;
 use crate::plugin;
+use crate::routing::Function;
 use crate::sandbox::raise_descriptors;
 use crate::session::{self, Session};
 use crate::shared::{Mode, Shared};
@@ -76,6 +78,7 @@ impl Host {
     /// When the folder of the plugins can't be read.
     fn run(&self, sockets: Sockets, mut reloader: Reloader, signals: &mut Signals) -> Result<()> {
         self.runtime().block_on(async {
+            self.check_state_dir();
             let loading = Arc::clone(&self.shared);
             let mut loading = tokio::task::spawn_blocking(move || loading.load_plugins(|_| true));
             let mut sockets = Some(sockets);
@@ -113,11 +116,39 @@ impl Host {
         })
     }
 
+    /// Says if the folder of the state can't be used. The disk may hang, which delays nothing here.
+    fn check_state_dir(&self) {
+        let config = self.shared.config();
+        tokio::task::spawn_blocking(move || {
+            if let Err(e) = check_writable(&config.state_dir) {
+                error!(
+                    err = e.to_string(),
+                    "state-dir can't be used: the state of tasks and skipped points are not kept"
+                );
+            }
+        });
+    }
+
     fn report_ready(&self, sockets: &Sockets) {
         let (sandboxes, limit) = self.shared.budget().room();
         info!(sandboxes = sandboxes.to_string(), limit, "number of sandboxes that fit");
-        let functions = sockets.count().to_string();
-        info!(functions, socket_dir = self.shared.config().socket_dir.display().to_string(), "ready");
+        let (plugins, functions) = (self.shared.plugins(), self.shared.functions());
+        let works = |function: &Function| function.is_served(&plugins) && sockets.has(&function.name);
+        let working = functions.values().filter(|function| works(function)).count();
+        info!(
+            version = env!("CARGO_PKG_VERSION"),
+            build = env!("BUILD"),
+            functions = working.to_string(),
+            refused = (functions.len() - working).to_string(),
+            socket_dir = self.shared.config().socket_dir.display().to_string(),
+            sockets = sockets.rights(),
+            "ready"
+        );
+        sockets.report_kept_out();
+        if plugins.is_empty() {
+            let folder = self.shared.config().plugins_dir.display().to_string();
+            error!(folder, "no .wasm file there, so no task can start: put a plugin into it");
+        }
     }
 
     /// Lets the sessions come to their end, for as long as they may take for that, or until a second signal to stop.

@@ -2,12 +2,14 @@
 //!
 //! It gives each connection to a session, and never reads a byte that Kapacitor sends.
 
+mod rights;
 mod socket;
 mod sockets;
 mod stdio;
 mod systemd;
 
-pub use socket::{check, check_group, socket_path};
+pub use rights::User;
+pub use socket::{check, check_folder, check_group, is_served, socket_path};
 pub(crate) use sockets::Sockets;
 pub(crate) use stdio::take_stdio;
 pub(crate) use systemd::InheritedSockets;

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use crate::config::Config;
+use crate::folder::check_writable;
 use crate::protocol::put_error;
 use crate::session;
 use crate::session::Session;
@@ -43,7 +44,7 @@ pub fn socket_path(config: &Config, function: &str) -> PathBuf {
     config.socket_dir.join(format!("{function}.sock"))
 }
 
-/// Checks the path and the group of a function's socket, without creating it.
+/// Checks the path of a function's socket, without creating it.
 ///
 /// # Errors
 ///
@@ -53,10 +54,32 @@ pub fn check(config: &Config, function: &str) -> Result<()> {
     if path.as_os_str().len() > MAX_SOCKET_PATH {
         let shown = path.display();
         bail!(
-            "{shown}: the path of a socket has at most {MAX_SOCKET_PATH} bytes: choose a shorter socket-dir"
+            "{shown}: the path of a socket has at most {MAX_SOCKET_PATH} bytes: choose a shorter socket-dir, or a shorter name for the plugin"
         );
     }
-    check_group(config)
+    match found_at(&path)? {
+        Found::Nothing | Found::Stale | Found::Served => Ok(()),
+        Found::Other => {
+            bail!(
+                "{}: there is something that is not a socket: move it away or choose another socket-dir",
+                path.display()
+            )
+        }
+    }
+}
+
+/// Whether a process serves the socket of a function now.
+pub fn is_served(config: &Config, function: &str) -> bool {
+    matches!(found_at(&socket_path(config, function)), Ok(Found::Served))
+}
+
+/// Checks that sockets can be made in the folder of all sockets, or that it can be made.
+///
+/// # Errors
+///
+/// What is wrong with it, and what to do.
+pub fn check_folder(config: &Config) -> Result<()> {
+    check_writable(&config.socket_dir).context("socket-dir")
 }
 
 /// Checks the group of all sockets.
@@ -204,23 +227,54 @@ async fn stop(stopping: Option<&mut watch::Receiver<bool>>) {
     }
 }
 
-fn remove_stale(path: &Path) -> Result<()> {
+/// What is at the path of a socket.
+enum Found {
+    Nothing,
+    /// A socket that no process listens on.
+    Stale,
+    /// A socket that a process serves.
+    Served,
+    /// Anything else.
+    Other,
+}
+
+fn found_at(path: &Path) -> Result<Found> {
     let shown = path.display();
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Found::Nothing);
+        }
         Err(e) => return Err(e).with_context(|| format!("{shown}: can't be looked at")),
     };
     if !metadata.file_type().is_socket() {
-        bail!("{shown}: there is something that is not a socket: move it away or choose another socket-dir");
+        return Ok(Found::Other);
     }
     match StdUnixStream::connect(path) {
-        Ok(_) => bail!("{shown}: another process serves this socket: stop it or choose another socket-dir"),
-        Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
-            fs::remove_file(path).with_context(|| format!("{shown}: the stale socket can't be removed"))
-        }
+        Ok(_) => Ok(Found::Served),
+        Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => Ok(Found::Stale),
+        // Its queue of connections is full.
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Found::Served),
         Err(e) => {
             Err(e).with_context(|| format!("{shown}: can't tell whether another process serves this socket"))
+        }
+    }
+}
+
+fn remove_stale(path: &Path) -> Result<()> {
+    let shown = path.display();
+    match found_at(path)? {
+        Found::Nothing => Ok(()),
+        Found::Stale => {
+            fs::remove_file(path).with_context(|| format!("{shown}: the stale socket can't be removed"))
+        }
+        Found::Served => {
+            bail!("{shown}: another process serves this socket: stop it or choose another socket-dir")
+        }
+        Found::Other => {
+            bail!(
+                "{shown}: there is something that is not a socket: move it away or choose another socket-dir"
+            )
         }
     }
 }

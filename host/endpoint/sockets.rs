@@ -1,6 +1,6 @@
 //! The sockets of all functions: those of the start, and of functions that come while the host runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use super::socket::{Socket, check_group, permit, socket_path};
+use super::rights::{User, rights};
+use super::socket::{Socket, check_folder, check_group, permit, socket_path};
 use super::systemd::InheritedSockets;
 use crate::config::Config;
 use crate::shared::{Current, Shared};
@@ -48,9 +49,12 @@ impl Sockets {
     pub fn open(shared: &Arc<Shared>, inherited: InheritedSockets) -> Result<Self> {
         let config = shared.config();
         let folder = &config.socket_dir;
-        fs::create_dir_all(folder).with_context(|| {
-            format!("{}: the folder can't be made: set socket-dir or --socket-dir", folder.display())
-        })?;
+        if let Err(e) = fs::create_dir_all(folder) {
+            check_folder(&config)?;
+            return Err(e).with_context(|| {
+                format!("{}: the folder can't be made: set socket-dir or --socket-dir", folder.display())
+            });
+        }
         check_group(&config)?;
         let mut sockets = Self {
             activated: !inherited.is_empty(),
@@ -62,6 +66,7 @@ impl Sockets {
         };
         let (_, mut failed) = sockets.open_missing();
         if sockets.open.is_empty() && !failed.is_empty() {
+            check_folder(&config)?;
             return Err(failed.swap_remove(0).reason);
         }
         sockets.report(&failed);
@@ -69,9 +74,32 @@ impl Sockets {
         Ok(sockets)
     }
 
-    /// Number of functions that have a socket.
-    pub fn count(&self) -> usize {
-        self.open.len()
+    /// Whether the function has a socket.
+    pub fn has(&self, function: &str) -> bool {
+        self.open.contains_key(function)
+    }
+
+    /// Owners, groups and modes of all sockets, such as `kapacitor:kapacitor 0660`.
+    pub fn rights(&self) -> String {
+        let config = self.shared.config();
+        let rights = self.open.keys().filter_map(|function| rights(&socket_path(&config, function)));
+        let rights: BTreeSet<String> = rights.collect();
+        rights.into_iter().collect::<Vec<_>>().join(", ")
+    }
+
+    /// Warns where the user that Kapacitor runs as can't connect: Kapacitor would wait for the socket in silence.
+    pub fn report_kept_out(&self) {
+        let Some(user) = User::kapacitor() else { return };
+        let config = self.shared.config();
+        let by: BTreeSet<PathBuf> =
+            self.open.keys().filter_map(|name| user.kept_out_by(&socket_path(&config, name))).collect();
+        for path in by {
+            warn!(
+                path = path.display().to_string(),
+                rights = rights(&path).unwrap_or_default(),
+                "user `kapacitor` can't connect through this, and Kapacitor would wait in silence: see socket-group and socket-mode"
+            );
+        }
     }
 
     /// Makes the sockets of functions that come later, and gives all sockets the mode and group of a `udf.toml` that

@@ -73,16 +73,33 @@ impl AnnouncedInfo {
     /// Reports where `plugin`, which `function` runs, differs from what Kapacitor was told before.
     pub fn compare(&self, function: &str, plugin: &Plugin) {
         let Some(announced) = self.get(function) else { return };
-        let differs = differences(&announced, &plugin.info);
+        let plugin_info = &plugin.info;
+        let differs = differences(&announced, plugin_info);
         if !differs.is_empty() {
-            warn!(
-                function,
-                plugin = plugin.name,
-                differs = differs.join(", "),
-                "Kapacitor was told something else of this function: restart it to use the plugin as it is now"
-            );
+            let (plugin, differs) = (&plugin.name, differs.join(", "));
+            if breaks_scripts(&announced, plugin_info) {
+                warn!(
+                    function,
+                    plugin,
+                    differs,
+                    "Kapacitor was told something else of this function: change the scripts that do not fit the plugin any more, or put the old file back, before you restart Kapacitor, which could not even disable their tasks"
+                );
+            } else {
+                warn!(
+                    function,
+                    plugin,
+                    differs,
+                    "Kapacitor was told something else of this function: restart it to use the plugin as it is now"
+                );
+            }
         }
     }
+}
+
+/// Whether a script that fits the Info `before` may not fit the Info `now`: after a restart, Kapacitor refuses it.
+fn breaks_scripts(before: &InfoResponse, now: &InfoResponse) -> bool {
+    let lost = |(name, option)| now.options.get(name) != Some(option);
+    (before.wants, before.provides) != (now.wants, now.provides) || before.options.iter().any(lost)
 }
 
 /// Lists the differences between two Infos.
@@ -130,6 +147,9 @@ mod tests {
         let before = info(0, &[("a", ValueType::Int), ("b", ValueType::Int)]);
         let now = info(1, &[("b", ValueType::Double), ("c", ValueType::String)]);
         assert_eq!(differences(&before, &before), Vec::<String>::new());
+        assert!(breaks_scripts(&before, &now) && !breaks_scripts(&before, &before));
+        let more = info(0, &[("a", ValueType::Int), ("b", ValueType::Int), ("c", ValueType::Int)]);
+        assert!(!breaks_scripts(&before, &more) && breaks_scripts(&more, &before));
         assert_eq!(
             differences(&before, &now),
             [

@@ -150,14 +150,16 @@ pub enum RouteError {
         found: Edges,
     },
     /// The TICKscript gives options that the plugin does not take.
-    #[error("{0}")]
-    Options(OptionErrors),
-    /// The same, and Kapacitor has checked them against other options.
-    #[error("{0}; Kapacitor was told of other options when it started: restart it")]
-    AnnouncedOptions(OptionErrors),
-    /// The TICKscript sets options of a generic function's plugin that the plugin does not take.
     #[error("plugin `{plugin}`: {errors}")]
-    Set {
+    Options {
+        /// The plugin.
+        plugin: String,
+        /// What is wrong with the options.
+        errors: OptionErrors,
+    },
+    /// The same, and Kapacitor has checked them against other options.
+    #[error("plugin `{plugin}`: {errors}; Kapacitor was told of other options when it started: restart it")]
+    AnnouncedOptions {
         /// The plugin.
         plugin: String,
         /// What is wrong with the options.

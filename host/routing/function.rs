@@ -99,6 +99,15 @@ impl Function {
         }
     }
 
+    /// Whether tasks of it can start: its plugin was admitted, or the TICKscript names one.
+    pub fn is_served(&self, plugins: &Plugins) -> bool {
+        match &self.selector {
+            Selector::Plugin(name) => matches!(plugins.get(name), Some(Ok(_))),
+            Selector::Generic { .. } => true,
+            Selector::Removed => false,
+        }
+    }
+
     /// Whether it was taken out of `udf.toml`.
     pub fn is_removed(&self) -> bool {
         matches!(self.selector, Selector::Removed)
@@ -137,6 +146,16 @@ impl Function {
                     options: [(option.clone(), types(1)), (SET.to_owned(), types(2))].into(),
                 }
             }
+        }
+    }
+
+    /// What Kapacitor is told of the function: its Info or, if its plugin was refused, the Info of the last time,
+    /// `announced`. With it Kapacitor still understands the scripts that call the function, and needs no restart once
+    /// the plugin is mended.
+    pub fn told(&self, plugins: &Plugins, announced: Option<&InfoResponse>) -> InfoResponse {
+        match announced {
+            Some(announced) if !self.is_served(plugins) => announced.clone(),
+            _ => self.info(plugins),
         }
     }
 
@@ -181,18 +200,18 @@ impl Function {
             }
             None => return Err(self.unknown_plugin(name, plugins)),
         };
-        self.check_edges(&plugin, plugins)?;
+        self.check_edges(&plugin, &self.told(plugins, announced))?;
         self.check_announced(&plugin, announced)?;
         self.check_plugin(&plugin)?;
         request.options = match settings {
-            None => options::fit(request.options, &plugin.info, &name).map_err(|errors| match announced {
+            None => options::fit(request.options, &plugin.info).map_err(|errors| match announced {
                 Some(announced) if announced.options != plugin.info.options => {
-                    RouteError::AnnouncedOptions(errors)
+                    RouteError::AnnouncedOptions { plugin: name, errors }
                 }
-                _ => RouteError::Options(errors),
+                _ => RouteError::Options { plugin: name, errors },
             })?,
-            Some(settings) => options::from_texts(&settings, &plugin.info, &name)
-                .map_err(|errors| RouteError::Set { plugin: name, errors })?,
+            Some(settings) => options::from_texts(&settings, &plugin.info)
+                .map_err(|errors| RouteError::Options { plugin: name, errors })?,
         };
         Ok(Routed { plugin, request })
     }
@@ -224,8 +243,8 @@ impl Function {
     }
 
     /// A generic function has edges of its own, and a route may name a plugin with other edges than the function's.
-    fn check_edges(&self, plugin: &Plugin, plugins: &Plugins) -> Result<(), RouteError> {
-        let edges = edges_of(&self.info(plugins));
+    fn check_edges(&self, plugin: &Plugin, told: &InfoResponse) -> Result<(), RouteError> {
+        let edges = edges_of(told);
         if plugin.edges() == edges {
             return Ok(());
         }

@@ -27,10 +27,8 @@ pub fn type_name(ty: ValueType) -> &'static str {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum OptionError {
     /// The plugin has no such option.
-    #[error("plugin `{plugin}` has no option `{option}`; it has: {known}")]
+    #[error("there is no option `{option}`; there are: {known}")]
     Unknown {
-        /// The plugin.
-        plugin: String,
         /// The option.
         option: String,
         /// The options that the plugin has.
@@ -113,12 +111,8 @@ fn all_of(
 /// # Errors
 ///
 /// Everything that is wrong with them.
-pub fn fit(
-    options: Vec<UdfOption>,
-    info: &InfoResponse,
-    plugin: &str,
-) -> Result<Vec<UdfOption>, OptionErrors> {
-    all_of(options.into_iter().map(|option| fit_one(option, info, plugin)))
+pub fn fit(options: Vec<UdfOption>, info: &InfoResponse) -> Result<Vec<UdfOption>, OptionErrors> {
+    all_of(options.into_iter().map(|option| fit_one(option, info)))
 }
 
 /// Makes options from names and texts, as `.set('NAME', 'TEXT')` gives them.
@@ -129,14 +123,13 @@ pub fn fit(
 pub fn from_texts(
     settings: &[(String, String)],
     info: &InfoResponse,
-    plugin: &str,
 ) -> Result<Vec<UdfOption>, OptionErrors> {
-    all_of(settings.iter().map(|(name, text)| from_text(name, text, info, plugin)))
+    all_of(settings.iter().map(|(name, text)| from_text(name, text, info)))
 }
 
-fn fit_one(option: UdfOption, info: &InfoResponse, plugin: &str) -> Result<UdfOption, OptionError> {
+fn fit_one(option: UdfOption, info: &InfoResponse) -> Result<UdfOption, OptionError> {
     let UdfOption { name, values } = option;
-    let types = declared(&name, info, plugin)?;
+    let types = declared(&name, info)?;
     if types.len() != values.len() {
         let (expected, count) = (expected(&types), values.len());
         return Err(OptionError::Count { option: name, expected, count });
@@ -155,8 +148,8 @@ fn fit_one(option: UdfOption, info: &InfoResponse, plugin: &str) -> Result<UdfOp
     Ok(UdfOption { name, values })
 }
 
-fn from_text(name: &str, text: &str, info: &InfoResponse, plugin: &str) -> Result<UdfOption, OptionError> {
-    let types = declared(name, info, plugin)?;
+fn from_text(name: &str, text: &str, info: &InfoResponse) -> Result<UdfOption, OptionError> {
+    let types = declared(name, info)?;
     let wrong =
         |expected: String| OptionError::Text { option: name.to_owned(), expected, text: text.to_owned() };
     let texts: Vec<&str> = match types.len() {
@@ -191,13 +184,13 @@ fn from_text(name: &str, text: &str, info: &InfoResponse, plugin: &str) -> Resul
     Ok(UdfOption { name: name.to_owned(), values: values.collect::<Result<_, _>>()? })
 }
 
-fn declared(name: &str, info: &InfoResponse, plugin: &str) -> Result<Vec<ValueType>, OptionError> {
+fn declared(name: &str, info: &InfoResponse) -> Result<Vec<ValueType>, OptionError> {
     if let Some(option) = info.options.get(name) {
         return Ok(option.value_types().collect());
     }
     let known: Vec<&str> = info.options.keys().map(String::as_str).collect();
     let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    Err(OptionError::Unknown { plugin: plugin.to_owned(), option: name.to_owned(), known })
+    Err(OptionError::Unknown { option: name.to_owned(), known })
 }
 
 /// The values of an option, in words.
@@ -272,7 +265,7 @@ mod tests {
     }
 
     fn value(options: Vec<UdfOption>) -> Option<Value> {
-        let options = fit(options, &info(), "p").unwrap();
+        let options = fit(options, &info()).unwrap();
         options.into_iter().next()?.values.into_iter().next()?.value
     }
 
@@ -287,7 +280,7 @@ mod tests {
     #[test]
     fn errors_name_option_and_type() {
         let check = |options, expected: &str| {
-            assert_eq!(fit(options, &info(), "p").unwrap_err().to_string(), expected);
+            assert_eq!(fit(options, &info()).unwrap_err().to_string(), expected);
         };
         check(
             one("scale", ValueType::String, Some(Value::StringValue("2".to_owned()))),
@@ -299,7 +292,7 @@ mod tests {
         );
         check(
             one("scales", ValueType::Bool, None),
-            "plugin `p` has no option `scales`; it has: every, field, range, scale, verbose",
+            "there is no option `scales`; there are: every, field, range, scale, verbose",
         );
         check(
             one("range", ValueType::Int, Some(Value::IntValue(1))),
@@ -310,7 +303,7 @@ mod tests {
     #[test]
     fn text_becomes_the_declared_type() {
         let text = |name, text| {
-            from_text(name, text, &info(), "p")
+            from_text(name, text, &info())
                 .map_err(|error| error.to_string())
                 .map(|option| option.values.into_iter().filter_map(|v| v.value).collect::<Vec<_>>())
         };

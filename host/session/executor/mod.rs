@@ -125,7 +125,8 @@ impl Executor {
                 let TaskSource { shared, function, .. } = &self.source;
                 let names: Vec<_> = function.named_plugins().collect();
                 shared.library().wait_until_loaded(&names).await;
-                let info = function.info(&shared.plugins());
+                let announced = shared.announced().get(&function.name);
+                let info = function.told(&shared.plugins(), announced.as_ref());
                 shared.announced().announce(&function.name, &info, shared.compute());
                 put_response(ResponseMessage::Info(info), reply.buffer());
             }
