@@ -227,7 +227,9 @@ fn snapshot_inside_input_batch_waits_for_its_end() {
     assert!(!client.snapshot(&mut Vec::new()).unwrap().is_empty());
     let mut requests = cut;
     requests.push(RequestMessage::Snapshot(SnapshotRequest {}));
-    let responses = play(host.start("mirror_batch", &[]), requests);
+    let mut responses = play(host.start("mirror_batch", &[]), requests);
+    // The host gives signs of life while this session waits for the other one.
+    responses.retain(|response| !matches!(response, ResponseMessage::Keepalive(_)));
     assert!(matches!(&responses[..], [ResponseMessage::Snapshot(_)]), "{responses:?}");
 }
 

@@ -97,6 +97,7 @@ impl Host {
                             self.report_ready(&sockets);
                             tokio::spawn(sockets.follow());
                             tokio::spawn(plugin::watch(Arc::clone(self.shared.library())));
+                            tokio::spawn(Arc::clone(&self.shared).give_up_old());
                         }
                         continue;
                     }
@@ -172,6 +173,7 @@ impl Host {
                 signal = second_stop(signals) => Some(signal),
             }
         });
+        self.shared.report_unwritten();
         // The sockets go away with the runtime's tasks.
         runtime.shutdown_timeout(Duration::from_secs(1));
         match second {
@@ -253,10 +255,12 @@ pub fn stdio(settings: &Settings, function: &str) -> Result<ExitCode> {
         }
     })?;
     let most = shared.config().sessions.drain_deadline.0 + GRACE;
+    runtime.spawn(Arc::clone(&shared).give_up_old());
     runtime.block_on(async {
         Session::new(Arc::clone(&shared), function, reader, writer).run().await;
         // The state may still be being written.
         let _ = tokio::time::timeout(most, shared.stop()).await;
+        shared.report_unwritten();
     });
     runtime.shutdown_timeout(Duration::from_secs(1));
     Ok(DONE)

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use crate::config::Config;
 use crate::state::{Record, SkippedRecords};
@@ -12,7 +13,7 @@ use super::exit::{DONE, FAILED};
 
 /// Prints the records, oldest first.
 pub fn skipped(config: &Config) -> Result<ExitCode> {
-    let records = SkippedRecords::new(&config.state_dir).read();
+    let records = SkippedRecords::new(&config.state_dir, Arc::default()).read();
     let records = records.with_context(|| {
         let folder = config.state_dir.display();
         format!("{folder}/skipped can't be read: set state-dir, or run as the user of the service")

@@ -23,7 +23,7 @@ impl Applies {
     fn of(key: &str) -> Self {
         match key {
             "plugins-dir" | "socket-dir" | "state-dir" | "limits.stack" => Self::AfterRestart,
-            "log-level" | "socket-mode" | "socket-group" => Self::AtOnce,
+            "log-level" | "socket-mode" | "socket-group" | "state.keep" | "state.set-aside" => Self::AtOnce,
             key if key.starts_with("host.") => Self::AtOnce,
             _ => Self::ToNewTasks,
         }

@@ -109,6 +109,10 @@ pub struct State {
     pub checkpoints: CheckpointPolicy,
     /// Maximum age of a checkpoint while the state changes.
     pub checkpoint_interval: Span,
+    /// Maximum time for which a state is kept that no task uses; zero for ever.
+    pub keep: Span,
+    /// Maximum size of all states that were set aside.
+    pub set_aside: Bytes,
 }
 
 impl Default for State {
@@ -116,6 +120,8 @@ impl Default for State {
         Self {
             checkpoints: CheckpointPolicy::Live,
             checkpoint_interval: Span(std::time::Duration::from_secs(30)),
+            keep: Span(std::time::Duration::from_secs(90 * 24 * 3600)),
+            set_aside: Bytes::mib(1024),
         }
     }
 }

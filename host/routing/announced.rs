@@ -6,21 +6,24 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prost::Message as _;
-use tokio::runtime::Handle;
 use tracing::{debug, warn};
 
 use super::options::type_name;
 use crate::config::Edges;
 use crate::plugin::Plugin;
 use crate::protocol::InfoResponse;
-use crate::state::write_whole;
+use crate::state::{Disk, open_regular, write_whole};
 
 /// Maximum size of a stored Info in bytes, larger than any InfoResponse of a plugin that was admitted.
 const MAX_STORED: u64 = 128 * 1024;
+
+/// Maximum number of functions whose stored Info is read.
+const MAX_FUNCTIONS: usize = 100_000;
 
 /// The Info of each function, as Kapacitor knows it.
 #[derive(Debug)]
@@ -28,45 +31,57 @@ pub struct AnnouncedInfo {
     folder: PathBuf,
     /// Whether it is stored for the next start of the host.
     persistent: bool,
-    /// `None`: there is no stored Info, so Kapacitor was not told anything.
-    infos: Mutex<BTreeMap<String, Option<InfoResponse>>>,
+    disk: Arc<Disk>,
+    infos: Mutex<BTreeMap<String, InfoResponse>>,
 }
 
 impl AnnouncedInfo {
-    /// The Info that is stored in `state_dir`.
-    pub fn new(state_dir: &Path, persistent: bool) -> Self {
-        Self { folder: state_dir.join("announced"), persistent, infos: Mutex::default() }
+    /// The Info that is stored in `state_dir`. All of it is read now, so that no session waits for the disk. If
+    /// the disk hangs, the host goes on without.
+    pub fn new(state_dir: &Path, persistent: bool, disk: Arc<Disk>) -> Self {
+        let folder = state_dir.join("announced");
+        let mut infos = BTreeMap::new();
+        if persistent {
+            let read_from = folder.clone();
+            match disk.reads.ask_blocking("what Kapacitor was told", move || read_all(&read_from)) {
+                Ok(read) => infos = read,
+                Err(e) => {
+                    let (folder, err) = (folder.display().to_string(), e.to_string());
+                    warn!(
+                        folder,
+                        err,
+                        "what Kapacitor was told of the functions can't be read, it is not compared with the plugins"
+                    );
+                }
+            }
+        }
+        Self { folder, persistent, disk, infos: Mutex::new(infos) }
+    }
+
+    fn infos(&self) -> MutexGuard<'_, BTreeMap<String, InfoResponse>> {
+        self.infos.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The Info of `function` that Kapacitor was told before, if any.
     pub fn get(&self, function: &str) -> Option<InfoResponse> {
-        let mut infos = self.infos.lock().unwrap_or_else(PoisonError::into_inner);
-        let read = || if self.persistent { self.read(function) } else { None };
-        infos.entry(function.to_owned()).or_insert_with(read).clone()
+        self.infos().get(function).cloned()
     }
 
-    fn read(&self, function: &str) -> Option<InfoResponse> {
-        let path = self.folder.join(function);
-        let length = fs::metadata(&path).ok()?.len();
-        let bytes = if length <= MAX_STORED { fs::read(path).ok()? } else { return None };
-        InfoResponse::decode(&bytes[..]).ok()
-    }
-
-    /// Notes that Kapacitor is told `info` of `function`. It is stored on a thread of `blocking`.
-    pub fn announce(&self, function: &str, info: &InfoResponse, blocking: &Handle) {
-        if self.get(function).as_ref() == Some(info) {
+    /// Notes that Kapacitor is told `info` of `function`. A thread stores it.
+    pub fn announce(&self, function: &str, info: &InfoResponse) {
+        let before = self.infos().insert(function.to_owned(), info.clone());
+        if !self.persistent || before.as_ref() == Some(info) {
             return;
         }
-        let mut infos = self.infos.lock().unwrap_or_else(PoisonError::into_inner);
-        infos.insert(function.to_owned(), Some(info.clone()));
-        if self.persistent {
-            let (folder, name, bytes) = (self.folder.clone(), function.to_owned(), info.encode_to_vec());
-            // Kapacitor need not wait for the disk: without the file only a warning may be missing.
-            blocking.spawn_blocking(move || {
-                if let Err(e) = write_whole(&folder, &name, &bytes) {
-                    debug!(function = name, err = e.to_string(), "what Kapacitor was told can't be kept");
-                }
-            });
+        let (folder, name, bytes) = (self.folder.clone(), function.to_owned(), info.encode_to_vec());
+        // Kapacitor need not wait for the disk: without the file only a warning may be missing.
+        let written = self.disk.writes.submit(format!("Info of {function}"), move || {
+            if let Err(e) = write_whole(&folder, &name, &bytes) {
+                debug!(function = name, err = e.to_string(), "what Kapacitor was told can't be kept");
+            }
+        });
+        if let Err(e) = written {
+            debug!(function, err = e.to_string(), "what Kapacitor was told can't be kept");
         }
     }
 
@@ -100,6 +115,18 @@ impl AnnouncedInfo {
 fn breaks_scripts(before: &InfoResponse, now: &InfoResponse) -> bool {
     let lost = |(name, option)| now.options.get(name) != Some(option);
     (before.wants, before.provides) != (now.wants, now.provides) || before.options.iter().any(lost)
+}
+
+/// All Infos in `folder`, by function.
+fn read_all(folder: &Path) -> BTreeMap<String, InfoResponse> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().take(MAX_FUNCTIONS);
+    let infos = entries.filter_map(|entry| {
+        let (mut bytes, name) = (Vec::new(), entry.file_name().into_string().ok()?);
+        open_regular(&entry.path()).ok()?.take(MAX_STORED + 1).read_to_end(&mut bytes).ok()?;
+        let whole = bytes.len() as u64 <= MAX_STORED;
+        whole.then(|| InfoResponse::decode(&bytes[..]).ok()).flatten().map(|info| (name, info))
+    });
+    infos.collect()
 }
 
 /// Lists the differences between two Infos.

@@ -18,7 +18,7 @@ use crate::plugin;
 use crate::plugin::{CodeFolder, Compiler, Library, Loader, Observer, Plugin, Plugins, cores};
 use crate::routing::{AnnouncedInfo, Function, PatternError};
 use crate::sandbox::{Budget, Engine};
-use crate::state::{Checkpoints, SkippedRecords};
+use crate::state::{Checkpoints, Disk, Retention, SkippedRecords};
 
 /// How this process runs, which `udf.toml` does not say.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +31,9 @@ pub struct Mode {
     pub compiler: Option<PathBuf>,
 }
 
+/// Maximum number of tasks that one line of the log names.
+const MOST_NAMED: usize = 20;
+
 /// What all sessions share.
 pub struct Shared {
     served: Arc<Served>,
@@ -39,6 +42,7 @@ pub struct Shared {
     budget: Arc<Budget>,
     skipped: Arc<SkippedRecords>,
     checkpoints: Arc<Checkpoints>,
+    disk: Arc<Disk>,
     /// Whether the sessions are to end. Each session holds a receiver until it has ended and its state is
     /// written, so [`Shared::stop`] waits until this has no receiver left.
     stopping: watch::Sender<bool>,
@@ -81,11 +85,14 @@ impl Shared {
             folder: code.path().to_owned(),
         };
         let engine = Arc::new(Engine::new(stack, Some(code.path()))?);
-        let checkpoints = Checkpoints::new(&config.state_dir, mode.one_session);
+        let disk = Arc::new(Disk::default());
+        let retention = Self::retention(&config);
+        let checkpoints =
+            Arc::new(Checkpoints::new(&config.state_dir, mode.one_session, retention, Arc::clone(&disk)));
         if mode.writable {
             checkpoints.clean();
         }
-        let announced = Arc::new(AnnouncedInfo::new(&config.state_dir, mode.writable));
+        let announced = Arc::new(AnnouncedInfo::new(&config.state_dir, mode.writable, Arc::clone(&disk)));
         let served = Arc::new(Served::new(current));
         let observer = Box::new(Announcer { served: Arc::clone(&served), announced: Arc::clone(&announced) });
         let library = Library::new(
@@ -103,13 +110,18 @@ impl Shared {
             library: Arc::new(library),
             announced,
             budget,
-            skipped: Arc::new(SkippedRecords::new(&config.state_dir)),
-            checkpoints: Arc::new(checkpoints),
+            skipped: Arc::new(SkippedRecords::new(&config.state_dir, Arc::clone(&disk))),
+            checkpoints,
+            disk,
             stopping: watch::Sender::new(false),
             served,
             _code: code,
             compute: Compute(Some(compute)),
         })
+    }
+
+    fn retention(config: &Config) -> Retention {
+        Retention { keep: config.state.keep, set_aside: config.state.set_aside }
     }
 
     /// With all plugins loaded; a refused one is in the library with the reason.
@@ -144,6 +156,7 @@ impl Shared {
         let (config, changes) = config.in_place_of(&before.config);
         let host = config.host;
         let current = before.with_config(Arc::new(config), &self.plugins())?;
+        self.checkpoints.set_retention(Self::retention(&current.config));
         self.budget.set_limits(host);
         self.library.set_limits(current.limits(), host);
         self.served.replace(current);
@@ -230,10 +243,46 @@ impl Shared {
         &self.budget
     }
 
-    /// Has all sessions finish what they have read, save their state and end. Returns when they have.
+    /// Has all sessions finish what they have read, save their state and end. Returns when they have, and all that
+    /// they had to write is on the disk.
     pub async fn stop(&self) {
         self.stopping.send_replace(true);
         self.stopping.closed().await;
+        self.checkpoints.retry_failed();
+        self.disk.settled().await;
+    }
+
+    /// Deletes, from time to time and for ever, what the state folder has kept for longer than `state.keep`.
+    pub async fn give_up_old(self: Arc<Self>) {
+        loop {
+            let retention = self.checkpoints.retention();
+            tokio::time::sleep(retention.interval()).await;
+            self.checkpoints.give_up_old();
+            self.skipped.give_up_old(retention);
+        }
+    }
+
+    /// Says what is not on the disk when the process ends.
+    pub fn report_unwritten(&self) {
+        let states = self.checkpoints.unwritten();
+        if !states.is_empty() {
+            let count = states.len().to_string();
+            let mut tasks = states[..states.len().min(MOST_NAMED)].join(", ");
+            if states.len() > MOST_NAMED {
+                tasks.push_str(", ...");
+            }
+            error!(
+                count,
+                tasks,
+                "the last states of these tasks were not written, state-dir does not take them: they are lost"
+            );
+        }
+        let others = self.disk.unwritten();
+        let others: Vec<_> = others.iter().filter(|what| !what.starts_with("checkpoint of")).collect();
+        if !others.is_empty() {
+            let count = others.len().to_string();
+            warn!(count, first = others[0].as_str(), "other files of state-dir were not written");
+        }
     }
 
     /// Becomes true when the sessions are to end. The process does not stop before this is dropped.

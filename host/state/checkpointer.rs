@@ -1,66 +1,102 @@
 //! The checkpoint of one session: read when it begins, written while it lasts and when it ends.
 
+use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
-use std::{fs, io};
 
-use tokio::runtime::Handle;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use thiserror::Error;
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, sleep, timeout};
 
+use super::checkpoints::{Checkpoints, Claim, Ending, Found};
+use super::disk::{DiskError, PATIENCE};
+use super::known::Known;
+use super::pending::PendingState;
+use super::snapshot::Snapshot;
 use crate::logging::{Labels, log_for};
-use crate::state::checkpoints::{Checkpoints, Claim, Ending};
-use crate::state::snapshot::Snapshot;
 use crate::udf_node::UdfNode;
 
-/// Maximum time that a task waits for a file of its state, so that a disk that hangs stops no task.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Number of times that a session looks whether Kapacitor has disconnected the session before. The host notices that
+/// at once, but maybe after it has accepted the next session. A session that still runs then runs beside this one.
+/// The number is one of looks, since a busy machine delays both.
+const LOOKS: u32 = 20;
 
 /// Interval at which a session looks whether the session before it has ended.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Reads and writes the checkpoint of one session. A session that begins beside another one of the same task and
+/// Interval at which a process looks whether another process still has the checkpoint.
+const LOOK_AT_LOCK: Duration = Duration::from_millis(50);
+
+/// Why a state could not be set aside.
+#[derive(Debug, Error)]
+pub enum AsideError {
+    /// The file can't be written.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The disk gives no answer.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+/// The right to write the checkpoint, among processes.
+#[derive(Debug)]
+enum ProcessLock {
+    /// There are no other processes, or the lock can't be had by any.
+    NotNeeded,
+    /// This process has it.
+    Held(Arc<File>),
+    /// The disk was asked for it.
+    Asked(oneshot::Receiver<io::Result<Option<File>>>),
+    /// The disk did not answer.
+    Missing,
+}
+
+/// Reads and writes the checkpoint of one session. A session that runs beside another one of the same task and
 /// node, as a replay does, has no checkpoint.
 #[derive(Debug)]
 pub struct Checkpointer {
     checkpoints: Arc<Checkpoints>,
     key: UdfNode,
     ending: Ending,
-    claim: Option<Arc<Claim>>,
-    /// When the state in the file began, as far as this session knows.
-    file_started_at: Option<i64>,
-    writing: Option<JoinHandle<()>>,
+    claim: Option<Claim>,
+    lock: ProcessLock,
+    /// Whether another session of the same task and node runs beside this one.
+    beside_another: bool,
+    /// Which state is in the file, as far as this session knows.
+    known: Known,
     /// Whether the last state was not written.
     last_write_failed: Arc<AtomicBool>,
-    blocking: Handle,
+    /// Maximum time that a session takes to end.
+    end_of_session: Duration,
     /// Keeps the host from stopping before this is dropped.
-    alive: watch::Receiver<bool>,
+    _alive: watch::Receiver<bool>,
 }
 
 impl Checkpointer {
-    /// For the session with these `labels`, which sets `ending` when it begins to end. Files are read and written on
-    /// threads of `blocking`; `alive` keeps the host from stopping before that is done.
+    /// For the session with these `labels`, which sets `ending` when it begins to end. A session takes
+    /// `end_of_session` at most to end. `alive` keeps the host from stopping before this is dropped.
     pub fn new(
         checkpoints: &Arc<Checkpoints>,
         labels: &Labels,
         ending: &Ending,
-        blocking: Handle,
+        end_of_session: Duration,
         alive: watch::Receiver<bool>,
     ) -> Self {
-        let key = labels.udf.clone();
+        let lock = if checkpoints.shared { ProcessLock::Missing } else { ProcessLock::NotNeeded };
         let mut checkpointer = Self {
             checkpoints: Arc::clone(checkpoints),
-            key,
+            key: labels.udf.clone(),
             ending: Arc::clone(ending),
             claim: None,
-            file_started_at: None,
-            writing: None,
+            lock,
+            beside_another: false,
+            known: Known::unread(),
             last_write_failed: Arc::default(),
-            blocking,
-            alive,
+            end_of_session,
+            _alive: alive,
         };
         checkpointer.claim();
         checkpointer
@@ -69,7 +105,7 @@ impl Checkpointer {
     fn claim(&mut self) {
         // Before Kapacitor 1.4, tasks had no names.
         if self.claim.is_none() && !self.key.task.is_empty() {
-            self.claim = self.checkpoints.claim(&self.key, &self.ending).map(Arc::new);
+            self.claim = self.checkpoints.claim(&self.key, &self.ending);
         }
     }
 
@@ -83,80 +119,154 @@ impl Checkpointer {
         self.claim.is_some()
     }
 
-    /// Whether another session of the same task and node has the checkpoint.
-    pub fn another_session_owns_it(&self) -> bool {
-        self.claim.is_none() && self.checkpoints.holder(&self.key).is_some()
+    /// Whether this session runs beside another one of the same task and node. It is known once the checkpoint was
+    /// read.
+    pub fn runs_beside_another(&self) -> bool {
+        self.beside_another
     }
 
-    /// The checkpoint, if there is one and this session has it. Waits for a session that is about to end.
+    /// The checkpoint, if there is one and this session has it. Waits for a session that is about to end, and for the
+    /// disk, but not for long.
     pub async fn read(&mut self, labels: &Labels) -> Option<Vec<u8>> {
-        let until = Instant::now() + PATIENCE;
-        while self.claim.is_none()
-            && self.checkpoints.holder(&self.key) != Some(false)
-            && !self.key.task.is_empty()
-            && Instant::now() < until
-        {
-            tokio::time::sleep(LOOK).await;
-            self.claim();
-            if self.checkpoints.shared {
-                // Whether the session of another process is about to end is not known.
-                break;
-            }
-        }
+        self.wait_for_claim(labels).await;
         self.claim.as_ref()?;
-        let path = self.checkpoints.path(&self.key);
-        // Nearly always there is no file, and it takes no other thread to find that out.
-        if !path.exists() {
-            return None;
-        }
-        let shown = path.display().to_string();
-        let reading = self.blocking.spawn_blocking(move || fs::read(path));
-        let read = match timeout(PATIENCE, reading).await {
-            Ok(read) => read.unwrap_or_else(|e| Err(io::Error::other(e))),
-            Err(_) => Err(io::ErrorKind::TimedOut.into()),
-        };
-        match read {
-            Ok(bytes) => {
-                self.file_started_at = Snapshot::peek(&bytes[..]).ok().map(|header| header.started_at);
-                Some(bytes)
+        match self.checkpoints.find(&self.key).await {
+            Ok(Found { bytes, known }) => {
+                self.known = known;
+                bytes
             }
             Err(e) => {
-                log_for!(warn, labels, file = shown, err = e.to_string(), "checkpoint can't be read");
+                let (file, err) = (self.checkpoints.path(&self.key).display().to_string(), e.to_string());
+                log_for!(
+                    warn,
+                    labels,
+                    file,
+                    err,
+                    "checkpoint can't be read, the task goes on without: before it is replaced it is set aside"
+                );
                 None
             }
         }
     }
 
-    /// Begins to write the checkpoint, if this session has one. A state that comes while the one before is still
-    /// being written is not written: see [`Checkpointer::last_write_failed`].
-    pub fn write(&mut self, bytes: Vec<u8>, labels: &Arc<Labels>) {
-        let Some(claim) = self.claim.clone() else { return };
-        if self.writing.as_ref().is_some_and(|writing| !writing.is_finished()) {
-            self.last_write_failed.store(true, Relaxed);
+    /// Claims the checkpoint, once the session before has ended.
+    async fn wait_for_claim(&mut self, labels: &Labels) {
+        if self.key.task.is_empty() {
             return;
         }
-        let (checkpoints, key, labels) =
-            (Arc::clone(&self.checkpoints), self.key.clone(), Arc::clone(labels));
-        let (blocking, last_write_failed) = (self.blocking.clone(), Arc::clone(&self.last_write_failed));
-        let (file_started_at, alive) = (self.file_started_at, self.alive.clone());
-        self.file_started_at = Snapshot::peek(&bytes[..]).ok().map(|header| header.started_at);
-        last_write_failed.store(false, Relaxed);
-        self.writing = Some(self.blocking.spawn(async move {
-            let Ok(_permit) = Arc::clone(&checkpoints.writers).acquire_owned().await else { return };
-            let write = blocking
-                .spawn_blocking(move || checkpoints.write_and_say(&key, &bytes, file_started_at, &labels));
-            if !write.await.is_ok_and(|written| written) {
-                last_write_failed.store(true, Relaxed);
+        let (since, mut looks) = (Instant::now(), 0);
+        loop {
+            self.claim();
+            if self.claim.is_some() {
+                break;
             }
-            // The next session of the task sees what was written, and the host does not stop before.
-            drop((claim, alive));
-        }));
+            match self.checkpoints.holder(&self.key) {
+                Some(false) if looks >= LOOKS => return self.run_beside(labels),
+                Some(true) if since.elapsed() >= self.end_of_session => {
+                    log_for!(
+                        warn,
+                        labels,
+                        "the session before of this task does not end: the task starts without its state, and has no checkpoint"
+                    );
+                    return;
+                }
+                _ => sleep(LOOK).await,
+            }
+            looks += 1;
+        }
+        if self.checkpoints.shared {
+            self.lock_among_processes(labels).await;
+        }
     }
 
-    /// Waits until the current write is done, but not for ever.
-    pub async fn written(&mut self) {
-        if let Some(writing) = self.writing.take() {
-            let _ = timeout(PATIENCE, writing).await;
+    async fn lock_among_processes(&mut self, labels: &Labels) {
+        let mut looks = 0;
+        loop {
+            let patience = self.checkpoints.disk.reads.patience().unwrap_or_default();
+            let Ok(mut answer) = self.checkpoints.submit_lock(&self.key) else { return };
+            match timeout(patience, &mut answer).await {
+                Ok(Ok(Ok(None))) if looks < LOOKS => sleep(LOOK_AT_LOCK).await,
+                Ok(answer) => {
+                    return self.take_lock(answer.unwrap_or_else(|e| Err(io::Error::other(e))), labels);
+                }
+                Err(_) => {
+                    self.lock = ProcessLock::Asked(answer);
+                    return;
+                }
+            }
+            looks += 1;
+        }
+    }
+
+    fn take_lock(&mut self, answer: io::Result<Option<File>>, labels: &Labels) {
+        match answer {
+            Ok(Some(lock)) => self.lock = ProcessLock::Held(Arc::new(lock)),
+            Ok(None) => self.run_beside(labels),
+            // Then the checkpoint can't be written either.
+            Err(_) => self.lock = ProcessLock::NotNeeded,
+        }
+    }
+
+    fn run_beside(&mut self, labels: &Labels) {
+        self.claim = None;
+        self.beside_another = true;
+        log_for!(
+            info,
+            labels,
+            "another session of this task and node runs: this one counts as a replay, and has no checkpoint"
+        );
+    }
+
+    /// Whether the lock among processes is there, if one is needed.
+    fn is_locked(&mut self, labels: &Labels) -> bool {
+        if matches!(self.lock, ProcessLock::Missing)
+            && let Ok(answer) = self.checkpoints.submit_lock(&self.key)
+        {
+            self.lock = ProcessLock::Asked(answer);
+        }
+        if let ProcessLock::Asked(answer) = &mut self.lock {
+            match answer.try_recv() {
+                Ok(answer) => self.take_lock(answer, labels),
+                Err(oneshot::error::TryRecvError::Empty) => {}
+                Err(oneshot::error::TryRecvError::Closed) => self.lock = ProcessLock::Missing,
+            }
+        }
+        matches!(self.lock, ProcessLock::Held(_) | ProcessLock::NotNeeded)
+    }
+
+    /// Has the disk write the checkpoint, if this session has one. Does not wait: see
+    /// [`Checkpointer::last_write_failed`].
+    pub fn write(&mut self, bytes: Vec<u8>, labels: &Arc<Labels>) {
+        if self.claim.is_none() {
+            return;
+        }
+        let locked = self.is_locked(labels);
+        self.last_write_failed.store(true, Relaxed);
+        let Some(room) = locked.then(|| self.checkpoints.room_for(bytes.len())).flatten() else { return };
+        let lock = match &self.lock {
+            ProcessLock::Held(lock) => Some(Arc::clone(lock)),
+            _ => None,
+        };
+        self.last_write_failed.store(false, Relaxed);
+        self.checkpoints.save(
+            &self.key,
+            PendingState {
+                started_at: Snapshot::peek(&bytes[..]).ok().map(|header| header.started_at),
+                bytes: bytes.into(),
+                known: self.known.clone(),
+                labels: Arc::clone(labels),
+                lock,
+                failed: Arc::clone(&self.last_write_failed),
+                room,
+            },
+        );
+    }
+
+    /// Waits until another state can be written or may wait for the disk, but not for long.
+    pub async fn wait_for_room(&mut self, labels: &Labels) {
+        let until = Instant::now() + PATIENCE;
+        while !(self.is_locked(labels) && self.checkpoints.disk.has_room()) && Instant::now() < until {
+            sleep(LOOK_AT_LOCK).await;
         }
     }
 
@@ -164,10 +274,25 @@ impl Checkpointer {
     ///
     /// # Errors
     ///
-    /// What the system says.
-    pub async fn set_aside(&self, bytes: Vec<u8>) -> io::Result<PathBuf> {
+    /// Why it could not be set aside. If the disk hangs, it is set aside when the disk answers.
+    pub async fn set_aside(&self, bytes: Vec<u8>) -> Result<PathBuf, AsideError> {
+        let Some(room) = self.checkpoints.room_for(bytes.len()) else { return Err(DiskError::Full.into()) };
         let (checkpoints, key) = (Arc::clone(&self.checkpoints), self.key.clone());
-        let kept = self.blocking.spawn_blocking(move || checkpoints.set_aside(&key, &bytes)).await;
-        kept.unwrap_or_else(|e| Err(io::Error::other(e)))
+        let what = format!("state of {}/{} that is set aside", key.task, key.node);
+        let writing = self.checkpoints.disk.writes.ask(what, move || {
+            let kept = checkpoints.set_aside(&key, &bytes);
+            drop(room);
+            kept
+        });
+        Ok(writing.await??)
+    }
+}
+
+impl Drop for Checkpointer {
+    fn drop(&mut self) {
+        // Closing a file may take as long as writing it.
+        if let ProcessLock::Held(lock) = std::mem::replace(&mut self.lock, ProcessLock::NotNeeded) {
+            let _ = self.checkpoints.disk.writes.submit("lock of a checkpoint", move || drop(lock));
+        }
     }
 }

@@ -7,32 +7,42 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
+use thiserror::Error;
+use tokio::sync::oneshot;
 
+use super::disk::{Disk, DiskError, Reservation};
+use super::files::{
+    file_name, give_to_owner_of, make_folder, open_regular, prepare, put, sync_folder, write_whole,
+};
+use super::format::SnapshotHeader;
+use super::known::Known;
+use super::pending::PendingStates;
+use super::retention::Retention;
+use super::snapshot::{self, Snapshot};
 use crate::digest::hex;
 use crate::logging::{Labels, log_for};
-use crate::state::files::{
-    file_name, give_to_owner_of, make_folder, prepare, put, remove_stale, write_whole,
-};
-use crate::state::format::SnapshotHeader;
-use crate::state::snapshot;
-use crate::state::snapshot::Snapshot;
 use crate::udf_node::UdfNode;
 
 /// Extension of the file of a snapshot.
 pub const EXTENSION: &str = "snapshot";
 
-/// Maximum number of checkpoints that are written at the same time.
-const WRITERS: usize = 4;
-
 /// Maximum number of states that are set aside; beyond it, the oldest are deleted.
 const MOST_ASIDE: usize = 1000;
+
+/// Maximum number of states of one UDF node that are set aside, so that one task can't push out the states of
+/// others.
+const MOST_ASIDE_OF_ONE: usize = 8;
+
+/// Maximum size of a checkpoint that is read: more than the state of any plugin with memory for 32-bit addresses.
+const MOST_READ: u64 = 5 << 30;
 
 /// Name of the checkpoint file of `key`: readable, and different for each key.
 fn checkpoint_name(key: &UdfNode) -> String {
@@ -57,36 +67,55 @@ impl From<&SnapshotHeader> for UdfNode {
 /// Set when a session has begun to end, so that the next session of the task can wait for its state.
 pub type Ending = Arc<AtomicBool>;
 
+/// The checkpoint of a task that starts.
+#[derive(Debug)]
+pub struct Found {
+    /// The snapshot, if there is one.
+    pub bytes: Option<Vec<u8>>,
+    /// Which state is in the file.
+    pub known: Known,
+}
+
+/// Why a checkpoint can't be read.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// The file can't be read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The disk gives no answer.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
 /// The folder of the checkpoints, and the sessions that have one.
 #[derive(Debug)]
 pub struct Checkpoints {
-    folder: PathBuf,
-    aside: PathBuf,
+    pub(super) folder: PathBuf,
+    pub(super) aside: PathBuf,
     /// Whether other processes may have sessions of the same tasks.
     pub(crate) shared: bool,
+    retention: Mutex<Retention>,
+    pub(crate) disk: Arc<Disk>,
     claimed: Mutex<HashMap<UdfNode, Ending>>,
-    pub(crate) writers: Arc<Semaphore>,
+    /// The states that are not written yet.
+    pub(super) pending: PendingStates,
     /// Whether the log says already that writing fails.
     warned: AtomicBool,
 }
 
 impl Checkpoints {
     /// The checkpoints in `state_dir`. `shared`: other processes use it too, for the same functions.
-    pub fn new(state_dir: &Path, shared: bool) -> Self {
-        let folder = state_dir.join("checkpoints");
+    pub fn new(state_dir: &Path, shared: bool, retention: Retention, disk: Arc<Disk>) -> Self {
         Self {
+            folder: state_dir.join("checkpoints"),
             aside: state_dir.join("set-aside"),
-            folder,
             shared,
+            retention: Mutex::new(retention),
+            disk,
             claimed: Mutex::default(),
-            writers: Arc::new(Semaphore::new(WRITERS)),
+            pending: PendingStates::default(),
             warned: AtomicBool::new(false),
         }
-    }
-
-    /// Removes the partial files that a crash has left behind.
-    pub fn clean(&self) {
-        [&self.folder, &self.aside].into_iter().for_each(|folder| remove_stale(folder));
     }
 
     /// The path of the checkpoint of `key`, which need not exist.
@@ -112,26 +141,98 @@ impl Checkpoints {
         snapshots_in(&self.aside)
     }
 
-    /// When the state of the checkpoint of `key` began. `None` without one.
-    fn began(&self, key: &UdfNode) -> Option<i64> {
-        Snapshot::peek(File::open(self.path(key)).ok()?).ok().map(|header| header.started_at)
+    /// How long, and how much, the folder keeps.
+    pub fn retention(&self) -> Retention {
+        *self.retention.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes the checkpoint of `key` in the place of the one whose state began at `known`. Returns false if there
-    /// is another one: it was imported or dropped in the meantime, and stays.
+    /// Sets how long, and how much, the folder keeps.
+    pub fn set_retention(&self, retention: Retention) {
+        *self.retention.lock().unwrap_or_else(PoisonError::into_inner) = retention;
+    }
+
+    /// The states that are not on the disk yet, as task and node.
+    pub fn unwritten(&self) -> Vec<String> {
+        self.pending.names()
+    }
+
+    /// Room for a state of `length` bytes that waits for the disk. States that can't be written, and whose sessions
+    /// have ended, make room.
+    pub(super) fn room_for(&self, length: usize) -> Option<Reservation> {
+        loop {
+            let room = self.disk.reserve(length);
+            if room.is_some() || !self.pending.give_up_one() {
+                return room;
+            }
+        }
+    }
+
+    /// The state that the task of `key` goes on with: the one that still waits to be written or, without one, that
+    /// of the file.
+    pub(super) async fn find(&self, key: &UdfNode) -> Result<Found, ReadError> {
+        let what = format!("checkpoint of {}/{}", key.task, key.node);
+        let path = self.path(key);
+        if let Some((mine, bytes, known)) = self.pending.get(key) {
+            let there = self.disk.reads.ask(what.as_str(), move || began(&path)).await;
+            // An operator may have imported or dropped a state meanwhile.
+            if there.is_err() || there.is_ok_and(|there| known.is_own(there, mine) != Some(false)) {
+                return Ok(Found { bytes: Some(bytes.to_vec()), known });
+            }
+        }
+        let path = self.path(key);
+        let read = self.disk.reads.ask(what, move || read_checkpoint(&path)).await?;
+        let bytes = match read {
+            Ok(bytes) => Some(bytes),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+            Err(e) => return Err(e.into()),
+        };
+        let header = bytes.as_ref().and_then(|bytes| Snapshot::peek(&bytes[..]).ok());
+        Ok(Found { bytes, known: Known::state(header.map(|header| header.started_at)) })
+    }
+
+    /// Writes the checkpoint of `key` in the place of the one that is `known`. Returns false if there is another
+    /// one: it was imported or dropped in the meantime, and stays.
     ///
     /// # Errors
     ///
     /// What the system says.
-    fn replace(&self, key: &UdfNode, bytes: &[u8], known: Option<i64>) -> io::Result<bool> {
+    fn replace(&self, key: &UdfNode, bytes: &[u8], known: &Known, labels: &Labels) -> io::Result<bool> {
         let name = checkpoint_name(key);
         let prepared = prepare(&self.folder, &name, bytes)?;
         let _lock = self.lock_folder()?;
-        if self.began(key).is_some_and(|there| Some(there) != known) {
-            return Ok(false);
+        let path = self.path(key);
+        let (there, mine) = (began(&path), Snapshot::peek(bytes).ok().map(|header| header.started_at));
+        match known.is_own(there, mine) {
+            Some(true) => {}
+            Some(false) => return Ok(false),
+            // What was imported or dropped since then began later.
+            None if there > mine => return Ok(false),
+            None if there == mine && there.is_some() => {}
+            None => self.put_aside_unread(key, &path, labels)?,
         }
         put(prepared, &self.folder, &name)?;
+        known.set(mine);
+        // Without this, a loss of power may bring the old contents back.
+        sync_folder(&self.folder)?;
         Ok(true)
+    }
+
+    /// Moves a checkpoint that the task could not read when it began to the states that were set aside.
+    fn put_aside_unread(&self, key: &UdfNode, path: &Path, labels: &Labels) -> io::Result<()> {
+        if !path.try_exists()? {
+            return Ok(());
+        }
+        make_folder(&self.aside)?;
+        let file = self.aside.join(format!("{}-{}.{EXTENSION}", aside_stem(key), snapshot::now()));
+        fs::rename(path, &file)?;
+        let file = file.display().to_string();
+        log_for!(
+            warn,
+            labels,
+            file,
+            "checkpoint that could not be read when the task began was set aside: `kapacitor-wasm state import` brings it back"
+        );
+        Ok(())
     }
 
     /// Makes a snapshot the checkpoint of `key`. It is stamped with the current time, so that it wins over the
@@ -145,7 +246,8 @@ impl Checkpoints {
         make_folder(&self.folder)?;
         let _lock = self.lock_folder()?;
         // A clock can go back.
-        let started_at = self.began(key).map_or(0, |there| there.saturating_add(1)).max(snapshot::now());
+        let there = began(&self.path(key));
+        let started_at = there.map_or(0, |there| there.saturating_add(1)).max(snapshot::now());
         let header = SnapshotHeader {
             started_at,
             given: false,
@@ -178,21 +280,38 @@ impl Checkpoints {
     /// What the system says.
     pub fn set_aside(&self, key: &UdfNode, bytes: &[u8]) -> io::Result<PathBuf> {
         let hash = hex(&Sha256::digest(bytes)[..4]);
-        let name = format!("{}.{}-{hash}.{EXTENSION}", file_name(&key.task), file_name(&key.node));
+        let name = format!("{}-{hash}.{EXTENSION}", aside_stem(key));
         let file = write_whole(&self.aside, &name, bytes)?;
         // The state is stored, even if there is one file too many now.
-        let _ = self.bound_aside();
+        let _ = self.bound_aside(key);
         Ok(file)
     }
 
-    /// Deletes the oldest states that were set aside, if there are too many.
-    fn bound_aside(&self) -> io::Result<()> {
-        let mut files = self.files_aside()?;
-        if files.len() > MOST_ASIDE {
-            files.sort_by_key(|file| fs::metadata(file).and_then(|data| data.modified()).ok());
-            for file in &files[..files.len() - MOST_ASIDE] {
-                fs::remove_file(file)?;
+    /// Deletes the oldest states that were set aside, if there are too many: of this UDF node, or of all.
+    fn bound_aside(&self, key: &UdfNode) -> io::Result<()> {
+        let mut files = Vec::new();
+        for path in self.files_aside()? {
+            let data = fs::metadata(&path)?;
+            files.push((data.modified().unwrap_or(SystemTime::UNIX_EPOCH), data.len(), path));
+        }
+        // The newest first.
+        files.sort_by(|a, b| b.cmp(a));
+        let stem = format!("{}-", aside_stem(key));
+        let most_bytes = self.retention().set_aside.0;
+        let (mut of_one, mut count, mut bytes) = (0, 0, 0);
+        for (_, length, path) in files {
+            let own = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&stem));
+            let full = count >= MOST_ASIDE
+                || (own && of_one >= MOST_ASIDE_OF_ONE)
+                // The newest one stays, however large it is.
+                || (count > 0 && bytes + length > most_bytes);
+            if full {
+                fs::remove_file(path)?;
+                continue;
             }
+            of_one += usize::from(own);
+            count += 1;
+            bytes += length;
         }
         Ok(())
     }
@@ -204,16 +323,7 @@ impl Checkpoints {
             Entry::Occupied(_) => return None,
             Entry::Vacant(entry) => entry.insert(Arc::clone(ending)),
         };
-        let mut claim = Claim { checkpoints: Arc::clone(self), key: key.clone(), lock: None };
-        if self.shared {
-            match self.lock(key) {
-                Ok(Some(lock)) => claim.lock = Some(lock),
-                Ok(None) => return None,
-                // Then the checkpoint can't be written either.
-                Err(_) => {}
-            }
-        }
-        Some(claim)
+        Some(Claim { checkpoints: Arc::clone(self), key: key.clone() })
     }
 
     /// Whether the session that has the checkpoint is about to end; `None` if none has it.
@@ -225,16 +335,57 @@ impl Checkpoints {
         self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Locks the checkpoint among processes, until the file is closed. `None` if another process has the lock.
+    /// Has a thread lock the checkpoint among processes, until the file is closed. `None` if another process has the
+    /// lock.
+    pub(super) fn submit_lock(
+        self: &Arc<Self>,
+        key: &UdfNode,
+    ) -> Result<oneshot::Receiver<io::Result<Option<File>>>, DiskError> {
+        let (this, of) = (Arc::clone(self), key.clone());
+        self.disk.reads.submit(format!("lock of {}/{}", key.task, key.node), move || this.lock(&of))
+    }
+
     fn lock(&self, key: &UdfNode) -> io::Result<Option<File>> {
         make_folder(&self.folder)?;
-        let file = File::create(self.folder.join(format!("{}.lock", checkpoint_stem(key))))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(file)),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(e) => Err(e.into()),
+        let path = self.folder.join(format!("{}.lock", checkpoint_stem(key)));
+        loop {
+            let file = File::create(&path)?;
+            give_to_owner_of(&self.folder, &path)?;
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                // Another process may have given up the checkpoint meanwhile, with this file.
+                Ok(()) if !is_at(&file, &path) => {}
+                Ok(()) => return Ok(Some(file)),
+                Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+                Err(e) => return Err(e.into()),
+            }
         }
     }
+}
+
+/// Whether the open `file` is the one at `path`.
+fn is_at(file: &File, path: &Path) -> bool {
+    let there = fs::metadata(path).map(|data| (data.dev(), data.ino()));
+    there.is_ok_and(|there| file.metadata().is_ok_and(|data| (data.dev(), data.ino()) == there))
+}
+
+/// When the state of the checkpoint at `path` began. `None` without one.
+fn began(path: &Path) -> Option<i64> {
+    Snapshot::peek(open_regular(path).ok()?).ok().map(|header| header.started_at)
+}
+
+/// Reads a checkpoint, and notes that it is in use.
+fn read_checkpoint(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = open_regular(path)?;
+    // Only its age depends on it.
+    let _ = file.set_modified(SystemTime::now());
+    let mut bytes = Vec::new();
+    io::Read::read_to_end(&mut io::Read::take(&mut file, MOST_READ), &mut bytes)?;
+    Ok(bytes)
+}
+
+/// The beginning of the name of a state of `key` that was set aside.
+fn aside_stem(key: &UdfNode) -> String {
+    format!("{}.{}", file_name(&key.task), file_name(&key.node))
 }
 
 fn snapshots_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
@@ -254,8 +405,6 @@ fn snapshots_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
 pub(crate) struct Claim {
     checkpoints: Arc<Checkpoints>,
     key: UdfNode,
-    /// Holds the lock among processes until the claim is dropped.
-    lock: Option<File>,
 }
 
 impl Drop for Claim {
@@ -265,16 +414,15 @@ impl Drop for Claim {
 }
 
 impl Checkpoints {
+    /// Whether the last checkpoint could not be written.
+    pub(super) fn is_failing(&self) -> bool {
+        self.warned.load(Relaxed)
+    }
+
     /// Writes a checkpoint, and logs how that went. False if it could not be written.
-    pub(crate) fn write_and_say(
-        &self,
-        key: &UdfNode,
-        bytes: &[u8],
-        known: Option<i64>,
-        labels: &Labels,
-    ) -> bool {
+    pub(super) fn write_and_say(&self, key: &UdfNode, bytes: &[u8], known: &Known, labels: &Labels) -> bool {
         let length = bytes.len().to_string();
-        let written = self.replace(key, bytes, known);
+        let written = self.replace(key, bytes, known, labels);
         match &written {
             Ok(true) => {
                 log_for!(debug, labels, bytes = length, "checkpoint written");
@@ -307,11 +455,19 @@ impl Checkpoints {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::{Bytes, Span};
+
+    fn checkpoints(folder: &Path, shared: bool, set_aside: Bytes) -> Arc<Checkpoints> {
+        let retention = Retention { keep: Span(std::time::Duration::ZERO), set_aside };
+        Arc::new(Checkpoints::new(folder, shared, retention, Arc::default()))
+    }
+
+    fn key(task: &str, node: &str) -> UdfNode {
+        UdfNode { task: task.into(), node: node.into(), function: "f".into() }
+    }
 
     #[test]
     fn each_key_has_a_file_of_its_own() {
-        let key =
-            |task: &str, node: &str| UdfNode { task: task.into(), node: node.into(), function: "f".into() };
         let stems = [key("a/b", "n"), key("a_b", "n"), key("a", "b.n"), key("a.b", "n"), key("", "")]
             .map(|key| checkpoint_stem(&key));
         let distinct: std::collections::HashSet<_> = stems.iter().collect();
@@ -322,16 +478,41 @@ mod tests {
     #[test]
     fn one_session_at_a_time_has_the_checkpoint() {
         let folder = tempfile::tempdir().unwrap();
-        for shared in [false, true] {
-            let checkpoints = Arc::new(Checkpoints::new(folder.path(), shared));
-            let key = UdfNode { task: "t".into(), ..UdfNode::default() };
-            let first = checkpoints.claim(&key, &Ending::default()).unwrap();
-            assert!(checkpoints.claim(&key, &Ending::default()).is_none());
-            // Another process.
-            let other = Arc::new(Checkpoints::new(folder.path(), shared));
-            assert_eq!(other.claim(&key, &Ending::default()).is_none(), shared);
-            drop(first);
-            assert!(checkpoints.claim(&key, &Ending::default()).is_some());
+        let checkpoints = checkpoints(folder.path(), false, Bytes::mib(1));
+        let first = checkpoints.claim(&key("t", "n"), &Ending::default()).unwrap();
+        assert!(checkpoints.claim(&key("t", "n"), &Ending::default()).is_none());
+        assert_eq!(checkpoints.holder(&key("t", "n")), Some(false));
+        drop(first);
+        assert!(checkpoints.claim(&key("t", "n"), &Ending::default()).is_some());
+    }
+
+    #[test]
+    fn one_process_at_a_time_has_the_checkpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, other] = [(); 2].map(|()| checkpoints(folder.path(), true, Bytes::mib(1)));
+        let first = one.lock(&key("t", "n")).unwrap().unwrap();
+        assert!(other.lock(&key("t", "n")).unwrap().is_none());
+        drop(first);
+        assert!(other.lock(&key("t", "n")).unwrap().is_some());
+    }
+
+    #[test]
+    fn states_that_are_set_aside_are_bounded_for_one_task_and_for_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoints = checkpoints(folder.path(), false, Bytes::kib(10));
+        let precious = checkpoints.set_aside(&key("other", "n"), b"precious").unwrap();
+        for i in 0..50 {
+            checkpoints.set_aside(&key("t", "n"), format!("random {i}").as_bytes()).unwrap();
         }
+        assert!(precious.exists());
+        assert_eq!(checkpoints.files_aside().unwrap().len(), 1 + MOST_ASIDE_OF_ONE);
+        for i in 0..20 {
+            checkpoints.set_aside(&key(&format!("task {i}"), "n"), &[i; 1024]).unwrap();
+        }
+        let bytes: u64 =
+            checkpoints.files_aside().unwrap().iter().map(|file| fs::metadata(file).unwrap().len()).sum();
+        assert!(bytes <= 10 * 1024, "{bytes}");
+        let large = checkpoints.set_aside(&key("large", "n"), &vec![7; 20 * 1024]).unwrap();
+        assert_eq!(checkpoints.files_aside().unwrap(), [large]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -20,7 +20,10 @@ const STALE: Duration = Duration::from_secs(3600);
 ///
 /// What the system says; nothing is left behind then.
 pub(crate) fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
-    put(prepare(folder, name, bytes)?, folder, name)
+    let path = put(prepare(folder, name, bytes)?, folder, name)?;
+    // Without this, a loss of power may bring the old contents back.
+    sync_folder(folder)?;
+    Ok(path)
 }
 
 /// Writes a file under a temporary name; it is deleted when it is dropped.
@@ -39,9 +42,23 @@ pub(crate) fn prepare(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<Nam
 pub(crate) fn put(file: NamedTempFile, folder: &Path, name: &str) -> io::Result<PathBuf> {
     let path = folder.join(name);
     file.persist(&path).map_err(|e| e.error)?;
-    // Without this, a loss of power may bring the old contents back.
-    fs::File::open(folder)?.sync_all()?;
     Ok(path)
+}
+
+/// Makes the names of the files in a folder durable.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    fs::File::open(folder)?.sync_all()
+}
+
+/// Opens a regular file for reading, and nothing else: a pipe would make the thread wait for a writer.
+pub(crate) fn open_regular(path: &Path) -> io::Result<fs::File> {
+    let without_waiting = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    let file = fs::OpenOptions::new().read(true).custom_flags(without_waiting).open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"))
+    }
 }
 
 /// Creates a folder, if it is not there.

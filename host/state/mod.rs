@@ -4,18 +4,26 @@
 
 mod checkpointer;
 mod checkpoints;
+mod disk;
 mod files;
 mod format;
+mod keep;
+mod known;
 mod pages;
+mod pending;
+mod retention;
+mod save;
 mod skipped;
 mod snapshot;
 
-pub use checkpointer::Checkpointer;
+pub use checkpointer::{AsideError, Checkpointer};
 pub use checkpoints::{Checkpoints, Ending};
-pub(crate) use files::write_whole;
+pub use disk::{Disk, DiskError};
+pub(crate) use files::{open_regular, write_whole};
 pub use format::Determinism;
 pub use format::{PayloadKind, SnapshotHeader};
 pub use pages::{PAGE, PAGES_OUTSIDE, page_runs};
+pub use retention::Retention;
 #[cfg(test)]
 pub(crate) use skipped::MAX_RECORDS;
 pub use skipped::{Record, SkippedRecords};

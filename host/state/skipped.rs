@@ -3,25 +3,51 @@
 //! The newest records are TOML files in `<state-dir>/skipped`, one for each frame that failed.
 //! `kapacitor-wasm skipped` prints them.
 
+use std::collections::VecDeque;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
-use std::{fs, io};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{fs, io, process};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use tracing::{debug, info, warn};
 
-use super::files::write_whole;
+use super::disk::Disk;
+use super::files::{open_regular, write_whole};
+use super::retention::Retention;
+use super::snapshot::now;
 
-/// Maximum number of records; a new one replaces the oldest.
+/// Maximum number of records, on the disk and of those that wait for it; a new one replaces the oldest.
 pub const MAX_RECORDS: usize = 64;
+
+/// Maximum size of the file of a record, in bytes.
+const MAX_FILE: u64 = 1 << 20;
+
+/// Extension of the file of a record.
+const EXTENSION: &str = "toml";
 
 /// The records of all tasks.
 #[derive(Debug)]
 pub struct SkippedRecords {
     folder: PathBuf,
-    /// Locked while a record is written.
-    writing: Mutex<()>,
+    disk: Arc<Disk>,
+    waiting: Arc<Mutex<Waiting>>,
+    /// Number of the next record of this process.
+    next: AtomicU32,
+}
+
+/// The records that wait for the disk.
+#[derive(Debug, Default)]
+struct Waiting {
+    records: VecDeque<(String, Record)>,
+    /// Whether a thread writes them.
+    writing: bool,
+    /// Number of records that newer ones have replaced before they were written.
+    replaced: u64,
+    /// Whether the log says already that they can't be written.
+    warned: bool,
 }
 
 /// One frame that was skipped.
@@ -62,20 +88,46 @@ pub struct RecordError {
 
 impl SkippedRecords {
     /// The records in `state_dir`.
-    pub fn new(state_dir: &Path) -> Self {
-        Self { folder: state_dir.join("skipped"), writing: Mutex::new(()) }
+    pub fn new(state_dir: &Path, disk: Arc<Disk>) -> Self {
+        Self { folder: state_dir.join("skipped"), disk, waiting: Arc::default(), next: AtomicU32::new(0) }
     }
 
-    /// Writes a record over the oldest one.
-    pub fn write(&self, record: &Record) -> io::Result<PathBuf> {
-        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = |slot: usize| {
-            let file = fs::metadata(self.folder.join(name(slot)));
-            file.and_then(|file| file.modified()).unwrap_or(SystemTime::UNIX_EPOCH)
-        };
-        let oldest = (0..MAX_RECORDS).min_by_key(|slot| written(*slot)).unwrap_or(0);
-        let text = toml::to_string(record).map_err(io::Error::other)?;
-        write_whole(&self.folder, &name(oldest), text.as_bytes())
+    /// Has a thread write a record; returns the file that it will be in. Only the newest records wait for the disk,
+    /// as only they would stay on it.
+    pub fn write(&self, record: Record) -> PathBuf {
+        let number = self.next.fetch_add(1, Relaxed);
+        // Sorted by time, and different for each process.
+        let name = format!("{:020}-{}-{number}.{EXTENSION}", now(), process::id());
+        let path = self.folder.join(&name);
+        let mut waiting = lock(&self.waiting);
+        waiting.records.push_back((name, record));
+        if waiting.records.len() > MAX_RECORDS {
+            waiting.records.pop_front();
+            waiting.replaced += 1;
+        }
+        if waiting.writing {
+            return path;
+        }
+        waiting.writing = true;
+        drop(waiting);
+        let (folder, records) = (self.folder.clone(), Arc::clone(&self.waiting));
+        if self.disk.records.submit("records of skipped points", move || drain(&folder, &records)).is_err() {
+            // The next record tries again.
+            lock(&self.waiting).writing = false;
+        }
+        path
+    }
+
+    /// Has a thread delete the records that are older than `retention` keeps them.
+    pub fn give_up_old(&self, retention: Retention) {
+        let folder = self.folder.clone();
+        let _ = self.disk.records.submit("old records", move || {
+            let old =
+                records_in(&folder).unwrap_or_default().into_iter().filter(|file| retention.is_over(file));
+            old.for_each(|file| {
+                let _ = fs::remove_file(file);
+            });
+        });
     }
 
     /// All records, oldest first, and the errors of files that can't be read.
@@ -92,8 +144,8 @@ impl SkippedRecords {
         let mut records = Vec::new();
         for entry in entries {
             let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "toml") {
-                let text = fs::read_to_string(&path).map_err(|e| e.to_string());
+            if path.extension().is_some_and(|extension| extension == EXTENSION) {
+                let text = read_text(&path).map_err(|e| e.to_string());
                 let record = text.and_then(|text| toml::from_str(&text).map_err(|e| e.to_string()));
                 records.push(record.map_err(|e| RecordError { path, reason: e.trim_end().to_owned() }));
             }
@@ -103,6 +155,74 @@ impl SkippedRecords {
     }
 }
 
-fn name(slot: usize) -> String {
-    format!("{slot:02}.toml")
+fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn read_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    open_regular(path)?.take(MAX_FILE).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Writes all records that wait.
+fn drain(folder: &Path, waiting: &Mutex<Waiting>) {
+    loop {
+        let mut locked = lock(waiting);
+        let Some((name, record)) = locked.records.pop_front() else {
+            locked.writing = false;
+            let replaced = std::mem::take(&mut locked.replaced);
+            drop(locked);
+            if replaced > 0 {
+                let records = replaced.to_string();
+                info!(
+                    records,
+                    "points were skipped faster than the disk takes their records: only the newest are recorded"
+                );
+            }
+            return;
+        };
+        drop(locked);
+        let written = write_record(folder, &name, &record);
+        let mut locked = lock(waiting);
+        match written {
+            Ok(()) => {
+                locked.warned = false;
+                drop(locked);
+                debug!(file = name, "skipped point recorded");
+            }
+            Err(e) => {
+                if !std::mem::replace(&mut locked.warned, true) {
+                    drop(locked);
+                    let (folder, err) = (folder.display().to_string(), e.to_string());
+                    warn!(folder, err, "skipped points can't be recorded: give state-dir room and rights");
+                }
+            }
+        }
+    }
+}
+
+/// Writes one record, and deletes the oldest ones if there are too many.
+fn write_record(folder: &Path, name: &str, record: &Record) -> io::Result<()> {
+    let text = toml::to_string(record).map_err(io::Error::other)?;
+    write_whole(folder, name, text.as_bytes())?;
+    let files = records_in(folder)?;
+    for file in &files[..files.len().saturating_sub(MAX_RECORDS)] {
+        match fs::remove_file(file) {
+            // Another process has deleted it.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            removed => removed?,
+        }
+    }
+    Ok(())
+}
+
+/// The files of all records, oldest first.
+fn records_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    let mut files: Vec<_> =
+        entries.into_iter().filter(|path| path.extension().is_some_and(|e| e == EXTENSION)).collect();
+    // The names begin with the time.
+    files.sort();
+    Ok(files)
 }

@@ -62,17 +62,13 @@ impl Reporter {
             point: point.clone(),
             frame: hex(&frame[..frame.len().min(MAX_FRAME)]),
         };
-        let kept = self.records.write(&record);
+        let file = self.records.write(record).display().to_string();
         if self.burst.is_some_and(|since| since.elapsed() < BURST) {
             self.unreported += 1;
             return;
         }
         self.flush();
         self.burst = Some(Instant::now());
-        let file = match kept {
-            Ok(path) => path.display().to_string(),
-            Err(e) => format!("none, since state-dir can't be written to: {e}"),
-        };
         let state = if policy == OnTrap::Restart { "lost" } else { "as before" };
         let points = points.to_string();
         log_for!(
@@ -177,27 +173,33 @@ mod tests {
 
     use super::*;
     use crate::protocol::put_request;
-    use crate::state::MAX_RECORDS;
+    use crate::state::{Disk, MAX_RECORDS};
     use crate::udf_node::UdfNode;
 
-    fn reporter(folder: &Path) -> Reporter {
+    fn reporter(folder: &Path, disk: &Arc<Disk>) -> Reporter {
         let udf = UdfNode { task: "t".to_owned(), ..UdfNode::default() };
         let labels = Labels { udf, plugin: "p".to_owned() };
-        Reporter::new(Arc::new(labels), [7; 32], Arc::new(SkippedRecords::new(folder)))
+        Reporter::new(Arc::new(labels), [7; 32], Arc::new(SkippedRecords::new(folder, Arc::clone(disk))))
+    }
+
+    fn records(folder: &Path, disk: Arc<Disk>) -> Vec<Record> {
+        let read = SkippedRecords::new(folder, disk).read().unwrap();
+        read.into_iter().map(Result::unwrap).collect()
     }
 
     #[test]
     fn the_newest_records_are_kept() {
         let folder = tempfile::tempdir().unwrap();
-        let mut reporter = reporter(folder.path());
+        let disk = Arc::default();
+        let mut reporter = reporter(folder.path(), &disk);
         let mut frame = Vec::new();
         let point = Point { time: 7, name: "cpu load".to_owned(), ..Point::default() };
         put_request(RequestMessage::Point(point), &mut frame);
         for i in 0..MAX_RECORDS + 3 {
             reporter.skipped(&format!("trap {i}"), &frame, 1, OnTrap::Recover);
         }
-        let records: Vec<Record> =
-            SkippedRecords::new(folder.path()).read().unwrap().into_iter().map(Result::unwrap).collect();
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(disk.idle());
+        let records = records(folder.path(), disk);
         assert_eq!(records.len(), MAX_RECORDS);
         assert_eq!(records[0].error, "trap 3");
         let last = records.last().unwrap();
@@ -217,6 +219,6 @@ mod tests {
 
     #[test]
     fn a_folder_that_is_not_there_has_no_records() {
-        assert_eq!(SkippedRecords::new(Path::new("/nowhere/at/all")).read().unwrap(), []);
+        assert_eq!(SkippedRecords::new(Path::new("/nowhere/at/all"), Arc::default()).read().unwrap(), []);
     }
 }

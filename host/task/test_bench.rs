@@ -107,7 +107,7 @@ impl Bench {
 async fn start(program: ScriptedProgram, policy: Policy) -> Task<ScriptedProgram> {
     let context = SandboxContext::without_session(Labels::default(), Limits::default());
     // Nothing can be written there, so that no case waits for a disk.
-    let records = Arc::new(SkippedRecords::new(Path::new("/dev/null")));
+    let records = Arc::new(SkippedRecords::new(Path::new("/dev/null"), Arc::default()));
     let reporter = Reporter::new(Arc::clone(&context.labels), [0; 32], records);
     Task::start_program(Setup { program, context, policy }, reporter, [0; 32], None).await.unwrap()
 }

@@ -16,6 +16,7 @@ use kapacitor_wasm::protocol::{BeginBatch, EndBatch, Point, RequestMessage, Resp
 use tempfile::TempDir;
 
 pub mod go;
+pub mod hung_disk;
 
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_kapacitor-wasm");
@@ -56,6 +57,8 @@ pub struct Setup {
     passed: Vec<OwnedFd>,
     /// Shell commands that run before `serve` in the same process, such as `ulimit`.
     before: String,
+    /// Environment of each process.
+    env: Vec<(String, PathBuf)>,
 }
 
 impl Setup {
@@ -63,7 +66,7 @@ impl Setup {
     pub fn new(config: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("kw-").tempdir().unwrap();
         fs::create_dir(folder.path().join("plugins")).unwrap();
-        let setup = Self { folder, passed: Vec::new(), before: String::new() };
+        let setup = Self { folder, passed: Vec::new(), before: String::new(), env: Vec::new() };
         setup.configure(config);
         setup
     }
@@ -107,12 +110,19 @@ impl Setup {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(BINARY);
         command.args(args).arg("--config").arg(self.config()).stdin(Stdio::null());
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command
     }
 
     /// Runs `serve` under a limit of the shell, such as `ulimit -n 300`.
     pub fn under(mut self, limit: &str) -> Self {
         limit.clone_into(&mut self.before);
+        self
+    }
+
+    /// Sets a variable for each process.
+    pub fn env(mut self, name: &str, value: PathBuf) -> Self {
+        self.env.push((name.to_owned(), value));
         self
     }
 

@@ -5,11 +5,11 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use crate::config::Config;
 use crate::kapacitor_db;
-use crate::state::Checkpoints;
-use crate::state::{Snapshot, dropped};
+use crate::state::{Checkpoints, Retention, Snapshot, dropped};
 use crate::udf_node::UdfNode;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
@@ -158,14 +158,15 @@ impl Store {
     /// The checkpoints. The configuration is not read before they are needed: a file is a state by itself.
     fn checkpoints(&self) -> Result<Checkpoints> {
         let Self::Folder(config) = self else { bail!("a Kapacitor's database is only read") };
-        let folder = Config::from_file(config)?.state_dir;
+        let Config { state_dir: folder, state, .. } = Config::from_file(config)?;
         ensure!(
             folder.is_dir(),
             "the state folder {} is not there: check state-dir in {}, or start the host once",
             folder.display(),
             config.display()
         );
-        Ok(Checkpoints::new(&folder, false))
+        let retention = Retention { keep: state.keep, set_aside: state.set_aside };
+        Ok(Checkpoints::new(&folder, false, retention, Arc::default()))
     }
 
     /// All checkpoints, or all that the database holds.

@@ -73,7 +73,7 @@ impl ActiveTask {
     /// Says whether the states that are taken from now on are of a replay. The time of the data does not tell
     /// that, since data may be late.
     fn mark_replay(&mut self) {
-        self.task.mark_replay(self.checkpointer.another_session_owns_it());
+        self.task.mark_replay(self.checkpointer.runs_beside_another());
     }
 
     /// Begins to write a checkpoint.
@@ -117,9 +117,13 @@ impl ActiveTask {
         if !self.initial_state_chosen || !self.is_dirty() {
             return Ok(());
         }
-        // The checkpoint before may still be being written.
-        self.checkpointer.written().await;
-        self.checkpoint().await
+        self.checkpoint().await?;
+        if self.checkpointer.last_write_failed() {
+            // Much may wait for the disk when many sessions end together.
+            self.checkpointer.wait_for_room(&self.labels).await;
+            self.checkpoint().await?;
+        }
+        Ok(())
     }
 
     /// Whether there is a state that no checkpoint holds yet.

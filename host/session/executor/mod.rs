@@ -15,6 +15,7 @@ use std::sync::Arc;
 use self::active_task::ActiveTask;
 use self::error::WorkError;
 use self::task_source::TaskSource;
+use super::drain::LAST_RESORT;
 use super::inbox::InboxItem;
 use crate::config::CheckpointPolicy;
 use crate::logging::{Labels, cut, log_for, visible};
@@ -127,7 +128,7 @@ impl Executor {
                 shared.library().wait_until_loaded(&names).await;
                 let announced = shared.announced().get(&function.name);
                 let info = function.told(&shared.plugins(), announced.as_ref());
-                shared.announced().announce(&function.name, &info, shared.compute());
+                shared.announced().announce(&function.name, &info);
                 put_response(ResponseMessage::Info(info), reply.buffer());
             }
             Control::Init(request) => return Ok(self.init(request, reply).await),
@@ -185,9 +186,15 @@ impl Executor {
         self.labels = Arc::new(Labels { plugin: routed.plugin.name.clone(), ..Labels::clone(&self.labels) });
         let permit = shared.budget().permit(routed.plugin.min_memory)?;
         let task = Task::start(self.source.spec(&self.labels, routed, Some(permit))).await?;
-        let (blocking, alive) = (shared.compute().clone(), shared.stopping());
-        let checkpointer =
-            Checkpointer::new(shared.checkpoints(), &self.labels, &self.ending, blocking, alive);
+        // To finish what was read on a busy machine, to wait for the last call, and to take the state.
+        let end_of_session = (LAST_RESORT + 2) * self.source.config.sessions.drain_deadline.0;
+        let checkpointer = Checkpointer::new(
+            shared.checkpoints(),
+            &self.labels,
+            &self.ending,
+            end_of_session,
+            shared.stopping(),
+        );
         let policy = self.source.config.state.checkpoints;
         let labels = Arc::clone(&self.labels);
         self.active = Some(ActiveTask::new(task, request, generation, labels, checkpointer, policy));

@@ -10,7 +10,7 @@ use super::error::WorkError;
 use super::newer::{Source, newer_of};
 use crate::config::OnMismatch;
 use crate::logging::log_for;
-use crate::state::{Snapshot, SnapshotError};
+use crate::state::{AsideError, DiskError, Snapshot, SnapshotError};
 
 /// A state that the task may go on with.
 struct Candidate {
@@ -134,6 +134,14 @@ impl ActiveTask {
     async fn set_aside(&mut self, bytes: Vec<u8>) -> String {
         match self.checkpointer.set_aside(bytes).await {
             Ok(file) => file.display().to_string(),
+            Err(AsideError::Disk(DiskError::Hangs)) => {
+                log_for!(
+                    warn,
+                    self.labels,
+                    "the disk of state-dir does not answer: the state is set aside when it does"
+                );
+                String::new()
+            }
             Err(e) => {
                 let err = e.to_string();
                 log_for!(error, self.labels, err, "state-dir can't be written to, the state is lost");
