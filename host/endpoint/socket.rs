@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::folder::check_writable;
 use crate::protocol::put_error;
 use crate::session;
-use crate::session::Session;
+use crate::session::{Reader, Session};
 use crate::shared::Shared;
 
 /// Maximum length of the path of a unix socket in bytes, on Linux.
@@ -150,7 +150,7 @@ impl Socket {
                         // As `udf.toml` describes it now. A function that was served once is there for ever.
                         let Ok(function) = shared.function(&function) else { continue };
                         let shared = Arc::clone(&shared);
-                        let session = Session::new(shared, function, Box::new(reader), Box::new(writer));
+                        let session = Session::new(shared, function, Reader::Half(reader), Box::new(writer));
                         tokio::spawn(async move {
                             session.run().await;
                             drop(permit);

@@ -28,9 +28,9 @@ pub fn take_stdio() -> Result<(Reader, Writer)> {
 
 fn reader(fd: OwnedFd) -> io::Result<Reader> {
     Ok(match file_type(&fd)? {
-        FileType::Fifo => Box::new(pipe::Receiver::from_owned_fd(fd)?),
-        FileType::Socket => Box::new(socket(fd)?),
-        _ => Box::new(tokio::fs::File::from_std(fd.into())),
+        FileType::Fifo => Reader::Pipe(pipe::Receiver::from_owned_fd(fd)?),
+        FileType::Socket => Reader::Socket(socket(fd)?),
+        _ => Reader::Other(Box::new(tokio::fs::File::from_std(fd.into()))),
     })
 }
 

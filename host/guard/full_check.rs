@@ -9,8 +9,12 @@ use crate::protocol::field::{self, point};
 use crate::protocol::wire::{FIXED64, Fields, LEN, VARINT, WireField};
 
 pub(super) fn begin(message: &[u8]) -> Result<(), ViolationKind> {
-    let mut fields = Fields::new(message);
+    let (mut fields, mut entries) = (Fields::new(message), 0);
     while let Some(field) = fields.next().map_err(|_| ViolationKind::Malformed("begin"))? {
+        entries += 1;
+        if entries > MAX_ENTRIES {
+            return Err(ViolationKind::TooManyEntries("begin"));
+        }
         match field.number {
             field::begin::NAME => text(field, "name")?,
             field::begin::GROUP => text(field, "group")?,
@@ -26,8 +30,12 @@ pub(super) fn begin(message: &[u8]) -> Result<(), ViolationKind> {
 }
 
 pub(super) fn end(message: &[u8]) -> Result<(), ViolationKind> {
-    let mut fields = Fields::new(message);
+    let (mut fields, mut entries) = (Fields::new(message), 0);
     while let Some(field) = fields.next().map_err(|_| ViolationKind::Malformed("end"))? {
+        entries += 1;
+        if entries > MAX_ENTRIES {
+            return Err(ViolationKind::TooManyEntries("end"));
+        }
         match field.number {
             field::end::NAME => text(field, "name")?,
             field::end::GROUP => text(field, "group")?,
@@ -83,7 +91,7 @@ pub(super) fn point_of_any_form(message: &[u8]) -> Result<NameSets, ViolationKin
     while !rest.is_empty() {
         entries += 1;
         if entries > MAX_ENTRIES {
-            return Err(ViolationKind::TooManyEntries);
+            return Err(ViolationKind::TooManyEntries("point"));
         }
         rest = field_of_any_form(rest, &mut seen)?;
     }

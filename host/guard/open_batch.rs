@@ -43,14 +43,19 @@ impl OpenBatch {
         self.count
     }
 
-    /// Bytes of the point frames.
+    /// Bytes of the Begin.
+    pub fn begin_size(&self) -> usize {
+        self.begin.len()
+    }
+
+    /// Bytes of the Begin and of the point frames.
     pub fn bytes(&self) -> usize {
-        self.points.len()
+        self.begin.len() + self.points.len()
     }
 
     /// What the batch costs Kapacitor with this number of bytes more.
     pub fn cost_with(&self, more: usize) -> u64 {
-        ((self.points.len() + more) as u64).max(self.count * POINT_COST)
+        self.begin.len() as u64 + ((self.points.len() + more) as u64).max(self.count * POINT_COST)
     }
 
     /// Counts points whose frames are appended later.

@@ -242,7 +242,34 @@ fn what_would_fill_kapacitors_memory_is_refused() {
     let mut message = vec![0x8a, 0x01];
     wire::put_varint(point.len() as u64, &mut message);
     message.extend(point);
-    assert_eq!(refused(EdgeType::Stream, &framed(&message)), ViolationKind::TooManyEntries);
+    assert_eq!(refused(EdgeType::Stream, &framed(&message)), ViolationKind::TooManyEntries("point"));
+}
+
+#[test]
+fn tags_of_begin_and_end_are_limited_and_count_for_the_batch() {
+    let tags = |count: usize| (0..count).map(|i| (format!("{i:05}"), String::new())).collect();
+    let begin = |count| {
+        ResponseMessage::Begin(BeginBatch {
+            name: "cpu".to_owned(),
+            tags: tags(count),
+            ..BeginBatch::default()
+        })
+    };
+    let end = |count| ResponseMessage::End(EndBatch { tags: tags(count), ..EndBatch::default() });
+    let many = MAX_ENTRIES + 1;
+    let kind = refused(EdgeType::Batch, &frames([begin(many)]));
+    assert_eq!(kind, ViolationKind::TooManyEntries("begin"));
+    let kind = refused(EdgeType::Batch, &frames([begin(0), end(many)]));
+    assert_eq!(kind, ViolationKind::TooManyEntries("end"));
+
+    let most = Bytes(2000);
+    for batch in [[begin(300), end(0)], [begin(0), end(300)], [begin(150), end(150)]] {
+        let kind = guard_with(EdgeType::Batch, most, &PASS).pass(&frames(batch), &mut Vec::new());
+        assert_eq!(kind.unwrap_err().kind, ViolationKind::BatchTooLarge(most));
+    }
+    assert!(
+        guard_with(EdgeType::Batch, most, &PASS).pass(&frames([begin(50), end(50)]), &mut Vec::new()).is_ok()
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::units::Bytes;
 
-/// Most tags and fields of one point. Kapacitor keeps them in maps, which take many times the bytes
+/// Maximum number of tags and fields of one point, Begin or End. Kapacitor keeps them in maps, which take many times the bytes
 /// of the message.
 pub(super) const MAX_ENTRIES: usize = 65_536;
 
@@ -35,8 +35,8 @@ pub enum ViolationKind {
     Malformed(&'static str),
     #[error("`{0}` is not valid UTF-8")]
     Utf8(&'static str),
-    #[error("a point of more than {MAX_ENTRIES} tags and fields")]
-    TooManyEntries,
+    #[error("a {0} of more than {MAX_ENTRIES} tags and fields")]
+    TooManyEntries(&'static str),
     #[error("field `{0}` has values of more than one type")]
     TwoTypes(String),
     #[error("`{0}` on a stream edge: the plugin declares that it provides a stream")]

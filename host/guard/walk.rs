@@ -56,6 +56,11 @@ impl Guard {
         Self { rules, check: ResponseCheck::new(policy), open: None }
     }
 
+    /// Bytes of the batch that the last call left open.
+    pub fn size(&self) -> usize {
+        self.open.as_ref().map_or(0, OpenBatch::bytes)
+    }
+
     /// Whether the last call left a batch open.
     pub fn in_batch(&self) -> bool {
         self.open.is_some()
@@ -133,7 +138,8 @@ impl Walk<'_> {
         match &self.guard.open {
             _ if self.verdict.error.is_some() => return,
             Some(batch) => {
-                most = most.min((max_batch.0 / POINT_COST).saturating_sub(batch.count()));
+                let room = max_batch.0.saturating_sub(batch.begin_size() as u64);
+                most = most.min((room / POINT_COST).saturating_sub(batch.count()));
                 let before = max_batch.as_usize().saturating_add(self.pending);
                 last_end = before.saturating_sub(batch.bytes());
             }
@@ -178,11 +184,19 @@ impl Walk<'_> {
                     return Err(ViolationKind::BeginInBatch);
                 }
                 let batch = OpenBatch::begin(message)?;
+                let max_batch = self.guard.rules.max_batch;
+                if batch.cost_with(0) > max_batch.0 {
+                    return Err(ViolationKind::BatchTooLarge(max_batch));
+                }
                 self.flush_before(end);
                 self.guard.open = Some(batch);
             }
             Response::End => {
                 let batch = self.guard.open.take().ok_or(ViolationKind::EndWithoutBegin)?;
+                let max_batch = self.guard.rules.max_batch;
+                if batch.cost_with(end - self.pending) > max_batch.0 {
+                    return Err(ViolationKind::BatchTooLarge(max_batch));
+                }
                 batch.write(self.out);
                 self.flush(end);
             }

@@ -4,6 +4,16 @@
 
 /// Fields of a Request, of which one is set.
 pub mod request {
+    /// What are the edges and options?
+    pub const INFO: u32 = 1;
+    /// A task starts.
+    pub const INIT: u32 = 2;
+    /// Is the UDF alive?
+    pub const KEEPALIVE: u32 = 3;
+    /// What is the state?
+    pub const SNAPSHOT: u32 = 4;
+    /// A state is given back.
+    pub const RESTORE: u32 = 5;
     /// Begin of a batch.
     pub const BEGIN: u32 = 16;
     /// A point.

@@ -7,7 +7,7 @@ use prost::Message;
 use thiserror::Error;
 
 use super::field;
-use super::messages::{InitRequest, Request, RequestMessage, RestoreRequest};
+use super::messages::{InitRequest, KeepaliveRequest, Request, RequestMessage, RestoreRequest};
 use crate::protocol::wire;
 use crate::protocol::wire::{Fields, LEN, WireError, long_tag};
 use crate::units::Bytes;
@@ -16,6 +16,10 @@ use crate::units::Bytes;
 const BEGIN: [u8; 2] = long_tag(field::request::BEGIN, LEN);
 const POINT: [u8; 2] = long_tag(field::request::POINT, LEN);
 const END: [u8; 2] = long_tag(field::request::END, LEN);
+
+/// Maximum size in bytes of a request that is neither data nor a restore. Decoded, it takes up to 48 times as much:
+/// options without name and value are two bytes each.
+pub const MAX_REQUEST: usize = 1024 * 1024;
 
 /// Where the first frame of some bytes lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +44,12 @@ pub enum FrameError {
     /// The header is no varint.
     #[error("a frame header is not a varint")]
     Header,
+    /// The message is a request that is far larger than any of Kapacitor's.
+    #[error("a request of {length} bytes is larger than {MAX_REQUEST}, the most for any but restore")]
+    LargeRequest {
+        /// Length of the request.
+        length: usize,
+    },
     /// The message is no Request.
     #[error("a message is not a Kapacitor request: {0}")]
     Message(String),
@@ -108,20 +118,45 @@ pub fn kind(message: &[u8]) -> Result<Kind, FrameError> {
     }
 }
 
+/// Tells what a message is that does not begin with data. Data is not decoded here either, and large requests are not:
+/// decoded, they would take many times their size.
+#[cold]
 fn decoded_kind(message: &[u8]) -> Result<Kind, FrameError> {
-    let request = Request::decode(message).map_err(|e| FrameError::Message(e.to_string()))?;
-    let control = |control| Kind::Control(Box::new(control));
-    Ok(match request.message {
-        None => Kind::Unknown,
-        Some(RequestMessage::Begin(_)) => Kind::Begin,
-        Some(RequestMessage::Point(_)) => Kind::Point,
-        Some(RequestMessage::End(_)) => Kind::End,
-        Some(RequestMessage::Keepalive(request)) => Kind::Keepalive(request.time),
-        Some(RequestMessage::Info(_)) => control(Control::Info),
-        Some(RequestMessage::Init(request)) => control(Control::Init(request)),
-        Some(RequestMessage::Snapshot(_)) => control(Control::Snapshot),
-        Some(RequestMessage::Restore(request)) => control(Control::Restore(request)),
-    })
+    use field::request::{BEGIN, END, INFO, INIT, KEEPALIVE, POINT, RESTORE, SNAPSHOT};
+
+    let malformed = || FrameError::Message("it is malformed".to_owned());
+    let (mut last, mut fields) = (None, Fields::new(message));
+    // Of several messages the last one counts, as for every decoder.
+    while let Some(field) = fields.next().map_err(|_| malformed())? {
+        let known = [INFO, INIT, SNAPSHOT, RESTORE, KEEPALIVE, BEGIN, POINT, END].contains(&field.number);
+        if known && field.wire_type != LEN {
+            return Err(malformed());
+        }
+        last = if known { Some(field) } else { last };
+    }
+    let Some(field) = last else { return Ok(Kind::Unknown) };
+    match field.number {
+        BEGIN => return Ok(Kind::Begin),
+        POINT => return Ok(Kind::Point),
+        END => return Ok(Kind::End),
+        RESTORE => {}
+        _ if field.value.len() > MAX_REQUEST => {
+            return Err(FrameError::LargeRequest { length: field.value.len() });
+        }
+        _ => {}
+    }
+    let decoded = |e: prost::DecodeError| FrameError::Message(e.to_string());
+    let control = match field.number {
+        KEEPALIVE => {
+            let request = KeepaliveRequest::decode(field.value).map_err(decoded)?;
+            return Ok(Kind::Keepalive(request.time));
+        }
+        INFO => Control::Info,
+        INIT => Control::Init(InitRequest::decode(field.value).map_err(decoded)?),
+        SNAPSHOT => Control::Snapshot,
+        _ => Control::Restore(RestoreRequest::decode(field.value).map_err(decoded)?),
+    };
+    Ok(Kind::Control(Box::new(control)))
 }
 
 /// Takes the first frame off some whole data frames: what it is, the frame, and what follows it.
@@ -161,7 +196,7 @@ pub fn time(frame: &[u8], in_batch: bool) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{BeginBatch, EndBatch, KeepaliveRequest, Point, put_request};
+    use crate::protocol::{BeginBatch, EndBatch, Point, put_request};
     use proptest::prelude::*;
 
     #[test]

@@ -1,6 +1,8 @@
-//! The limits of all sandboxes of the process together: `[host]`.
+//! The limits of all sandboxes and connections of the process together: `[host]`.
 //!
-//! A task that does not fit is refused when it starts. A task that runs is bounded by its own limits, and goes on.
+//! A task that does not fit is refused when it starts. Memory that a running task asks for is counted before it gets
+//! it: what does not fit into `host.memory` is refused, so that the call, the copy or the read that needs it fails and
+//! the process never takes more.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -17,21 +19,15 @@ use crate::units::Bytes;
 /// Interval at which the memory mappings of a process with many sandboxes are counted.
 const COUNT_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Part of `host.memory`, as its divisor, that copies for recovery leave to sandboxes and connections.
+const ESSENTIAL: u64 = 8;
+
 /// Which limit of `[host]` or of the operating system keeps a sandbox or a connection from starting, and what to do.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum BudgetError {
     /// There is not enough memory left.
-    #[error(
-        "starting this sandbox needs {needs} of memory, but all sandboxes already use {used} of host.memory = {limit}: raise it, or disable other tasks"
-    )]
-    Memory {
-        /// Memory that the sandbox starts with.
-        needs: Bytes,
-        /// Memory that all sandboxes use.
-        used: Bytes,
-        /// The limit.
-        limit: Bytes,
-    },
+    #[error("starting this sandbox needs {0}")]
+    Memory(MemoryFull),
     /// There are as many sandboxes as may be.
     #[error("as many sandboxes run as host.sandboxes = {limit} allows: raise it, or disable other tasks")]
     Sandboxes {
@@ -56,7 +52,21 @@ pub enum BudgetError {
     },
 }
 
-/// What all sandboxes use, and their limits.
+/// Memory was refused, since all sandboxes and connections together would have more than `host.memory`.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error(
+    "{needs} more of memory, but all tasks together already use {used} of host.memory = {limit}: raise it, or disable other tasks"
+)]
+pub struct MemoryFull {
+    /// Memory that was asked for.
+    pub needs: Bytes,
+    /// Memory that is counted for all sandboxes and connections.
+    pub used: Bytes,
+    /// The limit.
+    pub limit: Bytes,
+}
+
+/// What all sandboxes and connections use, and their limits.
 #[derive(Debug)]
 pub struct Budget {
     limits: RwLock<HostLimits>,
@@ -140,10 +150,7 @@ impl Budget {
     /// Which limit is reached, and what to do.
     pub fn permit(self: &Arc<Self>, needs: Bytes) -> Result<SandboxPermit, BudgetError> {
         let limits = self.limits();
-        let used = Bytes(self.memory.load(Relaxed));
-        if used.0.saturating_add(needs.0) > limits.memory.0 {
-            return Err(BudgetError::Memory { needs, used, limit: limits.memory });
-        }
+        self.memory_for(needs).map_err(BudgetError::Memory)?;
         let permit = SandboxPermit(Arc::clone(self));
         let running = self.sandboxes.fetch_add(1, Relaxed);
         if running >= limits.sandboxes {
@@ -151,6 +158,30 @@ impl Budget {
         }
         self.system.check(running).map_err(|limit| BudgetError::System { running, limit })?;
         Ok(permit)
+    }
+
+    /// Whether `needs` of memory are free now.
+    ///
+    /// # Errors
+    ///
+    /// When they are not.
+    fn memory_for(&self, needs: Bytes) -> Result<(), MemoryFull> {
+        let (used, limit) = (Bytes(self.memory.load(Relaxed)), self.limits().memory);
+        if used.0.saturating_add(needs.0) > limit.0 {
+            return Err(MemoryFull { needs, used, limit });
+        }
+        Ok(())
+    }
+
+    /// Counts `more` bytes, unless all would be more than `most` then.
+    fn take(&self, more: u64, most: u64) -> Result<(), MemoryFull> {
+        let taken = self
+            .memory
+            .fetch_update(Relaxed, Relaxed, |used| used.checked_add(more).filter(|all| *all <= most));
+        taken.map(|_| ()).map_err(|used| {
+            let [needs, used] = [more, used].map(Bytes);
+            MemoryFull { needs, used, limit: self.limits().memory }
+        })
     }
 
     /// An empty reservation of memory.
@@ -179,7 +210,7 @@ impl Drop for ConnectionPermit {
     }
 }
 
-/// Memory that is counted for one sandbox, until it is dropped.
+/// Memory that is counted, until this is dropped.
 #[derive(Debug)]
 pub struct MemoryReservation {
     budget: Arc<Budget>,
@@ -187,16 +218,54 @@ pub struct MemoryReservation {
 }
 
 impl MemoryReservation {
+    /// An empty reservation in the same budget.
+    pub fn another(&self) -> Self {
+        self.budget.reservation()
+    }
+
     /// Reserved bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Changes the reservation to `bytes`.
+    /// Counts `bytes`, which the process has in any case.
     pub fn set(&mut self, bytes: u64) {
-        self.budget.memory.fetch_add(bytes, Relaxed);
-        self.budget.memory.fetch_sub(self.bytes, Relaxed);
+        if bytes > self.bytes {
+            self.budget.memory.fetch_add(bytes - self.bytes, Relaxed);
+        } else if bytes < self.bytes {
+            self.budget.memory.fetch_sub(self.bytes - bytes, Relaxed);
+        }
         self.bytes = bytes;
+    }
+
+    /// Changes the reservation to `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// When they do not fit into `host.memory`: then nothing changes.
+    pub fn try_set(&mut self, bytes: u64) -> Result<(), MemoryFull> {
+        self.try_set_within(bytes, self.budget.limits().memory.0)
+    }
+
+    /// The same for memory that the process can do without: the last [`ESSENTIAL`] part of `host.memory` is left to
+    /// other uses.
+    ///
+    /// # Errors
+    ///
+    /// As [`MemoryReservation::try_set`].
+    pub fn try_set_optional(&mut self, bytes: u64) -> Result<(), MemoryFull> {
+        let limit = self.budget.limits().memory.0;
+        self.try_set_within(bytes, limit - limit / ESSENTIAL)
+    }
+
+    fn try_set_within(&mut self, bytes: u64, most: u64) -> Result<(), MemoryFull> {
+        if bytes > self.bytes {
+            self.budget.take(bytes - self.bytes, most)?;
+            self.bytes = bytes;
+        } else {
+            self.set(bytes);
+        }
+        Ok(())
     }
 }
 
@@ -227,5 +296,25 @@ mod tests {
         let three = budget.permit(Bytes(41)).unwrap();
         assert!(budget.permit(Bytes(0)).is_err());
         drop((two, three));
+    }
+
+    #[test]
+    fn memory_beyond_the_limit_is_refused_and_nothing_changes() {
+        let budget = Budget::new(HostLimits { memory: Bytes(80), ..HostLimits::default() });
+        let (mut one, mut two) = (budget.reservation(), budget.reservation());
+        one.try_set(50).unwrap();
+        let full = two.try_set(31).unwrap_err();
+        assert_eq!(full, MemoryFull { needs: Bytes(31), used: Bytes(50), limit: Bytes(80) });
+        two.try_set(20).unwrap();
+        // Copies leave an eighth free.
+        assert!(two.try_set_optional(21).is_err());
+        assert_eq!(two.bytes(), 20);
+        two.try_set(30).unwrap();
+        one.try_set(40).unwrap();
+        // What is there counts in any case.
+        one.set(90);
+        assert!(two.try_set(31).is_err());
+        drop(one);
+        two.try_set_optional(70).unwrap();
     }
 }

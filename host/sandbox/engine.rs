@@ -17,7 +17,7 @@ use crate::units::Bytes;
 pub const TICK: Duration = Duration::from_millis(10);
 
 /// Size of the stack for the host's own functions that a guest calls, in bytes, on top of the guest's stack.
-const HOST_STACK: usize = 256 * 1024;
+pub(super) const HOST_STACK: usize = 256 * 1024;
 
 /// The engine and the imports of its guests. There is one for the whole process, since compiled plugins belong
 /// to their engine.

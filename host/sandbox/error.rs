@@ -6,6 +6,7 @@ use thiserror::Error;
 use wasmtime::{Store, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
+use super::budget::MemoryFull;
 use super::deadline::{CallClock, Expired, LAST_RESORT};
 use super::guest::{Guest, Refused};
 use super::guest_log::GuestLog;
@@ -36,6 +37,8 @@ pub enum CallErrorKind {
     Stalled { deadline: Span, used: Span },
     #[error("asked for {asked} of memory, more than limits.memory = {limit}{then}")]
     Memory { asked: Bytes, limit: Bytes, then: String },
+    #[error("needs {full}{then}")]
+    HostMemory { full: MemoryFull, then: String },
     #[error("asked for a table of {asked} entries, more than limits.table = {limit}{then}")]
     Table { asked: usize, limit: u32, then: String },
     #[error("used more stack than limits.stack = {limit}{at}")]
@@ -89,6 +92,7 @@ pub(super) fn outcome<R>(
             let then = if panic.is_empty() { at(&error) } else { format!(": {panic}") };
             match refused {
                 Refused::Memory(asked) => CallErrorKind::Memory { asked, limit: limits.memory, then },
+                Refused::Host(full) => CallErrorKind::HostMemory { full, then },
                 Refused::Table(asked) => CallErrorKind::Table { asked, limit: limits.table, then },
             }
         }

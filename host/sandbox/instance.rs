@@ -38,17 +38,11 @@ impl Sandbox {
     pub(crate) async fn new(pre: &InstancePre<Guest>, context: &SandboxContext) -> Result<Self, CallError> {
         let SandboxContext { log, limits, clock, determinism, budget, .. } = context;
         let limits = *limits;
-        let guest = Guest {
-            limiter: Limiter {
-                memory: limits.memory,
-                table: limits.table,
-                refused: None,
-                reservation: budget.reservation(),
-            },
-            log: Arc::clone(log),
-            determinism: determinism.clone(),
-            wasi: None,
-        };
+        let limiter = Limiter::new(&limits, budget.reservation()).map_err(|full| CallError {
+            call: "start",
+            kind: CallErrorKind::HostMemory { full, then: String::new() },
+        })?;
+        let guest = Guest { limiter, log: Arc::clone(log), determinism: determinism.clone(), wasi: None };
         let mut store = Store::new(pre.module().engine(), guest);
         store.limiter(|guest| &mut guest.limiter);
         store.set_hostcall_fuel(MAX_HOST_CALL);

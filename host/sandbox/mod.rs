@@ -17,13 +17,13 @@ mod instance;
 mod memory_image;
 mod system_limits;
 
-pub use budget::{Budget, BudgetError, MemoryReservation, SandboxPermit};
+pub use budget::{Budget, BudgetError, MemoryFull, MemoryReservation, SandboxPermit};
 pub use context::SandboxContext;
 pub use deadline::CallClock;
 pub use determinism::{Determinism, DeterminismState};
 pub use engine::{Engine, TICK};
 pub use error::{CallError, CallErrorKind};
-pub(crate) use guest::Guest;
+pub(crate) use guest::{Guest, sandbox_overhead};
 pub use guest_log::GuestLog;
 pub use instance::Sandbox;
 pub use memory_image::{MemoryDelta, MemoryImage, NotCapturable};

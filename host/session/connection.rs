@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::AsyncReadExt;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::account::Account;
 use super::backpressure::{Backpressure, Stall};
 use super::drain::Drain;
 use super::executor::{Executor, Outcome, Work};
@@ -20,10 +22,11 @@ use super::heartbeat::Heartbeat;
 use super::inbox::{Inbox, InboxItem, InboxLimits};
 use super::offload::{FinishedWork, Worker};
 use super::outbox::{Outbox, Writer};
+use super::reader::{HangUp, Reader};
 use super::timer::Timer;
 use crate::logging::{Labels, log_for};
 use crate::protocol::frame::Control;
-use crate::protocol::{KeepaliveResponse, ResponseMessage};
+use crate::protocol::{ErrorResponse, KeepaliveResponse, ResponseMessage};
 use crate::routing::Function;
 use crate::sandbox::CallClock;
 use crate::shared::Shared;
@@ -45,8 +48,8 @@ const SMALL_BUFFERS: usize = 8 * 1024;
 /// Time for which the host continues to read after its last response, so that Kapacitor can read the response.
 const LINGER: Duration = Duration::from_millis(250);
 
-/// Where Kapacitor's requests come from.
-pub type Reader = Box<dyn AsyncRead + Send + Unpin>;
+/// Time that a session takes on its thread before others on the same thread get their turn.
+const TURN: Duration = Duration::from_millis(1);
 
 /// One connection.
 pub struct Session {
@@ -58,6 +61,16 @@ pub struct Session {
     timers: Timers,
     heartbeat: Heartbeat,
     backpressure: Backpressure,
+    /// Counts the memory of the buffers.
+    account: Account,
+    /// Capacity in bytes of the buffer that the work under way has got.
+    buffer_at_work: usize,
+    /// Time of the last keepalive whose answer waits until Kapacitor reads.
+    keepalive: Option<i64>,
+    /// How long the session has used its thread since others had their turn.
+    turn: Duration,
+    /// Whether Kapacitor is known to have closed its side.
+    hung_up: bool,
     /// The labels of the session's log lines, as the executor knew them last.
     labels: Arc<Labels>,
     /// Measures the calls into the guest.
@@ -85,6 +98,8 @@ struct Timers {
     heartbeat: Timer,
     /// The buffers are freed.
     idle: Timer,
+    /// The session looks for memory again.
+    memory: Timer,
 }
 
 /// Spans of time of `udf.toml`.
@@ -115,6 +130,10 @@ enum Event {
     Stopping,
     /// Kapacitor is to get a keepalive.
     HeartbeatDue,
+    /// There may be memory by now.
+    MemoryDue,
+    /// Kapacitor has closed its side, while nothing is read.
+    HungUp(HangUp),
 }
 
 impl Session {
@@ -131,6 +150,7 @@ impl Session {
         let compute = shared.compute().clone();
         let on_full = function.policy.on_full;
         let limits = InboxLimits { message: sessions.message, queue: sessions.queue, on_full };
+        let account = Account::new(shared.budget().reservation());
         let executor = Box::new(Executor::new(shared, function));
         Self {
             reader,
@@ -140,6 +160,11 @@ impl Session {
             timers: Timers::default(),
             heartbeat: Heartbeat::new(),
             backpressure: Backpressure::default(),
+            account,
+            buffer_at_work: 0,
+            keepalive: None,
+            turn: Duration::ZERO,
+            hung_up: false,
             labels: Arc::clone(executor.labels()),
             clock: Arc::clone(executor.clock()),
             ending: Arc::clone(executor.ending()),
@@ -172,10 +197,18 @@ impl Session {
                 return Ok(());
             }
             let reading = self.may_read();
+            self.refuse_without_memory(reading);
             self.set_timers(reading);
+            if self.turn > TURN {
+                self.turn = Duration::ZERO;
+                yield_now().await;
+            }
             match self.next_event(reading).await? {
                 Event::Finished(finished) => self.finish_work(finished).await?,
-                Event::Written => self.extend_drain(),
+                Event::Written => {
+                    self.answer_keepalive();
+                    self.extend_drain();
+                }
                 Event::Read(count) => self.take_in(count)?,
                 // On a busy machine the plugin may not have had its time yet.
                 Event::GivenUp if self.worker.is_busy() && self.drain.may_go_on(self.clock.total()) => {}
@@ -186,24 +219,61 @@ impl Session {
                 Event::Idle => {
                     self.outbox.shrink();
                     self.inbox.shrink();
+                    self.account.settle(self.memory());
                 }
-                Event::SnapshotDue => self.inbox.hurry_snapshots(),
+                Event::SnapshotDue => {
+                    let start = Instant::now();
+                    self.inbox.hurry_snapshots();
+                    self.turn += start.elapsed();
+                }
                 Event::CheckpointDue => self.start_checkpoint(),
                 Event::Stopping => self.end_input(true),
                 Event::HeartbeatDue => {
                     self.beat();
                     self.timers.heartbeat.stop();
                 }
+                Event::MemoryDue => self.timers.memory.stop(),
+                Event::HungUp(hang_up) => {
+                    // What was sent is still read and answered, if there is anybody to read the answers.
+                    self.hung_up = true;
+                    self.ending.store(true, Relaxed);
+                    if hang_up == HangUp::Connection {
+                        return Err(io::ErrorKind::ConnectionReset.into());
+                    }
+                }
             }
         }
     }
 
     /// Whether input is read now.
-    fn may_read(&self) -> bool {
+    fn may_read(&mut self) -> bool {
+        let memory = self.memory();
+        self.account.hold(memory);
         // Where input may be dropped, Kapacitor need not wait for what it does not read.
         self.drain.is_open()
             && self.inbox.has_room()
             && (self.outbox.unsent() < OUT_FULL || self.inbox.may_drop())
+            && self.account.may_hold(memory + self.inbox.next_read())
+    }
+
+    /// Memory in bytes of the buffers.
+    fn memory(&self) -> usize {
+        self.inbox.memory() + self.outbox.capacity() + self.buffer_at_work
+    }
+
+    /// Ends a session that has waited for memory for too long and has nothing to do meanwhile that would free some.
+    /// Otherwise sessions could wait for each other for ever.
+    fn refuse_without_memory(&mut self, reading: bool) {
+        if reading || self.worker.is_busy() || !self.inbox.is_empty() || self.outbox.unsent() > 0 {
+            return;
+        }
+        let Some(full) = self.account.exhausted().filter(|_| self.drain.is_open()) else { return };
+        let err = format!("the rest of a message needs {full}");
+        log_for!(error, self.labels, err, "connection closed: there is no memory for its input");
+        self.outbox.put(ResponseMessage::Error(ErrorResponse { error: err }));
+        self.inbox.clear();
+        self.ending.store(true, Relaxed);
+        self.drain.close();
     }
 
     /// Starts and stops the timers, and notes which side stalls.
@@ -227,6 +297,8 @@ impl Session {
         let capacity = self.outbox.capacity() + self.inbox.capacity();
         let idle = open && unsent == 0 && !busy && !waiting && capacity > SMALL_BUFFERS;
         timers.idle.run_while(idle, IDLE);
+        let retry = self.account.retry().filter(|_| open);
+        timers.memory.run_while(retry.is_some(), retry.unwrap_or_default());
     }
 
     /// Waits for the next event. If several are ready, the first one in the list below wins.
@@ -235,12 +307,13 @@ impl Session {
         let (open, busy, unsent) = (self.drain.is_open(), self.worker.is_busy(), self.outbox.unsent());
         // While there is work, it comes before the next checkpoint.
         let may_checkpoint = self.worker.is_idle();
+        let watching = open && !self.hung_up;
         let Self { reader, inbox, outbox, worker, stopping, timers, .. } = self;
         tokio::select! {
             biased;
             finished = worker.finished(), if busy => Ok(Event::Finished(finished)),
             written = outbox.write(), if unsent > 0 => written.map(|()| Event::Written),
-            read = reader.read_buf(inbox.space()), if reading => read.map(Event::Read),
+            input = next_input(reader, inbox, reading), if reading || watching => input,
             () = deadline.expired(), if deadline.is_set() => Ok(Event::GivenUp),
             () = timers.idle.expired(), if timers.idle.is_set() => Ok(Event::Idle),
             () = timers.snapshot.expired(), if timers.snapshot.is_set() => Ok(Event::SnapshotDue),
@@ -249,6 +322,7 @@ impl Session {
             }
             () = stop(stopping), if open => Ok(Event::Stopping),
             () = timers.heartbeat.expired(), if timers.heartbeat.is_set() => Ok(Event::HeartbeatDue),
+            () = timers.memory.expired(), if timers.memory.is_set() => Ok(Event::MemoryDue),
         }
     }
 
@@ -288,6 +362,7 @@ impl Session {
         };
         if self.worker.is_idle() {
             let buffer = self.outbox.take_spare();
+            self.buffer_at_work = buffer.capacity();
             self.worker.start(work, buffer, long);
         }
     }
@@ -295,14 +370,20 @@ impl Session {
     /// Takes in the result of a piece of work.
     async fn finish_work(&mut self, finished: Option<FinishedWork>) -> io::Result<()> {
         self.drain.work_ended(self.clock.total());
-        let Some(FinishedWork { executor, reply, outcome }) = finished else {
+        self.turn += self.worker.take_inline();
+        self.buffer_at_work = 0;
+        self.inbox.return_item();
+        let Some(FinishedWork { executor, mut reply, outcome }) = finished else {
             // The task of the runtime panicked; its message is on stderr.
             log_for!(error, self.labels, "the session is lost to a fault of the host");
             self.drain.close();
             return Ok(());
         };
+        let room = reply.take_room();
         let output = executor.output(&reply);
         let written = self.outbox.accept(reply, output).await;
+        self.account.hold(self.memory());
+        drop(room);
         self.labels = Arc::clone(executor.labels());
         self.dirty = executor.is_dirty();
         self.worker.rest(executor);
@@ -329,11 +410,18 @@ impl Session {
     ///
     /// When the bytes are malformed: the session then ends without a response.
     fn take_in(&mut self, count: usize) -> io::Result<()> {
-        let Self { inbox, outbox, heartbeat, .. } = self;
+        let start = Instant::now();
+        let Self { inbox, outbox, heartbeat, keepalive, .. } = self;
         let sorted = inbox.sort(|time| {
-            outbox.put(ResponseMessage::Keepalive(KeepaliveResponse { time }));
             heartbeat.note(time);
+            // One answer is as good as many, as long as Kapacitor reads none of them.
+            if outbox.unsent() < OUT_HIGH {
+                outbox.put(ResponseMessage::Keepalive(KeepaliveResponse { time }));
+            } else {
+                *keepalive = Some(time);
+            }
         });
+        self.turn += start.elapsed();
         self.backpressure.dropped(self.inbox.take_dropped(), &self.labels);
         if let Err(e) = sorted {
             let err = e.to_string();
@@ -348,6 +436,15 @@ impl Session {
             self.end_input(false);
         }
         Ok(())
+    }
+
+    /// Answers the last keepalive that could not be answered before.
+    fn answer_keepalive(&mut self) {
+        if self.outbox.unsent() < OUT_HIGH
+            && let Some(time) = self.keepalive.take()
+        {
+            self.outbox.put(ResponseMessage::Keepalive(KeepaliveResponse { time }));
+        }
     }
 
     /// Nothing more is read: Kapacitor has ended its input, or the session is `leaving`.
@@ -408,6 +505,15 @@ impl Session {
             };
             let _ = timeout(self.intervals.drain, self.compute.spawn(leave)).await;
         }
+    }
+}
+
+/// Reads, or waits until Kapacitor has closed its side while nothing is read.
+async fn next_input(reader: &mut Reader, inbox: &mut Inbox, reading: bool) -> io::Result<Event> {
+    if reading {
+        reader.read_buf(inbox.space()).await.map(Event::Read)
+    } else {
+        Ok(Event::HungUp(reader.hung_up().await))
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! It knows nothing of what a plugin returns: these are bytes, which `task` has passed through the guard.
 
+mod account;
 mod backpressure;
 mod connection;
 mod drain;
@@ -10,13 +11,15 @@ mod heartbeat;
 mod inbox;
 mod offload;
 mod outbox;
+mod reader;
 mod timer;
 
 #[cfg(test)]
 mod tests;
 
+pub use connection::Session;
 pub(crate) use connection::stop;
-pub use connection::{Reader, Session};
 pub(crate) use drain::LAST_RESORT as DRAIN_LAST_RESORT;
 pub use inbox::{Inbox, InboxItem, InboxLimits};
 pub use outbox::Writer;
+pub use reader::Reader;

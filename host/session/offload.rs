@@ -8,7 +8,7 @@ use std::future::{pending, poll_fn};
 use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -34,6 +34,8 @@ pub struct Worker {
     state: State,
     /// Whether the last work was long, so that the next had better not begin on the session's thread.
     slow: bool,
+    /// How long the last work has taken on the session's own thread.
+    inline: Duration,
     compute: Handle,
 }
 
@@ -51,7 +53,7 @@ enum State {
 impl Worker {
     /// A worker whose long work is done on the threads of `compute`.
     pub fn new(executor: Box<Executor>, compute: Handle) -> Self {
-        Self { state: State::Idle(executor), slow: false, compute }
+        Self { state: State::Idle(executor), slow: false, inline: Duration::ZERO, compute }
     }
 
     /// Whether work is under way.
@@ -74,6 +76,11 @@ impl Worker {
             FinishedWork { executor, reply, outcome }
         });
         self.state = if self.slow || long { self.offload(future) } else { State::Inline(future) };
+    }
+
+    /// How long the last work has taken on the session's own thread, the first time that this is called.
+    pub fn take_inline(&mut self) -> Duration {
+        mem::take(&mut self.inline)
     }
 
     /// Lets `executor` rest again.
@@ -120,7 +127,8 @@ impl Worker {
         if let State::Inline(future) = &mut self.state {
             let start = Instant::now();
             if let Poll::Ready(finished) = future.as_mut().poll(cx) {
-                self.slow = start.elapsed() > TICK;
+                self.inline = start.elapsed();
+                self.slow = self.inline > TICK;
                 return Poll::Ready(Some(finished));
             }
             let future = mem::replace(future, Box::pin(pending()));

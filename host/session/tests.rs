@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex, split};
 use tokio::runtime::{Builder, Runtime};
 
-use super::Session;
+use super::{Reader, Session};
 use crate::config::Config;
 use crate::protocol::client::receive;
 use crate::protocol::{
@@ -63,8 +63,12 @@ impl Host {
         self.runtime.block_on(async {
             let (kapacitor, host) = duplex(1 << 20);
             let (reader, writer) = split(host);
-            let session =
-                Session::new(Arc::clone(&self.shared), function, Box::new(reader), Box::new(writer));
+            let session = Session::new(
+                Arc::clone(&self.shared),
+                function,
+                Reader::Other(Box::new(reader)),
+                Box::new(writer),
+            );
             let (mut responses, mut requests) = split(kapacitor);
             requests.write_all(input).await.unwrap();
             requests.shutdown().await.unwrap();
@@ -174,7 +178,12 @@ fn stopping_host_ends_a_session_that_waits() {
     host.runtime.block_on(async {
         let (_kapacitor, connection) = duplex(1024);
         let (reader, writer) = split(connection);
-        let session = Session::new(Arc::clone(&host.shared), function, Box::new(reader), Box::new(writer));
+        let session = Session::new(
+            Arc::clone(&host.shared),
+            function,
+            Reader::Other(Box::new(reader)),
+            Box::new(writer),
+        );
         let session = tokio::spawn(session.run());
         host.shared.stop().await;
         session.await.unwrap();

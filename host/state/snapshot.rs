@@ -73,6 +73,8 @@ pub enum SnapshotError {
         "it has {length}, and Kapacitor could not give back more than sessions.message = {most}: raise it"
     )]
     TooLong { length: Bytes, most: Bytes },
+    #[error("it needs {0}")]
+    NoMemory(String),
     #[error("the plugin has begun a batch and not ended it")]
     InBatch,
     #[error("the plugin can't give it: {0}")]

@@ -7,12 +7,15 @@ use super::error::Failure;
 use super::program::Guest;
 use super::reply::Reply;
 use crate::guard::{Guard, Verdict};
-use crate::protocol::{RequestMessage, SnapshotResponse, frame};
-use crate::sandbox::{CallError, CallErrorKind, Determinism};
+use crate::protocol::{SnapshotResponse, frame};
+use crate::sandbox::{CallError, CallErrorKind, Determinism, MemoryReservation};
 
 /// Size of a call's output above which it is checked after a yield, in bytes: whatever serves connections on
 /// the same thread goes on before it.
 const LONG_OUTPUT: usize = 512 * 1024;
+
+/// Size in bytes up to which an output is copied before it is counted.
+const SMALL_OUTPUT: usize = 64 * 1024;
 
 /// A running guest and what belongs to it.
 pub struct Instance<G> {
@@ -24,6 +27,8 @@ pub struct Instance<G> {
     pub points_seen: u64,
     /// The clock that the guest reads; `None` if it does not read one.
     pub clock: Option<Determinism>,
+    /// Counts the batch that is open in the guard.
+    pub open_batch: MemoryReservation,
 }
 
 /// The result of a call that has passed the guard.
@@ -50,7 +55,9 @@ impl<G: Guest> Instance<G> {
         if returned.len() > LONG_OUTPUT {
             tokio::task::yield_now().await;
         }
+        reserve(&mut self.open_batch, &self.guard, "udf_process", returned.len(), reply)?;
         let verdict = self.guard.pass_in_place(returned, reply.buffer());
+        count_open_batch(&mut self.open_batch, &self.guard);
         let verdict = verdict.map_err(|violation| Failure::Violation { call: "udf_process", violation })?;
         if verdict.in_place {
             reply.put_in_place();
@@ -66,6 +73,7 @@ impl<G: Guest> Instance<G> {
     pub async fn finish(&mut self, reply: &mut Reply) -> Result<Verdict, Failure> {
         reply.begin_call(self.guest.output());
         let returned = self.guest.finish().await?;
+        reserve(&mut self.open_batch, &self.guard, "udf_finish", returned.len(), reply)?;
         let verdict = self.guard.pass(returned, reply.buffer());
         or_failure(verdict.map_err(|violation| Failure::Violation { call: "udf_finish", violation })?)
     }
@@ -86,6 +94,42 @@ impl<G: Guest> Instance<G> {
     }
 }
 
+/// Makes sure that there is memory for the `returned` bytes of `call`: for a copy in `reply` and, inside a batch, for
+/// one in the guard.
+///
+/// # Errors
+///
+/// When `host.memory` has no room for them.
+#[inline]
+fn reserve(
+    open_batch: &mut MemoryReservation,
+    guard: &Guard,
+    call: &'static str,
+    returned: usize,
+    reply: &mut Reply,
+) -> Result<(), CallError> {
+    let mut reserved = Ok(());
+    if guard.in_batch() {
+        reserved = open_batch.try_set((guard.size() + returned) as u64);
+    }
+    if returned > SMALL_OUTPUT && reserved.is_ok() {
+        // A batch that begins and ends in one call is copied twice.
+        reserved = reply.reserve(2 * returned + guard.size(), open_batch);
+    }
+    reserved.map_err(|full| {
+        let then = ", to send what it returned".to_owned();
+        CallError { call, kind: CallErrorKind::HostMemory { full, then } }
+    })
+}
+
+#[inline]
+fn count_open_batch(open_batch: &mut MemoryReservation, guard: &Guard) {
+    let size = guard.size() as u64;
+    if size != open_batch.bytes() {
+        open_batch.set(size);
+    }
+}
+
 /// An Error response ends a call as a trap does.
 fn or_failure(verdict: Verdict) -> Result<Verdict, Failure> {
     match verdict.error {
@@ -96,9 +140,8 @@ fn or_failure(verdict: Verdict) -> Result<Verdict, Failure> {
 
 /// Makes the time of one data frame the guest's.
 fn set_time(clock: &Determinism, frame: &[u8]) {
-    match frame::message(frame) {
-        Some(RequestMessage::Point(point)) => clock.set_time(point.time),
-        Some(RequestMessage::End(end)) => clock.set_time(end.tmax),
-        _ => {}
+    // Only this field is read: a point of many tags would take many times its size.
+    if let Some(time) = frame::time(frame, false) {
+        clock.set_time(time);
     }
 }

@@ -159,6 +159,20 @@ impl Journal {
         points
     }
 
+    /// Bytes that it holds with `more` bytes of input.
+    pub fn size_with(&self, more: usize) -> usize {
+        let needs = self.input.len() + more;
+        if self.exceeded || needs > self.limit {
+            return 0;
+        }
+        // A vector that is full doubles its capacity.
+        let input = self.input.capacity();
+        let grown = if needs > input { needs.max(2 * input) } else { input };
+        grown
+            + self.entries.capacity().max(2 * (self.entries.len() + 1))
+                * size_of::<(Call, usize, Option<usize>)>()
+    }
+
     /// Bytes that it holds.
     pub fn size(&self) -> usize {
         self.input.capacity()

@@ -14,11 +14,14 @@ use super::reply::Reply;
 use super::savepoint::Savepoint;
 use super::setup::Setup;
 use crate::logging::log_for;
-use crate::sandbox::{DeterminismState, GuestLog};
+use crate::sandbox::{DeterminismState, GuestLog, MemoryFull, MemoryReservation};
 use crate::units::Span;
 
 /// Deadline multiplier for a replay: the machine may be busier than the first time.
 const REPLAY_PATIENCE: u32 = 4;
+
+/// Size of a savepoint and a journal in bytes up to which they may take the last of `host.memory`.
+const ESSENTIAL: usize = 256 * 1024;
 
 /// A savepoint, and all calls since then.
 pub struct Recovery<P: Program> {
@@ -27,6 +30,10 @@ pub struct Recovery<P: Program> {
     /// Points seen and determinism of a restored state that could not be saved. The first entry of the journal
     /// restores it.
     restored: Option<(u64, DeterminismState)>,
+    /// Counts the memory of the savepoint and the journal.
+    reserved: MemoryReservation,
+    /// Why `host.memory` had no room for them, since that happened first.
+    no_room: Option<MemoryFull>,
 }
 
 /// An instance that was brought back.
@@ -44,6 +51,38 @@ impl<P: Program> Recovery<P> {
             savepoint: Savepoint::start(setup.context.determinism.state()),
             journal: Journal::new(setup.policy.journal.as_usize()),
             restored: None,
+            reserved: setup.context.budget.reservation(),
+            no_room: None,
+        }
+    }
+
+    /// Counts `bytes` for the savepoint and the journal together, before they have as much. False if `host.memory` has
+    /// no room for them, which the log says once.
+    fn reserve(&mut self, setup: &Setup<P>, bytes: usize) -> bool {
+        // A little is as essential as the guest itself, or a few large tasks could take recovery from all others.
+        let reserved = if bytes <= ESSENTIAL {
+            self.reserved.try_set(bytes as u64)
+        } else {
+            self.reserved.try_set_optional(bytes as u64)
+        };
+        if let Err(full) = reserved
+            && self.no_room.replace(full).is_none()
+        {
+            log_for!(
+                warn,
+                setup.labels(),
+                err = format!("recovery needs {full}"),
+                "the state is not kept for recovery: after a failure, the plugin goes back to an older one"
+            );
+        }
+        reserved.is_ok()
+    }
+
+    /// Counts what the savepoint and the journal have.
+    fn recount(&mut self) {
+        let size = self.size() as u64;
+        if size != self.reserved.bytes() {
+            self.reserved.set(size);
         }
     }
 
@@ -60,17 +99,29 @@ impl<P: Program> Recovery<P> {
     ) {
         let due = self.journal.is_due(entry.input.len(), instance.guest.memory_size());
         if !(due && !in_batch && self.save(setup, instance)) {
+            let size = self.savepoint.size::<P>() + self.journal.size_with(entry.input.len());
+            if size as u64 > self.reserved.bytes() && !self.reserve(setup, size) {
+                self.journal.give_up();
+                self.recount();
+            }
             self.journal.push(entry, points, computed);
         }
     }
 
     /// Saves the state, which begins the journal anew. False if it can't be saved.
     pub fn save(&mut self, setup: &Setup<P>, instance: &mut Instance<P::Guest>) -> bool {
-        if !self.savepoint.replace(setup, instance) {
+        // The state is as large as the memory at most, and takes the place of the one before.
+        let most = instance.guest.memory_size() + instance.guard.size();
+        let size = self.savepoint.size::<P>().max(most) + self.journal.size();
+        if !(setup.program.can_capture() && self.reserve(setup, size)) {
             return false;
         }
-        self.journal.clear();
-        true
+        let saved = self.savepoint.replace(setup, instance);
+        if saved {
+            self.journal.clear();
+        }
+        self.recount();
+        saved
     }
 
     /// Remembers that `instance` was given a state by the call `entry`, which recovery repeats.
@@ -90,6 +141,7 @@ impl<P: Program> Recovery<P> {
         self.savepoint.forget(setup);
         self.restored = None;
         self.journal.clear();
+        self.recount();
     }
 
     /// Takes the batch that is open out of the journal.
@@ -105,7 +157,10 @@ impl<P: Program> Recovery<P> {
     pub async fn bring_back(&mut self, setup: &Setup<P>) -> Result<Revived<P::Guest>, TaskError> {
         let start = Instant::now();
         let mut instance = self.savepoint.revive(setup).await?;
-        let mut reason = "its journal was full".to_owned();
+        let mut reason = match self.no_room {
+            Some(full) => format!("its journal needs {full}"),
+            None => "its journal was full".to_owned(),
+        };
         if self.journal.lost().is_none()
             && let Err(e) = self.replay(setup, &self.journal, &mut instance).await
         {
@@ -118,6 +173,7 @@ impl<P: Program> Recovery<P> {
         let lost = self.journal.lost();
         if let Some(points) = lost {
             self.journal.clear();
+            self.recount();
             log_for!(
                 warn,
                 setup.labels(),
@@ -191,8 +247,13 @@ impl<P: Program> Recovery<P> {
         Ok(())
     }
 
+    /// Bytes that are counted in `host.memory`.
+    pub fn reserved(&self) -> u64 {
+        self.reserved.bytes()
+    }
+
     /// Approximate memory use in bytes.
-    pub fn size(&self) -> usize {
+    fn size(&self) -> usize {
         self.savepoint.size::<P>() + self.journal.size()
     }
 }

@@ -2,6 +2,8 @@
 
 use std::mem;
 
+use crate::sandbox::{MemoryFull, MemoryReservation};
+
 /// The answer to one piece of work, in two parts that Kapacitor gets in this order: bytes that were copied,
 /// and the frames of the last call that lie in guest memory and may go as they are.
 ///
@@ -12,6 +14,8 @@ pub struct Reply {
     /// Number of bytes that were copied before the current call.
     before_call: usize,
     in_place: bool,
+    /// Counts the bytes of large outputs until they are counted for the session.
+    room: Option<MemoryReservation>,
 }
 
 impl Reply {
@@ -36,6 +40,16 @@ impl Reply {
         self.before_call = self.copied.len();
     }
 
+    /// Makes sure that there is memory for `more` bytes.
+    ///
+    /// # Errors
+    ///
+    /// When `host.memory` has no room for them beside what `beside` and all others count.
+    pub fn reserve(&mut self, more: usize, beside: &MemoryReservation) -> Result<(), MemoryFull> {
+        let room = self.room.get_or_insert_with(|| beside.another());
+        room.try_set((self.copied.len() + more) as u64)
+    }
+
     /// Takes back what the current call has appended.
     pub fn undo_call(&mut self) {
         self.copied.truncate(self.before_call);
@@ -55,6 +69,16 @@ impl Reply {
     /// The copied bytes.
     pub fn into_buffer(self) -> Vec<u8> {
         self.copied
+    }
+
+    /// Counts with `room` what is about to be appended.
+    pub fn put_room(&mut self, room: MemoryReservation) {
+        self.room = Some(room);
+    }
+
+    /// Takes out what counts the bytes of a large output, until it is dropped.
+    pub fn take_room(&mut self) -> Option<MemoryReservation> {
+        self.room.take()
     }
 }
 

@@ -122,6 +122,10 @@ impl Reporter {
 
 /// A data frame as a person reads it: a point in line protocol.
 fn text_of(frame: &[u8]) -> String {
+    if frame.len() > MAX_FRAME {
+        // Decoded, it would take many times its size.
+        return format!("{} bytes, too many to show", frame.len());
+    }
     match frame::message(frame) {
         Some(RequestMessage::Point(point)) => line_of(&point),
         Some(RequestMessage::Begin(begin)) => {

@@ -74,6 +74,6 @@ impl<M> Savepoint<M> {
 
     /// Bytes that it holds, nearly.
     pub fn size<P: Program<Memory = M>>(&self) -> usize {
-        self.saved.as_ref().map_or(0, |saved| P::size_of(&saved.memory))
+        self.saved.as_ref().map_or(0, |saved| P::size_of(&saved.memory) + saved.guard.size())
     }
 }

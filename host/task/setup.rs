@@ -32,7 +32,9 @@ impl<P: Program> Setup<P> {
     /// A guest with what belongs to it.
     pub fn instance(&self, guest: P::Guest, guard: Guard, points_seen: u64) -> Instance<P::Guest> {
         let clock = self.program.reads_clock().then(|| self.context.determinism.clone());
-        Instance { guest, guard, points_seen, clock }
+        let mut open_batch = self.context.budget.reservation();
+        open_batch.set(guard.size() as u64);
+        Instance { guest, guard, points_seen, clock, open_batch }
     }
 
     /// A guard for a fresh guest.

@@ -1,5 +1,6 @@
 //! The last snapshot of a task, and what is marked on the next one.
 
+use crate::sandbox::MemoryReservation;
 use crate::state::{SnapshotFlags, now};
 
 /// The last snapshot, valid until the state changes.
@@ -13,17 +14,21 @@ pub struct SnapshotCache {
     pub flags: SnapshotFlags,
     /// When the state began: see [`crate::state::SnapshotHeader::started_at`].
     pub started_at: i64,
+    /// Counts the memory of the last snapshot.
+    reserved: MemoryReservation,
 }
 
 impl SnapshotCache {
-    /// For a state that begins now.
-    pub fn new() -> Self {
-        Self { changed: false, last: None, flags: SnapshotFlags::default(), started_at: now() }
+    /// For a state that begins now. What is kept is counted by `reserved`, which is empty.
+    pub fn new(reserved: MemoryReservation) -> Self {
+        Self { changed: false, last: None, flags: SnapshotFlags::default(), started_at: now(), reserved }
     }
 
     /// Forgets the last snapshot, since another state begins now, which Kapacitor was given no snapshot of.
     pub fn begin(&mut self) {
-        *self = Self { flags: SnapshotFlags { given: false, ..self.flags }, ..Self::new() };
+        self.flags.given = false;
+        self.started_at = now();
+        self.forget(false);
     }
 
     /// Forgets the last snapshot, since the task goes on with the state of another snapshot, which began at
@@ -31,7 +36,12 @@ impl SnapshotCache {
     pub fn restored(&mut self, started_at: i64, given: bool) {
         self.started_at = started_at;
         self.flags.given |= given;
-        (self.changed, self.last) = (false, None);
+        self.forget(false);
+    }
+
+    fn forget(&mut self, changed: bool) {
+        (self.changed, self.last) = (changed, None);
+        self.reserved.set(0);
     }
 
     /// Notes that the state changes.
@@ -55,14 +65,18 @@ impl SnapshotCache {
         self.last.as_ref().map(|(_, bytes)| &bytes[..])
     }
 
-    /// Remembers a snapshot. `current`: it is of the state as it is now.
+    /// Remembers a snapshot, unless `host.memory` has no room for it. `current`: it is of the state as it is now.
     pub fn store(&mut self, snapshot: &[u8], current: bool) {
+        if self.reserved.try_set_optional(snapshot.len() as u64).is_err() {
+            self.forget(!current);
+            return;
+        }
         self.changed = !current;
         self.last = Some((self.flags, snapshot.to_vec()));
     }
 
-    /// Bytes that it holds.
-    pub fn size(&self) -> usize {
-        self.last.as_ref().map_or(0, |(_, bytes)| bytes.len())
+    /// Bytes that are counted in `host.memory`.
+    pub fn reserved(&self) -> u64 {
+        self.reserved.bytes()
     }
 }

@@ -14,7 +14,7 @@ use super::reply::Reply;
 use super::setup::Setup;
 use crate::logging::log_for;
 use crate::protocol::{RestoreRequest, RestoreResponse};
-use crate::sandbox::DeterminismState;
+use crate::sandbox::{DeterminismState, MemoryReservation};
 use crate::state::{Provenance, Snapshot, SnapshotError, none, of_plugin};
 use crate::units::Bytes;
 
@@ -61,6 +61,16 @@ impl<P: Program> Task<P> {
         }
         log_for!(warn, labels, err = error.to_string(), "no snapshot taken");
         Ok((none(&self.provenance(self.points_seen())), state))
+    }
+
+    /// Counts a copy of a snapshot that is about to be taken, as large as the memory; nothing if `host.memory` has no
+    /// room for it.
+    pub fn room_for_snapshot(&mut self) -> MemoryReservation {
+        let mut room = self.supervisor.setup().context.budget.reservation();
+        let memory = self.supervisor.instance().map_or(0, |instance| instance.guest.memory_size());
+        // Without room, there is none for taking the snapshot either, which says so.
+        let _ = room.try_set(memory as u64);
+        room
     }
 
     /// A snapshot for the host itself; `None` if the plugin has no state that can be taken.
@@ -193,10 +203,15 @@ impl<P: Program> Task<P> {
         }
         let start = Instant::now();
         let in_batch = self.supervisor.is_inside_batch();
+        // Until the snapshot is counted where it goes to.
+        let mut room = self.supervisor.setup().context.budget.reservation();
+        let memory = self.supervisor.instance().map_or(0, |instance| instance.guest.memory_size());
+        if let Err(full) = room.try_set(memory as u64) {
+            return Ok(Taken::Unavailable(SnapshotError::NoMemory(full.to_string())));
+        }
         let taken = if in_batch { self.take_from_before_batch().await } else { self.take_now().await? };
         if let Taken::Snapshot(snapshot) = &taken {
             self.supervisor.snapshots.store(snapshot, !in_batch);
-            self.supervisor.recount();
             let (bytes, points_seen) = (snapshot.len().to_string(), self.points_seen().to_string());
             let took = humantime::format_duration(start.elapsed()).to_string();
             log_for!(debug, self.supervisor.setup().labels(), bytes, points_seen, took, "snapshot taken");

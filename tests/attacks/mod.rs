@@ -15,6 +15,7 @@ mod numbers;
 mod odd_files;
 mod os_limits;
 mod recovery;
+mod requests;
 mod signals;
 mod state;
 mod telling;

@@ -25,11 +25,12 @@ use crate::protocol::{
     put_response,
 };
 use crate::routing::Function;
-use crate::sandbox::CallClock;
+use crate::sandbox::{CallClock, sandbox_overhead};
 use crate::shared::Shared;
 use crate::state::{Checkpointer, Ending};
 use crate::task::{Counts, Reply, Task};
 use crate::udf_node::UdfNode;
+use crate::units::Bytes;
 
 /// Maximum length of an error text that is sent to Kapacitor, in bytes.
 const MAX_ERROR: usize = 4096;
@@ -133,6 +134,9 @@ impl Executor {
             }
             Control::Init(request) => return Ok(self.init(request, reply).await),
             Control::Snapshot => {
+                if let Some(active) = &mut self.active {
+                    reply.put_room(active.task.room_for_snapshot());
+                }
                 let snapshot = self.snapshot().await?;
                 put_response(ResponseMessage::Snapshot(SnapshotResponse { snapshot }), reply.buffer());
             }
@@ -184,7 +188,8 @@ impl Executor {
         let generation = shared.library().generation();
         let routed = self.source.route(request.clone())?;
         self.labels = Arc::new(Labels { plugin: routed.plugin.name.clone(), ..Labels::clone(&self.labels) });
-        let permit = shared.budget().permit(routed.plugin.min_memory)?;
+        let needs = routed.plugin.min_memory.0.saturating_add(sandbox_overhead(&function.limits));
+        let permit = shared.budget().permit(Bytes(needs))?;
         let task = Task::start(self.source.spec(&self.labels, routed, Some(permit))).await?;
         // To finish what was read on a busy machine, to wait for the last call, and to take the state.
         let end_of_session = (LAST_RESORT + 2) * self.source.config.sessions.drain_deadline.0;

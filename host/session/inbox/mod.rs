@@ -18,8 +18,14 @@ use crate::protocol::frame::{self, Control, FrameError, Kind};
 use crate::protocol::{BatchCursor, Run};
 use crate::units;
 
-/// Bytes that an entry counts for beside its frames.
-const ENTRY_COST: usize = 128;
+/// Bytes that an entry takes beside its frames: the queue of entries doubles when it is full.
+const ENTRY_COST: usize = 2 * size_of::<Entry>();
+
+/// Bytes that a request takes beside its entry and its contents, with the allocator's share.
+const REQUEST_COST: usize = size_of::<Control>() + 32;
+
+/// Maximum size of a decoded Init request, as a multiple of its size: options without a name take two bytes each.
+const DECODED_INIT: usize = 48;
 
 /// Capacity in bytes above which a buffer is freed once it is empty: a large message made it so.
 const RETAINED_CAPACITY: usize = 1024 * 1024;
@@ -57,16 +63,28 @@ pub struct Inbox {
     sorted: usize,
     entries: VecDeque<Entry>,
     sizer: ReadSizer,
+    /// Bytes of the requests in `entries`, decoded.
+    request_bytes: usize,
     /// Number of requests in `entries`.
     request_count: usize,
-    /// Bytes of these requests.
-    request_bytes: usize,
+    /// Greatest length of `bytes` since its memory was allocated.
+    longest: usize,
+    /// Bytes that were taken from the start of this memory.
+    taken: usize,
+    /// Memory of the item that was taken last, which lasts until its work is done.
+    lent: usize,
     /// Where in a batch the input behind the last entry is; what arrives is dropped while the cursor skips.
     cursor: BatchCursor,
     /// Number of points that were dropped.
     dropped: u64,
     /// Number of snapshot requests that came inside the open batch and wait for its end.
     held: usize,
+    /// Number of entries that were taken so far. The first entry has this position, and each later one the next.
+    first: u64,
+    /// Position of the last run that no request but snapshots follow.
+    last_run: Option<u64>,
+    /// Position of the last run before the last snapshot request that has one.
+    before_snapshot: Option<u64>,
 }
 
 enum Entry {
@@ -92,11 +110,17 @@ impl Inbox {
             sorted: 0,
             entries: VecDeque::new(),
             sizer: ReadSizer::new(),
-            request_count: 0,
             request_bytes: 0,
+            request_count: 0,
+            longest: 0,
+            taken: 0,
+            lent: 0,
             cursor: BatchCursor::default(),
             dropped: 0,
             held: 0,
+            first: 0,
+            last_run: None,
+            before_snapshot: None,
         }
     }
 
@@ -106,18 +130,51 @@ impl Inbox {
     }
 
     fn is_full(&self) -> bool {
-        self.queued() >= self.max_queued() && !self.entries.is_empty()
+        self.queued() >= self.max_queued() && !(self.entries.is_empty() && self.held == 0)
     }
 
     fn queued(&self) -> usize {
-        self.sorted + self.request_bytes + self.entries.len() * ENTRY_COST
+        let runs = self.entries.len() - self.request_count;
+        self.sorted + runs * ENTRY_COST + self.requested()
+    }
+
+    /// Bytes that requests take, which are never dropped.
+    fn requested(&self) -> usize {
+        self.request_bytes + (self.request_count + self.held) * (ENTRY_COST + REQUEST_COST)
+    }
+
+    /// Memory in bytes that the inbox takes, with the item that was taken last.
+    #[inline]
+    pub fn memory(&self) -> usize {
+        let entries = self.entries.capacity() * size_of::<Entry>();
+        self.buffer() + entries + self.request_bytes + self.request_count * REQUEST_COST + self.lent
+    }
+
+    /// Memory in bytes that the buffer takes, at most: bytes are appended to it while others are taken from its start,
+    /// until it is moved or doubled.
+    fn buffer(&self) -> usize {
+        self.longest + self.taken.min(self.longest)
+    }
+
+    /// Maximum size of the next read in bytes.
+    #[inline]
+    pub fn next_read(&self) -> usize {
+        self.sizer.size()
+    }
+
+    /// The work on the item that was taken last is done.
+    pub fn return_item(&mut self) {
+        self.lent = 0;
     }
 
     /// Whether more should be read now. False when enough waits for the sandbox, and nothing that waits or comes
     /// can be dropped.
     pub fn has_room(&self) -> bool {
         // A batch that has begun is taken in as a whole.
-        !self.is_full() || (self.limits.on_full == OnFull::DropNewest && !self.cursor.is_inside())
+        !self.is_full()
+            || (self.limits.on_full == OnFull::DropNewest
+                && !self.cursor.is_inside()
+                && self.requested() < self.max_queued())
     }
 
     /// Whether input is dropped rather than left unread.
@@ -149,10 +206,21 @@ impl Inbox {
     /// Frees the memory that holds nothing.
     pub fn shrink(&mut self) {
         if self.bytes.is_empty() {
-            self.bytes = BytesMut::new();
+            self.move_bytes();
         }
         self.entries.shrink_to_fit();
         self.sizer = ReadSizer::new();
+    }
+
+    /// Drops everything that waits.
+    pub fn clear(&mut self) {
+        *self = Self { dropped: self.dropped, lent: self.lent, ..Self::new(self.limits) };
+    }
+
+    /// Gives the bytes memory of their own, without room for more.
+    fn move_bytes(&mut self) {
+        self.bytes = BytesMut::from(&self.bytes[..]);
+        (self.longest, self.taken) = (self.bytes.len(), 0);
     }
 
     /// Whether the bytes end inside a frame.
@@ -167,6 +235,7 @@ impl Inbox {
     /// When the bytes are not frames of Kapacitor. Frames that came before them can still be taken.
     pub fn sort(&mut self, mut keepalive: impl FnMut(i64)) -> Result<(), FrameError> {
         self.sizer.adapt(&self.bytes);
+        self.longest = self.longest.max(self.bytes.len());
         // Frames that are not part of a run are taken out, and the bytes behind them move up.
         let mut read = self.sorted;
         let result = loop {
@@ -195,7 +264,7 @@ impl Inbox {
             self.bytes.copy_within(read.., self.sorted);
             self.bytes.truncate(self.bytes.len() - (read - self.sorted));
             if self.bytes.capacity() > 4 * RETAINED_CAPACITY && self.bytes.len() < RETAINED_CAPACITY {
-                self.bytes = BytesMut::from(&self.bytes[..]);
+                self.move_bytes();
             }
         }
         if self.limits.on_full == OnFull::DropOldest && self.is_full() {
@@ -244,6 +313,7 @@ impl Inbox {
             _ => {
                 let mut run = Run::default();
                 run.count(is_point, length, in_batch);
+                self.last_run = Some(self.first + self.entries.len() as u64);
                 self.entries.push_back(Entry::Run { length, inside, run });
             }
         }
@@ -291,6 +361,8 @@ impl Inbox {
         let sorted = kept.len();
         kept.extend_from_slice(&self.bytes[at..]);
         (self.bytes, self.sorted) = (kept, sorted);
+        (self.longest, self.taken) = (self.bytes.len(), 0);
+        self.find_snapshots();
         if dropping && self.cursor.is_inside() {
             // Its end is still to come.
             self.cursor.lose_batch();
@@ -311,9 +383,20 @@ impl Inbox {
     }
 
     fn put_request(&mut self, length: usize, request: Box<Control>) {
+        let length = if matches!(*request, Control::Init(_)) { DECODED_INIT * length } else { length };
         self.request_count += 1;
         self.request_bytes += length;
+        self.note_request(&request);
         self.entries.push_back(Entry::Control { length, request });
+    }
+
+    /// Notes where the runs are that come before a request at the end of the entries.
+    fn note_request(&mut self, request: &Control) {
+        if *request != Control::Snapshot {
+            self.last_run = None;
+        } else if self.last_run.is_some() {
+            self.before_snapshot = self.last_run;
+        }
     }
 
     /// Whether a snapshot request waits: for the end of its batch, or for the input that came before it.
@@ -321,7 +404,7 @@ impl Inbox {
     /// A snapshot from the middle of a batch would be of no use: the task that gets it back begins with another
     /// batch.
     pub fn holds_snapshot(&self) -> bool {
-        self.held > 0 || (self.request_count > 0 && self.snapshot_behind_data().is_some())
+        self.held > 0 || self.before_snapshot.is_some_and(|run| run >= self.first)
     }
 
     /// Lets snapshot requests wait for the end of their batch no longer.
@@ -331,44 +414,59 @@ impl Inbox {
         }
     }
 
-    /// Lets snapshot requests wait no longer: they overtake the data before them.
+    /// Lets snapshot requests wait no longer: they overtake the data before them, and no other request.
     pub fn hurry_snapshots(&mut self) {
         self.release_held();
-        while let Some((from, to)) = self.snapshot_behind_data() {
-            if let Some(entry) = self.entries.remove(from) {
-                self.entries.insert(to, entry);
+        let mut overtaken = Vec::new();
+        for entry in mem::take(&mut self.entries) {
+            match &entry {
+                Entry::Run { .. } => overtaken.push(entry),
+                Entry::Control { request, .. } => {
+                    if **request != Control::Snapshot {
+                        self.entries.extend(overtaken.drain(..));
+                    }
+                    self.entries.push_back(entry);
+                }
             }
         }
+        self.entries.extend(overtaken);
+        self.find_snapshots();
     }
 
-    /// The place of a snapshot request that data comes before, and where it would be without that data.
-    fn snapshot_behind_data(&self) -> Option<(usize, usize)> {
-        let mut behind_request = 0;
-        for (i, entry) in self.entries.iter().enumerate() {
-            let Entry::Control { request, .. } = entry else { continue };
-            if behind_request < i && **request == Control::Snapshot {
-                return Some((i, behind_request));
+    /// Finds the runs that come before snapshot requests anew, after entries have moved.
+    fn find_snapshots(&mut self) {
+        (self.last_run, self.before_snapshot) = (None, None);
+        let entries = mem::take(&mut self.entries);
+        for (position, entry) in (self.first..).zip(&entries) {
+            match entry {
+                Entry::Run { .. } => self.last_run = Some(position),
+                Entry::Control { request, .. } => self.note_request(request),
             }
-            behind_request = i + 1;
         }
-        None
+        self.entries = entries;
     }
 
     /// Takes the item that has been waiting longest.
     pub fn take(&mut self) -> Option<InboxItem> {
-        match self.entries.pop_front()? {
+        let entry = self.entries.pop_front()?;
+        self.first += 1;
+        self.last_run = self.last_run.filter(|run| *run >= self.first);
+        match entry {
             Entry::Run { length, run, .. } => {
                 let frames = self.bytes.split_to(length);
                 self.sorted -= length;
-                if length > RETAINED_CAPACITY {
+                self.taken += length;
+                if length > RETAINED_CAPACITY || (self.bytes.is_empty() && self.longest > RETAINED_CAPACITY) {
                     // The rest moves, so that the large buffer is freed with the run.
-                    self.bytes = BytesMut::from(&self.bytes[..]);
+                    self.lent = self.buffer();
+                    self.move_bytes();
                 }
                 Some(InboxItem::Run(Run { frames: frames.freeze(), ..run }))
             }
             Entry::Control { length, request } => {
                 self.request_count -= 1;
                 self.request_bytes -= length;
+                self.lent = length;
                 Some(InboxItem::Control(request))
             }
         }

@@ -26,6 +26,12 @@ impl ReadSizer {
         Self { size: MIN_READ, length: 0, capacity: 0 }
     }
 
+    /// Maximum size of the next read in bytes, nearly.
+    #[inline]
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
     /// Makes room for a read at the end of `buffer`.
     pub fn make_room(&mut self, buffer: &mut BytesMut) {
         if buffer.capacity() - buffer.len() < self.size / 4 {

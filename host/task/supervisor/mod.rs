@@ -18,7 +18,6 @@ use crate::guard::Verdict;
 use crate::logging::log_for;
 use crate::protocol::frame;
 use crate::protocol::{BatchCursor, Run};
-use crate::sandbox::MemoryReservation;
 use crate::task::counts::Counts;
 use crate::task::error::{Failure, StartError, TaskError};
 use crate::task::instance::{Instance, Processed};
@@ -52,8 +51,6 @@ pub struct Supervisor<P: Program> {
     pub counts: Counts,
     /// The last snapshot of the guest's state.
     pub snapshots: SnapshotCache,
-    /// Memory that recovery and the last snapshot hold.
-    reserved: MemoryReservation,
 }
 
 impl<P: Program> Supervisor<P> {
@@ -75,8 +72,7 @@ impl<P: Program> Supervisor<P> {
             throttle: CpuThrottle::new(setup.context.limits.cpu_share),
             reporter,
             counts: Counts::default(),
-            snapshots: SnapshotCache::new(),
-            reserved: setup.context.budget.reservation(),
+            snapshots: SnapshotCache::new(setup.context.budget.reservation()),
             setup,
         })
     }
@@ -229,7 +225,6 @@ impl<P: Program> Supervisor<P> {
         {
             let in_batch = self.cursor.is_inside();
             self.recovery.remember(&self.setup, instance, entry, points, computed, in_batch);
-            self.recount();
         }
     }
 
@@ -278,9 +273,7 @@ impl<P: Program> Supervisor<P> {
     /// Saves the guest's state for recovery. False if it can't be saved.
     pub fn save(&mut self) -> bool {
         let GuestSlot::Running(instance) = &mut self.guest else { return false };
-        let saved = self.recovery.save(&self.setup, instance);
-        self.recount();
-        saved
+        self.recovery.save(&self.setup, instance)
     }
 
     /// Continues with `instance`, whose state was restored. `entry` is the call that restored it, if a call did.
@@ -292,7 +285,6 @@ impl<P: Program> Supervisor<P> {
             && let Some(entry) = entry
         {
             self.recovery.remember_restored(&self.setup, instance, entry);
-            self.recount();
         }
     }
 
@@ -345,19 +337,11 @@ impl<P: Program> Supervisor<P> {
         self.failures = mem::take(&mut before.failures);
         self.snapshots.flags = before.snapshots.flags;
     }
-
-    /// Reserves the memory that recovery and the last snapshot hold.
-    pub fn recount(&mut self) {
-        let held = (self.recovery.size() + self.snapshots.size()) as u64;
-        if held != self.reserved.bytes() {
-            self.reserved.set(held);
-        }
-    }
 }
 
 impl<P: Program> Drop for Supervisor<P> {
     fn drop(&mut self) {
-        let kept = Bytes(self.reserved.bytes()).to_string();
+        let kept = Bytes(self.recovery.reserved() + self.snapshots.reserved()).to_string();
         log_for!(debug, self.setup.labels(), kept, "sandbox ends");
         self.reporter.flush();
     }

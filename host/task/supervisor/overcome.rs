@@ -146,7 +146,6 @@ impl<P: Program> Supervisor<P> {
             if lost.is_some() {
                 self.lose_batch();
             }
-            self.recount();
             return Ok(());
         }
         let instance = self.setup.start().await.map_err(TaskError::Restart)?;
