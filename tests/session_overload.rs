@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::iter;
+use std::net::Shutdown;
 use std::thread;
 use std::time::Duration;
 
@@ -77,6 +78,34 @@ fn kapacitor_that_does_not_read_is_named_as_slow() {
         }
     });
     host.wait_for_log(&["lvl=warn", "Kapacitor has to wait", "slow=\"Kapacitor does not read"]);
+}
+
+#[test]
+fn hang_up_is_noticed_while_nothing_is_read() {
+    let config =
+        "[sessions]\nqueue = \"1KiB\"\n[state]\ncheckpoints = \"always\"\n[limits]\ncall-deadline = \"1m\"\n";
+    let host = slow_host(config);
+    for restored in 1..=3 {
+        let mut client = host.start("slow", &[]);
+        // The host sends a sign of life once a second, which would tell it as well.
+        for time in [1, 10_000_000_000] {
+            client.keepalive(time).unwrap();
+            while client.receive().unwrap() != Some(keepalive(time)) {}
+        }
+        let (_reader, mut writer, socket) = client.split();
+        let socket = socket.unwrap();
+        socket.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
+        // The host stops reading.
+        assert!(writer.write_all(&flood()).is_err());
+        socket.shutdown(Shutdown::Both).unwrap();
+        drop((_reader, writer, socket));
+        // The next session of the task waits for the state of this one.
+        let mut next = host.start("slow", &[]);
+        next.snapshot(&mut Vec::new()).unwrap();
+        drop(next);
+        host.wait_for_logs(&["state restored", "from=checkpoint"], restored);
+        host.wait_for_logs(&["task ended"], 2 * restored);
+    }
 }
 
 #[test]
