@@ -9,15 +9,12 @@ use anyhow::{Context, Result};
 use wasmtime::{Cache, CacheConfig, Config, Linker, WasmFeatures};
 
 use super::imports;
-use crate::sandbox::guest::Guest;
+use crate::sandbox::guest::{Guest, HOST_STACK};
 use crate::units::Bytes;
 
 /// Interval at which a running guest is interrupted, to compare its time with its deadline and to let other
 /// guests run.
 pub const TICK: Duration = Duration::from_millis(10);
-
-/// Size of the stack for the host's own functions that a guest calls, in bytes, on top of the guest's stack.
-pub(super) const HOST_STACK: usize = 256 * 1024;
 
 /// The engine and the imports of its guests. There is one for the whole process, since compiled plugins belong
 /// to their engine.

@@ -5,7 +5,6 @@ use wasmtime_wasi::p1::WasiP1Ctx;
 
 use super::budget::{MemoryFull, MemoryReservation};
 use super::determinism::Determinism;
-use super::engine::HOST_STACK;
 use super::guest_log::SharedLog;
 use crate::config::Limits;
 use crate::units::Bytes;
@@ -13,6 +12,9 @@ use crate::units::Bytes;
 /// Maximum number of bytes that the host copies or makes for one call of a guest to the host: printed text,
 /// random bytes, clocks to wait for. No tick interrupts such a call.
 pub(crate) const MAX_HOST_CALL: usize = 1024 * 1024;
+
+/// Size of the stack for the host's own functions that a guest calls, in bytes, on top of the guest's stack.
+pub(super) const HOST_STACK: usize = 256 * 1024;
 
 /// Size of an entry of a table in bytes.
 const TABLE_ENTRY: usize = 8;

@@ -12,9 +12,9 @@ const STEP: u64 = 64 * 1024;
 /// count each time.
 const SLACK: u64 = 4 * STEP;
 
-/// Minimum and maximum time for which a session that can't go on waits for memory. Each waits for a random time between
-/// them, so that not all give up although one that does makes room for the others.
-const PATIENCE: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(10)];
+/// Minimum time for which a session that can't go on waits for memory. Each waits for a random time between this and
+/// twice as much, so that not all give up although one that does makes room for the others.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Minimum and maximum interval at which a session looks for memory.
 const RETRY: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(500)];
@@ -73,10 +73,10 @@ impl Account {
         match self.reservation.try_set(in_steps(bytes)) {
             Ok(()) => self.short = None,
             Err(full) => {
-                let [least, most] = PATIENCE;
+                let patience = PATIENCE.mul_f64(1.0 + rand::random::<f64>());
                 let (since, until) = match self.short {
                     Some(Shortage { since, until, .. }) => (since, until),
-                    None => (Instant::now(), Instant::now() + least + (most - least).mul_f64(rand::random())),
+                    None => (Instant::now(), Instant::now() + patience),
                 };
                 self.short = Some(Shortage { since, until, full });
             }

@@ -5,7 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, Interest, ReadBuf};
+use tokio::io::{AsyncRead, Interest, ReadBuf, Ready};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, pipe};
 
@@ -40,15 +40,13 @@ impl Reader {
             Self::Pipe(pipe) => pipe.ready(Interest::PRIORITY).await,
             Self::Other(_) => return pending().await,
         };
-        if !end.is_ok_and(|ready| ready.is_read_closed()) {
+        if !end.is_ok_and(Ready::is_read_closed) {
             return pending().await;
         }
         // This returns at once, with all that is known of the socket.
         let all = Interest::PRIORITY | Interest::WRITABLE;
         match self {
-            Self::Half(half) if half.ready(all).await.is_ok_and(|ready| ready.is_write_closed()) => {
-                HangUp::Connection
-            }
+            Self::Half(half) if half.ready(all).await.is_ok_and(Ready::is_write_closed) => HangUp::Connection,
             _ => HangUp::Input,
         }
     }
