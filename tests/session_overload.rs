@@ -92,13 +92,13 @@ fn hang_up_is_noticed_while_nothing_is_read() {
             client.keepalive(time).unwrap();
             while client.receive().unwrap() != Some(keepalive(time)) {}
         }
-        let (_reader, mut writer, socket) = client.split();
+        let (reader, mut writer, socket) = client.split();
         let socket = socket.unwrap();
         socket.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
         // The host stops reading.
         assert!(writer.write_all(&flood()).is_err());
         socket.shutdown(Shutdown::Both).unwrap();
-        drop((_reader, writer, socket));
+        drop((reader, writer, socket));
         // The next session of the task waits for the state of this one.
         let mut next = host.start("slow", &[]);
         next.snapshot(&mut Vec::new()).unwrap();

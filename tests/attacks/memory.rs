@@ -8,7 +8,7 @@ use std::time::Duration;
 use kapacitor_wasm::protocol::client::{Client, receive};
 use kapacitor_wasm::protocol::wire::put_varint;
 use kapacitor_wasm::protocol::{
-    BeginBatch, InfoRequest, InitRequest, KeepaliveRequest, Option as UdfOption, RequestMessage,
+    BeginBatch, EndBatch, InfoRequest, InitRequest, KeepaliveRequest, Option as UdfOption, RequestMessage,
     ResponseMessage, RestoreRequest, SnapshotRequest,
 };
 
@@ -131,7 +131,7 @@ fn requests_whose_answers_nobody_reads_are_bounded_whatever_happens_to_data() {
         ),
         (
             "empty batches",
-            encoded([RequestMessage::Begin(BeginBatch::default()), RequestMessage::End(Default::default())]),
+            encoded([RequestMessage::Begin(BeginBatch::default()), RequestMessage::End(EndBatch::default())]),
         ),
     ];
     for policy in ["block", "drop-newest", "drop-oldest"] {
