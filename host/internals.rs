@@ -38,5 +38,5 @@ pub async fn admit(
         stack: limits.stack,
         folder: PathBuf::new(),
     };
-    Plugin::from_bytes(engine, name, bytes.to_vec(), limits, &compiler).await
+    Plugin::admit(engine, name, bytes.to_vec().into(), limits, &compiler).await
 }

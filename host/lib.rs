@@ -21,7 +21,7 @@
 //! - `config`: `udf.toml`.
 //! - [`protocol`]: Kapacitor's messages, frames and wire format, and a client.
 //! - `folder`: whether files can be made in a folder.
-//! - `units`, `digest`, `udf_node`: small types that all of them share.
+//! - `units`, `digest`, `udf_node`, `regular_file`: small types that all of them share.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -53,6 +53,7 @@ pub mod protocol;
 
 mod digest;
 mod folder;
+mod regular_file;
 mod udf_node;
 mod units;
 

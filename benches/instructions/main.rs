@@ -163,14 +163,8 @@ fn framing(input: &Input, calls: usize) -> Result<()> {
 async fn start(name: &str, code: &Path) -> Result<Sandbox> {
     let limits = Limits::default();
     let engine = Arc::new(Engine::new(limits.stack, Some(code))?);
-    let compiler = Compiler {
-        program: None,
-        limits: HostLimits::default(),
-        stack: limits.stack,
-        folder: code.to_owned(),
-    };
     let file = Path::new(ROOT).join("plugins").join(format!("{name}.wasm"));
-    let plugin = Plugin::admit(&engine, &file, &limits, &compiler).await?;
+    let plugin = admit(&engine, name, &std::fs::read(file)?, &limits).await?;
     let mut sandbox = plugin.start(&SandboxContext::without_session(Labels::default(), limits)).await?;
     let options = match name {
         "moving_avg" => averages_over(10),

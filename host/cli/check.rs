@@ -29,7 +29,7 @@ pub fn check(config: Config) -> Result<ExitCode> {
     let mut table = table(&["function", "plugin", "edges", "options", "snapshots"]);
     table.add_rows(shared.functions().values().map(|function| function_row(function, &plugins)));
     let mut report = format!("{table}\n");
-    for note in notes(&shared, &plugins) {
+    for note in shared.library().others()?.into_iter().chain(notes(&shared, &plugins)) {
         writeln!(report, "note: {note}")?;
     }
     let problems = problems(&shared, &plugins);

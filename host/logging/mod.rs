@@ -9,4 +9,4 @@ mod text;
 pub use labels::Labels;
 pub(crate) use labels::log_for;
 pub(crate) use logfmt::{LevelHandle, Log, start};
-pub(crate) use text::{cut, visible};
+pub(crate) use text::{cut, shown, visible};

@@ -1,5 +1,8 @@
 //! Text from outside, made safe to show.
 
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
 /// Appends a character, or its number if a terminal would obey it rather than show it: control characters, and the
 /// ones that reorder text.
 pub(super) fn put_visible(c: char, text: &mut String) {
@@ -24,6 +27,16 @@ pub fn visible(text: &str) -> String {
     shown
 }
 
+/// A path as it may be shown on a terminal and in a sentence: on one line, with bytes that are not UTF-8 as `\xff`.
+pub fn shown(path: &Path) -> String {
+    let mut shown = String::new();
+    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
+        chunk.valid().chars().for_each(|c| put_visible(c, &mut shown));
+        chunk.invalid().iter().for_each(|byte| shown.push_str(&format!("\\x{byte:02x}")));
+    }
+    shown
+}
+
 /// Cuts `text` to at most `max` bytes and says so.
 pub fn cut(text: &mut String, max: usize) {
     if text.len() > max {
@@ -35,7 +48,15 @@ pub fn cut(text: &mut String, max: usize) {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
     use super::*;
+
+    #[test]
+    fn path_is_shown_on_one_line_whatever_its_bytes() {
+        let path = Path::new(OsStr::from_bytes(b"/a\n\x1b[31m/\xff\xfe \xe2\x80\xae\xc3\xbc.wasm"));
+        assert_eq!(shown(path), "/a\\u000a\\u001b[31m/\\xff\\xfe \\u202eü.wasm");
+    }
 
     #[test]
     fn shown_text_keeps_its_lines_and_nothing_else_that_moves_the_cursor() {

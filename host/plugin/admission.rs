@@ -3,17 +3,13 @@
 //! A file is admitted only if everything that can be known before a task needs it is right. Each
 //! refusal is one sentence: the file, what is wrong, what to do.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use wasmtime::InstancePre;
 
-use super::admission_error::{AdmissionError, AdmissionErrorKind, invalid};
+use super::admission_error::{AdmissionErrorKind, invalid};
 use super::interface::{ABI, check_info, check_interface};
+use super::plugin_file::PluginFile;
 use crate::config::Edges;
 use crate::config::Limits;
 use crate::digest::hex;
@@ -48,30 +44,19 @@ pub struct Plugin {
 }
 
 impl Plugin {
-    /// Reads, checks and compiles `path`, and asks the plugin once for its Info, under `limits`.
+    /// Checks and compiles `file`, and asks the plugin once for its Info, under `limits`.
     ///
     /// # Errors
     ///
     /// The first thing that is wrong.
-    pub async fn admit(
-        engine: &Arc<Engine>,
-        path: &Path,
-        limits: &Limits,
-        compiler: &Compiler,
-    ) -> Result<Self, AdmissionError> {
-        let refuse = |kind| AdmissionError { path: path.to_owned(), kind };
-        let bytes = read(path, compiler.limits.module).map_err(refuse)?;
-        Self::from_bytes(engine, &name_of(path), bytes, limits, compiler).await.map_err(refuse)
-    }
-
-    pub(crate) async fn from_bytes(
+    pub(crate) async fn admit(
         engine: &Arc<Engine>,
         name: &str,
-        bytes: Vec<u8>,
+        file: PluginFile,
         limits: &Limits,
         compiler: &Compiler,
     ) -> Result<Self, AdmissionErrorKind> {
-        let sha256: [u8; 32] = Sha256::digest(&bytes).into();
+        let PluginFile { bytes, sha256 } = file;
         let Compiled { module, captured } = compiler.compile(engine, bytes, &sha256).await?;
         let min_memory = check_interface(&module)?;
         if min_memory > limits.memory {
@@ -146,39 +131,4 @@ impl std::fmt::Debug for Plugin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Plugin").field("name", &self.name).finish_non_exhaustive()
     }
-}
-
-/// The plugin's name: the file's, without `.wasm`.
-pub fn name_of(path: &Path) -> String {
-    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// The `.wasm` files of a folder by name.
-///
-/// # Errors
-///
-/// When the folder can't be read.
-pub fn files_in(folder: &Path) -> io::Result<BTreeMap<String, PathBuf>> {
-    let mut files = BTreeMap::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|e| e == "wasm") {
-            files.insert(name_of(&path), path);
-        }
-    }
-    Ok(files)
-}
-
-fn read(path: &Path, most: Bytes) -> Result<Vec<u8>, AdmissionErrorKind> {
-    let mut bytes = Vec::new();
-    // The length of the file may be wrong, so it is not relied on.
-    let file = fs::File::open(path).map_err(AdmissionErrorKind::Read)?;
-    if file.metadata().map_err(AdmissionErrorKind::Read)?.is_dir() {
-        return Err(AdmissionErrorKind::Read(io::ErrorKind::IsADirectory.into()));
-    }
-    file.take(most.0.saturating_add(1)).read_to_end(&mut bytes).map_err(AdmissionErrorKind::Read)?;
-    if bytes.len() as u64 > most.0 {
-        return Err(AdmissionErrorKind::TooLarge(most));
-    }
-    Ok(bytes)
 }

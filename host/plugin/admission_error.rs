@@ -5,12 +5,14 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::logging::shown;
+use crate::regular_file::FileError;
 use crate::sandbox::CallError;
 use crate::units::{Bytes, Span};
 
 /// Why a file was not admitted.
 #[derive(Debug, Error)]
-#[error("{}: {kind}", .path.display())]
+#[error("{}: {kind}", shown(.path))]
 pub struct AdmissionError {
     /// The file.
     pub path: PathBuf,
@@ -22,8 +24,16 @@ pub struct AdmissionError {
 #[derive(Debug, Error)]
 #[expect(missing_docs, reason = "each one's message says it")]
 pub enum AdmissionErrorKind {
-    #[error("can't be read: {0}")]
+    #[error("can't be read: {0}{advice}", advice = advice(.0))]
     Read(io::Error),
+    #[error("{0}: put a .wasm file there, or remove it")]
+    File(FileError),
+    #[error("can't be read within {0}: the disk may hang")]
+    SlowDisk(Span),
+    #[error("is empty: copy it again")]
+    Empty,
+    #[error("has a name that {0}: rename it")]
+    Name(&'static str),
     #[error("was deleted: put it back")]
     Deleted,
     #[error(
@@ -64,6 +74,20 @@ pub enum AdmissionErrorKind {
     Call(CallError),
     #[error("describes itself wrongly: {0}")]
     Info(String),
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => ": let the user that the host runs as read it",
+        _ => "",
+    }
+}
+
+impl AdmissionErrorKind {
+    /// Whether the same file may be admitted at another time, since the machine was short of something.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Read(_) | Self::SlowDisk(_))
+    }
 }
 
 pub(super) fn invalid(error: wasmtime::Error) -> AdmissionErrorKind {

@@ -1,23 +1,24 @@
 //! The plugins of the process: loaded or refused, with the files that they came from.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use tokio::runtime::Handle;
-use tokio::sync::{MutexGuard, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
-use super::admission::{Plugin, files_in};
+use super::admission::Plugin;
 use super::admission_error::{AdmissionError, AdmissionErrorKind};
 use super::compile::{Compiler, cores};
+use super::plugin_file::{self, Listing, PluginFile, READ_DEADLINE, SeenFile};
 use super::stamp::FileStamp;
 use crate::config::{HostLimits, Limits};
+use crate::logging::shown;
 use crate::sandbox::Engine;
 
 /// The plugins by name: admitted, or refused with the reason.
@@ -40,8 +41,12 @@ pub struct Library {
     loading: watch::Sender<BTreeSet<String>>,
     /// Number of plugins that were taken in so far.
     generation: AtomicU64,
-    /// The files that were loaded or refused, as they were then. Locked while a plugin is looked for.
-    stamps: tokio::sync::Mutex<BTreeMap<String, FileStamp>>,
+    /// The files that were loaded or refused, as they were then.
+    seen: Mutex<BTreeMap<String, SeenFile>>,
+    /// Why a file could not be read or compiled at the last try, by the plugin's name, if it is tried again.
+    failing: Mutex<BTreeMap<String, String>>,
+    /// Names of the plugins whose files are being looked at, while the host runs.
+    updating: watch::Sender<BTreeSet<String>>,
     loader: RwLock<Loader>,
     runtime: Handle,
     observer: Box<dyn Observer>,
@@ -73,7 +78,9 @@ impl Library {
             plugins: RwLock::default(),
             loading: watch::Sender::new(files),
             generation: AtomicU64::new(0),
-            stamps: tokio::sync::Mutex::default(),
+            seen: Mutex::default(),
+            failing: Mutex::default(),
+            updating: watch::Sender::default(),
             loader: RwLock::new(loader),
             runtime,
             observer,
@@ -86,22 +93,26 @@ impl Library {
     ///
     /// When the folder can't be read.
     pub fn load(&self, wanted: impl Fn(&str) -> bool) -> Result<()> {
-        let mut files: Vec<_> = self.files()?.into_iter().filter(|(name, _)| wanted(name)).collect();
+        let Listing { plugins, others } = self.list()?;
+        for other in others {
+            warn!(err = other, "not a plugin");
+        }
+        let mut files: Vec<_> = plugins.into_iter().filter(|(name, _)| wanted(name)).collect();
         let mut load_next = |tasks: &mut JoinSet<_>| {
             if let Some((name, path)) = files.pop() {
-                let (loader, stamp) = (self.loader(), FileStamp::of(&path));
-                tasks.spawn(async move { (loader.load(&name, &path).await, name, stamp) });
+                let loader = self.loader();
+                tasks.spawn(async move { (loader.read_and_load(&name, &path).await, name, path) });
             }
         };
         let loaded = self.runtime.block_on(async {
             let mut tasks = JoinSet::new();
             (0..cores()).for_each(|_| load_next(&mut tasks));
             while let Some(loaded) = tasks.join_next().await {
-                let (plugin, name, stamp) = loaded.context("a plugin could not be loaded")?;
-                if let Some(stamp) = stamp {
-                    self.stamps.lock().await.insert(name.clone(), stamp);
-                }
-                self.insert(&name, plugin);
+                let ((seen, plugin), name, path) = loaded.context("a plugin could not be loaded")?;
+                self.note(&name, seen);
+                report(&name, &plugin, &path);
+                let plugin = plugin.map(|(plugin, _)| plugin);
+                self.insert(&name, plugin.map_err(|kind| AdmissionError { path, kind }));
                 load_next(&mut tasks);
             }
             anyhow::Ok(())
@@ -116,7 +127,7 @@ impl Library {
 
     /// Loads plugins under these limits from now on: those of a sandbox, and those of loading. A plugin that was
     /// refused under other limits is loaded anew.
-    pub fn set_limits(self: &Arc<Self>, limits: Limits, host: HostLimits) {
+    pub fn set_limits(&self, limits: Limits, host: HostLimits) {
         let changed = {
             let mut loader = self.loader.write().unwrap_or_else(PoisonError::into_inner);
             let changed = loader.limits != limits || loader.compiler.limits != host;
@@ -125,14 +136,19 @@ impl Library {
             changed
         };
         if changed {
-            let library = Arc::clone(self);
-            // Not here, since a file may be being loaded. The watcher then finds the files as if they were new.
-            self.runtime.spawn(async move {
-                let mut stamps = library.stamps.lock().await;
-                let plugins = library.plugins();
-                stamps.retain(|name, _| !matches!(plugins.get(name), Some(Err(_))));
-            });
+            // The watcher then finds the files as if they were new.
+            let plugins = self.plugins();
+            self.seen().retain(|name, _| !matches!(plugins.get(name), Some(Err(_))));
         }
+    }
+
+    /// What is in the folder beside plugins and looks like one: why it is none, a sentence each.
+    ///
+    /// # Errors
+    ///
+    /// When the folder can't be read.
+    pub fn others(&self) -> Result<Vec<String>> {
+        Ok(self.list()?.others)
     }
 
     fn insert(&self, name: &str, plugin: Result<Plugin, AdmissionError>) {
@@ -168,27 +184,87 @@ impl Library {
 
     /// Loads the plugin `name`, if it was put into the folder since the host started, or changed since
     /// it was refused.
-    pub async fn look_for(&self, name: &str) {
+    pub async fn look_for(self: &Arc<Self>, name: &str) {
         self.wait_until_loaded(&[name]).await;
-        let mut stamps = self.stamps.lock().await;
+        self.wait_until_updated(name).await;
+        if matches!(self.plugins().get(name), Some(Ok(_))) {
+            return;
+        }
         // The name may be a TICKscript's: it chooses among the files, and never makes a path.
-        let path = self.files().ok().and_then(|files| files.get(name).cloned());
-        let (Some(path), None | Some(Err(_))) = (path, self.plugins().get(name)) else { return };
-        let Some(stamp) = FileStamp::of(&path) else { return };
-        if stamps.insert(name.to_owned(), stamp) != Some(stamp) {
-            let loaded = self.load_one(name, &path).await;
-            self.replace(name, loaded);
+        let (library, wanted) = (Arc::clone(self), name.to_owned());
+        let found = self.runtime.spawn_blocking(move || {
+            let path = library.list().ok()?.plugins.remove(&wanted)?;
+            Some((FileStamp::of(&path)?, path))
+        });
+        let Ok(Some((stamp, path))) = found.await else { return };
+        let seen = self.seen().get(name).copied();
+        if seen.is_none_or(|seen| seen.may_differ(&stamp)) {
+            self.begin_update(name, path);
+        }
+        self.wait_until_updated(name).await;
+    }
+
+    /// Waits until the file of the plugin `name` is not being looked at.
+    async fn wait_until_updated(&self, name: &str) {
+        // This library owns the other end, so waiting can't fail.
+        let _ = self.updating.subscribe().wait_for(|updating| !updating.contains(name)).await;
+    }
+
+    /// Begins to read the file of the plugin `name`, and to load it if its contents are new. Does nothing while the
+    /// file is being looked at.
+    pub(super) fn begin_update(self: &Arc<Self>, name: &str, path: PathBuf) {
+        if !self.updating.send_if_modified(|updating| updating.insert(name.to_owned())) {
+            return;
+        }
+        let (library, name) = (Arc::clone(self), name.to_owned());
+        let task = async move {
+            // The name is removed whatever happens.
+            let _updating = Updating { library: &library, name: &name };
+            library.update(&name, path).await;
+        };
+        self.runtime.spawn(task);
+    }
+
+    async fn update(&self, name: &str, path: PathBuf) {
+        let seen = self.seen().get(name).copied();
+        let loader = self.loader();
+        let (file, stamp) = loader.read(&path).await;
+        let sha256 = file.as_ref().ok().map(|file| file.sha256);
+        if sha256.is_some() && sha256 == seen.and_then(|seen| seen.sha256) {
+            self.note(name, stamp.map(|stamp| SeenFile::new(stamp, sha256)));
+            return;
+        }
+        let loaded = match file {
+            Ok(file) => loader.load(name, file).await,
+            Err(kind) => Err(kind),
+        };
+        let passing = loaded.as_ref().err().filter(|kind| kind.is_passing()).map(ToString::to_string);
+        let lasts = passing.is_none();
+        if lasts {
+            self.note(name, stamp.map(|stamp| SeenFile::new(stamp, sha256)));
+        }
+        // A try that fails as the one before is not told again.
+        if self.set_failing(name, passing) || lasts {
+            report(name, &loaded, &path);
+            let loaded = loaded.map(|(plugin, _)| plugin);
+            self.replace(name, loaded.map_err(|kind| AdmissionError { path, kind }));
         }
     }
 
-    /// Loads one file.
-    pub(super) async fn load_one(&self, name: &str, path: &Path) -> Result<Plugin, AdmissionError> {
-        let (loader, name, file) = (self.loader(), name.to_owned(), path.to_owned());
-        let loaded = self.runtime.spawn(async move { loader.load(&name, &file).await });
-        loaded.await.unwrap_or_else(|e| {
-            // The task panicked; its message is on stderr.
-            Err(AdmissionError { path: path.to_owned(), kind: AdmissionErrorKind::Read(io::Error::other(e)) })
-        })
+    /// Remembers why the file of the plugin `name` is tried again, if it is; true if that is new.
+    fn set_failing(&self, name: &str, failure: Option<String>) -> bool {
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        match failure {
+            Some(failure) => failing.insert(name.to_owned(), failure.clone()) != Some(failure),
+            None => failing.remove(name).is_some(),
+        }
+    }
+
+    /// Remembers a file that was loaded or refused.
+    fn note(&self, name: &str, seen: Option<SeenFile>) {
+        if let Some(seen) = seen {
+            self.seen().insert(name.to_owned(), seen);
+        }
     }
 
     /// Takes in a file that has changed. A file that was refused leaves the loaded version in place.
@@ -229,19 +305,18 @@ impl Library {
         self.insert(name, Err(AdmissionError { path, kind: AdmissionErrorKind::Deleted }));
     }
 
-    /// The files that were loaded or refused, as they were then. Nobody else looks for plugins while the
-    /// guard is held.
-    pub(super) async fn stamps(&self) -> MutexGuard<'_, BTreeMap<String, FileStamp>> {
-        self.stamps.lock().await
+    /// The files that were loaded or refused, as they were then.
+    pub(super) fn seen(&self) -> MutexGuard<'_, BTreeMap<String, SeenFile>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The plugin files that are in the folder now.
+    /// The files that are in the folder now.
     ///
     /// # Errors
     ///
     /// When the folder can't be read.
-    pub(super) fn files(&self) -> Result<BTreeMap<String, PathBuf>> {
-        files(&self.folder)
+    pub(super) fn list(&self) -> Result<Listing> {
+        list(&self.folder)
     }
 
     /// The runtime that plugins are loaded on.
@@ -250,30 +325,78 @@ impl Library {
     }
 }
 
-/// The plugin files in `folder`, by name.
+/// Marks a plugin whose file is being looked at, until this is dropped.
+struct Updating<'a> {
+    library: &'a Library,
+    name: &'a str,
+}
+
+impl Drop for Updating<'_> {
+    fn drop(&mut self) {
+        self.library.updating.send_modify(|updating| {
+            updating.remove(self.name);
+        });
+    }
+}
+
+/// The files in `folder`.
 ///
 /// # Errors
 ///
 /// When the folder can't be read: what to set.
-pub fn files(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
-    files_in(folder).with_context(|| {
+pub fn list(folder: &Path) -> Result<Listing> {
+    plugin_file::list(folder).with_context(|| {
         format!("the plugins folder {} can't be read: set plugins-dir or --plugins-dir", folder.display())
     })
 }
 
+/// A plugin and the time that it took to load it, or why it is refused.
+type Loaded = Result<(Plugin, Duration), AdmissionErrorKind>;
+
 impl Loader {
-    async fn load(&self, name: &str, path: &Path) -> Result<Plugin, AdmissionError> {
+    /// Reads a file. Its stamp is from before that, so that a change meanwhile is noticed.
+    async fn read(&self, path: &Path) -> (Result<PluginFile, AdmissionErrorKind>, Option<FileStamp>) {
+        let looked_at = path.to_owned();
+        let stamp = tokio::task::spawn_blocking(move || FileStamp::of(&looked_at));
+        let stamp = tokio::time::timeout(READ_DEADLINE.0, stamp).await;
+        (PluginFile::read(path, self.compiler.limits.module).await, stamp.ok().and_then(Result::ok).flatten())
+    }
+
+    async fn load(&self, name: &str, file: PluginFile) -> Loaded {
         let start = Instant::now();
-        let plugin = Plugin::admit(&self.engine, path, &self.limits, &self.compiler).await;
-        match &plugin {
-            Ok(plugin) => {
-                let took = Duration::from_millis(start.elapsed().as_millis() as u64);
-                let took = humantime::format_duration(took).to_string();
-                let edges = plugin.edges().to_string();
-                info!(plugin = name, edges, took, "plugin loaded");
-            }
-            Err(refusal) => error!(plugin = name, err = refusal.to_string(), "plugin refused"),
+        let plugin = Plugin::admit(&self.engine, name, file, &self.limits, &self.compiler).await?;
+        Ok((plugin, start.elapsed()))
+    }
+
+    async fn read_and_load(&self, name: &str, path: &Path) -> (Option<SeenFile>, Loaded) {
+        let (file, stamp) = self.read(path).await;
+        let sha256 = file.as_ref().ok().map(|file| file.sha256);
+        let loaded = match file {
+            Ok(file) => self.load(name, file).await,
+            Err(kind) => Err(kind),
+        };
+        // A file that could not be read for a passing reason counts as never seen.
+        let passing = loaded.as_ref().is_err_and(AdmissionErrorKind::is_passing);
+        let seen = stamp.filter(|_| !passing).map(|stamp| SeenFile::new(stamp, sha256));
+        (seen, loaded)
+    }
+}
+
+fn report(name: &str, loaded: &Loaded, path: &Path) {
+    match loaded {
+        Ok((plugin, took)) => {
+            let took = Duration::from_millis(took.as_millis() as u64);
+            let took = humantime::format_duration(took).to_string();
+            let edges = plugin.edges().to_string();
+            info!(plugin = name, edges, took, "plugin loaded");
         }
-        plugin
+        Err(kind) => {
+            let err = format!("{}: {kind}", shown(path));
+            if kind.is_passing() {
+                error!(plugin = name, err, "plugin is not there yet, it is tried again");
+            } else {
+                error!(plugin = name, err, "plugin refused");
+            }
+        }
     }
 }

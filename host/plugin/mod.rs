@@ -9,6 +9,7 @@ mod code_folder;
 mod compile;
 mod interface;
 mod library;
+mod plugin_file;
 mod stamp;
 mod watcher;
 
@@ -18,5 +19,5 @@ pub use code_folder::CodeFolder;
 pub(crate) use compile::cores;
 pub use compile::{Compiler, compile_into_folder, limit_this_process};
 pub use interface::ABI;
-pub use library::{Library, Loader, Observer, Plugins, files};
+pub use library::{Library, Loader, Observer, Plugins, list};
 pub use watcher::watch;

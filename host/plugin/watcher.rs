@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::warn;
 
+use super::admission_error::AdmissionErrorKind;
 use super::library::Library;
 use super::stamp::FileStamp;
 
@@ -18,12 +19,25 @@ use super::stamp::FileStamp;
 /// that, it may still be being written.
 const INTERVAL: Duration = Duration::from_millis(500);
 
+/// Interval before a file is tried again that could not be read or compiled for a passing reason; doubled with each
+/// failure.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+
+/// Maximum interval between two tries.
+const LAST_RETRY: Duration = Duration::from_secs(30);
+
 /// Plugin files by name, each with its stamp.
 type Files = BTreeMap<String, (PathBuf, FileStamp)>;
 
+/// When a file is tried again.
+struct Retry {
+    at: Instant,
+    interval: Duration,
+}
+
 /// Loads the plugins whose files change, for as long as `library` exists.
 pub async fn watch(library: Arc<Library>) {
-    let mut before = Files::new();
+    let (mut before, mut retries) = (Files::new(), BTreeMap::new());
     let mut warned = false;
     loop {
         tokio::time::sleep(INTERVAL).await;
@@ -39,34 +53,42 @@ pub async fn watch(library: Arc<Library>) {
             }
         };
         warned = false;
-        take_in(&library, &found, &before).await;
+        take_in(&library, &found, &before, &mut retries);
         before = found;
     }
 }
 
 fn read(library: &Library) -> anyhow::Result<Files> {
-    let files = library.files()?.into_iter();
+    let files = library.list()?.plugins.into_iter();
     Ok(files.filter_map(|(name, path)| FileStamp::of(&path).map(|stamp| (name, (path, stamp)))).collect())
 }
 
-/// Loads each file that is the same as at the look `before` and differs from the one that is loaded.
-async fn take_in(library: &Library, found: &Files, before: &Files) {
-    let mut stamps = library.stamps().await;
+/// Begins to load each file that is the same as at the look `before` and differs from the one that is loaded.
+fn take_in(library: &Arc<Library>, found: &Files, before: &Files, retries: &mut BTreeMap<String, Retry>) {
     for (name, file @ (path, stamp)) in found {
-        if stamps.get(name) == Some(stamp) || before.get(name) != Some(file) {
+        let seen = library.seen().get(name).copied();
+        if seen.is_some_and(|seen| !seen.may_differ(stamp)) {
+            retries.remove(name);
             continue;
         }
-        stamps.insert(name.clone(), *stamp);
-        let loaded = library.load_one(name, path).await;
-        library.replace(name, loaded);
+        if before.get(name) != Some(file) {
+            continue;
+        }
+        let now = Instant::now();
+        let retry = retries.entry(name.clone()).or_insert(Retry { at: now, interval: FIRST_RETRY });
+        if now >= retry.at {
+            retry.at = now + retry.interval;
+            retry.interval = (retry.interval * 2).min(LAST_RETRY);
+            library.begin_update(name, path.clone());
+        }
     }
-    let deleted: Vec<String> = stamps
-        .keys()
-        .filter(|name| !found.contains_key(*name) && !before.contains_key(*name))
-        .cloned()
-        .collect();
-    for name in deleted {
-        stamps.remove(&name);
-        library.remove(&name);
+    let plugins = library.plugins();
+    let gone = plugins.iter().filter(|(name, plugin)| {
+        let known = matches!(plugin, Err(e) if matches!(e.kind, AdmissionErrorKind::Deleted));
+        !known && !found.contains_key(*name) && !before.contains_key(*name)
+    });
+    for (name, _) in gone {
+        retries.remove(name);
+        library.remove(name);
     }
 }

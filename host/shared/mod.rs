@@ -60,7 +60,7 @@ impl Shared {
     /// When the folder of the plugins can't be read, a route is wrong, or the machine can't run guests
     /// at all.
     pub fn new(config: Config, mode: &Mode) -> Result<Self> {
-        let files = plugin::files(&config.plugins_dir)?;
+        let files = plugin::list(&config.plugins_dir)?.plugins;
         let config = Arc::new(config);
         let current = Current::new(Arc::clone(&config), files.keys())?;
         let limits = current.limits();
