@@ -97,7 +97,9 @@ fn notes(shared: &Shared, plugins: &Plugins) -> Vec<String> {
                 "plugin `{name}` has no snapshots, a restart of Kapacitor loses its state: {reason}"
             ));
         }
-        if !is_identifier(name) && !shared.functions().values().any(|f| f.named_plugins().any(|p| p == name))
+        if plugin.is_ok()
+            && !is_identifier(name)
+            && !shared.functions().values().any(|f| f.named_plugins().any(|p| p == name))
         {
             notes.push(format!(
                 "a TICKscript can't call @{name}(): rename {name}.wasm, or add a [functions.NAME] with plugin = \"{name}\""

@@ -295,6 +295,8 @@ impl Library {
 
     /// Refuses the plugin `name` from now on, since its file was deleted. Tasks that run it go on.
     pub(super) fn remove(&self, name: &str) {
+        self.seen().remove(name);
+        self.set_failing(name, None);
         let path = self.folder.join(format!("{name}.wasm"));
         if matches!(self.plugins().get(name), Some(Ok(_))) {
             warn!(

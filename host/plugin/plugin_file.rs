@@ -63,8 +63,8 @@ fn name_of(path: &Path) -> String {
 fn check_name(path: &Path) -> Result<(), AdmissionErrorKind> {
     match path.file_stem().unwrap_or_default().to_str() {
         None => Err(AdmissionErrorKind::Name("is not UTF-8")),
-        Some(name) if name.chars().any(char::is_control) => {
-            Err(AdmissionErrorKind::Name("has control characters"))
+        Some(name) if shown(Path::new(name)) != name => {
+            Err(AdmissionErrorKind::Name("has characters that control a terminal"))
         }
         Some(_) => Ok(()),
     }

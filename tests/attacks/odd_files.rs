@@ -53,8 +53,8 @@ const SENTENCES: [(&str, &str); 14] = [
     ("circle.wasm", "is a symbolic link that leads in a circle"),
     ("\\xff.wasm", "has a name that is not UTF-8: rename it"),
     ("\\xfe.wasm", "has a name that is not UTF-8: rename it"),
-    ("esc\\u001b[31m.wasm", "has a name that has control characters: rename it"),
-    ("new\\u000aline.wasm", "has a name that has control characters: rename it"),
+    ("esc\\u001b[31m.wasm", "has a name that has characters that control a terminal: rename it"),
+    ("new\\u000aline.wasm", "has a name that has characters that control a terminal: rename it"),
     ("empty.wasm", "is empty: copy it again"),
     ("kmsg.wasm", "is a file of the kernel"),
 ];
@@ -101,7 +101,7 @@ fn file_that_cannot_be_read_is_tried_again() {
         return;
     }
     let path = setup.plugin("moving_avg");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     let host = setup.serve();
     host.wait_for_log(&[
         "plugin=moving_avg",
