@@ -39,6 +39,7 @@
 //! | send results | [`Output`], [`Point::with`], [`NewPoint`], [`NewBatch`] |
 //! | skip a point, or fail | [`Error`] |
 //! | keep state across versions of the plugin | [`Snapshot`] |
+//! | average what comes and goes | [`statistics`] |
 //! | write to the host's log | [`log`] |
 
 #![deny(unsafe_code)]
@@ -63,6 +64,7 @@ compile_error!(
 mod buffer;
 mod bytes;
 mod numbers;
+pub mod statistics;
 mod value;
 mod wire;
 

@@ -17,6 +17,8 @@ mod options;
 mod public_api;
 /// Versions and licenses in the files of the repository.
 mod repository;
+/// Statistics, compared with exact arithmetic.
+mod statistics;
 /// Streams: groups, edits, and points that are sent as they came.
 mod streams;
 /// Targets that the SDK refuses to compile for.
