@@ -11,7 +11,7 @@ pub use crate::endpoint::socket_path;
 pub use crate::guard::{Guard, Verdict, Violation};
 pub use crate::kapacitor_db::{Database, snapshots};
 pub use crate::logging::Labels;
-pub use crate::plugin::{ABI, AdmissionErrorKind, Compiler, Plugin, Plugins};
+pub use crate::plugin::{ABI, AdmissionErrorKind, Compiler, Plugin, Plugins, WASI};
 pub use crate::protocol::frame::Control;
 pub use crate::protocol::wire;
 pub use crate::routing::Function;

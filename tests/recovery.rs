@@ -276,8 +276,10 @@ fn repeated_calls_see_same_time_and_random_numbers() {
     assert!(distinct.len() > 45, "{random:?}");
     // A repeated call gets the same numbers: otherwise the host would log that its output differs.
     assert_eq!(host.count_logs(&["returned something else"]), 0);
-    // Another session gets other numbers.
-    let other = rush(host.start("world", &[]), &[good(1)]);
+    // Another task gets other numbers.
+    let mut other = host.connect("world");
+    assert!(other.init("other", Vec::new()).unwrap().success);
+    let other = rush(other, &[good(1)]);
     assert_ne!(field(&other, "r")[0], random[0]);
 }
 

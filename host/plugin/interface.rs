@@ -22,7 +22,7 @@ const MARKER: &str = "kapacitor_udf_abi_";
 
 /// The functions of WASI preview 1 that a plugin may import. With nothing granted they find no
 /// files, no arguments and no environment; what is missing would be a socket.
-const WASI: [&str; 42] = [
+pub const WASI: [&str; 42] = [
     "args_get",
     "args_sizes_get",
     "clock_res_get",

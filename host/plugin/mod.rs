@@ -18,6 +18,6 @@ pub use admission_error::{AdmissionError, AdmissionErrorKind};
 pub use code_folder::CodeFolder;
 pub(crate) use compile::cores;
 pub use compile::{Compiler, compile_into_folder, limit_this_process};
-pub use interface::ABI;
+pub use interface::{ABI, WASI};
 pub use library::{Library, Loader, Observer, Plugins, list};
 pub use watcher::watch;

@@ -1,7 +1,8 @@
 //! The clock and the random numbers of a guest, which are the same whenever the same data comes again.
 //!
 //! Recovery repeats the calls since the state was saved, and they must have the same results. So the clock is
-//! the time of the data, the random numbers come from a seed, and both can be set back.
+//! the time of the data, the random numbers come from a seed, and both can be set back. The clock moves on within
+//! a call only if the guest sleeps: by the length of the sleep, and without any wait.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,7 +28,7 @@ struct Now {
 /// The state of the clock and the random numbers at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeterminismState {
-    /// Time of the data, in nanoseconds since 1970; zero before the first.
+    /// Time of the data and of the sleep since then, in nanoseconds since 1970; zero before the first.
     now: u64,
     /// The latest time so far, which the monotonic clock shows.
     latest: u64,
@@ -35,6 +36,18 @@ pub struct DeterminismState {
     seed: u64,
     /// Number of 32-bit words of the random numbers that were used.
     position: u64,
+}
+
+impl DeterminismState {
+    /// The time that the clock on the wall shows, in nanoseconds since 1970.
+    pub(super) fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// The time that the monotonic clock shows, in nanoseconds.
+    pub(super) fn latest(&self) -> u64 {
+        self.latest
+    }
 }
 
 impl Now {
@@ -93,6 +106,14 @@ impl Determinism {
         let state = &mut lock.state;
         state.now = u64::try_from(time).unwrap_or(0);
         state.latest = state.latest.max(state.now);
+    }
+
+    /// Lets the guest sleep for `wait` nanoseconds: both clocks move on by it, and nobody waits.
+    pub(super) fn sleep(&self, wait: u64) {
+        let mut lock = self.lock();
+        let state = &mut lock.state;
+        state.now = state.now.saturating_add(wait);
+        state.latest = state.latest.saturating_add(wait);
     }
 
     /// Gives these clocks and random numbers to a guest's WASI.

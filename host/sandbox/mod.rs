@@ -15,6 +15,7 @@ mod guest_log;
 mod imports;
 mod instance;
 mod memory_image;
+mod poll;
 mod system_limits;
 
 pub use budget::{Budget, BudgetError, MemoryFull, MemoryReservation, SandboxPermit};

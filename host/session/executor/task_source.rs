@@ -41,22 +41,30 @@ impl TaskSource {
     pub fn spec(&self, labels: &Arc<Labels>, routed: Routed, permit: Option<SandboxPermit>) -> TaskSpec {
         let Routed { plugin, request } = routed;
         let options = InitRequest { options: request.options.clone(), ..InitRequest::default() };
+        let request = request.encode_to_vec();
         let context = SandboxContext {
             labels: Arc::clone(labels),
             log: GuestLog::new(Arc::clone(labels), self.function.limits.log_per_second),
             limits: self.function.limits,
             clock: Arc::clone(&self.clock),
-            determinism: Determinism::new(rand::random()),
+            determinism: Determinism::new(seed_of(&request)),
             budget: Arc::clone(self.shared.budget()),
         };
         TaskSpec {
             plugin,
             context,
             policy: self.function.policy,
-            request: request.encode_to_vec(),
+            request,
             options_sha256: Sha256::digest(options.encode_to_vec()).into(),
             skipped: Arc::clone(self.shared.skipped()),
             permit,
         }
     }
+}
+
+/// Seed of the random numbers of a task. It is a function of what the plugin is started with, so that a task gets the
+/// same numbers each time, and another task, node or options get others.
+fn seed_of(request: &[u8]) -> u64 {
+    let digest: [u8; 32] = Sha256::digest(request).into();
+    u64::from_le_bytes(std::array::from_fn(|i| digest[i]))
 }

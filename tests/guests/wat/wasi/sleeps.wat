@@ -1,4 +1,4 @@
-;; Sleeps for an hour in a call to the host, where no tick interrupts it.
+;; Sleeps for an hour, which the host does not wait for.
 (module
   (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1)
