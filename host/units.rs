@@ -8,6 +8,30 @@ use std::time::Duration;
 
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
+use thiserror::Error;
+
+/// Why a text is not a quantity.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum ParseUnitError {
+    /// Not a size, or one without a unit.
+    #[error("`{0}` is not a size: write a number and a unit, such as \"64MiB\"")]
+    Bytes(String),
+    /// A size beyond the maximum.
+    #[error("`{0}` is larger than 8388607TiB")]
+    LargeBytes(String),
+    /// Not a span of time, or one without a unit.
+    #[error("`{0}` is not a span of time: write a number and a unit, such as \"1s\" or \"250ms\"")]
+    Span(String),
+    /// A span of time beyond the maximum.
+    #[error("`{0}` is longer than a year")]
+    LongSpan(String),
+    /// Not a percentage, or one beyond a whole core.
+    #[error("`{0}` is not a share of a core: write 0% to 100%, such as \"50%\"")]
+    Share(String),
+    /// Not an octal number, or one with more than the permission bits.
+    #[error("`{0}` is not a file mode: write it in octal, such as \"0660\"")]
+    Mode(String),
+}
 
 /// A number of bytes, written with a unit: `"64MiB"`, `"512KiB"`, `"100MB"`, `"10B"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,14 +55,19 @@ impl Bytes {
 }
 
 impl FromStr for Bytes {
-    type Err = String;
+    type Err = ParseUnitError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || format!("`{text}` is not a size: write a number and a unit, such as \"64MiB\"");
+    fn from_str(text: &str) -> Result<Self, ParseUnitError> {
+        let bad = || ParseUnitError::Bytes(text.to_owned());
         if !text.trim_end().ends_with(['B', 'b', 'k', 'K', 'm', 'M', 'g', 'G', 'i']) {
             return Err(bad());
         }
-        text.parse::<bytesize::ByteSize>().map(|size| Self(size.as_u64())).map_err(|_| bad())
+        match text.parse::<bytesize::ByteSize>() {
+            // A larger number would be cut to the largest one, or does not fit into a file.
+            Ok(size) if size.as_u64() > i64::MAX as u64 => Err(ParseUnitError::LargeBytes(text.to_owned())),
+            Ok(size) => Ok(Self(size.as_u64())),
+            Err(_) => Err(bad()),
+        }
     }
 }
 
@@ -63,22 +92,18 @@ const MAX_SPAN: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 pub struct Span(pub Duration);
 
 impl FromStr for Span {
-    type Err = String;
+    type Err = ParseUnitError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseUnitError> {
         if text.ends_with(|c: char| c.is_ascii_digit()) {
-            return Err(no_span(text));
+            return Err(ParseUnitError::Span(text.to_owned()));
         }
         match humantime::parse_duration(text) {
-            Ok(span) if span > MAX_SPAN => Err(format!("`{text}` is longer than a year")),
+            Ok(span) if span > MAX_SPAN => Err(ParseUnitError::LongSpan(text.to_owned())),
             Ok(span) => Ok(Self(span)),
-            Err(_) => Err(no_span(text)),
+            Err(_) => Err(ParseUnitError::Span(text.to_owned())),
         }
     }
-}
-
-fn no_span(text: &str) -> String {
-    format!("`{text}` is not a span of time: write a number and a unit, such as \"1s\" or \"250ms\"")
 }
 
 impl fmt::Display for Span {
@@ -120,15 +145,15 @@ impl Share {
 }
 
 impl FromStr for Share {
-    type Err = String;
+    type Err = ParseUnitError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseUnitError> {
         let percent = text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
         match percent {
             Some(percent) if (0.0..=100.0).contains(&percent) => {
                 Ok(Self { millis: (percent * 1000.0).round() as u32 })
             }
-            _ => Err(format!("`{text}` is not a share of a core: write 0% to 100%, such as \"50%\"")),
+            _ => Err(ParseUnitError::Share(text.to_owned())),
         }
     }
 }
@@ -144,12 +169,12 @@ impl fmt::Display for Share {
 pub struct Mode(pub u32);
 
 impl FromStr for Mode {
-    type Err = String;
+    type Err = ParseUnitError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseUnitError> {
         match u32::from_str_radix(text, 8) {
             Ok(bits) if bits <= 0o777 => Ok(Self(bits)),
-            _ => Err(format!("`{text}` is not a file mode: write it in octal, such as \"0660\"")),
+            _ => Err(ParseUnitError::Mode(text.to_owned())),
         }
     }
 }
@@ -208,8 +233,9 @@ mod tests {
         assert_eq!("64 KiB".parse(), Ok(Bytes::kib(64)));
         assert_eq!("10MB".parse(), Ok(Bytes(10_000_000)));
         assert_eq!("10B".parse(), Ok(Bytes(10)));
+        assert!("99999999999GiB".parse::<Bytes>().unwrap_err().to_string().contains("is larger than"));
         for bad in ["64", "", "MiB", "-1MiB", "64 parsecs"] {
-            assert!(bad.parse::<Bytes>().unwrap_err().contains("is not a size"), "{bad}");
+            assert!(bad.parse::<Bytes>().unwrap_err().to_string().contains("is not a size"), "{bad}");
         }
         assert_eq!(Bytes::mib(64).to_string(), "64MiB");
         assert_eq!(Bytes(1025).to_string(), "1025B");
@@ -220,10 +246,10 @@ mod tests {
         assert_eq!("250ms".parse(), Ok(Span(Duration::from_millis(250))));
         assert_eq!("1m 30s".parse(), Ok(Span(Duration::from_secs(90))));
         for bad in ["1", "", "soon", "0"] {
-            assert!(bad.parse::<Span>().unwrap_err().contains("is not a span of time"), "{bad}");
+            assert!(bad.parse::<Span>().unwrap_err().to_string().contains("is not a span of time"), "{bad}");
         }
         // What is added to the time must not leave the clock's range.
-        assert!("500000000000y".parse::<Span>().unwrap_err().contains("longer than a year"));
+        assert!("500000000000y".parse::<Span>().unwrap_err().to_string().contains("longer than a year"));
     }
 
     #[test]
@@ -234,7 +260,7 @@ mod tests {
         assert_eq!((half.to_string().as_str(), Share::ALL.to_string().as_str()), ("50%", "100%"));
         assert!("100 %".parse::<Share>().unwrap().is_all() && "0%".parse::<Share>().unwrap().is_zero());
         for bad in ["50", "", "%", "101%", "-1%", "NaN%", "half"] {
-            assert!(bad.parse::<Share>().unwrap_err().contains("is not a share"), "{bad}");
+            assert!(bad.parse::<Share>().unwrap_err().to_string().contains("is not a share"), "{bad}");
         }
     }
 

@@ -79,7 +79,7 @@ impl Config {
     }
 
     /// Every key with its value, or its default where it has one.
-    fn settings(&self) -> BTreeMap<String, String> {
+    pub(super) fn settings(&self) -> BTreeMap<String, String> {
         // All keys are text, and all numbers were in a TOML file, so each can be written into one.
         let mut table = Table::try_from(self).unwrap_or_default();
         for (name, defaults) in

@@ -46,13 +46,16 @@ impl Limits {
         }
     }
 
-    /// Whether a limit is zero, so that nothing could run.
-    pub(crate) fn are_zero(&self) -> bool {
-        self.memory.0 == 0
-            || self.call_deadline.0.is_zero()
-            || self.cpu_share.is_zero()
-            || self.output.0 == 0
-            || self.output_points == 0
+    /// A limit that is zero, so that nothing could run.
+    pub(super) fn zero(&self) -> Option<&'static str> {
+        let limits = [
+            ("limits.memory", self.memory.0 == 0),
+            ("limits.call-deadline", self.call_deadline.0.is_zero()),
+            ("limits.cpu-share", self.cpu_share.is_zero()),
+            ("limits.output", self.output.0 == 0),
+            ("limits.output-points", self.output_points == 0),
+        ];
+        limits.into_iter().find_map(|(key, is_zero)| is_zero.then_some(key))
     }
 }
 
@@ -81,5 +84,19 @@ impl Default for HostLimits {
             compile_deadline: Span(Duration::from_secs(30)),
             compile_memory: Bytes::mib(4 * 1024),
         }
+    }
+}
+
+impl HostLimits {
+    /// A limit that is zero, so that nothing could run.
+    pub(super) fn zero(&self) -> Option<&'static str> {
+        let limits = [
+            ("host.sandboxes", self.sandboxes == 0),
+            ("host.memory", self.memory.0 == 0),
+            ("host.module", self.module.0 == 0),
+            ("host.compile-deadline", self.compile_deadline.0.is_zero()),
+            ("host.compile-memory", self.compile_memory.0 == 0),
+        ];
+        limits.into_iter().find_map(|(key, is_zero)| is_zero.then_some(key))
     }
 }

@@ -3,12 +3,17 @@
 //! It never reads any other file.
 
 mod changes;
+mod edges;
+mod error;
 mod layered;
 mod limits;
+mod mistake;
 mod policy;
+mod read;
 mod udf_toml;
 
 pub use changes::{Applies, Change};
+pub use edges::{Edges, edge_name};
 pub use limits::{HostLimits, Limits};
 pub use policy::{CheckpointPolicy, EdgeCheck, OnFull, OnMismatch, OnTrap, OnUpdate, Policy, Unwanted};
-pub use udf_toml::{Config, Edges, FunctionConfig, LogLevel, edge_name, is_identifier};
+pub use udf_toml::{Config, FunctionConfig, LogLevel, is_identifier};

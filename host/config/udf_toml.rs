@@ -4,15 +4,16 @@
 //! refused with their line.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize, Serializer};
-use thiserror::Error;
 
+use super::edges::Edges;
+use super::error::{ConfigError, FunctionProblem, LimitProblem};
+use super::mistake::Mistake;
+use super::read;
 use crate::config::limits::{HostLimits, Limits, PartialLimits};
 use crate::config::policy::{CheckpointPolicy, PartialPolicy, Policy};
-use crate::protocol::EdgeType;
 use crate::units::{Bytes, Mode, Span};
 
 /// A whole `udf.toml`.
@@ -137,53 +138,6 @@ impl Default for Sessions {
     }
 }
 
-/// The edges of a function, written `"stream -> batch"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Edges {
-    /// The edge that comes in.
-    pub wants: EdgeType,
-    /// The edge that goes out.
-    pub provides: EdgeType,
-}
-
-impl std::fmt::Display for Edges {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} -> {}", edge_name(self.wants), edge_name(self.provides))
-    }
-}
-
-/// `stream` or `batch`.
-pub fn edge_name(edge: EdgeType) -> &'static str {
-    match edge {
-        EdgeType::Stream => "stream",
-        EdgeType::Batch => "batch",
-    }
-}
-
-impl Serialize for Edges {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Edges {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let edge = |word: &str| match word.trim() {
-            "stream" => Some(EdgeType::Stream),
-            "batch" => Some(EdgeType::Batch),
-            _ => None,
-        };
-        text.split_once("->")
-            .and_then(|(wants, provides)| Some(Self { wants: edge(wants)?, provides: edge(provides)? }))
-            .ok_or_else(|| {
-                serde::de::Error::custom(format!(
-                    "`{text}` are no edges: write \"stream -> stream\", with `batch` on either side as it is"
-                ))
-            })
-    }
-}
-
 /// `log-level`, from the most lines to the fewest.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, clap::ValueEnum,
@@ -201,45 +155,6 @@ pub enum LogLevel {
     Error,
 }
 
-/// Why a `udf.toml` can't be used.
-#[derive(Debug, Error)]
-pub enum ConfigError {
-    /// The file can't be read.
-    #[error("{} can't be read: copy the udf.toml that is shipped there, or name one with --config", .path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The file is not what it should be; the source names line and column.
-    #[error("{}", .path.display())]
-    Parse {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, where.
-        source: Box<toml::de::Error>,
-    },
-    /// The keys are right one by one, but not together.
-    #[error("{}: [functions.{function}]: {problem}", .path.display())]
-    Function {
-        /// The file.
-        path: PathBuf,
-        /// The function.
-        function: String,
-        /// What is wrong and what to do.
-        problem: String,
-    },
-    /// A limit can't be what it was set to.
-    #[error("{}: [limits]: {problem}", .path.display())]
-    Limit {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong and what to do.
-        problem: String,
-    },
-}
-
 impl Config {
     /// Reads a file. Relative folders in it are relative to the folder of the file.
     ///
@@ -247,9 +162,7 @@ impl Config {
     ///
     /// When the file can't be read or has a mistake.
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
-        let text =
-            fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        Self::from_text(&text, path)
+        Self::from_text(&read::read(path)?, path)
     }
 
     /// Reads `text` as if it were the file `path`.
@@ -258,8 +171,7 @@ impl Config {
     ///
     /// When the text has a mistake.
     pub fn from_text(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let mut config: Self = toml::from_str(text)
-            .map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })?;
+        let mut config: Self = toml::from_str(text).map_err(|error| mistake(&error, text, path))?;
         let folder = path.parent().unwrap_or(Path::new(""));
         for dir in [&mut config.plugins_dir, &mut config.socket_dir, &mut config.state_dir] {
             *dir = folder.join(&*dir);
@@ -297,42 +209,61 @@ impl Config {
     }
 
     fn check(&self, path: &Path) -> Result<(), ConfigError> {
-        let limit = |problem: String| ConfigError::Limit { path: path.to_owned(), problem };
+        let limit = |problem| ConfigError::Limit { path: path.to_owned(), problem };
         let limits = self.default_limits();
         if limits.stack < Bytes::kib(64) || limits.stack > Bytes::mib(16) {
-            return Err(limit(format!(
-                "stack = \"{}\" is out of range: choose 64KiB to 16MiB",
-                limits.stack
-            )));
+            return Err(limit(LimitProblem::Stack(limits.stack)));
         }
         for (name, function) in &self.functions {
-            let problem = if !is_identifier(name) {
-                Some(format!(
-                    "`{name}` can't be called from a TICKscript: use letters, digits and `_`, and start with a letter"
-                ))
-            } else if function.limits.stack.is_some() {
-                Some("`stack` is one for the whole process: set it in [limits]".to_owned())
-            } else if function.plugin.is_some() && function.plugin_option.is_some() {
-                Some("`plugin` and `plugin-option` exclude each other: keep one".to_owned())
-            } else if function.plugin_option.is_some() && function.edges.is_none() {
-                Some("`plugin-option` needs `edges`, such as edges = \"stream -> stream\"".to_owned())
-            } else if function.plugin_option.is_none() && function.edges.is_some() {
-                Some("`edges` goes with `plugin-option` only: a plugin declares its own".to_owned())
-            } else if function.plugin_option.as_deref().is_some_and(|o| !is_identifier(o) || o == "set") {
-                Some("`plugin-option` must be a TICKscript identifier other than `set`".to_owned())
-            } else if self.limits(name).are_zero() {
-                Some("a limit of zero lets nothing run: leave it out for the default".to_owned())
-            } else {
-                None
-            };
-            if let Some(problem) = problem {
-                return Err(ConfigError::Function { path: path.to_owned(), function: name.clone(), problem });
+            self.check_function(name, function).map_err(|problem| ConfigError::Function {
+                path: path.to_owned(),
+                function: name.clone(),
+                problem,
+            })?;
+        }
+        let zero = limits.zero().or(self.host.zero());
+        let zero = zero.or((self.sessions.message.0 == 0).then_some("sessions.message"));
+        zero.map_or(Ok(()), |key| Err(limit(LimitProblem::Zero(key))))
+    }
+
+    fn check_function(&self, name: &str, function: &FunctionConfig) -> Result<(), FunctionProblem> {
+        if !is_identifier(name) {
+            return Err(FunctionProblem::Name(name.to_owned()));
+        }
+        if function.limits.stack.is_some() {
+            return Err(FunctionProblem::Stack);
+        }
+        match (&function.plugin_option, function.edges) {
+            (Some(_), _) if function.plugin.is_some() => return Err(FunctionProblem::TwoPlugins),
+            (Some(_), None) => return Err(FunctionProblem::NoEdges),
+            (None, Some(_)) => return Err(FunctionProblem::NeedlessEdges),
+            (Some(option), _) if !is_identifier(option) || option == "set" => {
+                return Err(FunctionProblem::PluginOption);
             }
+            _ => {}
         }
-        if limits.are_zero() {
-            return Err(limit("a limit of zero lets nothing run: leave it out for the default".to_owned()));
+        match self.limits(name).zero() {
+            // The one of [limits] is reported as such.
+            Some(key) if self.default_limits().zero() != Some(key) => {
+                Err(FunctionProblem::Limit(LimitProblem::Zero(key)))
+            }
+            _ => Ok(()),
         }
-        Ok(())
+    }
+}
+
+/// Where and what the mistake in `text` is that `error` reports.
+fn mistake(error: &toml::de::Error, text: &str, path: &Path) -> ConfigError {
+    let at = error.span().map_or(text.len(), |span| span.start.min(text.len()));
+    let before = text.get(..at).unwrap_or_default();
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let defaults = toml::from_str::<Config>("").map(|defaults| defaults.settings()).unwrap_or_default();
+    let keys: Vec<String> = defaults.into_keys().collect();
+    ConfigError::Mistake {
+        path: path.to_owned(),
+        line: before.matches('\n').count() + 1,
+        column: before[line_start..].chars().count() + 1,
+        mistake: Mistake::of(error, text, &keys),
     }
 }
 
@@ -418,9 +349,66 @@ mod tests {
 
     #[test]
     fn unknown_keys_are_refused_with_the_line() {
-        refused("\nplugin-dir = \"x\"\n", &["udf.toml", "line 2", "unknown field `plugin-dir`"]);
-        refused("[limits]\nmem = \"1MiB\"\n", &["line 2", "unknown field `mem`"]);
-        refused("[functions.f]\nplugins = \"x\"\n", &["line 2", "unknown field `plugins`"]);
+        refused(
+            "\nplugin-dir = \"x\"\n",
+            &["udf.toml: line 2, column 1: unknown key `plugin-dir`: did you mean `plugins-dir`?"],
+        );
+        refused(
+            "[limits]\nmemroy = \"1MiB\"\n",
+            &["line 2", "unknown key `limits.memroy`: did you mean `memory`?"],
+        );
+        refused("[limits]\nzzz = \"1MiB\"\n", &["unknown key `limits.zzz`: there are: memory, table, "]);
+        refused(
+            "[functions.f]\nplugins = \"x\"\n",
+            &["line 2", "`functions.f.plugins`: did you mean `plugin`?"],
+        );
+        refused("memory = \"1MiB\"\n", &["unknown key `memory`: it belongs in [host] or [limits]"]);
+        refused("[limits]\non-trap = \"fail\"\n", &["unknown key `limits.on-trap`: it belongs in [policy]"]);
+        refused(
+            "[functions.f]\nmemory = \"1MiB\"\n",
+            &["`functions.f.memory`: it belongs in [functions.f.limits]"],
+        );
+    }
+
+    #[test]
+    fn mistakes_are_one_sentence_with_the_key() {
+        refused(
+            "[policy]\non-trap = \"recovr\"\n",
+            &["`policy.on-trap`: unknown value `recovr`: did you mean `recover`?"],
+        );
+        refused(
+            "[policy]\non-trap = \"stop\"\n",
+            &["unknown value `stop`: there are: recover, restart, pass-through, fail"],
+        );
+        refused(
+            "[functions.f.limits]\nmemory = 5\n",
+            &["line 2", "`functions.f.limits.memory`: invalid type: integer `5`, expected a size"],
+        );
+        refused(
+            "[limits]\ntable = 5000000000\n",
+            &["`limits.table`: ", "expected a whole number from 0 to 4294967295"],
+        );
+        refused(
+            "[host]\nsandboxes = -1\n",
+            &["`host.sandboxes`: ", "expected a whole number from 0 to 9223372036854775807"],
+        );
+        refused("[host]\nsandboxes = 1.5\n", &["`host.sandboxes`: ", "expected a whole number"]);
+        refused("[host]\nsandboxes = 99999999999999999999\n", &["line 2", "`host.sandboxes`"]);
+        refused("[limits]\ntable = 1\ntable = 2\n", &["line 3", "`table` is there twice: keep one"]);
+        refused("plugins-dir = 5\n", &["`plugins-dir`: ", "expected a path in quotes"]);
+        refused("functions = 5\n", &["`functions`: "]);
+        refused("[[[\n", &["line 1", "this is not TOML: "]);
+        refused(
+            "[limits]\nmemory = \"99999999999GiB\"\n",
+            &["`limits.memory`: ", "is larger than 8388607TiB"],
+        );
+        for text in ["[[[", "a = \"", "[limits\n", "x = 1 2\n", "\u{1}", "[limits]\nmemory = 1\n"] {
+            let error = parse(text).unwrap_err();
+            assert!(
+                !error.contains('\n') && error.starts_with("/etc/kapacitor-wasm/udf.toml: line "),
+                "{error:?}"
+            );
+        }
     }
 
     #[test]
@@ -438,11 +426,31 @@ mod tests {
     fn keys_that_do_not_go_together_are_refused() {
         refused("[functions.f]\nplugin-option = \"plugin\"\n", &["functions.f", "needs `edges`"]);
         refused("[functions.f]\nplugin = \"a\"\nedges = \"batch -> batch\"\n", &["goes with"]);
-        refused("[functions.f]\nplugin-option = \"p\"\nedges = \"batch\"\n", &["are no edges"]);
+        refused("[functions.f]\nplugin-option = \"p\"\nedges = \"batch\"\n", &["is not a pair of edges"]);
         refused("[functions.\"my-udf\"]\nplugin = \"a\"\n", &["my-udf", "can't be called"]);
         refused("[functions.f.limits]\nstack = \"1MiB\"\n", &["set it in [limits]"]);
         refused("[limits]\nstack = \"1GiB\"\n", &["64KiB to 16MiB"]);
-        refused("[limits]\nmemory = \"0B\"\n", &["limit of zero"]);
+        refused("[functions.f]\nplugin = \"a\"\nplugin-option = \"p\"\n", &["exclude each other"]);
+        refused(
+            "[functions.f]\nplugin-option = \"set\"\nedges = \"batch -> batch\"\n",
+            &["other than `set`"],
+        );
+        refused("[functions.f.limits]\noutput = \"0B\"\n", &["functions.f", "limits.output is zero"]);
+        for (table, key, zero) in [
+            ("limits", "memory", "\"0B\""),
+            ("limits", "call-deadline", "\"0s\""),
+            ("limits", "cpu-share", "\"0%\""),
+            ("host", "memory", "\"0B\""),
+            ("host", "sandboxes", "0"),
+            ("host", "compile-deadline", "\"0s\""),
+            ("host", "module", "\"0MiB\""),
+            ("sessions", "message", "\"0B\""),
+        ] {
+            refused(
+                &format!("[{table}]\n{key} = {zero}\n"),
+                &[&format!("udf.toml: {table}.{key} is zero, which lets nothing run")],
+            );
+        }
     }
 
     #[test]

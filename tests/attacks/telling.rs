@@ -223,3 +223,88 @@ fn new_socket_of_an_activated_host_names_the_unit() {
     assert_eq!(play(host.start("new", &[]), points(3)).len(), 3);
     assert!(host.socket("new").exists());
 }
+
+#[test]
+fn udf_toml_that_is_no_text_is_refused_in_one_sentence() {
+    let setup = Setup::new("").with(&["mirror"]);
+    let good = fs::read_to_string(setup.config()).unwrap();
+    let utf16: Vec<u8> = [0xfeff].into_iter().chain(good.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let huge = fs::File::create(setup.folder.path().join("huge")).unwrap();
+    huge.set_len(1 << 30).unwrap();
+    let cases: [(&[u8], &str); 3] = [
+        (&utf16, "is text in UTF-16: save it as UTF-8"),
+        (b"# a comment\nplugins-dir = \"p\0\"\n", "has a NUL byte in line 2, so it is not text"),
+        (b"# caf\xe9\n", "is not UTF-8 in line 1: save it as UTF-8"),
+    ];
+    for (bytes, sentence) in cases {
+        fs::write(setup.config(), bytes).unwrap();
+        let (code, told) = check(&setup);
+        assert_eq!((code, told.len()), (1, 1), "{told:?}");
+        assert!(told[0].starts_with("kapacitor-wasm: ") && told[0].contains(sentence), "{told:?}");
+    }
+    fs::write(setup.config(), format!("\u{feff}{}", good.replace('\n', "\r\n"))).unwrap();
+    assert_eq!(check(&setup), (0, Vec::new()));
+
+    let replace = |make: &dyn Fn(&std::path::Path)| {
+        let _ = fs::remove_file(setup.config());
+        make(&setup.config());
+        let told = check(&setup).1;
+        assert_eq!(told.len(), 1, "{told:?}");
+        let _ = fs::remove_dir(setup.config());
+        told[0].clone()
+    };
+    let folder = replace(&|path| fs::create_dir(path).unwrap());
+    assert!(folder.contains("udf.toml is a folder: name the udf.toml itself with --config"), "{folder}");
+    let link = |target: &'static str| {
+        move |path: &std::path::Path| std::os::unix::fs::symlink(target, path).unwrap()
+    };
+    assert!(replace(&link("huge")).contains("is larger than 1MiB, so it is no udf.toml"));
+    assert!(replace(&link("/dev/zero")).contains("is a device"));
+    assert!(replace(&link("nowhere")).contains("can't be read: copy the udf.toml that is shipped there"));
+    let fifo = replace(&|path| {
+        assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    });
+    assert!(fifo.contains("is a named pipe"), "{fifo}");
+    fs::remove_file(setup.config()).unwrap();
+    fs::write(setup.config(), good).unwrap();
+    fs::set_permissions(setup.config(), fs::Permissions::from_mode(0o000)).unwrap();
+    let (_, _, stderr) = run_as_user(&setup, &["check"]);
+    assert!(
+        stderr.contains("udf.toml can't be read by user ") && stderr.contains(": let this user read it"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn every_refusal_of_udf_toml_is_one_line_with_place_and_key() {
+    let setup = Setup::new("").with(&["mirror"]);
+    let cases = [
+        (
+            "[limits]\nmemory = 64\n",
+            "line 5, column 10: `limits.memory`: invalid type: integer `64`, expected a size",
+        ),
+        (
+            "[functions.f.limits]\nmemory = \"64\"\n",
+            "`functions.f.limits.memory`: `64` is not a size: write a number and a unit",
+        ),
+        ("[functions.f]\nplugn = \"a\"\n", "unknown key `functions.f.plugn`: did you mean `plugin`?"),
+        ("[policy]\non-full = \"drop\"\n", "`policy.on-full`: unknown value `drop`: "),
+        ("[limits]\ntable = 99999999999\n", "`limits.table`: "),
+        (
+            "[limits]\nmemory = \"1MiB\"\nmemory = \"2MiB\"\n",
+            "line 6, column 1: `memory` is there twice: keep one",
+        ),
+        ("[limit]\n", "unknown key `limit`: did you mean `limits`?"),
+        ("[limits\n", "this is not TOML: "),
+        ("socket-mode = 660\n", "`socket-mode`: invalid type: integer `660`, expected a file mode"),
+        ("[host]\ncompile-deadline = \"0s\"\n", "host.compile-deadline is zero, which lets nothing run"),
+    ];
+    for (config, sentence) in cases {
+        setup.configure(config);
+        let (code, told) = check(&setup);
+        assert_eq!((code, told.len()), (1, 1), "{config}: {told:?}");
+        assert!(told[0].contains(sentence), "{config}: {told:?}");
+        let (_, _, stderr) = setup.run(&["serve"]);
+        assert_eq!(stderr, format!("{}\n", told[0]));
+    }
+}
