@@ -21,7 +21,9 @@ pub fn skipped(config: &Config) -> Result<ExitCode> {
     let mut report = String::new();
     let mut code = DONE;
     if records.is_empty() {
-        report.push_str("Nothing was skipped.\n");
+        report.push_str(
+            "No point or batch was skipped because a plugin failed. What a plugin itself leaves out is in its log lines.\n",
+        );
     }
     for record in records {
         match record {

@@ -87,7 +87,7 @@ pub enum OnMismatch {
     Fresh,
     /// It is set aside, and the task does not start.
     Fail,
-    /// A plugin with a format of its own gets it with the number of its version; else as `Fresh`.
+    /// As `Fresh`. It was different while a plugin was not asked whether it reads another version of its own format.
     Restore,
 }
 

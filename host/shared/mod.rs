@@ -13,12 +13,12 @@ use tracing::{error, warn};
 
 use self::current::Served;
 pub use self::current::{Current, Functions};
-use crate::config::{Change, Config};
+use crate::config::{Change, CheckpointPolicy, Config};
 use crate::plugin;
 use crate::plugin::{CodeFolder, Compiler, Library, Loader, Observer, Plugin, Plugins, cores};
 use crate::routing::{AnnouncedInfo, Function, PatternError};
 use crate::sandbox::{Budget, Engine};
-use crate::state::{Checkpoints, Disk, Retention, SkippedRecords};
+use crate::state::{Checkpoints, Disk, FolderLock, FolderLockError, Retention, SkippedRecords};
 
 /// How this process runs, which `udf.toml` does not say.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +47,8 @@ pub struct Shared {
     /// written, so [`Shared::stop`] waits until this has no receiver left.
     stopping: watch::Sender<bool>,
     _code: CodeFolder,
+    /// Keeps other hosts from the state folder.
+    _lock: Option<FolderLock>,
     /// Threads for guests that compute for longer than a tick. The other threads, which serve the
     /// connections, stay free whatever guests do.
     compute: Compute,
@@ -60,6 +62,8 @@ impl Shared {
     /// When the folder of the plugins can't be read, a route is wrong, or the machine can't run guests
     /// at all.
     pub fn new(config: Config, mode: &Mode) -> Result<Self> {
+        let mut config = config;
+        let lock = if mode.writable { lock_state_folder(&mut config, mode.one_session)? } else { None };
         let files = plugin::list(&config.plugins_dir)?.plugins;
         let config = Arc::new(config);
         let current = Current::new(Arc::clone(&config), files.keys())?;
@@ -116,6 +120,7 @@ impl Shared {
             stopping: watch::Sender::new(false),
             served,
             _code: code,
+            _lock: lock,
             compute: Compute(Some(compute)),
         })
     }
@@ -298,6 +303,24 @@ impl Shared {
     /// The points that were skipped.
     pub fn skipped(&self) -> &Arc<SkippedRecords> {
         &self.skipped
+    }
+}
+
+/// Locks the state folder. A child process of Kapacitor beside a host goes on without checkpoints, since an error would
+/// keep kapacitord from starting.
+fn lock_state_folder(config: &mut Config, shared: bool) -> Result<Option<FolderLock>> {
+    match FolderLock::take(&config.state_dir, shared) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(e @ FolderLockError::Taken { .. }) if shared => {
+            error!(err = e.to_string(), "no checkpoints are kept by this process");
+            config.state.checkpoints = CheckpointPolicy::Never;
+            Ok(None)
+        }
+        Err(e @ FolderLockError::Taken { .. }) => Err(e.into()),
+        Err(e) => {
+            warn!(err = e.to_string(), "state folder is not locked");
+            Ok(None)
+        }
     }
 }
 

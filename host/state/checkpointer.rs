@@ -69,6 +69,8 @@ pub struct Checkpointer {
     known: Known,
     /// Whether the last state was not written.
     last_write_failed: Arc<AtomicBool>,
+    /// Whether the last state is not on the disk yet.
+    unwritten: Arc<AtomicBool>,
     /// Maximum time that a session takes to end.
     end_of_session: Duration,
     /// Keeps the host from stopping before this is dropped.
@@ -95,6 +97,7 @@ impl Checkpointer {
             beside_another: false,
             known: Known::unread(),
             last_write_failed: Arc::default(),
+            unwritten: Arc::default(),
             end_of_session,
             _alive: alive,
         };
@@ -112,6 +115,11 @@ impl Checkpointer {
     /// Whether the last state that was to be written was not.
     pub fn last_write_failed(&self) -> bool {
         self.last_write_failed.load(Relaxed)
+    }
+
+    /// Whether the last state is not on the disk yet: writing it may still fail.
+    pub fn is_unwritten(&self) -> bool {
+        self.unwritten.load(Relaxed)
     }
 
     /// Whether this session has the checkpoint.
@@ -248,6 +256,7 @@ impl Checkpointer {
             _ => None,
         };
         self.last_write_failed.store(false, Relaxed);
+        self.unwritten.store(true, Relaxed);
         self.checkpoints.save(
             &self.key,
             PendingState {
@@ -257,6 +266,7 @@ impl Checkpointer {
                 labels: Arc::clone(labels),
                 lock,
                 failed: Arc::clone(&self.last_write_failed),
+                unwritten: Arc::clone(&self.unwritten),
                 room,
             },
         );

@@ -30,6 +30,8 @@ pub struct PendingState {
     pub lock: Option<Arc<File>>,
     /// Set when it could not be written.
     pub failed: Arc<AtomicBool>,
+    /// Cleared when it is written.
+    pub unwritten: Arc<AtomicBool>,
     /// Its room among what waits for the disk.
     #[expect(dead_code, reason = "held until the state is written")]
     pub room: Reservation,

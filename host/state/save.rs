@@ -60,6 +60,7 @@ impl Checkpoints {
                 continue;
             }
             let done = if written {
+                entry.state.unwritten.store(false, Relaxed);
                 pending.states.remove(key)
             } else {
                 entry.queued = false;

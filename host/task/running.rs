@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Task;
 use super::counts::Counts;
 use super::error::{Failure, StartError, TaskError};
-use super::liveness::Liveness;
+use super::liveness::{Liveness, NotLive};
 use super::plugin_program::PluginProgram;
 use super::program::Program;
 use super::reply::Reply;
@@ -145,6 +145,11 @@ impl<P: Program> Task<P> {
     /// Whether the task is inside a batch, on either side of the plugin, or skips the rest of one.
     pub fn is_in_batch(&self) -> bool {
         self.supervisor.is_in_batch()
+    }
+
+    /// Why the data is not live, once that is certain; `ends`: no more data comes.
+    pub fn not_live(&self, ends: bool) -> Option<NotLive> {
+        self.liveness.not_live(ends)
     }
 
     /// Whether most of the recent data was live; `None` before the first point.

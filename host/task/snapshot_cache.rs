@@ -26,9 +26,16 @@ impl SnapshotCache {
 
     /// Forgets the last snapshot, since another state begins now, which Kapacitor was given no snapshot of.
     pub fn begin(&mut self) {
+        let before = self.started_at;
         self.flags.given = false;
         self.started_at = now();
+        self.begin_after(before);
         self.forget(false);
+    }
+
+    /// The state begins later than one that began at `started_at`, even if the clock has gone back since then.
+    pub fn begin_after(&mut self, started_at: i64) {
+        self.started_at = self.started_at.max(started_at.saturating_add(1));
     }
 
     /// Forgets the last snapshot, since the task goes on with the state of another snapshot, which began at

@@ -87,6 +87,18 @@ impl<P: Program> Task<P> {
         self.take().await.map(Some)
     }
 
+    /// Brings a plugin that has failed back to its last good state. False if that is not known: only with
+    /// `on-trap = "recover"` is it kept.
+    pub async fn go_back_to_good_state(&mut self) -> bool {
+        self.supervisor.bring_back_lost().await
+    }
+
+    /// The state of a task that starts clean begins later than one that began at `started_at`, also if the clock has
+    /// gone back.
+    pub fn begin_after(&mut self, started_at: i64) {
+        self.supervisor.snapshots.begin_after(started_at);
+    }
+
     /// Whether the state has changed since it was last taken.
     pub fn has_changed(&self) -> bool {
         self.supervisor.snapshots.has_changed()
@@ -109,15 +121,15 @@ impl<P: Program> Task<P> {
         self.take_now().await
     }
 
-    /// Whether `snapshot` can be given to [`Task::restore`]. `migrate`: also in another version of the
-    /// plugin's own format.
+    /// Whether `snapshot` can be given to [`Task::restore`]. Of another version of its own format, the plugin itself
+    /// says whether it reads it.
     ///
     /// # Errors
     ///
     /// Why it does not fit.
-    pub fn check_fit(&self, snapshot: &Snapshot, migrate: bool) -> Result<(), SnapshotError> {
+    pub fn check_fit(&self, snapshot: &Snapshot) -> Result<(), SnapshotError> {
         match snapshot.check_fit(&self.provenance(0)) {
-            Err(SnapshotError::StateVersion { .. }) if migrate => Ok(()),
+            Err(SnapshotError::StateVersion { .. }) => Ok(()),
             other => other,
         }
     }

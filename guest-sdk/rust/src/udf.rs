@@ -183,8 +183,8 @@ pub trait Batch: Options + 'static {
 /// ```
 pub trait Snapshot<Group> {
     /// The version of the format. Raise it when bytes of the old format mean something else in the new
-    /// one. Whether [`Snapshot::restore`] receives snapshots of an older version, or the host sets them
-    /// aside, is the operator's choice (`on-mismatch` in `udf.toml`).
+    /// one. [`Snapshot::restore`] receives snapshots of other versions as well, and refuses those that it
+    /// does not read: the host sets them aside.
     const VERSION: u32 = 1;
 
     /// The state of all groups, as bytes.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::kapacitor_db;
-use crate::state::{Checkpoints, Retention, Snapshot, dropped};
+use crate::state::{Checkpoints, PayloadKind, Retention, Snapshot, dropped};
 use crate::udf_node::UdfNode;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
@@ -67,6 +67,14 @@ enum Command {
         #[arg(long, requires = "node")]
         function: Option<String>,
     },
+    /// Delete the checkpoint of a task that Kapacitor no longer has, and the note that its state was dropped.
+    Forget {
+        /// Id of the task.
+        task: String,
+        /// Id of the node, such as `moving_avg2` [default: all nodes of the task].
+        #[arg(long)]
+        node: Option<String>,
+    },
     /// Print the differences between two states.
     Diff {
         /// Snapshot file, TASK, or TASK/NODE.
@@ -92,7 +100,9 @@ struct Of {
 
 /// Does what the command line says.
 pub fn state(options: &Options) -> Result<ExitCode> {
-    if options.db.is_some() && matches!(options.command, Command::Import { .. } | Command::Drop { .. }) {
+    if options.db.is_some()
+        && matches!(options.command, Command::Import { .. } | Command::Drop { .. } | Command::Forget { .. })
+    {
         bail!(
             "a Kapacitor's database is only read: leave out --db, what is imported or dropped wins over what Kapacitor has"
         );
@@ -108,7 +118,8 @@ pub fn state(options: &Options) -> Result<ExitCode> {
             created.write_all(&bytes)?;
             format!("{name}: {} bytes written to {}\n", bytes.len(), file.display())
         }
-        Command::Import { file, of } => import(&store.checkpoints()?, file, of)?,
+        Command::Import { file, of } => import(&store, file, of)?,
+        Command::Forget { task, node } => forget(&store, task, node.as_deref())?,
         Command::Drop { task, node, function } => {
             let (node, function) = (node.as_deref(), function.as_deref());
             drop_state(&store, task, node, function)?
@@ -209,7 +220,8 @@ fn read(path: &Path) -> Result<Found> {
 }
 
 /// Makes a file the checkpoint of its task.
-fn import(checkpoints: &Checkpoints, file: &Path, of: &Of) -> Result<String> {
+fn import(store: &Store, file: &Path, of: &Of) -> Result<String> {
+    let checkpoints = &store.checkpoints()?;
     let found = read(file)?;
     let snapshot =
         Snapshot::parse(&found.bytes).with_context(|| format!("{} can't be imported", file.display()))?;
@@ -227,6 +239,9 @@ fn import(checkpoints: &Checkpoints, file: &Path, of: &Of) -> Result<String> {
         "{} does not say whose state it is: add --task, --node and --function",
         file.display()
     );
+    for doubt in doubts(store, &key, &snapshot, of)? {
+        eprintln!("kapacitor-wasm: {doubt}");
+    }
     let aside = checkpoints.impose(&key, &snapshot).context("the checkpoint can't be written")?;
     Ok(format!(
         "{}task {} node {}: goes on with this state of {} points when it is enabled the next time, if it fits then\n",
@@ -235,6 +250,67 @@ fn import(checkpoints: &Checkpoints, file: &Path, of: &Of) -> Result<String> {
         key.node,
         snapshot.header.points_seen
     ))
+}
+
+/// What speaks against importing `snapshot` for `key`, as far as it is known before the task starts.
+fn doubts(store: &Store, key: &UdfNode, snapshot: &Snapshot, of: &Of) -> Result<Vec<String>> {
+    let mut doubts = Vec::new();
+    let UdfNode { task, node, function } = key;
+    let all = store.all()?;
+    let of_task = all.iter().map(|found| &found.key).filter(|key| key.task == *task);
+    let nodes: Vec<&str> = of_task.map(|key| key.node.as_str()).collect();
+    if of.task.is_some() && of.node.is_none() && !nodes.contains(&node.as_str()) {
+        let known = if nodes.is_empty() {
+            format!("`kapacitor show {task}` lists its nodes")
+        } else {
+            format!("the nodes with a checkpoint are {}", nodes.join(", "))
+        };
+        doubts.push(format!(
+            "node `{node}` is the one in the file, and task `{task}` has no checkpoint of such a node: {known}, name one with --node"
+        ));
+    }
+    let now = all.iter().find(|found| found.key == *key).map(|found| Snapshot::peek(&found.bytes[..]));
+    if let Some(Ok(now)) = now
+        && now.kind() != PayloadKind::None
+    {
+        let new = &snapshot.header;
+        if now.plugin != new.plugin {
+            doubts.push(format!(
+                "the file is a state of plugin `{}`, and the node's own state is of plugin `{}`",
+                new.plugin, now.plugin
+            ));
+        } else if now.kind() == PayloadKind::Memory && now.plugin_sha256 != new.plugin_sha256 {
+            doubts.push(format!(
+                "the file is a state of another version of plugin `{}` than the node's own state",
+                new.plugin
+            ));
+        } else if now.kind() == PayloadKind::Memory && now.options_sha256 != new.options_sha256 {
+            doubts.push("the file is a state with other options than the node's own state".to_owned());
+        }
+    }
+    if snapshot.header.function != *function {
+        doubts.push(format!(
+            "the file is a state of function `{}`, and it is imported for function `{function}`",
+            snapshot.header.function
+        ));
+    }
+    Ok(doubts)
+}
+
+/// Deletes the checkpoints of a task.
+fn forget(store: &Store, task: &str, node: Option<&str>) -> Result<String> {
+    let mut found = store.all()?;
+    found.retain(|found| found.key.task == task && node.is_none_or(|node| found.key.node == node));
+    ensure!(
+        !found.is_empty(),
+        "there is no checkpoint of task `{task}`: `kapacitor-wasm state list` shows what there is"
+    );
+    let mut out = String::new();
+    for Found { name, key, .. } in found {
+        fs::remove_file(&name).with_context(|| format!("{name} can't be deleted"))?;
+        out += &format!("task {} node {}: its checkpoint is deleted\n", key.task, key.node);
+    }
+    Ok(out)
 }
 
 /// Makes a task start clean.

@@ -1,6 +1,7 @@
 //! `state list` and `state show`.
 
 use std::cmp::Reverse;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::digest::hex;
@@ -18,7 +19,7 @@ pub fn list(store: &Store) -> Result<String> {
     let mut out = if found.is_empty() {
         "there are no states\n".to_owned()
     } else {
-        format!("{}\n", table(&found, false))
+        format!("{}\n", table(store, &found, false)?)
     };
     if let Store::Folder(_) = store {
         let aside = store.checkpoints()?.files_aside().context("what was set aside can't be read")?;
@@ -26,15 +27,20 @@ pub fn list(store: &Store) -> Result<String> {
         if !aside.is_empty() {
             // The newest first.
             aside.sort_by_key(|found| Reverse(Snapshot::peek(&found.bytes[..]).map_or(0, |h| h.taken_at)));
-            out += &format!("\nset aside:\n{}\n", table(&aside, true));
+            out += &format!("\nset aside:\n{}\n", table(store, &aside, true)?);
         }
     }
     Ok(out)
 }
 
 /// A row for each state, with its file if that is to be named.
-fn table(found: &[Found], files: bool) -> Table {
+fn table(store: &Store, found: &[Found], files: bool) -> Result<Table> {
+    let retention = match store {
+        Store::Folder(_) => Some(store.checkpoints()?.retention()),
+        Store::Database(_) => None,
+    };
     let mut header = vec!["task", "node", "function", "plugin", "points seen", "taken", "bytes"];
+    header.extend(retention.iter().flat_map(|_| ["used", "given up"]));
     header.extend(files.then_some("file"));
     let mut table = new_table(&header);
     for Found { key, bytes, name } in found {
@@ -49,10 +55,37 @@ fn table(found: &[Found], files: bool) -> Table {
         };
         let size = Bytes(bytes.len() as u64).to_string();
         let mut row = vec![&key.task, &key.node, &key.function, &plugin, &points, &taken, &size];
+        let times = retention.map(|retention| {
+            // Another process may have deleted the file meanwhile.
+            let Ok((used, over)) = retention.times(Path::new(name)) else {
+                return [String::new(), String::new()];
+            };
+            [ago(used), over.map_or("never".to_owned(), ahead)]
+        });
+        row.extend(times.iter().flatten());
         row.extend(files.then_some(name));
         table.add_row(row);
     }
-    table
+    Ok(table)
+}
+
+/// How long ago `time` was.
+fn ago(time: SystemTime) -> String {
+    format!("{} ago", roughly(time.elapsed().unwrap_or_default()))
+}
+
+/// How far ahead `time` is.
+fn ahead(time: SystemTime) -> String {
+    let span = time.duration_since(SystemTime::now()).unwrap_or_default();
+    if span.is_zero() { "now".to_owned() } else { format!("in {}", roughly(span)) }
+}
+
+/// The largest unit of `span` only, from days to seconds.
+fn roughly(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let units = [(24 * 3600, "d"), (3600, "h"), (60, "min")];
+    let unit = units.into_iter().find(|(length, _)| seconds >= *length);
+    unit.map_or(format!("{seconds} s"), |(length, name)| format!("{} {name}", seconds / length))
 }
 
 /// What a state is of, a line for each thing.

@@ -29,6 +29,8 @@ pub struct ActiveTask {
     pub initial_state_chosen: bool,
     /// Whether the log says already that no checkpoint could be taken.
     warned: bool,
+    /// Whether the log says already that the data is not live.
+    warned_of_time: bool,
 }
 
 impl ActiveTask {
@@ -41,8 +43,17 @@ impl ActiveTask {
         checkpointer: Checkpointer,
         policy: CheckpointPolicy,
     ) -> Self {
-        let (initial_state_chosen, warned) = (false, false);
-        Self { task, request, generation, labels, checkpointer, policy, initial_state_chosen, warned }
+        Self {
+            task,
+            request,
+            generation,
+            labels,
+            checkpointer,
+            policy,
+            initial_state_chosen: false,
+            warned: false,
+            warned_of_time: false,
+        }
     }
 
     /// The snapshot of at most `most` bytes that Kapacitor asks for.
@@ -124,6 +135,37 @@ impl ActiveTask {
             self.checkpoint().await?;
         }
         Ok(())
+    }
+
+    /// Writes the last good state of a task that has failed, if it is known.
+    pub async fn keep_last_good_state(&mut self) {
+        if !self.initial_state_chosen || !self.is_dirty() || !self.task.go_back_to_good_state().await {
+            return;
+        }
+        if let Err(error) = self.last_checkpoint().await {
+            let err = error.to_string();
+            log_for!(warn, self.labels, err, "the last good state of the task can't be taken");
+        }
+    }
+
+    /// Says once that the task has no checkpoint, since its data does not look live. `ends`: the task ends, and the
+    /// data that has come is all there is to judge by.
+    pub fn warn_if_not_live(&mut self, ends: bool) {
+        if self.warned_of_time
+            || self.policy != CheckpointPolicy::Live
+            || !self.checkpointer.owns_checkpoint()
+        {
+            return;
+        }
+        let Some(not_live) = self.task.not_live(ends) else { return };
+        self.warned_of_time = true;
+        let data = not_live.to_string();
+        log_for!(
+            warn,
+            self.labels,
+            data,
+            "no checkpoint is kept, since data of such a time may be a replay's: if it is not, correct the clock that it comes from, or set state.checkpoints = \"always\""
+        );
     }
 
     /// Whether there is a state that no checkpoint holds yet.

@@ -17,7 +17,6 @@ use self::error::WorkError;
 use self::task_source::TaskSource;
 use super::drain::LAST_RESORT;
 use super::inbox::InboxItem;
-use crate::config::CheckpointPolicy;
 use crate::logging::{Labels, cut, log_for, visible};
 use crate::protocol::frame::Control;
 use crate::protocol::{
@@ -106,13 +105,19 @@ impl Executor {
             Work::Checkpoint => self.checkpoint().await.map(|()| Outcome::Continue),
             Work::Leave => self.leave().await.map(|()| Outcome::Close),
         };
-        result.unwrap_or_else(|error| {
-            self.end_task();
-            let error = self.describe(&error);
-            log_for!(error, self.labels, err = error, "task failed");
-            put_error(error, reply.buffer());
-            Outcome::Close
-        })
+        match result {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                if let Some(active) = &mut self.active {
+                    active.keep_last_good_state().await;
+                }
+                self.end_task();
+                let error = self.describe(&error);
+                log_for!(error, self.labels, err = error, "task failed");
+                put_error(error, reply.buffer());
+                Outcome::Close
+            }
+        }
     }
 
     /// The frames behind the copied bytes of `reply`, where the plugin has returned them: to be sent before the
@@ -247,16 +252,14 @@ impl Executor {
     }
 
     fn end_task(&mut self) {
-        let Some(active) = self.active.take() else { return };
-        if active.policy == CheckpointPolicy::Live && active.task.is_live() == Some(false) {
-            log_for!(debug, self.labels, "no checkpoint, since the data is not of now, as of a replay");
-        }
+        let Some(mut active) = self.active.take() else { return };
+        active.warn_if_not_live(true);
         self.counts = Some(active.task.counts());
     }
 
-    /// Whether there is a state that no checkpoint holds yet.
+    /// Whether there is a state that no checkpoint holds yet, or that is still being written, which may fail.
     pub fn is_dirty(&self) -> bool {
-        self.active.as_ref().is_some_and(ActiveTask::is_dirty)
+        self.active.as_ref().is_some_and(|active| active.is_dirty() || active.checkpointer.is_unwritten())
     }
 
     async fn process(&mut self, run: Run, reply: &mut Reply) -> Result<Outcome, WorkError> {
@@ -267,6 +270,7 @@ impl Executor {
         }
         let Some(active) = &mut self.active else { return Err(WorkError::DataBeforeInit) };
         active.task.process(&run, reply).await?;
+        active.warn_if_not_live(false);
         Ok(Outcome::Continue)
     }
 

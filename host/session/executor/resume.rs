@@ -43,6 +43,11 @@ impl ActiveTask {
         let mut checkpoint = written.and_then(|bytes| take_apart(Source::Checkpoint, bytes, &mut misfits));
         let mut kapacitor =
             given.and_then(|bytes| take_apart(Source::Kapacitor, bytes.to_vec(), &mut misfits));
+        let began = [&kapacitor, &checkpoint].into_iter().flatten();
+        if let Some(latest) = began.map(|state| state.snapshot.header.started_at).max() {
+            // If the task starts clean, none of these states may win over the clean one the next time.
+            self.task.begin_after(latest);
+        }
         if let Some(dropped) = checkpoint.take_if(|kept| kept.snapshot.is_none()) {
             let since = dropped.snapshot.header.started_at;
             if kapacitor.as_ref().is_none_or(|given| given.snapshot.header.started_at <= since) {
@@ -60,7 +65,7 @@ impl ActiveTask {
             self.say_clean("Kapacitor has forgotten its snapshot, as of a task that is new", &file);
             return Ok(());
         }
-        for candidate in self.in_order(kapacitor, checkpoint, on_mismatch, &mut misfits) {
+        for candidate in self.in_order(kapacitor, checkpoint, &mut misfits) {
             let (Candidate { source, bytes, snapshot }, because) = candidate;
             match self.task.restore(&snapshot).await {
                 Ok(()) => {
@@ -89,13 +94,11 @@ impl ActiveTask {
         &self,
         kapacitor: Option<Candidate>,
         checkpoint: Option<Candidate>,
-        on_mismatch: OnMismatch,
         misfits: &mut Vec<Misfit>,
     ) -> Vec<(Candidate, String)> {
-        let migrate = on_mismatch == OnMismatch::Restore;
         let mut fits = |candidate: Option<Candidate>| {
             let candidate = candidate?;
-            match self.task.check_fit(&candidate.snapshot, migrate) {
+            match self.task.check_fit(&candidate.snapshot) {
                 Ok(()) => Some(candidate),
                 Err(reason) => {
                     let Candidate { source, bytes, .. } = candidate;

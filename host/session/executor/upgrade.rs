@@ -115,7 +115,7 @@ impl Executor {
         let spec = self.source.spec(&self.labels, routed, None);
         let mut next = Task::start(spec).await.map_err(WorkError::from)?;
         if let Some(state) = state {
-            next.check_fit(&state, true)?;
+            next.check_fit(&state)?;
             next.restore(&state).await?;
         }
         let done = next.try_first(run, reply).await?;

@@ -317,6 +317,29 @@ impl<P: Program> Supervisor<P> {
         Ok(())
     }
 
+    /// Brings a guest that is lost back to the state of before its failure. False if there is none.
+    pub async fn bring_back_lost(&mut self) -> bool {
+        if self.is_running() {
+            return true;
+        }
+        if !matches!(self.guest, GuestSlot::Lost) || self.setup.policy.on_trap != OnTrap::Recover {
+            return false;
+        }
+        match self.go_back().await {
+            Ok(()) => true,
+            Err(e) => {
+                let err = e.to_string();
+                log_for!(
+                    warn,
+                    self.setup.labels(),
+                    err,
+                    "the last good state of the task can't be brought back"
+                );
+                false
+            }
+        }
+    }
+
     /// Another instance, in the state of before the batch that is open; `None` if that state is not known. It
     /// leaves the determinism in that state.
     ///
@@ -336,6 +359,9 @@ impl<P: Program> Supervisor<P> {
         self.counts.add(&before.counts);
         self.failures = mem::take(&mut before.failures);
         self.snapshots.flags = before.snapshots.flags;
+        if self.snapshots.started_at != before.snapshots.started_at {
+            self.snapshots.begin_after(before.snapshots.started_at);
+        }
     }
 }
 

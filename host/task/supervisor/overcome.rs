@@ -137,7 +137,7 @@ impl<P: Program> Supervisor<P> {
     }
 
     /// Brings the guest back to the state of before the failure, or starts it anew.
-    async fn go_back(&mut self) -> Result<(), TaskError> {
+    pub(super) async fn go_back(&mut self) -> Result<(), TaskError> {
         // The failed guest must not be used again, and the new guest may need its memory.
         self.guest = GuestSlot::Lost;
         if self.setup.policy.on_trap == OnTrap::Recover {
