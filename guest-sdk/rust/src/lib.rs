@@ -105,7 +105,7 @@ pub use groups::Groups;
 pub use kapacitor_guest_derive::Options;
 pub use new_batch::{BatchLike, NewBatch};
 pub use new_point::NewPoint;
-pub use options::{Flag, Options};
+pub use options::{FieldName, Flag, Options, TagName};
 pub use output::{Edge, OpenBatch, Output};
 pub use point::Point;
 pub use points::{Points, PointsIter};
@@ -115,7 +115,7 @@ pub use value::{OwnedValue, Value};
 /// The items that most plugins need.
 pub mod prelude {
     pub use crate::{
-        Batch, Edge, Error, Flag, Groups, NewBatch, NewPoint, Options, Output, OwnedValue, Point, Points,
-        Result, Snapshot, Stream, Value, log, register,
+        Batch, Edge, Error, FieldName, Flag, Groups, NewBatch, NewPoint, Options, Output, OwnedValue, Point,
+        Points, Result, Snapshot, Stream, TagName, Value, log, register,
     };
 }

@@ -10,10 +10,10 @@ use kapacitor_guest::statistics::MovingAverage;
 /// The options: `.field(NAME)`, `.size(NUMBER)` and `.as(NAME)`.
 #[derive(Options)]
 pub struct MovingAvg {
-    field: String,
+    field: FieldName,
     size: NonZeroUsize,
     #[option(default = "avg")]
-    r#as: String,
+    r#as: FieldName,
 }
 
 impl Stream for MovingAvg {

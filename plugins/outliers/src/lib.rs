@@ -13,7 +13,7 @@ use kapacitor_guest::prelude::*;
 /// The options: `.field(NAME)` and `.scale(NUMBER)`.
 #[derive(Options)]
 pub struct Outliers {
-    field: String,
+    field: FieldName,
     #[option(default = 1.5)]
     scale: f64,
 }

@@ -4,9 +4,11 @@ use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::wire::{self, Fields};
 
+mod names;
 mod types;
 mod value;
 
+pub use names::{FieldName, TagName};
 pub use types::{Flag, OptionType, Scalar};
 pub use value::{OptionValue, ValueType};
 
@@ -42,7 +44,8 @@ pub use value::{OptionValue, ValueType};
 /// |---|---|
 /// | `String`, `f64`, `bool`, `Duration` | one value of that type |
 /// | `i64`, `i32`, `u64`, `u32`, `usize` | an int in the range of the type |
-/// | `NonZeroU64`, `NonZeroU32`, `NonZeroUsize` | an int of at least 1 |
+/// | `NonZeroU64`, `NonZeroU32`, `NonZeroUsize` | an int in the range of the type, from 1 |
+/// | [`FieldName`], [`TagName`] | a string that InfluxDB can store as the name of a field or tag |
 /// | `Option<T>` | a `T`, or nothing |
 /// | `Vec<T>` | any number of `T`, each in an occurrence of its own |
 /// | [`Flag`] | an option without values |

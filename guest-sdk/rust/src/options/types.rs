@@ -1,5 +1,6 @@
 //! The types that the fields of an options struct can have.
 
+use std::fmt::Display;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
@@ -79,7 +80,7 @@ fn scalar<T: Scalar>(values: &[OptionValue<'_>]) -> Result<T, String> {
     }
 }
 
-fn once<T: Scalar>(occurrences: &[&[OptionValue<'_>]]) -> Result<T, String> {
+pub(super) fn once<T: Scalar>(occurrences: &[&[OptionValue<'_>]]) -> Result<T, String> {
     match occurrences {
         [values] => scalar(values),
         [] => Err(format!("missing, expected {}", T::TYPE.name())),
@@ -144,27 +145,33 @@ scalars! {
     String: String, OptionValue::String(v) => Ok((*v).to_owned());
     Duration: Duration, OptionValue::Duration(v) => duration(*v);
     i64: Int, OptionValue::Int(v) => Ok(*v);
-    i32: Int, OptionValue::Int(v) => int(*v);
-    u32: Int, OptionValue::Int(v) => int(*v);
-    u64: Int, OptionValue::Int(v) => int(*v);
-    usize: Int, OptionValue::Int(v) => int(*v);
-    NonZeroU32: Int, OptionValue::Int(v) => positive(*v);
-    NonZeroU64: Int, OptionValue::Int(v) => positive(*v);
-    NonZeroUsize: Int, OptionValue::Int(v) => positive(*v);
+    i32: Int, OptionValue::Int(v) => int(*v, i32::MIN, i32::MAX);
+    u32: Int, OptionValue::Int(v) => int(*v, u32::MIN, u32::MAX);
+    u64: Int, OptionValue::Int(v) => int(*v, u64::MIN, u64::MAX);
+    usize: Int, OptionValue::Int(v) => int(*v, usize::MIN, usize::MAX);
+    NonZeroU32: Int, OptionValue::Int(v) => positive(*v, u32::MAX);
+    NonZeroU64: Int, OptionValue::Int(v) => positive(*v, u64::MAX);
+    NonZeroUsize: Int, OptionValue::Int(v) => positive(*v, usize::MAX);
 }
 
 fn duration(nanoseconds: i64) -> Result<Duration, String> {
     u64::try_from(nanoseconds).map(Duration::from_nanos).map_err(|_| "must not be negative".to_owned())
 }
 
-fn int<T: TryFrom<i64>>(value: i64) -> Result<T, String> {
-    value.try_into().map_err(|_| format!("{value} is out of range"))
+fn int<T: TryFrom<i64> + Display>(value: i64, least: T, most: T) -> Result<T, String> {
+    value.try_into().map_err(|_| out_of_range(value, least, most))
 }
 
-fn positive<T: TryFrom<NonZeroU64>>(value: i64) -> Result<T, String> {
-    u64::try_from(value)
-        .ok()
-        .and_then(NonZeroU64::new)
-        .and_then(|value| value.try_into().ok())
-        .ok_or_else(|| format!("must be at least 1, got {value}"))
+fn positive<T: TryFrom<i64> + Display, N: TryFrom<T>>(value: i64, most: T) -> Result<N, String> {
+    let number = T::try_from(value).ok().and_then(|value| N::try_from(value).ok());
+    number.ok_or_else(|| out_of_range(value, 1, most))
+}
+
+/// The range of a type whose largest value no int has is only bounded below.
+fn out_of_range(value: i64, least: impl Display, most: impl Display) -> String {
+    let most = most.to_string();
+    match most.parse::<i64>() {
+        Ok(_) => format!("must be from {least} to {most}, got {value}"),
+        Err(_) => format!("must be at least {least}, got {value}"),
+    }
 }
