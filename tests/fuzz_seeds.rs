@@ -249,11 +249,11 @@ fn snapshots() -> Vec<(&'static str, Vec<u8>)> {
             plugin.start(&SandboxContext::without_session(Labels::default(), limits)).await.unwrap();
         let image = plugin.memory_image.as_ref().unwrap();
         let taken = Provenance { points_seen: 3, ..Provenance::without_session(plugin.identity()) };
-        let fresh = image.save(&mut sandbox, &taken).unwrap();
+        let fresh = image.save(&mut sandbox, &taken).await.unwrap();
         for _ in 0..9 {
             sandbox.process(&[0]).await.unwrap();
         }
-        (fresh, image.save(&mut sandbox, &taken).unwrap())
+        (fresh, image.save(&mut sandbox, &taken).await.unwrap())
     });
     let with = |way: u8, bytes: &[u8]| [&[way][..], bytes].concat();
     let run = |index: u32, count: u32, pages: usize| {

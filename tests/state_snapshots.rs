@@ -376,7 +376,8 @@ fn snapshot_of_older_host_is_restored() {
         for sandbox in [&mut uninterrupted, &mut restored] {
             sandbox.process(&[0]).await.unwrap();
         }
-        let [a, b] = [&mut uninterrupted, &mut restored].map(|sandbox| image.capture(sandbox, None).unwrap());
+        let a = image.capture(&mut uninterrupted, None).await.unwrap();
+        let b = image.capture(&mut restored, None).await.unwrap();
         assert_eq!(format!("{a:?}"), format!("{b:?}"));
     });
 }

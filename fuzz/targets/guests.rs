@@ -54,14 +54,14 @@ pub async fn work(sandbox: &mut Sandbox) -> Option<()> {
 pub async fn there_and_back(plugin: &Plugin, sandbox: &mut Sandbox) {
     let (false, Ok(image)) = (plugin.own_format, &plugin.memory_image) else { return };
     let taken = taken(plugin);
-    let saved = image.save(sandbox, &taken).expect("what can be instrumented can be saved");
+    let saved = image.save(sandbox, &taken).await.expect("what can be instrumented can be saved");
     let snapshot = Snapshot::parse(&saved).expect("it was just made");
     snapshot.check_fit(&taken).expect("it was just made");
     // An instance that fails to start may do so at times: its deadline is one of time.
     let Some(mut other) = start(plugin).await else { return };
     image.load(&mut other, &snapshot, LIMITS.memory).await.expect("it was just made");
     assert!(sandbox.copy_of_memory() == other.copy_of_memory(), "the memory differs");
-    let again = image.save(&mut other, &taken).expect("what was saved can be saved");
+    let again = image.save(&mut other, &taken).await.expect("what was saved can be saved");
     let again = Snapshot::parse(&again).expect("it was just made");
     assert_eq!(snapshot.header.globals, again.header.globals);
     assert!(snapshot.payload(Bytes(u64::MAX)).is_ok());

@@ -7,6 +7,7 @@ use thiserror::Error;
 use wasmtime::{ExternType, Module, Mutability, V128, Val};
 
 use crate::sandbox::instance::{InputBuffer, Sandbox};
+use crate::sandbox::long_work::long_work;
 use crate::state::{
     PAGE, PAGES_OUTSIDE, PayloadKind, Provenance, Snapshot, SnapshotError, SnapshotHeader, page_runs,
 };
@@ -83,14 +84,21 @@ impl MemoryImage {
     /// # Errors
     ///
     /// When a global has a value that can't be stored.
-    pub fn capture(
+    pub async fn capture(
         &self,
         sandbox: &mut Sandbox,
         room: Option<MemoryDelta>,
     ) -> Result<MemoryDelta, SnapshotError> {
         let globals = self.save_globals(sandbox)?;
+        let room = room.map_or_else(Vec::new, |state| state.pages);
         let memory = sandbox.memory();
-        let mut pages = room.map_or_else(Vec::new, |state| state.pages);
+        let pages = long_work(memory.len(), || self.differing_pages(memory, room)).await;
+        let memory_bytes = memory.len() as u64;
+        Ok(MemoryDelta { memory_bytes, globals, pages, input: sandbox.input() })
+    }
+
+    /// The runs of pages in `memory` that differ from the image, in the allocation of `pages`.
+    fn differing_pages(&self, memory: &[u8], mut pages: Vec<u8>) -> Vec<u8> {
         pages.clear();
         // The position of the run's page count in `pages`, and the index of its last page.
         let mut run: Option<(usize, usize)> = None;
@@ -115,8 +123,7 @@ impl MemoryImage {
         if pages.capacity() / 4 > pages.len() {
             pages.shrink_to(2 * pages.len());
         }
-        let memory_bytes = memory.len() as u64;
-        Ok(MemoryDelta { memory_bytes, globals, pages, input: sandbox.input() })
+        pages
     }
 
     /// Applies a state to `sandbox`, a fresh instance of the image's plugin. After an error the instance must not
@@ -131,6 +138,13 @@ impl MemoryImage {
             .memory_mut(state.memory_bytes as usize)
             .await
             .ok_or(SnapshotError::Damaged("its memory has an impossible size"))?;
+        long_work(memory.len(), || self.overwrite(memory, &state.pages)).await?;
+        sandbox.set_input(state.input);
+        Ok(())
+    }
+
+    /// Makes `memory` that of the image with these runs of pages.
+    fn overwrite(&self, memory: &mut [u8], pages: &[u8]) -> Result<(), SnapshotError> {
         // A fresh instance may begin differently from the one that the image was made from.
         for (index, page) in memory.as_chunks_mut().0.iter_mut().enumerate() {
             let image = self.page(index);
@@ -139,12 +153,11 @@ impl MemoryImage {
                 *page = *image;
             }
         }
-        for run in page_runs(&state.pages) {
+        for run in page_runs(pages) {
             let (start, pages) = run?;
             let place = start.checked_add(pages.len()).and_then(|end| memory.get_mut(start..end));
             place.ok_or(PAGES_OUTSIDE)?.copy_from_slice(pages);
         }
-        sandbox.set_input(state.input);
         Ok(())
     }
 
@@ -153,11 +166,15 @@ impl MemoryImage {
     /// # Errors
     ///
     /// As [`MemoryImage::capture`].
-    pub fn save(&self, sandbox: &mut Sandbox, provenance: &Provenance<'_>) -> Result<Vec<u8>, SnapshotError> {
-        let MemoryDelta { memory_bytes, globals, pages, .. } = self.capture(sandbox, None)?;
+    pub async fn save(
+        &self,
+        sandbox: &mut Sandbox,
+        provenance: &Provenance<'_>,
+    ) -> Result<Vec<u8>, SnapshotError> {
+        let MemoryDelta { memory_bytes, globals, pages, .. } = self.capture(sandbox, None).await?;
         let header =
             SnapshotHeader { memory_bytes, globals, ..provenance.header(PayloadKind::Memory, pages.len()) };
-        Ok(Snapshot::pack(&header, &pages))
+        Ok(long_work(pages.len(), || Snapshot::pack(&header, &pages)).await)
     }
 
     /// Applies the state of a snapshot, which must pass [`Snapshot::check_fit`], to `sandbox`, a fresh instance of
@@ -177,7 +194,8 @@ impl MemoryImage {
             return Err(SnapshotError::TooLarge { found: Bytes(memory_bytes), limit });
         }
         // Each run has a header of eight bytes.
-        let pages = snapshot.payload(Bytes(limit.0.saturating_add(limit.0 / PAGE as u64 * 8)))?;
+        let most = Bytes(limit.0.saturating_add(limit.0 / PAGE as u64 * 8));
+        let pages = long_work(memory_bytes as usize, || snapshot.payload(most)).await?;
         let globals = snapshot.header.globals.clone();
         let state = MemoryDelta { memory_bytes, globals, pages, input: None };
         self.apply(sandbox, &state).await

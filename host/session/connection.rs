@@ -352,13 +352,14 @@ impl Session {
     }
 
     fn start(&mut self, work: Work) {
-        // Saving and loading memory takes long without ever computing in the guest.
+        // Saving, loading and giving back memory takes long without ever computing in the guest.
         let long = match &work {
             Work::Item(InboxItem::Control(request)) => {
                 matches!(**request, Control::Snapshot | Control::Restore(_))
             }
             Work::Item(InboxItem::Run(_)) => false,
-            Work::Finish | Work::Checkpoint | Work::Leave => self.dirty,
+            Work::Checkpoint => self.dirty,
+            Work::Finish | Work::Leave => true,
         };
         if self.worker.is_idle() {
             let buffer = self.outbox.take_spare();
@@ -499,7 +500,8 @@ impl Session {
             }
         }
         self.worker.abort();
-        if let Some(mut executor) = self.worker.take().filter(|executor| executor.is_dirty()) {
+        if let Some(mut executor) = self.worker.take().filter(|executor| executor.has_task()) {
+            // Also without a state to write there is memory to give back, which takes long if there is much.
             let leave = async move {
                 executor.run(Work::Leave, &mut Reply::default()).await;
             };

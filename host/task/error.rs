@@ -53,6 +53,14 @@ pub enum TaskError {
         /// The policy's limit.
         most: u32,
     },
+    /// The plugin fails at everything, also without its state.
+    #[error("{failure}; the plugin has failed {times} times in a row, and started anew after each failure")]
+    FailsAlways {
+        /// The last failure.
+        failure: Failure,
+        /// Number of failures in a row.
+        times: u32,
+    },
     /// The plugin can't be started again after a failure.
     #[error("can't be started again: {0}")]
     Restart(StartError),

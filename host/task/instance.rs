@@ -8,7 +8,7 @@ use super::program::Guest;
 use super::reply::Reply;
 use crate::guard::{Guard, Verdict};
 use crate::protocol::{SnapshotResponse, frame};
-use crate::sandbox::{CallError, CallErrorKind, Determinism, MemoryReservation};
+use crate::sandbox::{CallError, CallErrorKind, Determinism, MemoryReservation, long_work};
 
 /// Size of a call's output above which it is checked after a yield, in bytes: whatever serves connections on
 /// the same thread goes on before it.
@@ -41,6 +41,11 @@ pub struct Processed {
 }
 
 impl<G: Guest> Instance<G> {
+    /// Gives the memory of the guest back.
+    pub async fn discard(self) {
+        long_work(self.guest.memory_size(), || drop(self)).await;
+    }
+
     /// Gives `frames`, whole data frames, to the guest, and adds to `reply` what may go to Kapacitor.
     ///
     /// # Errors

@@ -82,8 +82,8 @@ impl Program for PluginProgram {
         if response.success { Ok(sandbox) } else { Err(StartError::Options(response.error)) }
     }
 
-    fn capture(&self, guest: &mut Sandbox, reuse: Option<MemoryDelta>) -> Option<MemoryDelta> {
-        self.plugin.memory_image.as_ref().ok()?.capture(guest, reuse).ok()
+    async fn capture(&self, guest: &mut Sandbox, reuse: Option<MemoryDelta>) -> Option<MemoryDelta> {
+        self.plugin.memory_image.as_ref().ok()?.capture(guest, reuse).await.ok()
     }
 
     fn size_of(memory: &MemoryDelta) -> usize {
@@ -99,9 +99,9 @@ impl Program for PluginProgram {
         Ok(sandbox)
     }
 
-    fn save(&self, guest: &mut Sandbox, provenance: &Provenance<'_>) -> Result<Vec<u8>, SnapshotError> {
+    async fn save(&self, guest: &mut Sandbox, provenance: &Provenance<'_>) -> Result<Vec<u8>, SnapshotError> {
         match &self.plugin.memory_image {
-            Ok(image) => image.save(guest, provenance),
+            Ok(image) => image.save(guest, provenance).await,
             Err(reason) => Err(SnapshotError::NotCapturable(reason.to_string())),
         }
     }

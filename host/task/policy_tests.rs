@@ -2,7 +2,7 @@
 
 use tokio::runtime::Builder;
 
-use super::scripted::{ERROR, FAIL, ScriptedProgram, TRAP, decode};
+use super::scripted::{ERROR, FAIL, MOST, ScriptedProgram, TRAP, decode};
 use super::test_bench::{Bench, policy};
 use crate::config::{OnTrap, Policy};
 use crate::protocol::client::receive;
@@ -121,6 +121,71 @@ fn too_many_failures_end_the_task() {
     with_task(PROGRAM, policy, &[&run], async |_, result| {
         let error = result.unwrap_err();
         assert!(error.ends_with("has failed more than policy.failures-per-minute = 2 times"), "{error}");
+    });
+}
+
+#[test]
+fn plugin_that_fails_in_the_state_that_it_is_brought_back_to_restarts() {
+    // It counts to two, and traps at the third point in this state.
+    let counted = || point(0, None);
+    let points: Vec<_> = (0..75)
+        .map(|_| {
+            let RequestMessage::Point(mut point) = counted() else { unreachable!() };
+            point.fields_int.insert(MOST.to_owned(), 2);
+            RequestMessage::Point(point)
+        })
+        .collect();
+    let singly: Vec<&[RequestMessage]> = points.chunks(1).collect();
+    for runs in [singly, vec![&points[..]]] {
+        with_task(PROGRAM, policy(OnTrap::Recover), &runs, async |bench, result| {
+            assert_eq!(result, Ok(()));
+            // Two, then twenty that fail, and then two of three.
+            assert_eq!(numbers(&bench.output, "sum").len(), 2 + 36);
+            let counts = bench.task.counts();
+            assert_eq!((counts.points_in, counts.processed, counts.skipped), (75, 38, 37));
+        });
+    }
+}
+
+#[test]
+fn plugin_that_fails_at_everything_ends_the_task() {
+    let failing = vec![point(1, Some(TRAP)); 100];
+    let singly: Vec<&[RequestMessage]> = failing.chunks(1).collect();
+    for (on_trap, skipped) in [(OnTrap::Recover, 80), (OnTrap::Restart, 60)] {
+        for runs in [&singly[..skipped], &[&failing[..skipped]]] {
+            with_task(PROGRAM, policy(on_trap), runs, async |bench, result| {
+                let error = result.unwrap_err();
+                assert!(error.contains("the plugin has failed 60 times in a row"), "{error}");
+                assert_eq!(bench.task.counts().skipped, skipped as u64);
+            });
+        }
+    }
+}
+
+#[test]
+fn points_that_pass_between_keep_the_policy() {
+    let mut run = Vec::new();
+    for _ in 0..10 {
+        run.extend(vec![point(1, Some(TRAP)); 19]);
+        run.push(point(1, None));
+    }
+    with_task(PROGRAM, policy(OnTrap::Recover), &[&run], async |bench, result| {
+        assert_eq!(result, Ok(()));
+        assert_eq!(numbers(&bench.output, "sum"), (1..=10).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn batches_whose_ends_fail_are_failures_in_a_row() {
+    let mut run = vec![point(7, None)];
+    for _ in 0..20 {
+        run.extend([begin("a"), point(1, None), end(FAIL)]);
+    }
+    run.push(point(1, None));
+    with_task(PROGRAM, policy(OnTrap::Recover), &[&run], async |bench, result| {
+        assert_eq!(result, Ok(()));
+        // The state is lost.
+        assert_eq!(numbers(&bench.output, "sum"), [7, 1]);
     });
 }
 

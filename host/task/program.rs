@@ -62,7 +62,11 @@ pub trait Program: Send + Sync {
 
     /// The memory of `guest`. An earlier one that is of no more use gives its allocation. `None` if the memory
     /// can't be captured.
-    fn capture(&self, guest: &mut Self::Guest, reuse: Option<Self::Memory>) -> Option<Self::Memory>;
+    fn capture(
+        &self,
+        guest: &mut Self::Guest,
+        reuse: Option<Self::Memory>,
+    ) -> impl Future<Output = Option<Self::Memory>> + Send;
 
     /// Size of a captured memory in bytes, nearly.
     fn size_of(memory: &Self::Memory) -> usize;
@@ -75,7 +79,11 @@ pub trait Program: Send + Sync {
     ) -> impl Future<Output = Result<Self::Guest, TaskError>> + Send;
 
     /// A snapshot of the memory of `guest`.
-    fn save(&self, guest: &mut Self::Guest, provenance: &Provenance<'_>) -> Result<Vec<u8>, SnapshotError>;
+    fn save(
+        &self,
+        guest: &mut Self::Guest,
+        provenance: &Provenance<'_>,
+    ) -> impl Future<Output = Result<Vec<u8>, SnapshotError>> + Send;
 
     /// A fresh guest with the memory of `snapshot`, which fits.
     fn load(

@@ -14,7 +14,7 @@ use super::reply::Reply;
 use super::savepoint::Savepoint;
 use super::setup::Setup;
 use crate::logging::log_for;
-use crate::sandbox::{DeterminismState, GuestLog, MemoryFull, MemoryReservation};
+use crate::sandbox::{DeterminismState, GuestLog, MemoryFull, MemoryReservation, Turn};
 use crate::units::Span;
 
 /// Deadline multiplier for a replay: the machine may be busier than the first time.
@@ -88,7 +88,7 @@ impl<P: Program> Recovery<P> {
 
     /// Remembers a successful call, which has computed for `computed`: appends it to the journal, or saves the state
     /// after it. `in_batch`: the guest is inside a batch, where no state is saved.
-    pub fn remember(
+    pub async fn remember(
         &mut self,
         setup: &Setup<P>,
         instance: &mut Instance<P::Guest>,
@@ -98,7 +98,7 @@ impl<P: Program> Recovery<P> {
         in_batch: bool,
     ) {
         let due = self.journal.is_due(entry.input.len(), instance.guest.memory_size());
-        if !(due && !in_batch && self.save(setup, instance)) {
+        if !(due && !in_batch && self.save(setup, instance).await) {
             let size = self.savepoint.size::<P>() + self.journal.size_with(entry.input.len());
             if size as u64 > self.reserved.bytes() && !self.reserve(setup, size) {
                 self.journal.give_up();
@@ -109,14 +109,14 @@ impl<P: Program> Recovery<P> {
     }
 
     /// Saves the state, which begins the journal anew. False if it can't be saved.
-    pub fn save(&mut self, setup: &Setup<P>, instance: &mut Instance<P::Guest>) -> bool {
+    pub async fn save(&mut self, setup: &Setup<P>, instance: &mut Instance<P::Guest>) -> bool {
         // The state is as large as the memory at most, and takes the place of the one before.
         let most = instance.guest.memory_size() + instance.guard.size();
         let size = self.savepoint.size::<P>().max(most) + self.journal.size();
         if !(setup.program.can_capture() && self.reserve(setup, size)) {
             return false;
         }
-        let saved = self.savepoint.replace(setup, instance);
+        let saved = self.savepoint.replace(setup, instance).await;
         if saved {
             self.journal.clear();
         }
@@ -125,7 +125,7 @@ impl<P: Program> Recovery<P> {
     }
 
     /// Remembers that `instance` was given a state by the call `entry`, which recovery repeats.
-    pub fn remember_restored(
+    pub async fn remember_restored(
         &mut self,
         setup: &Setup<P>,
         instance: &mut Instance<P::Guest>,
@@ -133,7 +133,7 @@ impl<P: Program> Recovery<P> {
     ) {
         self.restored = Some((instance.points_seen, setup.context.determinism.state()));
         let computed = setup.context.clock.used();
-        self.remember(setup, instance, entry, 0, computed, false);
+        self.remember(setup, instance, entry, 0, computed, false).await;
     }
 
     /// Forgets everything since the program began: another state begins.
@@ -167,7 +167,7 @@ impl<P: Program> Recovery<P> {
             // The same input succeeded the first time: the plugin is not deterministic, or the machine is busier.
             reason = format!("its journal can't be done again: {e}");
             self.journal.give_up();
-            drop(instance);
+            instance.discard().await;
             instance = self.savepoint.revive(setup).await?;
         }
         let lost = self.journal.lost();
@@ -217,7 +217,9 @@ impl<P: Program> Recovery<P> {
         let deadline = setup.context.limits.call_deadline;
         instance.guest.set_deadline(Span(deadline.0 * REPLAY_PATIENCE));
         let (mut discarded, mut differs) = (Reply::default(), false);
+        let mut turn = Turn::new();
         for entry in journal.entries() {
+            turn.end().await;
             let returned = match entry.call {
                 Call::Process => {
                     discarded = Reply::with_buffer(discarded.into_buffer());

@@ -126,6 +126,11 @@ impl<P: Program> Task<P> {
         self.supervisor.finish(reply).await
     }
 
+    /// Gives up the guest, and its memory: the task has ended.
+    pub async fn end(&mut self) {
+        self.supervisor.lose_guest().await;
+    }
+
     /// The frames behind the copied bytes of `reply`, where the plugin has returned them. They are there until
     /// the next piece of work.
     pub fn output(&self, reply: &Reply) -> &[u8] {

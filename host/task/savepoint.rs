@@ -29,7 +29,7 @@ impl<M> Savepoint<M> {
 
     /// Saves the state of `instance` in the place of this one. False if it can't be captured: then this is as
     /// it was.
-    pub fn replace<P: Program<Memory = M>>(
+    pub async fn replace<P: Program<Memory = M>>(
         &mut self,
         setup: &Setup<P>,
         instance: &mut Instance<P::Guest>,
@@ -40,7 +40,7 @@ impl<M> Savepoint<M> {
         // The allocation of the old memory is used again. A program whose memory was captured once can always
         // be captured: what prevents it is the type of a global.
         let reuse = self.saved.take().map(|saved| saved.memory);
-        let Some(memory) = setup.program.capture(&mut instance.guest, reuse) else { return false };
+        let Some(memory) = setup.program.capture(&mut instance.guest, reuse).await else { return false };
         self.determinism = setup.context.determinism.state();
         self.saved = Some(Saved { memory, guard: instance.guard.clone(), points_seen: instance.points_seen });
         true

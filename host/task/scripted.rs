@@ -29,6 +29,9 @@ pub const HEAVY: &str = "heavy";
 /// Field of a point at which the guest begins a batch in its output, or ends the one that it has begun.
 pub const TOGGLE: &str = "toggle";
 
+/// Field of a point whose value is the number of points that the guest can count: it traps at one more.
+pub const MOST: &str = "most";
+
 /// Name of a Begin or End at which the guest traps.
 pub const FAIL: &str = "fail";
 
@@ -121,6 +124,9 @@ impl ScriptedGuest {
                     let has = |field: &str| point.fields_int.contains_key(field);
                     if has(TRAP) {
                         return Err(self.trap(CallErrorKind::Panic("as the point says".to_owned())));
+                    }
+                    if point.fields_int.get(MOST).is_some_and(|most| self.state.in_batch > *most as u64) {
+                        return Err(self.trap(CallErrorKind::Panic("it can't count so far".to_owned())));
                     }
                     heavy += u32::from(has(HEAVY));
                     if heavy > 1 {
@@ -238,7 +244,7 @@ impl Program for ScriptedProgram {
         Ok(self.guest(context, State::default()))
     }
 
-    fn capture(&self, guest: &mut ScriptedGuest, _: Option<State>) -> Option<State> {
+    async fn capture(&self, guest: &mut ScriptedGuest, _: Option<State>) -> Option<State> {
         self.can_capture.then_some(guest.state)
     }
 
@@ -250,7 +256,11 @@ impl Program for ScriptedProgram {
         Ok(self.guest(context, *memory))
     }
 
-    fn save(&self, guest: &mut ScriptedGuest, provenance: &Provenance<'_>) -> Result<Vec<u8>, SnapshotError> {
+    async fn save(
+        &self,
+        guest: &mut ScriptedGuest,
+        provenance: &Provenance<'_>,
+    ) -> Result<Vec<u8>, SnapshotError> {
         Ok(of_plugin(&encode(&guest.state), provenance))
     }
 

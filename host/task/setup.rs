@@ -14,7 +14,7 @@ pub struct Setup<P> {
     pub program: P,
     /// What the guests share: one follows the other when that has failed.
     pub context: SandboxContext,
-    /// What happens when a guest fails.
+    /// What happens when a guest fails. A guest that fails again and again changes `on-trap`.
     pub policy: Policy,
 }
 

@@ -176,7 +176,7 @@ impl<P: Program> Task<P> {
             input: request,
             returned: Some(*length),
         });
-        self.supervisor.go_on_with(instance, entry);
+        self.supervisor.go_on_with(instance, entry).await;
         Ok(())
     }
 
@@ -236,13 +236,13 @@ impl<P: Program> Task<P> {
             if self.supervisor.setup().program.can_capture() {
                 self.release_input().await?;
             }
-            return Ok(self.memory_snapshot());
+            return Ok(self.memory_snapshot().await);
         }
         let Some(instance) = self.supervisor.instance() else { return Ok(Taken::Unavailable(lost())) };
         match instance.snapshot().await {
             Ok((state, returned)) => {
                 // Taking it may change the guest.
-                self.remember(Call::Snapshot, Some(returned));
+                self.remember(Call::Snapshot, Some(returned)).await;
                 let snapshot = of_plugin(&state, &self.provenance(self.points_seen()));
                 Ok(Taken::Snapshot(snapshot))
             }
@@ -259,34 +259,34 @@ impl<P: Program> Task<P> {
         let Some(instance) = self.supervisor.instance() else { return Ok(()) };
         match instance.guest.release_input().await {
             Ok(()) => {
-                self.remember(Call::ReleaseInput, None);
+                self.remember(Call::ReleaseInput, None).await;
                 Ok(())
             }
             Err(e) => self.supervisor.overcome(&[], Failure::Call(e), &mut Reply::default()).await,
         }
     }
 
-    fn remember(&mut self, call: Call, returned: Option<usize>) {
+    async fn remember(&mut self, call: Call, returned: Option<usize>) {
         let computed = self.supervisor.setup().context.clock.used();
-        self.supervisor.remember(JournalEntry { call, input: &[], returned }, 0, computed);
+        self.supervisor.remember(JournalEntry { call, input: &[], returned }, 0, computed).await;
     }
 
-    fn memory_snapshot(&mut self) -> Taken {
+    async fn memory_snapshot(&mut self) -> Taken {
         // The instance is taken out, since the header of the snapshot is made of the rest of the task.
         let Some(mut instance) = self.supervisor.take_instance() else { return Taken::Unavailable(lost()) };
-        let taken = self.save(&mut instance);
+        let taken = self.save(&mut instance).await;
         self.supervisor.put_instance(instance);
         taken
     }
 
     /// A snapshot of the memory of `instance`.
-    fn save(&self, instance: &mut Instance<P::Guest>) -> Taken {
+    async fn save(&mut self, instance: &mut Instance<P::Guest>) -> Taken {
         if instance.guard.in_batch() {
             // The guard's part of the batch would be missing.
             return Taken::Unavailable(SnapshotError::InBatch);
         }
         let provenance = self.provenance(instance.points_seen);
-        match self.supervisor.setup().program.save(&mut instance.guest, &provenance) {
+        match self.supervisor.setup().program.save(&mut instance.guest, &provenance).await {
             Ok(snapshot) => Taken::Snapshot(snapshot),
             Err(error) => Taken::Unavailable(error),
         }
@@ -303,7 +303,7 @@ impl<P: Program> Task<P> {
                 Ok((state, _)) => Taken::Snapshot(of_plugin(&state, &self.provenance(instance.points_seen))),
                 Err(failure) => Taken::Unavailable(SnapshotError::Failed(failure.to_string())),
             },
-            Ok(Some(mut instance)) => self.save(&mut instance),
+            Ok(Some(mut instance)) => self.save(&mut instance).await,
             Err(e) => Taken::Unavailable(SnapshotError::Failed(e.to_string())),
         };
         // The guest that goes on is the one that was there.

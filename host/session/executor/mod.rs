@@ -111,7 +111,7 @@ impl Executor {
                 if let Some(active) = &mut self.active {
                     active.keep_last_good_state().await;
                 }
-                self.end_task();
+                self.end_task().await;
                 let error = self.describe(&error);
                 log_for!(error, self.labels, err = error, "task failed");
                 put_error(error, reply.buffer());
@@ -240,7 +240,7 @@ impl Executor {
     /// Begins to write the state of the task at the end of its session.
     async fn leave(&mut self) -> Result<(), WorkError> {
         let written = self.last_checkpoint().await;
-        self.end_task();
+        self.end_task().await;
         written
     }
 
@@ -251,10 +251,16 @@ impl Executor {
         }
     }
 
-    fn end_task(&mut self) {
+    async fn end_task(&mut self) {
         let Some(mut active) = self.active.take() else { return };
         active.warn_if_not_live(true);
         self.counts = Some(active.task.counts());
+        active.task.end().await;
+    }
+
+    /// Whether there is a task.
+    pub fn has_task(&self) -> bool {
+        self.active.is_some()
     }
 
     /// Whether there is a state that no checkpoint holds yet, or that is still being written, which may fail.
@@ -281,7 +287,7 @@ impl Executor {
             active.task.finish(reply).await?;
         }
         // Kapacitor may start the task again as soon as it sees the end of this session.
-        self.end_task();
+        self.end_task().await;
         Ok(Outcome::Close)
     }
 
@@ -298,7 +304,7 @@ impl Executor {
             Err(error) => {
                 let error = self.describe(&error);
                 log_for!(error, self.labels, err = error, "task can't start");
-                self.end_task();
+                self.end_task().await;
                 (RestoreResponse { success: false, error }, Outcome::Close)
             }
         };

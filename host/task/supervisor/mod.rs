@@ -7,12 +7,16 @@
 
 mod guest_slot;
 mod overcome;
+mod row;
 
 use std::collections::VecDeque;
 use std::mem;
 use std::time::{Duration, Instant};
 
 use self::guest_slot::GuestSlot;
+#[cfg(test)]
+pub use self::row::MAX_RECOVERIES;
+use self::row::Row;
 use crate::config::OnTrap;
 use crate::guard::Verdict;
 use crate::logging::log_for;
@@ -43,6 +47,8 @@ pub struct Supervisor<P: Program> {
     cursor: BatchCursor,
     /// Approximate limit of a call's input, in bytes; lowered after a call that exceeded its deadline.
     piece: usize,
+    /// Points and batches that the guest has failed at in a row.
+    row: Row,
     /// Times of the last failures.
     failures: VecDeque<Instant>,
     throttle: CpuThrottle,
@@ -68,6 +74,7 @@ impl<P: Program> Supervisor<P> {
             recovery,
             cursor: BatchCursor::default(),
             piece: WHOLE,
+            row: Row::default(),
             failures: VecDeque::new(),
             throttle: CpuThrottle::new(setup.context.limits.cpu_share),
             reporter,
@@ -203,9 +210,10 @@ impl<P: Program> Supervisor<P> {
                 };
                 instance.points_seen += points;
                 self.counts.processed += points;
+                self.row.passed(points, self.cursor.is_inside());
                 self.count(&verdict);
                 let entry = JournalEntry { call: Call::Process, input: frames, returned: Some(returned) };
-                self.remember(entry, points, computed);
+                self.remember(entry, points, computed).await;
                 Ok(())
             }
             Err(failure) => {
@@ -219,12 +227,12 @@ impl<P: Program> Supervisor<P> {
     }
 
     /// Remembers a call that has succeeded, for recovery.
-    pub fn remember(&mut self, entry: JournalEntry<'_>, points: u64, computed: Duration) {
+    pub async fn remember(&mut self, entry: JournalEntry<'_>, points: u64, computed: Duration) {
         if let GuestSlot::Running(instance) = &mut self.guest
             && self.setup.policy.on_trap == OnTrap::Recover
         {
             let in_batch = self.cursor.is_inside();
-            self.recovery.remember(&self.setup, instance, entry, points, computed, in_batch);
+            self.recovery.remember(&self.setup, instance, entry, points, computed, in_batch).await;
         }
     }
 
@@ -241,7 +249,7 @@ impl<P: Program> Supervisor<P> {
                 Ok(())
             }
             Err(failure) => {
-                self.guest = GuestSlot::Lost;
+                self.lose_guest().await;
                 if self.setup.policy.on_trap == OnTrap::Fail {
                     return Err(failure.into());
                 }
@@ -271,20 +279,20 @@ impl<P: Program> Supervisor<P> {
     }
 
     /// Saves the guest's state for recovery. False if it can't be saved.
-    pub fn save(&mut self) -> bool {
+    pub async fn save(&mut self) -> bool {
         let GuestSlot::Running(instance) = &mut self.guest else { return false };
-        self.recovery.save(&self.setup, instance)
+        self.recovery.save(&self.setup, instance).await
     }
 
     /// Continues with `instance`, whose state was restored. `entry` is the call that restored it, if a call did.
-    pub fn go_on_with(&mut self, instance: Instance<P::Guest>, entry: Option<JournalEntry<'_>>) {
+    pub async fn go_on_with(&mut self, instance: Instance<P::Guest>, entry: Option<JournalEntry<'_>>) {
         self.guest = GuestSlot::Running(instance);
         if self.setup.policy.on_trap == OnTrap::Recover
-            && !self.save()
+            && !self.save().await
             && let GuestSlot::Running(instance) = &mut self.guest
             && let Some(entry) = entry
         {
-            self.recovery.remember_restored(&self.setup, instance, entry);
+            self.recovery.remember_restored(&self.setup, instance, entry).await;
         }
     }
 
@@ -304,13 +312,26 @@ impl<P: Program> Supervisor<P> {
         }
     }
 
+    /// From now on a failure costs the state: nothing is remembered for recovery any more.
+    fn give_up_recovery(&mut self) {
+        self.setup.policy.on_trap = OnTrap::Restart;
+        self.recovery = Recovery::new(&self.setup);
+    }
+
+    /// Gives up the guest, and its memory.
+    pub async fn lose_guest(&mut self) {
+        if let GuestSlot::Running(instance) = mem::replace(&mut self.guest, GuestSlot::Lost) {
+            instance.discard().await;
+        }
+    }
+
     /// Starts without any state.
     ///
     /// # Errors
     ///
     /// Why the plugin can't be started.
     pub async fn start_clean(&mut self) -> Result<(), TaskError> {
-        self.guest = GuestSlot::Lost;
+        self.lose_guest().await;
         self.recovery.forget(&self.setup);
         self.guest = GuestSlot::Running(self.setup.start().await.map_err(TaskError::StartClean)?);
         self.snapshots.begin();

@@ -2,10 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::task::yield_now;
+
+use super::row::{MAX_RECOVERIES, MAX_RESTARTS, Row};
 use super::{GuestSlot, Supervisor};
 use crate::config::{EdgeCheck, OnTrap, Policy, Unwanted};
 use crate::logging::log_for;
 use crate::protocol::frame::{self, Kind};
+use crate::sandbox::Turn;
 use crate::task::error::{Failure, TaskError};
 use crate::task::program::Program;
 use crate::task::recovery::Revived;
@@ -26,9 +30,11 @@ impl<P: Program> Supervisor<P> {
         failure: Failure,
         reply: &mut Reply,
     ) -> Result<(), TaskError> {
+        // What follows may take long: it moves to the threads for guests.
+        yield_now().await;
         match self.setup.policy.on_trap {
             OnTrap::Fail => {
-                self.guest = GuestSlot::Lost;
+                self.lose_guest().await;
                 Err(failure.into())
             }
             OnTrap::PassThrough => {
@@ -38,7 +44,7 @@ impl<P: Program> Supervisor<P> {
             OnTrap::Recover | OnTrap::Restart => {
                 let result = self.skip_what_fails(frames, failure, reply).await;
                 if result.is_err() {
-                    self.guest = GuestSlot::Lost;
+                    self.lose_guest().await;
                 }
                 result
             }
@@ -67,10 +73,13 @@ impl<P: Program> Supervisor<P> {
             self.counts.skipped += points;
             let on_trap = self.setup.policy.on_trap;
             self.reporter.skipped(&reason.to_string(), frame, points, on_trap);
+            if self.row.failed(&kind, on_trap) {
+                self.take_next_policy(reason)?;
+            }
             self.go_back().await?;
-            if on_trap == OnTrap::Recover && !self.cursor.is_inside() {
+            if self.setup.policy.on_trap == OnTrap::Recover && !self.cursor.is_inside() {
                 // The next frame that fails may be near.
-                self.save();
+                self.save().await;
             }
             rest = self.skip_rest_of_batch(rest);
             if rest.is_empty() {
@@ -89,7 +98,9 @@ impl<P: Program> Supervisor<P> {
         rest: &mut &'a [u8],
         reply: &mut Reply,
     ) -> Option<(Kind, &'a [u8], Failure)> {
+        let mut turn = Turn::new();
         loop {
+            turn.end().await;
             *rest = self.skip_rest_of_batch(rest);
             let (kind, frame, after) = frame::first_data(rest)?;
             *rest = after;
@@ -136,10 +147,31 @@ impl<P: Program> Supervisor<P> {
         Ok(())
     }
 
+    /// Takes the policy that follows when the guest fails again and again, at last because of `failure`.
+    ///
+    /// # Errors
+    ///
+    /// When the next policy is to end the task.
+    fn take_next_policy(&mut self, failure: Failure) -> Result<(), TaskError> {
+        if self.setup.policy.on_trap != OnTrap::Recover {
+            return Err(TaskError::FailsAlways { failure, times: MAX_RESTARTS });
+        }
+        self.row = Row::default();
+        self.give_up_recovery();
+        log_for!(
+            error,
+            self.setup.labels(),
+            failures = MAX_RECOVERIES.to_string(),
+            err = failure.to_string(),
+            "plugin fails in each state that it is brought back to: it starts anew, without state, and from now on as with policy.on-trap = \"restart\""
+        );
+        Ok(())
+    }
+
     /// Brings the guest back to the state of before the failure, or starts it anew.
     pub(super) async fn go_back(&mut self) -> Result<(), TaskError> {
         // The failed guest must not be used again, and the new guest may need its memory.
-        self.guest = GuestSlot::Lost;
+        self.lose_guest().await;
         if self.setup.policy.on_trap == OnTrap::Recover {
             let Revived { instance, lost } = self.recovery.bring_back(&self.setup).await?;
             self.guest = GuestSlot::Running(instance);
