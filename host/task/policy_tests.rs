@@ -136,13 +136,15 @@ fn plugin_that_fails_in_the_state_that_it_is_brought_back_to_restarts() {
         })
         .collect();
     let singly: Vec<&[RequestMessage]> = points.chunks(1).collect();
-    for runs in [singly, vec![&points[..]]] {
+    // After two and twenty that fail, each point passes that is given alone, the last time to a fresh guest. Of a run
+    // two of three pass, since the third one is skipped.
+    for (runs, passed) in [(singly, 2 + 53), (vec![&points[..]], 2 + 36)] {
         with_task(PROGRAM, policy(OnTrap::Recover), &runs, async |bench, result| {
             assert_eq!(result, Ok(()));
-            // Two, then twenty that fail, and then two of three.
-            assert_eq!(numbers(&bench.output, "sum").len(), 2 + 36);
+            assert_eq!(numbers(&bench.output, "sum").len(), passed);
             let counts = bench.task.counts();
-            assert_eq!((counts.points_in, counts.processed, counts.skipped), (75, 38, 37));
+            assert_eq!((counts.points_in, counts.processed), (75, passed as u64));
+            assert_eq!(counts.skipped, 75 - passed as u64);
         });
     }
 }
