@@ -18,10 +18,28 @@ pub struct SnapshotCache {
     reserved: MemoryReservation,
 }
 
+/// How a state began.
+#[derive(Clone, Copy, Debug)]
+pub struct Beginning {
+    started_at: i64,
+    given: bool,
+}
+
 impl SnapshotCache {
     /// For a state that begins now. What is kept is counted by `reserved`, which is empty.
     pub fn new(reserved: MemoryReservation) -> Self {
         Self { changed: false, last: None, flags: SnapshotFlags::default(), started_at: now(), reserved }
+    }
+
+    /// How the state began.
+    pub fn beginning(&self) -> Beginning {
+        Beginning { started_at: self.started_at, given: self.flags.given }
+    }
+
+    /// The task goes back to a state that began like this.
+    pub fn begun(&mut self, Beginning { started_at, given }: Beginning) {
+        (self.started_at, self.flags.given) = (started_at, given);
+        self.forget(true);
     }
 
     /// Forgets the last snapshot, since another state begins now, which Kapacitor was given no snapshot of.

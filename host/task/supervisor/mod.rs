@@ -31,7 +31,7 @@ use crate::task::recovery::Recovery;
 use crate::task::reply::Reply;
 use crate::task::reporter::Reporter;
 use crate::task::setup::Setup;
-use crate::task::snapshot_cache::SnapshotCache;
+use crate::task::snapshot_cache::{Beginning, SnapshotCache};
 use crate::task::throttle::CpuThrottle;
 use crate::units::Bytes;
 
@@ -49,6 +49,9 @@ pub struct Supervisor<P: Program> {
     piece: usize,
     /// Points and batches that the guest has failed at in a row.
     row: Row,
+    /// The beginning of the state that recovery still has, although the guest starts anew after failures: until a
+    /// point passes, nothing better is known.
+    abandoned: Option<Beginning>,
     /// Times of the last failures.
     failures: VecDeque<Instant>,
     throttle: CpuThrottle,
@@ -75,6 +78,7 @@ impl<P: Program> Supervisor<P> {
             cursor: BatchCursor::default(),
             piece: WHOLE,
             row: Row::default(),
+            abandoned: None,
             failures: VecDeque::new(),
             throttle: CpuThrottle::new(setup.context.limits.cpu_share),
             reporter,
@@ -211,6 +215,9 @@ impl<P: Program> Supervisor<P> {
                 instance.points_seen += points;
                 self.counts.processed += points;
                 self.row.passed(points, self.cursor.is_inside());
+                if points > 0 && self.abandoned.take().is_some() {
+                    self.recovery = Recovery::new(&self.setup);
+                }
                 self.count(&verdict);
                 let entry = JournalEntry { call: Call::Process, input: frames, returned: Some(returned) };
                 self.remember(entry, points, computed).await;
@@ -315,7 +322,8 @@ impl<P: Program> Supervisor<P> {
     /// From now on a failure costs the state: nothing is remembered for recovery any more.
     fn give_up_recovery(&mut self) {
         self.setup.policy.on_trap = OnTrap::Restart;
-        self.recovery = Recovery::new(&self.setup);
+        self.recovery.forget_open_batch();
+        self.abandoned = Some(self.snapshots.beginning());
     }
 
     /// Gives up the guest, and its memory.
@@ -342,6 +350,10 @@ impl<P: Program> Supervisor<P> {
     pub async fn bring_back_lost(&mut self) -> bool {
         if self.is_running() {
             return true;
+        }
+        if let Some(beginning) = self.abandoned.take() {
+            self.setup.policy.on_trap = OnTrap::Recover;
+            self.snapshots.begun(beginning);
         }
         if !matches!(self.guest, GuestSlot::Lost) || self.setup.policy.on_trap != OnTrap::Recover {
             return false;
