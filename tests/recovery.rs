@@ -105,7 +105,7 @@ fn failed_batch_is_skipped_whole() {
 }
 
 #[test]
-fn batch_larger_than_journal_loses_points_since_saved_state() {
+fn batch_larger_than_journal_is_skipped_whole() {
     let config = "[policy]\njournal = \"1KiB\"\n";
     let host = Setup::new(config).with(&["fragile_batch"]).serve();
     let mut requests = batch("a", 1, &[1.0]);
@@ -118,7 +118,12 @@ fn batch_larger_than_journal_loses_points_since_saved_state() {
     let responses = play(host.start("fragile_batch", &[]), requests);
     let values = field(&responses, "value");
     assert_eq!(values, [1.0, 3.0]);
-    host.wait_for_log(&["lvl=warn", "its journal was full", "raise policy.journal", "journal=1KiB"]);
+    host.wait_for_log(&[
+        "lvl=warn",
+        "policy.journal = 1KiB does not hold the batch",
+        "points=100",
+        "as before",
+    ]);
     host.wait_for_log(&["task ended", "points_in=102 points_out=2 skipped=100"]);
 }
 

@@ -1,13 +1,11 @@
 //! A batch that has begun and not ended. It goes out as a whole, with its true size, or not at all.
 
+use std::ops::Range;
+
 use super::frames::put_frame;
 use super::violation::ViolationKind;
 use crate::protocol::field;
 use crate::protocol::wire::{self, Fields, VARINT, short_tag};
-
-/// Minimum cost of a point of a batch in bytes: Kapacitor holds a batch whole, and even an empty point takes about
-/// this much there.
-pub const POINT_COST: u64 = 128;
 
 /// A batch whose End has not come yet.
 #[derive(Clone)]
@@ -17,25 +15,35 @@ pub struct OpenBatch {
     /// Whole point frames.
     points: Vec<u8>,
     count: u64,
+    /// The size that the Begin has; `None` if it has more than one.
+    size: Option<u64>,
+    /// The place of the Begin's frame among those of the current call, until something of the batch is moved.
+    frame: Option<Range<usize>>,
 }
 
 impl OpenBatch {
-    /// The batch that `response`, a Begin, begins. The guard writes the size itself, so that it is left out here.
+    /// The batch that `response`, a Begin in the frame at `place`, begins. The guard writes the size itself, so that
+    /// it is left out here.
     ///
     /// # Errors
     ///
     /// When the Begin is malformed.
-    pub fn begin(response: &[u8]) -> Result<Self, ViolationKind> {
+    pub fn begin(response: &[u8], place: Range<usize>) -> Result<Self, ViolationKind> {
         let malformed = || ViolationKind::Malformed("begin");
         let message = Fields::new(response).next().ok().flatten().ok_or_else(malformed)?.value;
         let mut fields = Fields::new(message);
         let mut begin = Vec::with_capacity(message.len());
+        let (mut sizes, mut size) = (0, 0);
         while let Some(field) = fields.next().map_err(|_| malformed())? {
-            if field.number != field::begin::SIZE {
+            if field.number == field::begin::SIZE {
+                sizes += 1;
+                size = wire::varint(field.value).map_err(|_| malformed())?.0;
+            } else {
                 begin.extend_from_slice(&message[field.span.0..field.span.1]);
             }
         }
-        Ok(Self { begin, points: Vec::new(), count: 0 })
+        let size = (sizes <= 1).then_some(size);
+        Ok(Self { begin, points: Vec::new(), count: 0, size, frame: Some(place) })
     }
 
     /// Number of points.
@@ -43,19 +51,24 @@ impl OpenBatch {
         self.count
     }
 
-    /// Bytes of the Begin.
-    pub fn begin_size(&self) -> usize {
-        self.begin.len()
-    }
-
     /// Bytes of the Begin and of the point frames.
     pub fn bytes(&self) -> usize {
         self.begin.len() + self.points.len()
     }
 
-    /// What the batch costs Kapacitor with this number of bytes more.
-    pub fn cost_with(&self, more: usize) -> u64 {
-        self.begin.len() as u64 + ((self.points.len() + more) as u64).max(self.count * POINT_COST)
+    /// The place of the Begin's frame, if nothing of the batch was moved yet.
+    pub fn frame(&self) -> Option<&Range<usize>> {
+        self.frame.as_ref()
+    }
+
+    /// The same; from now on the batch is moved.
+    pub fn take_frame(&mut self) -> Option<Range<usize>> {
+        self.frame.take()
+    }
+
+    /// Whether the Begin has the number of points for its size, so that it may go as it is.
+    pub fn has_its_size(&self) -> bool {
+        self.size == Some(self.count)
     }
 
     /// Counts points whose frames are appended later.
@@ -74,7 +87,7 @@ impl OpenBatch {
         self.points.extend_from_slice(frames);
     }
 
-    /// Appends the Begin, with the number of points, and the points to `out`.
+    /// Appends the Begin, with the number of points, and the points that were moved to `out`.
     pub fn write(&self, out: &mut Vec<u8>) {
         let mut begin = self.begin.clone();
         if self.count > 0 {

@@ -8,7 +8,6 @@ use prost::Message as _;
 use super::fast_path::point_at;
 use super::frames::{frame_at, put_frame};
 use super::full_check::point_of_any_form;
-use super::open_batch::POINT_COST;
 use super::response::ResponseCheck;
 use super::violation::{MAX_ENTRIES, Violation, ViolationKind};
 use super::walk::{Guard, Verdict};
@@ -112,6 +111,46 @@ fn a_batch_over_several_calls_goes_out_whole() {
     subject.pass(&frames([end(), begin(0), end()]), &mut out).unwrap();
     assert_eq!(decode(&out), [begin(2), point("a"), point("b"), end(), begin(0), end()]);
     assert!(!subject.in_batch());
+}
+
+#[test]
+fn a_batch_with_its_size_goes_from_where_it_lies() {
+    let whole = frames([begin(2), point("a"), point("b"), end()]);
+    let wrong = frames([begin(3), point("a"), point("b"), end()]);
+    let none = frames([begin(0), end()]);
+    let cases = [
+        (vec![&whole], true),
+        (vec![&whole, &none, &whole], true),
+        (vec![&whole, &wrong], false),
+        (vec![&wrong, &whole], false),
+    ];
+    for (parts, in_place) in cases {
+        let input = parts.into_iter().flatten().copied().collect::<Vec<u8>>();
+        let (mut out, mut subject) = (Vec::new(), guard(EdgeType::Batch));
+        let verdict = subject.pass_in_place(&input, &mut out).unwrap();
+        assert_eq!((verdict.in_place, out.is_empty()), (in_place, in_place));
+        let (mut out, mut subject) = (Vec::new(), guard(EdgeType::Batch));
+        subject.pass(&input, &mut out).unwrap();
+        let mut expected = decode(&input);
+        for response in &mut expected {
+            if let ResponseMessage::Begin(begin) = response {
+                begin.size = begin.size.min(2);
+            }
+        }
+        assert_eq!(decode(&out), expected);
+    }
+    // A second size, of which Kapacitor takes the last one.
+    let mut twice = vec![0x82, 0x01, 4, 0x20, 0x00, 0x20, 0x01];
+    twice.insert(0, twice.len() as u8);
+    twice.extend(end_frame());
+    let mut out = Vec::new();
+    guard(EdgeType::Batch).pass(&twice, &mut out).unwrap();
+    let [ResponseMessage::Begin(begin), _] = &decode(&out)[..] else { panic!("a batch") };
+    assert_eq!(begin.size, 0);
+}
+
+fn end_frame() -> Vec<u8> {
+    frames([end()])
 }
 
 #[test]
@@ -230,9 +269,11 @@ fn what_would_fill_kapacitors_memory_is_refused() {
     let empty = framed(&[0x8a, 0x01, 0]);
     let mut many = frames([begin(0)]);
     many.extend(empty.iter().cycle().take(empty.len() * 900));
-    let mut small = guard_with(EdgeType::Batch, Bytes(100 * POINT_COST), &PASS);
-    let kind = small.pass(&many, &mut Vec::new()).unwrap_err().kind;
-    assert_eq!(kind, ViolationKind::BatchTooLarge(Bytes(100 * POINT_COST)));
+    // A batch over several calls, of which none has too many points.
+    let mut slow = guard(EdgeType::Batch);
+    slow.pass(&many, &mut Vec::new()).unwrap();
+    let rest = empty.repeat(900);
+    assert_eq!(slow.pass(&rest, &mut Vec::new()).unwrap_err().kind, ViolationKind::TooManyPoints(1000));
     many.extend(empty.iter().cycle().take(empty.len() * 900));
     assert_eq!(refused(EdgeType::Batch, &many), ViolationKind::TooManyPoints(1000));
 

@@ -18,6 +18,13 @@ pub struct Violation {
     pub kind: ViolationKind,
 }
 
+impl Violation {
+    /// Whether a batch as a whole is too large, rather than the response that was checked last.
+    pub fn is_of_batch(&self) -> bool {
+        matches!(self.kind, ViolationKind::BatchTooLarge(_) | ViolationKind::TooManyPoints(_))
+    }
+}
+
 /// What can be wrong with a response.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ViolationKind {
@@ -51,7 +58,7 @@ pub enum ViolationKind {
     AfterError,
     #[error("a batch of more than limits.output = {0}")]
     BatchTooLarge(Bytes),
-    #[error("more points in one call than limits.output-points = {0}")]
+    #[error("more points in one call or batch than limits.output-points = {0}")]
     TooManyPoints(u64),
     #[error("field `{0}` is not a finite number, and policy.not-finite is \"fail\"")]
     NotFinite(String),

@@ -2,7 +2,7 @@
 
 use super::fast_path::point_at;
 use super::frames::frame_at;
-use super::open_batch::{OpenBatch, POINT_COST};
+use super::open_batch::OpenBatch;
 use super::response::{PointFate, Response, ResponseCheck};
 use super::violation::{Violation, ViolationKind};
 use crate::config::{EdgeCheck, Limits, Policy};
@@ -138,9 +138,8 @@ impl Walk<'_> {
         match &self.guard.open {
             _ if self.verdict.error.is_some() => return,
             Some(batch) => {
-                let room = max_batch.0.saturating_sub(batch.begin_size() as u64);
-                most = most.min((room / POINT_COST).saturating_sub(batch.count()));
-                let before = max_batch.as_usize().saturating_add(self.pending);
+                most = most.min(max_points.saturating_sub(batch.count()));
+                let before = max_batch.as_usize().saturating_add(self.start_of_points(batch));
                 last_end = before.saturating_sub(batch.bytes());
             }
             None if !single_points => return,
@@ -183,22 +182,24 @@ impl Walk<'_> {
                 if self.guard.open.is_some() {
                     return Err(ViolationKind::BeginInBatch);
                 }
-                let batch = OpenBatch::begin(message)?;
-                let max_batch = self.guard.rules.max_batch;
-                if batch.cost_with(0) > max_batch.0 {
-                    return Err(ViolationKind::BatchTooLarge(max_batch));
-                }
-                self.flush_before(end);
+                let batch = OpenBatch::begin(message, self.pos..end)?;
+                self.check_size(&batch, end)?;
                 self.guard.open = Some(batch);
             }
             Response::End => {
                 let batch = self.guard.open.take().ok_or(ViolationKind::EndWithoutBegin)?;
-                let max_batch = self.guard.rules.max_batch;
-                if batch.cost_with(end - self.pending) > max_batch.0 {
-                    return Err(ViolationKind::BatchTooLarge(max_batch));
+                self.check_size(&batch, end)?;
+                match batch.frame() {
+                    Some(_) if batch.has_its_size() => {}
+                    begin => {
+                        if let Some(begin) = begin {
+                            self.out.extend_from_slice(&self.frames[self.pending..begin.start]);
+                            self.pending = begin.end;
+                        }
+                        batch.write(self.out);
+                        self.flush(end);
+                    }
                 }
-                batch.write(self.out);
-                self.flush(end);
             }
         }
         self.pos = end;
@@ -207,18 +208,19 @@ impl Walk<'_> {
 
     /// Passes a point, whose frame ends at `end`.
     fn pass_point(&mut self, fate: PointFate, end: usize) -> Result<(), ViolationKind> {
-        let Rules { single_points, max_batch, max_points, .. } = self.guard.rules;
+        let Rules { single_points, max_points, .. } = self.guard.rules;
         self.verdict.points += 1;
         if self.verdict.points + self.verdict.dropped_points > max_points {
             return Err(ViolationKind::TooManyPoints(max_points));
         }
-        match &mut self.guard.open {
-            Some(batch) => {
-                batch.add_points(1);
-                if batch.cost_with(end - self.pending) > max_batch.0 {
-                    return Err(ViolationKind::BatchTooLarge(max_batch));
-                }
+        if let Some(batch) = &mut self.guard.open {
+            batch.add_points(1);
+            if batch.count() > max_points {
+                return Err(ViolationKind::TooManyPoints(max_points));
             }
+        }
+        match &self.guard.open {
+            Some(batch) => self.check_size(batch, end)?,
             None if !single_points => return Err(ViolationKind::PointOutsideBatch),
             None => {}
         }
@@ -245,6 +247,18 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// Checks the size of `batch`, whose frames of this call end at `end`.
+    fn check_size(&self, batch: &OpenBatch, end: usize) -> Result<(), ViolationKind> {
+        let max_batch = self.guard.rules.max_batch;
+        let bytes = batch.bytes() + end - self.start_of_points(batch);
+        if bytes as u64 > max_batch.0 { Err(ViolationKind::BatchTooLarge(max_batch)) } else { Ok(()) }
+    }
+
+    /// Start of the points of `batch` that have passed and are not yet in it.
+    fn start_of_points(&self, batch: &OpenBatch) -> usize {
+        batch.frame().map_or(self.pending, |begin| begin.end)
+    }
+
     /// Moves the frames that have passed before the current one, which ends at `end` and does not go as it is.
     fn flush_before(&mut self, end: usize) {
         self.flush(self.pos);
@@ -253,6 +267,10 @@ impl Walk<'_> {
 
     /// Moves the frames that have passed, up to `end`: into the open batch, or to `out`.
     fn flush(&mut self, end: usize) {
+        if let Some(begin) = self.guard.open.as_mut().and_then(OpenBatch::take_frame) {
+            self.out.extend_from_slice(&self.frames[self.pending..begin.start]);
+            self.pending = begin.end;
+        }
         let frames = &self.frames[self.pending..end];
         match &mut self.guard.open {
             Some(batch) => batch.append(frames),

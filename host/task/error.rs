@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::guard::Violation;
-use crate::sandbox::CallError;
+use crate::sandbox::{CallError, CallErrorKind};
 use crate::state::SnapshotError;
 
 /// How one call into the plugin failed, by the plugin's fault. The policy `on-trap` says what follows.
@@ -26,6 +26,18 @@ pub enum Failure {
     /// The guest was lost before.
     #[error("the sandbox is gone")]
     Gone,
+}
+
+impl Failure {
+    /// Whether what failed may be the batch as a whole rather than the frame that was given last, since the call
+    /// exceeded a limit that all of the batch counts for.
+    pub fn is_of_batch(&self) -> bool {
+        match self {
+            Self::Call(error) => matches!(error.kind, CallErrorKind::Memory { .. }),
+            Self::Violation { violation, .. } => violation.is_of_batch(),
+            Self::Returned(_) | Self::Gone => false,
+        }
+    }
 }
 
 /// Why a plugin can't be started with the options of a task.

@@ -49,6 +49,17 @@ pub struct Journal {
     since: Instant,
     /// Whether there was more input than `limit`; then the journal holds nothing.
     exceeded: bool,
+    /// The open batch, if it is larger than `limit`; then the journal holds nothing of it.
+    large_batch: Option<OpenBatch>,
+}
+
+/// A batch that has begun and not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenBatch {
+    /// The frame of its Begin.
+    pub begin: Vec<u8>,
+    /// Number of its points so far.
+    pub points: u64,
 }
 
 impl Journal {
@@ -62,6 +73,7 @@ impl Journal {
             computed: Duration::ZERO,
             since: Instant::now(),
             exceeded: false,
+            large_batch: None,
         }
     }
 
@@ -71,26 +83,40 @@ impl Journal {
         // To go over the memory twice then takes a few percent of the time that processing the input takes.
         let enough = (2 * memory).max(MIN_INPUT).min(self.limit);
         self.exceeded
+            || self.large_batch.is_some()
             || self.input.len() + more > enough
             || self.computed > MAX_COMPUTED
             || self.since.elapsed() > MAX_TIME
     }
 
-    /// Appends a call that has succeeded.
-    pub fn push(&mut self, entry: JournalEntry<'_>, points: u64, computed: Duration) {
-        self.points += points;
+    /// Appends a call that has succeeded. `in_batch`: it has left a batch open.
+    ///
+    /// If the batch does not fit, the journal holds what came before it, so that a failure costs only the batch.
+    pub fn push(&mut self, entry: JournalEntry<'_>, points: u64, computed: Duration, in_batch: bool) {
         self.computed += computed;
-        if self.exceeded || self.input.len() + entry.input.len() > self.limit {
+        if let Some(batch) = self.large_batch.as_mut().filter(|_| in_batch) {
+            batch.points += points;
+            return;
+        }
+        self.points += points;
+        if self.exceeded || self.large_batch.is_some() {
             self.give_up();
-        } else {
-            self.input.extend_from_slice(entry.input);
-            self.entries.push((entry.call, self.input.len(), entry.returned));
+            return;
+        }
+        self.input.extend_from_slice(entry.input);
+        self.entries.push((entry.call, self.input.len(), entry.returned));
+        if self.input.len() > self.limit && in_batch {
+            self.large_batch = self.cut_open_batch();
+        }
+        if self.input.len() > self.limit {
+            self.give_up();
         }
     }
 
     /// Drops everything, since it is of no use.
     pub fn give_up(&mut self) {
         self.exceeded = true;
+        self.points += self.large_batch.take().map_or(0, |batch| batch.points);
         self.input = Vec::new();
         self.entries.clear();
     }
@@ -104,6 +130,7 @@ impl Journal {
         }
         self.entries.clear();
         (self.points, self.computed, self.exceeded) = (0, Duration::ZERO, false);
+        self.large_batch = None;
         self.since = Instant::now();
     }
 
@@ -127,16 +154,25 @@ impl Journal {
         })
     }
 
-    /// Removes the batch that has begun and not ended, and returns the number of its points.
-    pub fn cut_open_batch(&mut self) -> u64 {
-        let (mut offset, mut begin, mut points) = (0, None, 0);
+    /// The Begin of the open batch, if the journal holds nothing else of the batch.
+    pub fn large_batch(&self) -> Option<&[u8]> {
+        self.large_batch.as_ref().map(|batch| &batch.begin[..])
+    }
+
+    /// Removes the batch that has begun and not ended, and returns it.
+    pub fn cut_open_batch(&mut self) -> Option<OpenBatch> {
+        if let Some(batch) = self.large_batch.take() {
+            return Some(batch);
+        }
+
+        let (mut offset, mut open, mut points) = (0, None, 0);
         for entry in self.entries() {
             if entry.call == Call::Process {
                 let mut rest = entry.input;
                 while let Some((kind, frame, after)) = frame::first_data(rest) {
                     match kind {
-                        Kind::Begin => (begin, points) = (Some(offset), 0),
-                        Kind::End => begin = None,
+                        Kind::Begin => (open, points) = (Some(offset..offset + frame.len()), 0),
+                        Kind::End => open = None,
                         _ => points += 1,
                     }
                     offset += frame.len();
@@ -146,7 +182,8 @@ impl Journal {
                 offset += entry.input.len();
             }
         }
-        let Some(begin) = begin else { return 0 };
+        let open = open?;
+        let (begin, frame) = (open.start, self.input[open].to_vec());
         self.input.truncate(begin);
         let whole = self.entries.iter().take_while(|(_, end, _)| *end <= begin).count();
         let cut = self.entries.get(whole).map(|(call, ..)| *call);
@@ -156,7 +193,7 @@ impl Journal {
             self.entries.push((call, begin, None));
         }
         self.points = self.points.saturating_sub(points);
-        points
+        Some(OpenBatch { begin: frame, points })
     }
 
     /// Bytes that it holds with `more` bytes of input.
@@ -195,7 +232,21 @@ mod tests {
             JournalEntry { call: Call::Process, input, returned: Some(1) },
             points,
             Duration::from_millis(1),
+            frames_end_in_batch(input),
         );
+    }
+
+    fn frames_end_in_batch(input: &[u8]) -> bool {
+        let (mut rest, mut inside) = (input, false);
+        while let Some((kind, _, after)) = frame::first_data(rest) {
+            rest = after;
+            inside = match kind {
+                Kind::Begin => true,
+                Kind::End => false,
+                _ => inside,
+            };
+        }
+        inside
     }
 
     fn point(time: i64) -> RequestMessage {
@@ -218,13 +269,14 @@ mod tests {
         let mut journal = Journal::new(1000);
         push(&mut journal, &[&whole[..], &open[..]].concat(), 2);
         push(&mut journal, &more, 1);
-        assert_eq!(journal.cut_open_batch(), 2);
+        let cut = OpenBatch { begin: frames([begin()]), points: 2 };
+        assert_eq!(journal.cut_open_batch(), Some(cut));
         let entries: Vec<_> = journal.entries().collect();
         assert_eq!(entries, [JournalEntry { call: Call::Process, input: &whole, returned: None }]);
-        assert_eq!(journal.cut_open_batch(), 0);
+        assert_eq!(journal.cut_open_batch(), None);
 
         push(&mut journal, &open, 1);
-        assert_eq!(journal.cut_open_batch(), 1);
+        assert_eq!(journal.cut_open_batch().map(|batch| batch.points), Some(1));
         assert_eq!(journal.entries().count(), 1);
     }
 
@@ -244,6 +296,33 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_larger_than_the_limit_leaves_what_came_before_it() {
+        let mut journal = Journal::new(40);
+        let before = frames([point(1)]);
+        push(&mut journal, &[&before[..], &frames([begin()])].concat(), 1);
+        let points = frames([point(2), point(3), point(4)]);
+        for _ in 0..4 {
+            journal.push(
+                JournalEntry { call: Call::Process, input: &points, returned: None },
+                3,
+                Duration::ZERO,
+                true,
+            );
+        }
+        assert_eq!(journal.large_batch(), Some(&frames([begin()])[..]));
+        assert_eq!((journal.lost(), journal.points()), (None, 1));
+        assert!(journal.is_due(0, 0));
+        let entries: Vec<_> = journal.entries().map(|entry| entry.input).collect();
+        assert_eq!(entries, [&before[..]]);
+        // Its end can't be held without the rest.
+        let mut ended = journal.clone();
+        push(&mut ended, &frames([end()]), 0);
+        assert_eq!((ended.lost(), ended.large_batch()), (Some(13), None));
+        assert_eq!(journal.cut_open_batch().map(|batch| batch.points), Some(12));
+        assert!(!journal.is_due(0, 0));
+    }
+
+    #[test]
     fn saving_is_due_by_input_and_by_computing() {
         let mut journal = Journal::new(1 << 20);
         assert!(!journal.is_due(MIN_INPUT, 0) && journal.is_due(MIN_INPUT + 1, 0));
@@ -251,7 +330,7 @@ mod tests {
         // Never more than the limit.
         assert!(journal.is_due((1 << 20) + 1, 1 << 30));
         let entry = JournalEntry { call: Call::Process, input: &[], returned: None };
-        journal.push(entry, 0, 2 * MAX_COMPUTED);
+        journal.push(entry, 0, 2 * MAX_COMPUTED, false);
         assert!(journal.is_due(0, 0));
     }
 }

@@ -202,17 +202,37 @@ fn batch_whose_end_fails_leaves_no_trace() {
 }
 
 #[test]
-fn full_journal_goes_back_to_the_last_savepoint() {
+fn batch_larger_than_the_journal_is_skipped_whole() {
     let policy = Policy { journal: Bytes(300), ..policy(OnTrap::Recover) };
     // The batch is longer than the journal, and no state is saved inside of it.
     let batch: Vec<_> = [begin("a")].into_iter().chain((0..20).map(|_| point(1, None))).collect();
     let rest = [point(1, Some(TRAP)), point(1, None), end("a"), point(5, None)];
     with_task(PROGRAM, policy, &[&[point(1000, None)], &batch, &rest], async |bench, result| {
         assert_eq!(result, Ok(()));
-        // The whole batch is lost, and what was before it as well.
-        assert_eq!(numbers(&bench.output, "sum"), [1000, 5]);
+        assert_eq!(numbers(&bench.output, "sum"), [1000, 1005]);
+        assert_eq!(bench.task.points_seen(), 2);
         let counts = bench.task.counts();
         assert_eq!(counts.processed + counts.skipped, counts.points_in);
+    });
+}
+
+#[test]
+fn state_is_saved_between_large_batches_that_follow_each_other() {
+    let policy = Policy { journal: Bytes(300), ..policy(OnTrap::Recover) };
+    // Each run begins and ends inside of a batch.
+    let mut runs = vec![vec![point(7, None), begin("a")]];
+    for _ in 0..3 {
+        let batch = (0..20).map(|_| point(1, None));
+        runs.push(batch.chain([end("a"), begin("a")]).collect());
+    }
+    runs.push(vec![point(1, Some(TRAP)), end("a"), point(5, None)]);
+    let runs: Vec<&[_]> = runs.iter().map(Vec::as_slice).collect();
+    with_task(PROGRAM, policy, &runs, async |bench, result| {
+        assert_eq!(result, Ok(()));
+        // Three batches of 20 points, each with a Begin (1000) and an End (10,000).
+        assert_eq!(numbers(&bench.output, "sum").last(), Some(&(7 + 3 * 11_020 + 11_000 + 5)));
+        let counts = bench.task.counts();
+        assert_eq!((counts.points_in, counts.processed, counts.skipped), (63, 62, 1));
     });
 }
 
@@ -246,5 +266,17 @@ fn clock_of_the_guest_is_the_time_of_its_frame() {
             let clock = &point.fields_string["clock"];
             assert!(clock.contains(&format!("now: {now}, latest: {latest}")), "{clock}");
         }
+    });
+}
+
+#[test]
+fn snapshot_inside_a_batch_that_the_journal_does_not_hold_is_the_state_of_before_it() {
+    let policy = Policy { journal: Bytes(300), ..policy(OnTrap::Recover) };
+    let batch: Vec<_> =
+        [point(7, None), begin("a")].into_iter().chain((0..20).map(|_| point(1, None))).collect();
+    with_task(PROGRAM, policy, &[&batch], async |mut bench, _| {
+        let snapshot = Snapshot::parse(&bench.snapshot().await).unwrap();
+        assert_eq!(decode(&snapshot.payload(Bytes::mib(1)).unwrap()).sum(), 7);
+        assert_eq!(snapshot.header.points_seen, 1);
     });
 }

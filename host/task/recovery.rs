@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::error::{Failure, TaskError};
 use super::instance::Instance;
-use super::journal::{Call, Journal, JournalEntry};
+use super::journal::{Call, Journal, JournalEntry, OpenBatch};
 use super::program::{Guest, Program};
 use super::reply::Reply;
 use super::savepoint::Savepoint;
@@ -40,8 +40,8 @@ pub struct Recovery<P: Program> {
 pub struct Revived<G> {
     /// The instance.
     pub instance: Instance<G>,
-    /// Number of points that are missing in its state, if the journal could not be replayed.
-    pub lost: Option<u64>,
+    /// Whether its state is older than the last call that succeeded: the batch that is open has to be skipped.
+    pub lost_batch: bool,
 }
 
 impl<P: Program> Recovery<P> {
@@ -104,8 +104,18 @@ impl<P: Program> Recovery<P> {
                 self.journal.give_up();
                 self.recount();
             }
-            self.journal.push(entry, points, computed);
+            self.journal.push(entry, points, computed, in_batch);
         }
+    }
+
+    /// Whether the state should be saved as soon as the guest is outside of a batch.
+    pub fn is_due(&self, more: usize, memory: usize) -> bool {
+        self.journal.is_due(more, memory)
+    }
+
+    /// The Begin of the open batch, if the batch is larger than the journal.
+    pub fn large_batch(&self) -> Option<&[u8]> {
+        self.journal.large_batch()
     }
 
     /// Saves the state, which begins the journal anew. False if it can't be saved.
@@ -144,17 +154,22 @@ impl<P: Program> Recovery<P> {
         self.recount();
     }
 
-    /// Takes the batch that is open out of the journal.
-    pub fn forget_open_batch(&mut self) {
-        self.journal.cut_open_batch();
+    /// Takes the batch that is open out of the journal, and returns it.
+    pub fn forget_open_batch(&mut self) -> Option<OpenBatch> {
+        self.journal.cut_open_batch()
     }
 
-    /// An instance as it was before the failure or, if the journal can't be replayed, as it was saved last.
+    /// An instance as it was before the call that failed with `failure`. If the open batch is larger than the
+    /// journal, as it was before the batch; and if the journal can't be replayed, as it was saved last.
     ///
     /// # Errors
     ///
     /// Why the task must end.
-    pub async fn bring_back(&mut self, setup: &Setup<P>) -> Result<Revived<P::Guest>, TaskError> {
+    pub async fn bring_back(
+        &mut self,
+        setup: &Setup<P>,
+        failure: &str,
+    ) -> Result<Revived<P::Guest>, TaskError> {
         let start = Instant::now();
         let mut instance = self.savepoint.revive(setup).await?;
         let mut reason = match self.no_room {
@@ -170,13 +185,18 @@ impl<P: Program> Recovery<P> {
             instance.discard().await;
             instance = self.savepoint.revive(setup).await?;
         }
-        let lost = self.journal.lost();
-        if let Some(points) = lost {
+        let mut lost_batch = self.journal.large_batch().is_some();
+        if lost_batch {
+            self.journal.cut_open_batch();
+        }
+        if let Some(points) = self.journal.lost() {
+            lost_batch = true;
             self.journal.clear();
             self.recount();
             log_for!(
                 warn,
                 setup.labels(),
+                err = failure,
                 reason,
                 points = points.to_string(),
                 journal = setup.policy.journal.to_string(),
@@ -185,7 +205,7 @@ impl<P: Program> Recovery<P> {
         }
         let took = humantime::format_duration(start.elapsed()).to_string();
         log_for!(debug, setup.labels(), took, "plugin brought back");
-        Ok(Revived { instance, lost })
+        Ok(Revived { instance, lost_batch })
     }
 
     /// Another instance, in the state before the open batch; `None` if the journal was too full to

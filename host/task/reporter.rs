@@ -63,12 +63,10 @@ impl Reporter {
             frame: hex(&frame[..frame.len().min(MAX_FRAME)]),
         };
         let file = self.records.write(record).display().to_string();
-        if self.burst.is_some_and(|since| since.elapsed() < BURST) {
-            self.unreported += 1;
+        // A batch is worth a line of its own.
+        if points <= 1 && self.in_burst() {
             return;
         }
-        self.flush();
-        self.burst = Some(Instant::now());
         let state = if policy == OnTrap::Restart { "lost" } else { "as before" };
         let points = points.to_string();
         log_for!(
@@ -81,6 +79,29 @@ impl Reporter {
             file,
             "plugin failed, what it failed at is skipped"
         );
+    }
+
+    /// Reports that a call has failed because of `error`, and that each of its frames passes alone.
+    pub fn passed_in_pieces(&mut self, error: &str, policy: OnTrap) {
+        if self.in_burst() {
+            return;
+        }
+        if policy == OnTrap::Restart {
+            log_for!(warn, self.labels, err = error, state = "lost", "plugin failed and was started anew");
+        } else {
+            log_for!(info, self.labels, err = error, "plugin failed, and gets its input in smaller pieces");
+        }
+    }
+
+    /// Whether the current burst has a log line already.
+    fn in_burst(&mut self) -> bool {
+        if self.burst.is_some_and(|since| since.elapsed() < BURST) {
+            self.unreported += 1;
+            return true;
+        }
+        self.flush();
+        self.burst = Some(Instant::now());
+        false
     }
 
     /// Reports the failures of the last burst that the log does not mention yet.

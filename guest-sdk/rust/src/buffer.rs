@@ -7,6 +7,9 @@ use std::ops::Deref;
 /// Minimum size of a buffer that grows, in bytes.
 const LEAST: usize = 32;
 
+/// Size up to which a buffer doubles when it grows, in bytes. From there on it grows by this much.
+const STEP: usize = 4 * 1024 * 1024;
+
 /// Bytes that grow at their end.
 ///
 /// A `Vec` calls a function to append even four bytes, which calls another one to copy them. Here a few
@@ -49,8 +52,9 @@ impl Buffer {
     #[cold]
     #[inline(never)]
     fn grow(&mut self, length: usize) {
-        let least = self.length + length;
-        self.room.resize(least.max(2 * self.room.len()).max(LEAST), 0);
+        let more = self.length + length - self.room.len();
+        reserve(&mut self.room, more.max(LEAST));
+        self.room.resize(self.room.capacity(), 0);
     }
 
     /// Appends a number of bytes that is known at compile time.
@@ -82,6 +86,24 @@ impl Buffer {
         self.length = 0;
         wipe(&mut self.room);
     }
+}
+
+/// Makes room for `more` bytes in a `Vec` that is appended to step by step and may become large.
+///
+/// A `Vec` that doubles holds three times its contents while it moves. Beyond [`STEP`] this one grows in place if
+/// it is the last thing in the memory, as it is where nothing else grows.
+pub fn reserve(bytes: &mut Vec<u8>, more: usize) {
+    if bytes.capacity() - bytes.len() >= more {
+        return;
+    }
+    let least = bytes.len() + more - bytes.capacity();
+    let step = least.max(bytes.capacity().min(STEP));
+    if bytes.capacity() >= STEP {
+        // The allocator grows the last thing in the memory in place only if the free memory behind it is large
+        // enough. So the memory is made to grow, by something that is given back at once.
+        drop(black_box(Vec::<u8>::with_capacity(step)));
+    }
+    bytes.reserve_exact(bytes.capacity() - bytes.len() + step);
 }
 
 /// Overwrites the memory of a `Vec` with zeros and gives it up.

@@ -26,6 +26,11 @@ pub(crate) mod sealed {
         fn unchanged(&self) -> Option<&[u8]> {
             None
         }
+
+        /// The frame of a point of a batch that is sent in a batch as it came.
+        fn unchanged_in_batch(&self) -> Option<&[u8]> {
+            None
+        }
     }
 }
 
@@ -38,6 +43,10 @@ impl<T: Encode + ?Sized> Encode for &T {
 
     fn unchanged(&self) -> Option<&[u8]> {
         (**self).unchanged()
+    }
+
+    fn unchanged_in_batch(&self) -> Option<&[u8]> {
+        (**self).unchanged_in_batch()
     }
 }
 
@@ -63,5 +72,10 @@ impl Encode for Point<'_> {
     #[inline]
     fn unchanged(&self) -> Option<&[u8]> {
         if self.batch.is_none() { self.frame } else { None }
+    }
+
+    #[inline]
+    fn unchanged_in_batch(&self) -> Option<&[u8]> {
+        self.frame
     }
 }

@@ -22,6 +22,11 @@ mod sealed {
     pub trait Bounds {
         /// A BeginBatch and an EndBatch.
         fn begin_and_end(&self) -> (Buffer, Buffer);
+
+        /// Their frames, if they are in the input.
+        fn frames(&self) -> Option<(&[u8], &[u8])> {
+            None
+        }
     }
 }
 
@@ -31,6 +36,10 @@ impl Bounds for &Points<'_> {
     fn begin_and_end(&self) -> (Buffer, Buffer) {
         let (begin, end) = Points::begin_and_end(self);
         (begin.into(), end.into())
+    }
+
+    fn frames(&self) -> Option<(&[u8], &[u8])> {
+        Some(self.bounds())
     }
 }
 

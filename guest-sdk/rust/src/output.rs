@@ -30,8 +30,11 @@ pub struct Output {
     /// The place in the input of the frames that were sent last, as they came, and lie side by side.
     /// They are copied only when other frames follow.
     passed: Range<usize>,
-    /// The input, while a run is processed.
+    /// The input, while a run is processed: that of the run or, while the plugin has a batch that came in several
+    /// runs and until the next one begins, the frames of the batch.
     input: Option<Rc<Vec<u8>>>,
+    /// The input of the run, while `input` has the frames of a batch.
+    run: Option<Rc<Vec<u8>>>,
 }
 
 /// A position in the output, to return to with [`Output::rewind`].
@@ -43,7 +46,7 @@ pub(crate) struct Mark {
 
 impl Output {
     pub(crate) fn new(provides: Edge) -> Self {
-        Self { provides, frames: Buffer::new(), passed: 0..0, input: None }
+        Self { provides, frames: Buffer::new(), passed: 0..0, input: None, run: None }
     }
 
     /// Begins a run.
@@ -56,7 +59,23 @@ impl Output {
         if failed || !self.frames.is_empty() {
             self.copy_passed();
         }
-        self.input = None;
+        if self.run.take().is_none() || self.passed.is_empty() {
+            self.input = None;
+        }
+    }
+
+    /// Takes `batch`, the frames of a batch, for the input from now on.
+    pub(crate) fn read_from(&mut self, batch: &Rc<Vec<u8>>) {
+        self.copy_passed();
+        self.run = self.input.replace(Rc::clone(batch));
+    }
+
+    /// Takes the run for the input again.
+    pub(crate) fn read_from_run(&mut self) {
+        if let Some(run) = self.run.take() {
+            self.copy_passed();
+            self.input = Some(run);
+        }
     }
 
     /// Copies the frames that were passed on, so that other frames can follow them.
@@ -106,13 +125,15 @@ impl Output {
     }
 
     /// The frames that were sent for this input.
-    pub(crate) fn frames<'a>(&'a self, input: &'a [u8]) -> &'a [u8] {
+    pub(crate) fn frames<'a>(&'a self, run: &'a [u8]) -> &'a [u8] {
+        let input = self.input.as_ref().map_or(run, |batch| batch);
         if self.passed.is_empty() { &self.frames } else { &input[self.passed.clone()] }
     }
 
     pub(crate) fn clear(&mut self) {
         self.frames.clear();
         self.passed = 0..0;
+        (self.input, self.run) = (None, None);
     }
 
     /// The current position.
@@ -171,31 +192,49 @@ impl Output {
         if self.provides != Edge::Batch {
             return Err(Error::new("the plugin provides a stream: send points with `out.send(…)`"));
         }
-        self.copy_passed();
         let (begin, end) = like.begin_and_end();
-        wire::put_frame(BEGIN, &begin, &mut self.frames);
-        Ok(OpenBatch { frames: &mut self.frames, end })
+        let end_place = match like.frames() {
+            Some((begin, end)) if self.pass(begin) => self.place_in_input(end),
+            _ => {
+                self.copy_passed();
+                wire::put_frame(BEGIN, &begin, &mut self.frames);
+                None
+            }
+        };
+        Ok(OpenBatch { out: self, end, end_place })
     }
 }
 
 /// A batch that is being sent, made by [`Output::batch`]. It ends when it is dropped.
 #[derive(Debug)]
 pub struct OpenBatch<'a> {
-    frames: &'a mut Buffer,
+    out: &'a mut Output,
     /// The EndBatch.
     end: Buffer,
+    /// The place of its frame in the input, if it is there.
+    end_place: Option<Range<usize>>,
 }
 
 impl OpenBatch<'_> {
     /// Sends a point of the batch.
     #[inline]
     pub fn send(&mut self, point: impl Emit) {
-        point.encode(false, self.frames);
+        if !point.unchanged_in_batch().is_some_and(|frame| self.out.pass(frame)) {
+            self.out.copy_passed();
+            point.encode(false, &mut self.out.frames);
+        }
     }
 }
 
 impl Drop for OpenBatch<'_> {
     fn drop(&mut self) {
-        wire::put_frame(END, &self.end, self.frames);
+        match &self.end_place {
+            // Behind the last point of a batch that is passed on whole.
+            Some(place) if place.start == self.out.passed.end => self.out.passed.end = place.end,
+            _ => {
+                self.out.copy_passed();
+                wire::put_frame(END, &self.end, &mut self.out.frames);
+            }
+        }
     }
 }

@@ -105,20 +105,26 @@ impl<T: Batch> Plugin<OfBatches> for T {
     fn dispatch(&self, message: Message<'_>, state: &mut State<T::Group>, out: &mut Output) -> Result<()> {
         match message.number {
             BEGIN => {
-                state.batching.begin(message.bytes);
+                out.read_from_run();
+                state.batching.begin(message, out);
                 Ok(())
             }
             POINT => state.batching.push(message, out),
             _ => {
                 let State { groups, batching, skips } = state;
-                let begin = batching
-                    .begin
-                    .take()
-                    .ok_or_else(|| Error::new("Kapacitor ended a batch that it had not begun"))?;
-                let (input, count) = (out.share_input(), batching.count);
-                let points = Points::new(&begin, batching.frames(&input), count, message.bytes);
-                let group = points.group_bytes();
-                self.batch(groups.of(group), &points, out).map_err(|e| skips.in_group(e, group))
+                let batch = batching.end(message, out)?;
+                if batch.is_copied {
+                    out.read_from(&batch.source);
+                }
+                let points = Points::new(&batch);
+                let (group, mark) = (points.group_bytes(), out.mark());
+                let result = self.batch(groups.of(group), &points, out);
+                if result.is_err() {
+                    // The caller goes further back, to where the output was read from the run.
+                    out.rewind(mark);
+                    out.read_from_run();
+                }
+                result.map_err(|e| skips.in_group(e, group))
             }
         }
     }

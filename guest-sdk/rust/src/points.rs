@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::batch_head::BatchHead;
+use crate::batching::Ended;
 use crate::numbers::end_batch;
 use crate::point::Point;
 use crate::wire::{self, Fields, text};
@@ -30,12 +31,24 @@ pub struct Points<'a> {
     count: usize,
     /// Kapacitor's EndBatch.
     end: &'a [u8],
+    /// The frames of the Begin and of the End.
+    bounds: (&'a [u8], &'a [u8]),
 }
 
 impl<'a> Points<'a> {
-    /// A batch from Kapacitor's BeginBatch, the frames of `count` points, and its EndBatch.
-    pub(crate) fn new(begin: &'a [u8], frames: &'a [u8], count: usize, end: &'a [u8]) -> Self {
-        Self { head: BatchHead { message: begin }, frames, count, end }
+    /// A batch that has ended.
+    pub(crate) fn new(batch: &'a Ended) -> Self {
+        let all = batch.source.get(batch.frames.clone()).unwrap_or_default();
+        let (begin, rest) = all.split_at(batch.begin.0);
+        let (frames, end) = rest.split_at(rest.len() - batch.end.0);
+        // A frame ends with its message.
+        Self {
+            head: BatchHead { message: &begin[begin.len() - batch.begin.1..] },
+            frames,
+            count: batch.count,
+            end: &end[end.len() - batch.end.1..],
+            bounds: (begin, end),
+        }
     }
 
     /// The measurement.
@@ -101,6 +114,11 @@ impl<'a> Points<'a> {
     /// Kapacitor's BeginBatch and EndBatch.
     pub(crate) fn begin_and_end(&self) -> (&'a [u8], &'a [u8]) {
         (self.head.message, self.end)
+    }
+
+    /// The frames of Kapacitor's BeginBatch and EndBatch.
+    pub(crate) fn bounds(&self) -> (&'a [u8], &'a [u8]) {
+        self.bounds
     }
 }
 

@@ -18,6 +18,9 @@ use crate::plugin::{Plugin, State};
 use crate::udf::Snapshot;
 use crate::wire::{self, Fields};
 
+/// Length in bytes from which an input is a single large message, for which the output has no room beforehand.
+const LARGE: usize = 1024 * 1024;
+
 /// The calls into a plugin whose snapshots are its memory.
 pub fn calls<T: Plugin<K>, K: 'static>() -> Box<dyn Calls> {
     Box::new(Runtime::<T, K>::new(None))
@@ -98,7 +101,7 @@ impl<T: Plugin<K>, K> Runtime<T, K> {
     fn process_run(&mut self, length: usize) -> Result<()> {
         let Self { plugin, state, input, out, .. } = self;
         let plugin = plugin.as_ref().ok_or_else(|| Error::new("process before init"))?;
-        if out.buffer().room() < length {
+        if out.buffer().room() < length && length < LARGE {
             // A buffer that grows step by step would leave copies of its contents all over the memory,
             // and a snapshot would hold them.
             out.buffer().wipe();
@@ -151,6 +154,7 @@ impl<T: Plugin<K>, K> Calls for Runtime<T, K> {
             // A snapshot that the host takes next would hold the contents of the buffers.
             wipe(Rc::make_mut(&mut self.input));
             self.answer.wipe();
+            self.out.clear();
             self.out.buffer().wipe();
             self.state.batching.wipe();
         } else if self.input.len() < length {

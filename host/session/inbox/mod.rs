@@ -306,7 +306,11 @@ impl Inbox {
             _ => (MAX_RUN, false),
         };
         match self.entries.back_mut() {
-            Some(Entry::Run { length: all, run, .. }) if *all < most && !apart => {
+            // The run of a large batch ends with it, so that the plugin's output is the batch and nothing else, and
+            // the state can be saved between two batches.
+            Some(Entry::Run { length: all, run, inside: began_inside })
+                if *all < most && !apart && (inside || !*began_inside) =>
+            {
                 *all += length;
                 run.count(is_point, length, in_batch);
             }

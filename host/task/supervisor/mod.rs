@@ -20,13 +20,13 @@ use self::row::Row;
 use crate::config::OnTrap;
 use crate::guard::Verdict;
 use crate::logging::log_for;
-use crate::protocol::frame;
+use crate::protocol::frame::{self, Kind};
 use crate::protocol::{BatchCursor, Run};
 use crate::task::counts::Counts;
 use crate::task::error::{Failure, StartError, TaskError};
 use crate::task::instance::{Instance, Processed};
 use crate::task::journal::{Call, JournalEntry};
-use crate::task::program::Program;
+use crate::task::program::{Guest as _, Program};
 use crate::task::recovery::Recovery;
 use crate::task::reply::Reply;
 use crate::task::reporter::Reporter;
@@ -56,10 +56,22 @@ pub struct Supervisor<P: Program> {
     failures: VecDeque<Instant>,
     throttle: CpuThrottle,
     reporter: Reporter,
+    /// The batch that is being skipped, which is reported at its end.
+    skipping: Option<SkippedBatch>,
     /// What has become of the points.
     pub counts: Counts,
     /// The last snapshot of the guest's state.
     pub snapshots: SnapshotCache,
+}
+
+/// A batch of which the rest is still to come, and is skipped.
+struct SkippedBatch {
+    /// Why.
+    error: String,
+    /// A frame of it, the Begin if that is known.
+    frame: Vec<u8>,
+    /// Number of its points that were skipped so far.
+    points: u64,
 }
 
 impl<P: Program> Supervisor<P> {
@@ -82,6 +94,7 @@ impl<P: Program> Supervisor<P> {
             failures: VecDeque::new(),
             throttle: CpuThrottle::new(setup.context.limits.cpu_share),
             reporter,
+            skipping: None,
             counts: Counts::default(),
             snapshots: SnapshotCache::new(setup.context.budget.reservation()),
             setup,
@@ -161,10 +174,20 @@ impl<P: Program> Supervisor<P> {
             // The time that the guest sees is that of the frame it is given.
             first_frames(frames, 1)
         } else if self.piece == WHOLE {
-            frames.len()
+            self.saves_first(frames).unwrap_or(frames.len())
         } else {
             first_frames(frames, self.piece)
         }
+    }
+
+    /// Length of the frames up to the end of the open batch, if the state should be saved there. Where batch
+    /// follows batch, a run rarely ends between two.
+    fn saves_first(&self, frames: &[u8]) -> Option<usize> {
+        let GuestSlot::Running(instance) = &self.guest else { return None };
+        let due = self.cursor.is_inside()
+            && self.setup.policy.on_trap == OnTrap::Recover
+            && self.recovery.is_due(frames.len(), instance.guest.memory_size());
+        due.then(|| first_end(frames)).flatten()
     }
 
     async fn process_piece(&mut self, frames: &[u8], run: &Run, reply: &mut Reply) -> Result<(), TaskError> {
@@ -270,9 +293,31 @@ impl<P: Program> Supervisor<P> {
 
     /// Removes the rest of a skipped batch from the start of `frames`, and returns the frames after it.
     fn skip_rest_of_batch<'a>(&mut self, frames: &'a [u8]) -> &'a [u8] {
+        if !self.cursor.is_skipping() {
+            return frames;
+        }
         let (rest, points) = self.cursor.skip(frames);
         self.counts.skipped += points;
+        if let Some(batch) = &mut self.skipping {
+            batch.points += points;
+        }
+        if !self.cursor.is_skipping() {
+            self.report_skipped_batch();
+        }
         rest
+    }
+
+    /// Skips the rest of the current batch from now on. Number of `points`: those of it that were skipped before.
+    fn skip_batch_of(&mut self, error: String, frame: &[u8], points: u64) {
+        self.report_skipped_batch();
+        self.skipping = Some(SkippedBatch { error, frame: frame.to_vec(), points });
+    }
+
+    /// Reports the batch that was skipped, since its end has come or will not come.
+    fn report_skipped_batch(&mut self) {
+        if let Some(SkippedBatch { error, frame, points }) = self.skipping.take() {
+            self.reporter.skipped(&error, &frame, points, self.setup.policy.on_trap);
+        }
     }
 
     fn count(&mut self, verdict: &Verdict) {
@@ -358,8 +403,8 @@ impl<P: Program> Supervisor<P> {
         if !matches!(self.guest, GuestSlot::Lost) || self.setup.policy.on_trap != OnTrap::Recover {
             return false;
         }
-        match self.go_back().await {
-            Ok(()) => true,
+        match self.go_back("the task ends by failures", &[]).await {
+            Ok(_) => true,
             Err(e) => {
                 let err = e.to_string();
                 log_for!(
@@ -402,6 +447,7 @@ impl<P: Program> Drop for Supervisor<P> {
     fn drop(&mut self) {
         let kept = Bytes(self.recovery.reserved() + self.snapshots.reserved()).to_string();
         log_for!(debug, self.setup.labels(), kept, "sandbox ends");
+        self.report_skipped_batch();
         self.reporter.flush();
     }
 }
@@ -416,4 +462,16 @@ fn first_frames(frames: &[u8], least: usize) -> usize {
         }
     }
     frames.len() - rest.len()
+}
+
+/// Length of the frames up to the first End; `None` without one.
+fn first_end(frames: &[u8]) -> Option<usize> {
+    let mut rest = frames;
+    while let Some((kind, _, after)) = frame::first_data(rest) {
+        rest = after;
+        if matches!(kind, Kind::End) {
+            return Some(frames.len() - rest.len());
+        }
+    }
+    None
 }

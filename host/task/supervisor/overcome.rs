@@ -18,6 +18,9 @@ use crate::task::reply::Reply;
 /// Time for which a failure counts against `policy.failures-per-minute`.
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// Number of points of one batch after which the batch is skipped, if one after the other exceeds a limit.
+const MAX_IN_SUCCESSION: u32 = 3;
+
 impl<P: Program> Supervisor<P> {
     /// Goes on after `failure`, with which a call that was given `frames` has ended.
     ///
@@ -38,7 +41,7 @@ impl<P: Program> Supervisor<P> {
                 Err(failure.into())
             }
             OnTrap::PassThrough => {
-                self.bypass(&failure);
+                self.bypass(&failure, frames);
                 self.pass_on(frames, reply)
             }
             OnTrap::Recover | OnTrap::Restart => {
@@ -59,24 +62,43 @@ impl<P: Program> Supervisor<P> {
         reply: &mut Reply,
     ) -> Result<(), TaskError> {
         let mut rest = frames;
+        let mut in_succession = 0;
         loop {
+            let reason = failure.to_string();
             self.count_failure(failure)?;
-            self.go_back().await?;
-            let Some((kind, frame, reason)) = self.one_by_one(&mut rest, reply).await else {
-                if !frames.is_empty() {
-                    // Each frame passes alone, so the call failed because of the total time.
+            let lost_batch = self.go_back(&reason, rest).await?;
+            let before = rest.len();
+            let Some((kind, frame, failed)) = self.one_by_one(&mut rest, reply).await else {
+                if !frames.is_empty() && !lost_batch {
+                    // Each frame passes alone, so the call failed because of what it had in total.
                     self.piece = (frames.len() / 4).max(1);
+                    self.reporter.passed_in_pieces(&reason, self.setup.policy.on_trap);
                 }
                 return Ok(());
+            };
+            let reason = failed.to_string();
+            let at_once = before == frame.len() + rest.len();
+            in_succession = match failed.is_of_batch() {
+                true if at_once => in_succession + 1,
+                of_batch => u32::from(of_batch),
             };
             let points = self.forget_batch_of(&kind);
             self.counts.skipped += points;
             let on_trap = self.setup.policy.on_trap;
-            self.reporter.skipped(&reason.to_string(), frame, points, on_trap);
-            if self.row.failed(&kind, on_trap) {
-                self.take_next_policy(reason)?;
+            let whole_batch = in_succession == MAX_IN_SUCCESSION && self.cursor.is_inside();
+            if whole_batch {
+                // What fails is the batch, such as one that does not fit into the guest's memory.
+                let begin = self.recovery.forget_open_batch().map(|batch| batch.begin);
+                self.lose_batch(reason.clone(), begin.as_deref().unwrap_or(frame), points);
+            } else if self.cursor.is_skipping() {
+                self.skip_batch_of(reason.clone(), frame, points);
+            } else {
+                self.reporter.skipped(&reason, frame, points, on_trap);
             }
-            self.go_back().await?;
+            if self.row.failed(if whole_batch { &Kind::End } else { &kind }, on_trap) {
+                self.take_next_policy(failed)?;
+            }
+            self.go_back(&reason, frame).await?;
             if self.setup.policy.on_trap == OnTrap::Recover && !self.cursor.is_inside() {
                 // The next frame that fails may be near.
                 self.save().await;
@@ -168,35 +190,53 @@ impl<P: Program> Supervisor<P> {
         Ok(())
     }
 
-    /// Brings the guest back to the state of before the failure, or starts it anew.
-    pub(super) async fn go_back(&mut self) -> Result<(), TaskError> {
+    /// Brings the guest back to the state of before the failure, or starts it anew. Returns whether the open batch
+    /// is skipped, since it is missing in that state.
+    ///
+    /// `reason` is how it has failed, at a call with `frames`.
+    pub(super) async fn go_back(&mut self, reason: &str, frames: &[u8]) -> Result<bool, TaskError> {
         // The failed guest must not be used again, and the new guest may need its memory.
         self.lose_guest().await;
         if self.setup.policy.on_trap == OnTrap::Recover {
-            let Revived { instance, lost } = self.recovery.bring_back(&self.setup).await?;
+            let begin = self.recovery.large_batch().map(<[u8]>::to_vec);
+            let Revived { instance, lost_batch } = self.recovery.bring_back(&self.setup, reason).await?;
             self.guest = GuestSlot::Running(instance);
-            if lost.is_some() {
-                self.lose_batch();
+            if lost_batch {
+                let journal = self.setup.policy.journal;
+                let (why, frame) = match &begin {
+                    Some(begin) => (
+                        format!("; policy.journal = {journal} does not hold the batch, all of it is skipped"),
+                        &begin[..],
+                    ),
+                    None => (String::new(), first_frame(frames)),
+                };
+                self.lose_batch(format!("{reason}{why}"), frame, 0);
             }
-            return Ok(());
+            return Ok(lost_batch);
         }
         let instance = self.setup.start().await.map_err(TaskError::Restart)?;
         self.guest = GuestSlot::Running(instance);
         self.snapshots.begin();
-        self.lose_batch();
+        let in_batch = self.cursor.is_inside();
+        self.lose_batch(reason.to_owned(), first_frame(frames), 0);
         log_for!(debug, self.setup.labels(), "plugin started anew");
-        Ok(())
+        Ok(in_batch)
     }
 
-    /// Skips the rest of the current batch, of which the guest does not know the beginning.
-    fn lose_batch(&mut self) {
+    /// Skips the current batch, of which the guest does not know the beginning, because of `reason`. `frame` is part
+    /// of the batch, and this number of its points, which the guest has failed at, is counted already.
+    fn lose_batch(&mut self, reason: String, frame: &[u8], failed: u64) {
+        if !self.cursor.is_inside() {
+            return;
+        }
         let points = self.cursor.lose_batch();
         self.counts.skipped += points;
         self.counts.processed -= points;
+        self.skip_batch_of(reason, frame, points + failed);
     }
 
     /// Calls the guest no more: the input goes on unchanged from now on.
-    fn bypass(&mut self, failure: &Failure) {
+    fn bypass(&mut self, failure: &Failure, frames: &[u8]) {
         log_for!(
             error,
             self.setup.labels(),
@@ -212,7 +252,7 @@ impl<P: Program> Supervisor<P> {
         };
         let (guard, points_seen) = (self.setup.guard(&policy), self.points_seen());
         self.guest = GuestSlot::Bypassed { guard, points_seen };
-        self.lose_batch();
+        self.lose_batch(failure.to_string(), first_frame(frames), 0);
     }
 
     /// Passes input on unchanged: Begin, Point and End have the same encoding in a Request and in a Response.
@@ -223,4 +263,9 @@ impl<P: Program> Supervisor<P> {
         self.count(&verdict);
         Ok(())
     }
+}
+
+/// The first of `frames`.
+fn first_frame(frames: &[u8]) -> &[u8] {
+    frame::first_data(frames).map_or(frames, |(_, frame, _)| frame)
 }
