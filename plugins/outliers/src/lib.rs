@@ -32,12 +32,13 @@ impl Batch for Outliers {
     fn batch(&self, _: &mut (), points: &Points<'_>, out: &mut Output) -> Result<()> {
         // A point without the field, or with a NaN in it, is not an outlier.
         let number = |point: Point<'_>| point.field(&self.field)?.as_number().filter(|value| !value.is_nan());
-        let values: Vec<_> = points.iter().filter_map(|point| Some((number(point)?, point))).collect();
-        let finite = values.iter().map(|(value, _)| *value).filter(|value| value.is_finite());
+        // Only the numbers are kept, so that a batch of a million points needs little more than its own bytes.
+        let mut finite = Vec::with_capacity(points.len());
+        finite.extend(points.iter().filter_map(number).filter(|value| value.is_finite()));
         let mut batch = out.batch(points)?;
-        if let Some((low, high)) = fences(finite.collect(), self.scale) {
-            for (value, point) in values {
-                if value < low || value > high || value.is_infinite() {
+        if let Some((low, high)) = fences(finite, self.scale) {
+            for point in points {
+                if number(point).is_some_and(|value| value < low || value > high || value.is_infinite()) {
                     batch.send(point);
                 }
             }
