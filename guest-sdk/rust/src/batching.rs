@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use crate::buffer::{self, Buffer};
+use crate::ended::Ended;
 use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::numbers::{BEGIN, END, POINT};
@@ -23,22 +24,6 @@ pub struct Batching {
     last: Range<usize>,
     /// Number of points.
     count: usize,
-}
-
-/// A batch that has ended.
-pub struct Ended {
-    /// Where its frames lie: the input of the run, or memory of their own.
-    pub source: Rc<Vec<u8>>,
-    /// Whether they lie in memory of their own.
-    pub is_copied: bool,
-    /// The place of all frames.
-    pub frames: Range<usize>,
-    /// Length of the frame of the Begin, and of the message in it.
-    pub begin: (usize, usize),
-    /// Number of points.
-    pub count: usize,
-    /// Length of the frame of the End, and of the message in it.
-    pub end: (usize, usize),
 }
 
 impl Batching {

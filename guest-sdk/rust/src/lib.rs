@@ -75,6 +75,7 @@ mod fields;
 mod batch_head;
 mod edit;
 mod emit;
+mod ended;
 mod new_batch;
 mod new_point;
 mod point;

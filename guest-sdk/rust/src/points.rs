@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::batch_head::BatchHead;
-use crate::batching::Ended;
+use crate::ended::Ended;
 use crate::numbers::end_batch;
 use crate::point::Point;
 use crate::wire::{self, Fields, text};
