@@ -132,7 +132,8 @@ impl Host {
 
     fn report_ready(&self, sockets: &Sockets) {
         let (sandboxes, limit) = self.shared.budget().room();
-        info!(sandboxes = sandboxes.to_string(), limit, "number of sandboxes that fit");
+        let memory = self.shared.budget().memory_limit().bytes().to_string();
+        info!(sandboxes = sandboxes.to_string(), limit, memory, "number of sandboxes that fit");
         let (plugins, functions) = (self.shared.plugins(), self.shared.functions());
         let works = |function: &Function| function.is_served(&plugins) && sockets.has(&function.name);
         let working = functions.values().filter(|function| works(function)).count();

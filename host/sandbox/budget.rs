@@ -4,6 +4,7 @@
 //! it: what does not fit into `host.memory` is refused, so that the call, the copy or the read that needs it fails and
 //! the process never takes more.
 
+use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -55,7 +56,8 @@ pub enum BudgetError {
 /// Memory was refused, since all sandboxes and connections together would have more than `host.memory`.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error(
-    "{needs} more of memory, but all tasks together already use {used} of host.memory = {limit}: raise it, or disable other tasks"
+    "{needs} more of memory, but all tasks together already use {used} of {limit}, or disable other tasks",
+    used = readable(*used)
 )]
 pub struct MemoryFull {
     /// Memory that was asked for.
@@ -63,7 +65,45 @@ pub struct MemoryFull {
     /// Memory that is counted for all sandboxes and connections.
     pub used: Bytes,
     /// The limit.
-    pub limit: Bytes,
+    pub limit: MemoryLimit,
+}
+
+/// The limit of the memory of all sandboxes and connections, and what to do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryLimit {
+    /// `host.memory`.
+    Configured(Bytes),
+    /// Three quarters of the memory of the machine or of its control group, where `host.memory` is more.
+    Machine(Bytes),
+}
+
+impl MemoryLimit {
+    /// The limit in bytes.
+    pub fn bytes(self) -> Bytes {
+        match self {
+            Self::Configured(bytes) | Self::Machine(bytes) => bytes,
+        }
+    }
+}
+
+impl fmt::Display for MemoryLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Configured(bytes) => write!(f, "host.memory = {bytes}: raise it"),
+            Self::Machine(bytes) => {
+                let bytes = readable(*bytes);
+                write!(
+                    f,
+                    "{bytes}, three quarters of the memory of this machine or control group: add memory"
+                )
+            }
+        }
+    }
+}
+
+/// `bytes` in whole MiB, if they are that many.
+fn readable(bytes: Bytes) -> Bytes {
+    if bytes.0 < 1 << 20 { bytes } else { Bytes(bytes.0 >> 20 << 20) }
 }
 
 /// What all sandboxes and connections use, and their limits.
@@ -95,6 +135,16 @@ impl Budget {
 
     fn limits(&self) -> HostLimits {
         *self.limits.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The limit of the memory of all sandboxes and connections.
+    pub fn memory_limit(&self) -> MemoryLimit {
+        let (configured, machine) = (self.limits().memory, self.system.memory());
+        if configured <= machine {
+            MemoryLimit::Configured(configured)
+        } else {
+            MemoryLimit::Machine(machine)
+        }
     }
 
     /// Counts from now on what the sandboxes take of the limits of the operating system, in a thread that ends with
@@ -166,8 +216,8 @@ impl Budget {
     ///
     /// When they are not.
     fn memory_for(&self, needs: Bytes) -> Result<(), MemoryFull> {
-        let (used, limit) = (Bytes(self.memory.load(Relaxed)), self.limits().memory);
-        if used.0.saturating_add(needs.0) > limit.0 {
+        let (used, limit) = (Bytes(self.memory.load(Relaxed)), self.memory_limit());
+        if used.0.saturating_add(needs.0) > limit.bytes().0 {
             return Err(MemoryFull { needs, used, limit });
         }
         Ok(())
@@ -180,7 +230,7 @@ impl Budget {
             .fetch_update(Relaxed, Relaxed, |used| used.checked_add(more).filter(|all| *all <= most));
         taken.map(|_| ()).map_err(|used| {
             let [needs, used] = [more, used].map(Bytes);
-            MemoryFull { needs, used, limit: self.limits().memory }
+            MemoryFull { needs, used, limit: self.memory_limit() }
         })
     }
 
@@ -244,7 +294,7 @@ impl MemoryReservation {
     ///
     /// When they do not fit into `host.memory`: then nothing changes.
     pub fn try_set(&mut self, bytes: u64) -> Result<(), MemoryFull> {
-        self.try_set_within(bytes, self.budget.limits().memory.0)
+        self.try_set_within(bytes, self.budget.memory_limit().bytes().0)
     }
 
     /// The same for memory that the process can do without: the last [`ESSENTIAL`] part of `host.memory` is left to
@@ -254,7 +304,7 @@ impl MemoryReservation {
     ///
     /// As [`MemoryReservation::try_set`].
     pub fn try_set_optional(&mut self, bytes: u64) -> Result<(), MemoryFull> {
-        let limit = self.budget.limits().memory.0;
+        let limit = self.budget.memory_limit().bytes().0;
         self.try_set_within(bytes, limit - limit / ESSENTIAL)
     }
 
@@ -304,7 +354,10 @@ mod tests {
         let (mut one, mut two) = (budget.reservation(), budget.reservation());
         one.try_set(50).unwrap();
         let full = two.try_set(31).unwrap_err();
-        assert_eq!(full, MemoryFull { needs: Bytes(31), used: Bytes(50), limit: Bytes(80) });
+        assert_eq!(
+            full,
+            MemoryFull { needs: Bytes(31), used: Bytes(50), limit: MemoryLimit::Configured(Bytes(80)) }
+        );
         two.try_set(20).unwrap();
         // Copies leave an eighth free.
         assert!(two.try_set_optional(21).is_err());

@@ -3,8 +3,9 @@
 //! At the end of one of them an ordinary allocation of the host fails, and with it the process. So a task that does
 //! not fit is refused long before that.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read as _};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -28,6 +29,10 @@ const RESERVED_ADDRESSES: u64 = 1 << 30;
 
 /// Address space of a process on the platforms with the smallest one, x86-64 with four levels of page tables.
 const ALL_ADDRESSES: u64 = 1 << 47;
+
+/// Part of the machine's memory that the host takes at most, in quarters. The rest is for its code, for buffers of the
+/// allocator, for the page cache, and for other processes.
+const QUARTERS_OF_MEMORY: u64 = 3;
 
 /// A limit of the operating system at which no further sandbox fits, and what to do.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -57,6 +62,8 @@ pub struct SystemLimits {
     maps: u64,
     descriptors: u64,
     address_space: u64,
+    /// Memory of the machine or of the control group; the greatest number where it is not known.
+    memory: u64,
     /// Number of mappings of the process when they were counted last.
     counted_maps: AtomicU64,
     /// Number of sandboxes that ran when the mappings were counted last.
@@ -79,6 +86,7 @@ impl SystemLimits {
             maps: max_map_count().unwrap_or(u64::MAX),
             descriptors: getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX),
             address_space: getrlimit(Resource::As).current.unwrap_or(u64::MAX).min(ALL_ADDRESSES),
+            memory: machine_memory().unwrap_or(u64::MAX),
             counted_maps: AtomicU64::new(0),
             counted_at: AtomicU64::new(0),
         };
@@ -89,6 +97,11 @@ impl SystemLimits {
     /// Number of connections that leave enough file descriptors to the host itself.
     pub fn connections(&self) -> u64 {
         self.descriptors.saturating_sub(RESERVED_DESCRIPTORS.min(self.descriptors / 2))
+    }
+
+    /// Memory that all sandboxes and connections may take at most on this machine.
+    pub fn memory(&self) -> Bytes {
+        Bytes(self.memory / 4 * QUARTERS_OF_MEMORY)
     }
 
     /// The limit as an error.
@@ -155,7 +168,22 @@ pub fn raise_descriptors() -> io::Result<()> {
 }
 
 fn max_map_count() -> Option<u64> {
-    std::fs::read_to_string("/proc/sys/vm/max_map_count").ok()?.trim().parse().ok()
+    fs::read_to_string("/proc/sys/vm/max_map_count").ok()?.trim().parse().ok()
+}
+
+/// The memory of the machine, or of the control group of this process if it has a limit.
+fn machine_memory() -> Option<u64> {
+    let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let machine = line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024;
+    let group = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    // `0::/path` is the group of version 2; a limit of a group above holds too.
+    let group = group.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+    let limits = Path::new(group).ancestors().filter_map(|group| {
+        let limit = Path::new("/sys/fs/cgroup").join(group).join("memory.max");
+        fs::read_to_string(limit).ok()?.trim().parse::<u64>().ok()
+    });
+    Some(limits.fold(machine, u64::min))
 }
 
 /// The lines of the list of mappings.
@@ -177,7 +205,7 @@ mod tests {
 
     fn limits(maps: u64, descriptors: u64, address_space: u64) -> SystemLimits {
         let (counted_maps, counted_at) = (AtomicU64::new(100), AtomicU64::new(0));
-        SystemLimits { maps, descriptors, address_space, counted_maps, counted_at }
+        SystemLimits { maps, descriptors, address_space, memory: 8 << 30, counted_maps, counted_at }
     }
 
     #[test]
@@ -202,6 +230,7 @@ mod tests {
     fn limits_of_this_process_are_known() {
         let limits = SystemLimits::of_process();
         assert!(limits.counted_maps.load(Relaxed) > 10);
+        assert!(limits.memory() > Bytes::mib(64) && limits.memory().0 < u64::MAX / 4 * QUARTERS_OF_MEMORY);
         assert_eq!(limits.check(0), Ok(()));
         assert!(limits.check(u64::MAX / 8).is_err());
     }
