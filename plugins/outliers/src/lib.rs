@@ -89,7 +89,6 @@ mod tests {
     use super::*;
     use kapacitor_guest::testing::{Harness, point};
     use num_bigint::BigInt;
-    use proptest::collection::vec;
     use proptest::prelude::*;
     use proptest::sample::select;
 
@@ -181,7 +180,7 @@ mod tests {
         /// side of it.
         #[test]
         fn fences_are_exact(
-            values in vec(number(), 0..12),
+            values in proptest::collection::vec(number(), 0..12),
             scale in prop_oneof![0.0..4.0, Just(1.5), Just(1e300), Just(f64::MIN_POSITIVE)],
         ) {
             let mut sorted: Vec<_> = values.iter().map(|value| exact(*value)).collect();
