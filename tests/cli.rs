@@ -87,7 +87,7 @@ fn readme_shows_output_of_config_and_check() {
 }
 
 /// Every command with the arguments that it cannot do without.
-const COMMANDS: [&[&str]; 12] = [
+const COMMANDS: [&[&str]; 13] = [
     &["serve"],
     &["stdio", "mirror"],
     &["check"],
@@ -100,6 +100,7 @@ const COMMANDS: [&[&str]; 12] = [
     &["state", "export", "cpu", "cpu.snapshot"],
     &["state", "import", "cpu.snapshot"],
     &["state", "drop", "cpu"],
+    &["state", "forget", "cpu"],
 ];
 
 /// Runs a command without any configuration; returns its exit code, stdout and stderr.

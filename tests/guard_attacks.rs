@@ -123,7 +123,12 @@ const ATTACKS: &[(&str, &[(&str, Attack)])] = &[
             ("end_on_stream", Point("`end` on a stream edge")),
             ("error_in_batch", Point("plugin \"error_in_batch\": in the middle")),
             ("many_batches", Harmless(2000)),
-            ("huge_batch", Point("response 16386 of the call: a batch of more than limits.output = 2MiB")),
+            (
+                "huge_batch",
+                Point(
+                    "response 20002 of the call: more points in one call or batch than limits.output-points = 20000",
+                ),
+            ),
             ("extreme_times", Harmless(4)),
         ],
     ),
@@ -346,6 +351,9 @@ output = \"2MiB\"
 plugin = \"busy\"
 [functions.busy.limits]
 call-deadline = \"1s\"
+
+[functions.huge_batch.limits]
+output-points = 20000
 ";
 
 /// A longer deadline for a harmless guest whose calls take long on a busy machine.

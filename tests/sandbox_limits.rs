@@ -64,7 +64,7 @@ fn points_of_one_call_are_limited() {
     let host = Setup::new(&config).with(&["mirror_batch"]).serve();
     let responses = play(host.start("mirror_batch", &[]), batch("a", 1, &[1.0, 2.0, 3.0]));
     assert!(
-        error_of(&responses).contains("more points in one call than limits.output-points = 2"),
+        error_of(&responses).contains("more points in one call or batch than limits.output-points = 2"),
         "{responses:?}"
     );
 }

@@ -139,7 +139,7 @@ fn check_beside_a_running_host_finds_no_problem() {
     assert_eq!((code, told.len()), (0, 1), "{told:?}");
     assert!(told[0].contains("note: a running host serves 2 of the sockets in"), "{told:?}");
     let (code, _, stderr) = host.setup.run(&["serve"]);
-    assert!(code == 1 && stderr.contains("another process serves this socket"), "{stderr}");
+    assert!(code == 1 && stderr.contains("uses this state folder: stop it"), "{stderr}");
     assert_eq!(play(host.start("mirror", &[]), points(3)).len(), 3);
 }
 
