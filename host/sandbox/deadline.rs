@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
+use cpu_time::ThreadTime;
 use tokio::time::Sleep;
 use wasmtime::{Store, UpdateDeadline};
 
@@ -70,8 +70,7 @@ pub struct Expired;
 
 /// CPU time of the current thread, in nanoseconds.
 fn thread_time() -> u64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    ThreadTime::try_now().map_or(0, |time| time.as_duration().as_nanos() as u64)
 }
 
 impl CallClock {
