@@ -20,7 +20,7 @@ pub use crate::session::{Inbox, InboxItem, InboxLimits};
 pub use crate::state::{Provenance, Snapshot, SnapshotHeader, now};
 pub use crate::units::{Bytes, Span};
 
-/// Admits the bytes of a module, as [`Plugin::admit`] does with those of a file. They are compiled in this
+/// Admits the bytes of a module, as `Plugin::admit` does with those of a file. They are compiled in this
 /// process.
 ///
 /// # Errors
