@@ -42,6 +42,20 @@ impl FileError {
     }
 }
 
+/// For code that reports what the system says of a file.
+impl From<FileError> for io::Error {
+    fn from(error: FileError) -> Self {
+        let kind = match error {
+            FileError::Io(source) => return source,
+            FileError::CircularLink => return Errno::LOOP.into(),
+            FileError::DanglingLink => io::ErrorKind::NotFound,
+            FileError::NotRegular(_) => io::ErrorKind::InvalidInput,
+            FileError::TooLarge(_) => io::ErrorKind::FileTooLarge,
+        };
+        Self::new(kind, format!("it {error}"))
+    }
+}
+
 /// What a path leads to, if not to a regular file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::mistake::Mistake;
+use crate::regular_file::FileKind;
 use crate::units::Bytes;
 
 /// Why a `udf.toml` can't be used.
@@ -33,7 +34,7 @@ pub enum ConfigError {
         /// The path.
         path: PathBuf,
         /// What is there.
-        found: &'static str,
+        found: FileKind,
     },
     /// The file is larger than any `udf.toml`.
     #[error("{} is larger than {most}, so it is no udf.toml: name another file with --config", .path.display())]

@@ -1,13 +1,10 @@
 //! Reads the text of a `udf.toml`.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Read as _};
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::io;
 use std::path::Path;
 
-use rustix::fs::OFlags;
-
 use super::error::{ConfigError, EncodingProblem};
+use crate::regular_file::{self, FileError};
 use crate::units::Bytes;
 
 /// Maximum size of a `udf.toml`. A thousand functions take a tenth of it.
@@ -19,40 +16,16 @@ const MAX_SIZE: Bytes = Bytes::mib(1);
 ///
 /// When it can't be read, or is not text in UTF-8.
 pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
-    let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::PermissionDenied => {
-            let user = rustix::process::geteuid().as_raw();
-            ConfigError::NotPermitted { path: path.to_owned(), user }
+    let path = path.to_owned();
+    match regular_file::read(&path, MAX_SIZE) {
+        Ok(bytes) => decode(bytes).map_err(|problem| ConfigError::Encoding { path, problem }),
+        Err(FileError::NotRegular(found)) => Err(ConfigError::NotAFile { path, found }),
+        Err(FileError::TooLarge(most)) => Err(ConfigError::TooLarge { path, most }),
+        Err(FileError::Io(e)) if e.kind() == io::ErrorKind::PermissionDenied => {
+            Err(ConfigError::NotPermitted { path, user: rustix::process::geteuid().as_raw() })
         }
-        _ => ConfigError::Read { path: path.to_owned(), source },
-    };
-    check_kind(path, &fs::metadata(path).map_err(failed)?)?;
-    // What takes its place meanwhile must not block, either.
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed)?;
-    check_kind(path, &file.metadata().map_err(failed)?)?;
-    let mut bytes = Vec::new();
-    file.take(MAX_SIZE.0 + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > MAX_SIZE.0 {
-        return Err(ConfigError::TooLarge { path: path.to_owned(), most: MAX_SIZE });
+        Err(error) => Err(ConfigError::Read { path, source: error.into() }),
     }
-    decode(bytes).map_err(|problem| ConfigError::Encoding { path: path.to_owned(), problem })
-}
-
-fn check_kind(path: &Path, found: &fs::Metadata) -> Result<(), ConfigError> {
-    let kind = found.file_type();
-    let found = if kind.is_file() {
-        return Ok(());
-    } else if kind.is_dir() {
-        "a folder"
-    } else if kind.is_fifo() {
-        "a named pipe"
-    } else if kind.is_socket() {
-        "a socket"
-    } else {
-        "a device"
-    };
-    Err(ConfigError::NotAFile { path: path.to_owned(), found })
 }
 
 fn decode(mut bytes: Vec<u8>) -> Result<String, EncodingProblem> {

@@ -22,7 +22,7 @@ use super::code_folder::make_private;
 use crate::config::HostLimits;
 use crate::digest::hex;
 use crate::plugin::admission_error::{AdmissionErrorKind, invalid, one_line};
-use crate::sandbox::{Engine, NotCapturable};
+use crate::sandbox::{Engine, NotCapturable, cores};
 use crate::units::{Bytes, Span};
 
 /// A module in machine code.
@@ -145,11 +145,6 @@ impl Compiler {
             _ => Err(AdmissionErrorKind::Invalid(format!("compiling it ended with {status}"))),
         }
     }
-}
-
-/// Number of cores to compile on.
-pub(crate) fn cores() -> usize {
-    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Limits the time and the memory of this process.

@@ -14,12 +14,11 @@ use tracing::{error, info, warn};
 
 use super::admission::Plugin;
 use super::admission_error::{AdmissionError, AdmissionErrorKind};
-use super::compile::{Compiler, cores};
+use super::compile::Compiler;
 use super::plugin_file::{self, Listing, PluginFile, READ_DEADLINE, SeenFile};
 use super::stamp::FileStamp;
 use crate::config::{HostLimits, Limits};
-use crate::logging::shown;
-use crate::sandbox::Engine;
+use crate::sandbox::{Engine, cores};
 
 /// The plugins by name: admitted, or refused with the reason.
 pub type Plugins = BTreeMap<String, Result<Arc<Plugin>, Arc<AdmissionError>>>;
@@ -101,18 +100,18 @@ impl Library {
         let mut load_next = |tasks: &mut JoinSet<_>| {
             if let Some((name, path)) = files.pop() {
                 let loader = self.loader();
-                tasks.spawn(async move { (loader.read_and_load(&name, &path).await, name, path) });
+                tasks.spawn(async move { (loader.try_file(&name, &path, None).await, name, path) });
             }
         };
         let loaded = self.runtime.block_on(async {
             let mut tasks = JoinSet::new();
             (0..cores()).for_each(|_| load_next(&mut tasks));
             while let Some(loaded) = tasks.join_next().await {
-                let ((seen, plugin), name, path) = loaded.context("a plugin could not be loaded")?;
+                let (Tried { seen, loaded }, name, path) = loaded.context("a plugin could not be loaded")?;
                 self.note(&name, seen);
-                report(&name, &plugin, &path);
-                let plugin = plugin.map(|(plugin, _)| plugin);
-                self.insert(&name, plugin.map_err(|kind| AdmissionError { path, kind }));
+                if let Some(loaded) = loaded {
+                    self.insert(&name, report(&name, loaded, path));
+                }
                 load_next(&mut tasks);
             }
             anyhow::Ok(())
@@ -226,28 +225,15 @@ impl Library {
     }
 
     async fn update(&self, name: &str, path: PathBuf) {
-        let seen = self.seen().get(name).copied();
-        let loader = self.loader();
-        let (file, stamp) = loader.read(&path).await;
-        let sha256 = file.as_ref().ok().map(|file| file.sha256);
-        if sha256.is_some() && sha256 == seen.and_then(|seen| seen.sha256) {
-            self.note(name, stamp.map(|stamp| SeenFile::new(stamp, sha256)));
-            return;
-        }
-        let loaded = match file {
-            Ok(file) => loader.load(name, file).await,
-            Err(kind) => Err(kind),
-        };
+        let known = self.seen().get(name).and_then(|seen| seen.sha256);
+        let Tried { seen, loaded } = self.loader().try_file(name, &path, known).await;
+        self.note(name, seen);
+        let Some(loaded) = loaded else { return };
         let passing = loaded.as_ref().err().filter(|kind| kind.is_passing()).map(ToString::to_string);
         let lasts = passing.is_none();
-        if lasts {
-            self.note(name, stamp.map(|stamp| SeenFile::new(stamp, sha256)));
-        }
         // A try that fails as the one before is not told again.
         if self.set_failing(name, passing) || lasts {
-            report(name, &loaded, &path);
-            let loaded = loaded.map(|(plugin, _)| plugin);
-            self.replace(name, loaded.map_err(|kind| AdmissionError { path, kind }));
+            self.replace(name, report(name, loaded, path));
         }
     }
 
@@ -355,6 +341,14 @@ pub fn list(folder: &Path) -> Result<Listing> {
 /// A plugin and the time that it took to load it, or why it is refused.
 type Loaded = Result<(Plugin, Duration), AdmissionErrorKind>;
 
+/// The result of trying a file.
+struct Tried {
+    /// The file as it was then, unless it is to be tried again.
+    seen: Option<SeenFile>,
+    /// `None` if its bytes are those that were loaded or refused before.
+    loaded: Option<Loaded>,
+}
+
 impl Loader {
     /// Reads a file. Its stamp is from before that, so that a change meanwhile is noticed.
     async fn read(&self, path: &Path) -> (Result<PluginFile, AdmissionErrorKind>, Option<FileStamp>) {
@@ -364,41 +358,46 @@ impl Loader {
         (PluginFile::read(path, self.compiler.limits.module).await, stamp.ok().and_then(Result::ok).flatten())
     }
 
+    /// Reads a file, and loads it unless its bytes have the SHA-256 `known`.
+    async fn try_file(&self, name: &str, path: &Path, known: Option<[u8; 32]>) -> Tried {
+        let (file, stamp) = self.read(path).await;
+        let sha256 = file.as_ref().ok().map(|file| file.sha256);
+        let loaded = match file {
+            Ok(_) if sha256 == known => None,
+            Ok(file) => Some(self.load(name, file).await),
+            Err(kind) => Some(Err(kind)),
+        };
+        // A file that could not be read or compiled for a passing reason counts as never seen.
+        let passing = matches!(&loaded, Some(Err(kind)) if kind.is_passing());
+        Tried { seen: stamp.filter(|_| !passing).map(|stamp| SeenFile::new(stamp, sha256)), loaded }
+    }
+
     async fn load(&self, name: &str, file: PluginFile) -> Loaded {
         let start = Instant::now();
         let plugin = Plugin::admit(&self.engine, name, file, &self.limits, &self.compiler).await?;
         Ok((plugin, start.elapsed()))
     }
-
-    async fn read_and_load(&self, name: &str, path: &Path) -> (Option<SeenFile>, Loaded) {
-        let (file, stamp) = self.read(path).await;
-        let sha256 = file.as_ref().ok().map(|file| file.sha256);
-        let loaded = match file {
-            Ok(file) => self.load(name, file).await,
-            Err(kind) => Err(kind),
-        };
-        // A file that could not be read for a passing reason counts as never seen.
-        let passing = loaded.as_ref().is_err_and(AdmissionErrorKind::is_passing);
-        let seen = stamp.filter(|_| !passing).map(|stamp| SeenFile::new(stamp, sha256));
-        (seen, loaded)
-    }
 }
 
-fn report(name: &str, loaded: &Loaded, path: &Path) {
+/// Logs that the file at `path` was loaded or refused.
+fn report(name: &str, loaded: Loaded, path: PathBuf) -> Result<Plugin, AdmissionError> {
     match loaded {
         Ok((plugin, took)) => {
             let took = Duration::from_millis(took.as_millis() as u64);
             let took = humantime::format_duration(took).to_string();
             let edges = plugin.edges().to_string();
             info!(plugin = name, edges, took, "plugin loaded");
+            Ok(plugin)
         }
         Err(kind) => {
-            let err = format!("{}: {kind}", shown(path));
-            if kind.is_passing() {
+            let error = AdmissionError { path, kind };
+            let err = error.to_string();
+            if error.kind.is_passing() {
                 error!(plugin = name, err, "plugin is not there yet, it is tried again");
             } else {
                 error!(plugin = name, err, "plugin refused");
             }
+            Err(error)
         }
     }
 }

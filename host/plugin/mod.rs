@@ -16,7 +16,6 @@ mod watcher;
 pub use admission::Plugin;
 pub use admission_error::{AdmissionError, AdmissionErrorKind};
 pub use code_folder::CodeFolder;
-pub(crate) use compile::cores;
 pub use compile::{Compiler, compile_into_folder, limit_this_process};
 pub use interface::{ABI, WASI};
 pub use library::{Library, Loader, Observer, Plugins, list};

@@ -17,7 +17,8 @@ use super::options::type_name;
 use crate::config::Edges;
 use crate::plugin::Plugin;
 use crate::protocol::InfoResponse;
-use crate::state::{Disk, open_regular, write_whole};
+use crate::regular_file;
+use crate::state::{Disk, write_whole};
 
 /// Maximum size of a stored Info in bytes, larger than any InfoResponse of a plugin that was admitted.
 const MAX_STORED: u64 = 128 * 1024;
@@ -122,7 +123,7 @@ fn read_all(folder: &Path) -> BTreeMap<String, InfoResponse> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().take(MAX_FUNCTIONS);
     let infos = entries.filter_map(|entry| {
         let (mut bytes, name) = (Vec::new(), entry.file_name().into_string().ok()?);
-        open_regular(&entry.path()).ok()?.take(MAX_STORED + 1).read_to_end(&mut bytes).ok()?;
+        regular_file::open(&entry.path()).ok()?.take(MAX_STORED + 1).read_to_end(&mut bytes).ok()?;
         let whole = bytes.len() as u64 <= MAX_STORED;
         whole.then(|| InfoResponse::decode(&bytes[..]).ok()).flatten().map(|info| (name, info))
     });

@@ -18,8 +18,12 @@ const LARGE: usize = 4 * 1024 * 1024;
 
 /// Permits for long work: as many at a time as there are cores, so that it takes no more of the machine than the
 /// guests do.
-static PERMITS: LazyLock<Semaphore> =
-    LazyLock::new(|| Semaphore::new(thread::available_parallelism().map_or(1, usize::from)));
+static PERMITS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(cores()));
+
+/// Number of cores that this process may use.
+pub fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
 
 /// Does `work` on `bytes` of memory.
 pub async fn long_work<T>(bytes: usize, work: impl FnOnce() -> T) -> T {

@@ -28,6 +28,6 @@ pub use error::{CallError, CallErrorKind};
 pub(crate) use guest::{Guest, sandbox_overhead};
 pub use guest_log::GuestLog;
 pub use instance::Sandbox;
-pub use long_work::{Turn, long_work};
+pub use long_work::{Turn, cores, long_work};
 pub use memory_image::{MemoryDelta, MemoryImage, NotCapturable};
 pub use system_limits::raise_descriptors;

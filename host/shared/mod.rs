@@ -15,9 +15,9 @@ use self::current::Served;
 pub use self::current::{Current, Functions};
 use crate::config::{Change, CheckpointPolicy, Config};
 use crate::plugin;
-use crate::plugin::{CodeFolder, Compiler, Library, Loader, Observer, Plugin, Plugins, cores};
+use crate::plugin::{CodeFolder, Compiler, Library, Loader, Observer, Plugin, Plugins};
 use crate::routing::{AnnouncedInfo, Function, PatternError};
-use crate::sandbox::{Budget, Engine};
+use crate::sandbox::{Budget, Engine, cores};
 use crate::state::{Checkpoints, Disk, FolderLock, FolderLockError, Retention, SkippedRecords};
 
 /// How this process runs, which `udf.toml` does not say.

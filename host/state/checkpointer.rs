@@ -7,11 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::checkpoints::{Checkpoints, Claim, Ending, Found};
+use super::checkpoints::{Checkpoints, Claim, Ending, Found, StateFileError};
 use super::disk::{DiskError, PATIENCE};
 use super::known::Known;
 use super::pending::PendingState;
@@ -29,17 +28,6 @@ const LOOK: Duration = Duration::from_millis(5);
 
 /// Interval at which a process looks whether another process still has the checkpoint.
 const LOOK_AT_LOCK: Duration = Duration::from_millis(50);
-
-/// Why a state could not be set aside.
-#[derive(Debug, Error)]
-pub enum AsideError {
-    /// The file can't be written.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    /// The disk gives no answer.
-    #[error(transparent)]
-    Disk(#[from] DiskError),
-}
 
 /// The right to write the checkpoint, among processes.
 #[derive(Debug)]
@@ -285,7 +273,7 @@ impl Checkpointer {
     /// # Errors
     ///
     /// Why it could not be set aside. If the disk hangs, it is set aside when the disk answers.
-    pub async fn set_aside(&self, bytes: Vec<u8>) -> Result<PathBuf, AsideError> {
+    pub async fn set_aside(&self, bytes: Vec<u8>) -> Result<PathBuf, StateFileError> {
         let Some(room) = self.checkpoints.room_for(bytes.len()) else { return Err(DiskError::Full.into()) };
         let (checkpoints, key) = (Arc::clone(&self.checkpoints), self.key.clone());
         let what = format!("state of {}/{} that is set aside", key.task, key.node);

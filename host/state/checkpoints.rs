@@ -19,9 +19,7 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 
 use super::disk::{Disk, DiskError, Reservation};
-use super::files::{
-    file_name, give_to_owner_of, make_folder, open_regular, prepare, put, sync_folder, write_whole,
-};
+use super::files::{file_name, give_to_owner_of, make_folder, prepare, put, sync_folder, write_whole};
 use super::format::SnapshotHeader;
 use super::known::Known;
 use super::pending::PendingStates;
@@ -29,6 +27,7 @@ use super::retention::Retention;
 use super::snapshot::{self, Snapshot};
 use crate::digest::hex;
 use crate::logging::{Labels, log_for};
+use crate::regular_file;
 use crate::udf_node::UdfNode;
 
 /// Extension of the file of a snapshot.
@@ -76,10 +75,10 @@ pub struct Found {
     pub known: Known,
 }
 
-/// Why a checkpoint can't be read.
+/// Why a file of the state folder can't be read or written.
 #[derive(Debug, Error)]
-pub enum ReadError {
-    /// The file can't be read.
+pub enum StateFileError {
+    /// What the system says.
     #[error(transparent)]
     Io(#[from] io::Error),
     /// The disk gives no answer.
@@ -169,7 +168,7 @@ impl Checkpoints {
 
     /// The state that the task of `key` goes on with: the one that still waits to be written or, without one, that
     /// of the file.
-    pub(super) async fn find(&self, key: &UdfNode) -> Result<Found, ReadError> {
+    pub(super) async fn find(&self, key: &UdfNode) -> Result<Found, StateFileError> {
         let what = format!("checkpoint of {}/{}", key.task, key.node);
         let path = self.path(key);
         if let Some((mine, bytes, known)) = self.pending.get(key) {
@@ -257,7 +256,7 @@ impl Checkpoints {
             function: key.function.clone(),
             ..snapshot.header.clone()
         };
-        let before = fs::read(self.path(key)).ok();
+        let before = read_checkpoint(&self.path(key)).ok();
         let before = before.filter(|bytes| Snapshot::parse(bytes).is_ok_and(|before| !before.is_none()));
         let aside = before.map(|bytes| self.set_aside(key, &bytes)).transpose()?;
         write_whole(&self.folder, &checkpoint_name(key), &snapshot.with_header(&header))?;
@@ -370,12 +369,12 @@ fn is_at(file: &File, path: &Path) -> bool {
 
 /// When the state of the checkpoint at `path` began. `None` without one.
 fn began(path: &Path) -> Option<i64> {
-    Snapshot::peek(open_regular(path).ok()?).ok().map(|header| header.started_at)
+    Snapshot::peek(regular_file::open(path).ok()?).ok().map(|header| header.started_at)
 }
 
 /// Reads a checkpoint, and notes that it is in use.
 fn read_checkpoint(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = open_regular(path)?;
+    let mut file = regular_file::open(path)?;
     // Only its age depends on it.
     let _ = file.set_modified(SystemTime::now());
     let mut bytes = Vec::new();

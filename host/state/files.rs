@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -48,17 +48,6 @@ pub(crate) fn put(file: NamedTempFile, folder: &Path, name: &str) -> io::Result<
 /// Makes the names of the files in a folder durable.
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     fs::File::open(folder)?.sync_all()
-}
-
-/// Opens a regular file for reading, and nothing else: a pipe would make the thread wait for a writer.
-pub(crate) fn open_regular(path: &Path) -> io::Result<fs::File> {
-    let without_waiting = rustix::fs::OFlags::NONBLOCK.bits() as i32;
-    let file = fs::OpenOptions::new().read(true).custom_flags(without_waiting).open(path)?;
-    if file.metadata()?.is_file() {
-        Ok(file)
-    } else {
-        Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"))
-    }
 }
 
 /// Creates a folder, if it is not there.

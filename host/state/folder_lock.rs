@@ -9,7 +9,8 @@ use std::process;
 use rustix::fs::{FlockOperation, flock};
 use thiserror::Error;
 
-use super::files::{give_to_owner_of, open_regular};
+use super::files::give_to_owner_of;
+use crate::regular_file;
 
 /// Name of the file that is locked. It holds the number of the process that has the lock for itself.
 const NAME: &str = "lock";
@@ -87,7 +88,7 @@ fn open(folder: &Path, path: &Path) -> io::Result<File> {
         Ok(file)
     });
     // A file that is there can be locked also where it can't be written.
-    made.or_else(|e| open_regular(path).map_err(|_| e))
+    made.or_else(|e| regular_file::open(path).map_err(|_| e))
 }
 
 #[cfg(test)]

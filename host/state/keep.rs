@@ -11,8 +11,9 @@ use rustix::fs::{FlockOperation, flock};
 use tracing::{info, warn};
 
 use super::checkpoints::Checkpoints;
-use super::files::{open_regular, remove_stale};
+use super::files::remove_stale;
 use super::snapshot::Snapshot;
+use crate::regular_file;
 use crate::udf_node::UdfNode;
 
 impl Checkpoints {
@@ -38,14 +39,15 @@ impl Checkpoints {
     }
 
     fn give_up(&self, path: &PathBuf) {
-        let header = open_regular(path).ok().and_then(|file| Snapshot::peek(file).ok()).unwrap_or_default();
+        let header =
+            regular_file::open(path).ok().and_then(|file| Snapshot::peek(file).ok()).unwrap_or_default();
         let key = UdfNode::from(&header);
         if self.holder(&key).is_some() || self.pending.contains(&key) {
             return;
         }
         // A session in another process.
         let locked = path.with_extension("lock");
-        let lock = open_regular(&locked).ok();
+        let lock = regular_file::open(&locked).ok();
         if lock.as_ref().is_some_and(|lock| flock(lock, FlockOperation::NonBlockingLockExclusive).is_err()) {
             return;
         }

@@ -17,10 +17,10 @@ mod save;
 mod skipped;
 mod snapshot;
 
-pub use checkpointer::{AsideError, Checkpointer};
-pub use checkpoints::{Checkpoints, Ending};
+pub use checkpointer::Checkpointer;
+pub use checkpoints::{Checkpoints, Ending, StateFileError};
 pub use disk::{Disk, DiskError};
-pub(crate) use files::{open_regular, write_whole};
+pub(crate) use files::write_whole;
 pub use folder_lock::{FolderLock, FolderLockError};
 pub use format::Determinism;
 pub use format::{PayloadKind, SnapshotHeader};

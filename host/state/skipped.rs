@@ -15,9 +15,10 @@ use thiserror::Error;
 use tracing::{debug, info, warn};
 
 use super::disk::Disk;
-use super::files::{open_regular, write_whole};
+use super::files::write_whole;
 use super::retention::Retention;
 use super::snapshot::now;
+use crate::regular_file;
 
 /// Maximum number of records, on the disk and of those that wait for it; a new one replaces the oldest.
 pub const MAX_RECORDS: usize = 64;
@@ -161,7 +162,7 @@ fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
 
 fn read_text(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    open_regular(path)?.take(MAX_FILE).read_to_string(&mut text)?;
+    regular_file::open(path)?.take(MAX_FILE).read_to_string(&mut text)?;
     Ok(text)
 }
 

@@ -10,7 +10,7 @@ use super::error::WorkError;
 use super::newer::{Source, newer_of};
 use crate::config::OnMismatch;
 use crate::logging::log_for;
-use crate::state::{AsideError, DiskError, Snapshot, SnapshotError};
+use crate::state::{DiskError, Snapshot, SnapshotError, StateFileError};
 
 /// A state that the task may go on with.
 struct Candidate {
@@ -137,7 +137,7 @@ impl ActiveTask {
     async fn set_aside(&mut self, bytes: Vec<u8>) -> String {
         match self.checkpointer.set_aside(bytes).await {
             Ok(file) => file.display().to_string(),
-            Err(AsideError::Disk(DiskError::Hangs)) => {
+            Err(StateFileError::Disk(DiskError::Hangs)) => {
                 log_for!(
                     warn,
                     self.labels,
