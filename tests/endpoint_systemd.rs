@@ -14,7 +14,7 @@ use std::time::Duration;
 use kapacitor_wasm::protocol::client::Client;
 use kapacitor_wasm::protocol::{InfoRequest, RequestMessage, ResponseMessage};
 
-use crate::support::{BINARY, FAIL, Setup, point};
+use crate::support::{BINARY, FAIL, Setup, point, receive};
 
 /// Connects to a socket, which no host has to serve yet, and asks for Info.
 fn ask(socket: &Path) -> Client {
@@ -25,12 +25,9 @@ fn ask(socket: &Path) -> Client {
 
 /// The number of options in the next Info; keepalives before it are skipped.
 fn options(client: &mut Client) -> usize {
-    loop {
-        match client.receive().unwrap() {
-            Some(ResponseMessage::Keepalive(_)) => {}
-            Some(ResponseMessage::Info(info)) => return info.options.len(),
-            other => panic!("expected info, got {other:?}"),
-        }
+    match receive(client) {
+        Some(ResponseMessage::Info(info)) => info.options.len(),
+        other => panic!("expected info, got {other:?}"),
     }
 }
 

@@ -11,23 +11,11 @@ use kapacitor_wasm::protocol::client::{Client, option};
 use kapacitor_wasm::protocol::option_value::Value;
 use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
 
-use crate::support::{Host, SLOW, Setup, batch, field, live_point, moving_avg, play, point};
+use crate::support::{Host, SLOW, Setup, batch, field, live_point, mean, moving_avg, play, point};
 
 /// Starts a session of the task and node that all tests here use.
 fn start(host: &Host) -> Client {
     host.start("moving_avg", &moving_avg(10))
-}
-
-/// Sends a point with the time of now; returns the mean that comes back.
-fn mean(client: &mut Client, value: f64) -> f64 {
-    client.send(live_point("a", value)).unwrap();
-    loop {
-        match client.receive().unwrap() {
-            // The host gives signs of life while a session waits for the one before.
-            Some(ResponseMessage::Keepalive(_)) => {}
-            response => return field(response.as_slice(), "mean")[0],
-        }
-    }
 }
 
 /// Ends a session as Kapacitor does, and waits until the host has ended it, too.

@@ -11,7 +11,7 @@ use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::support::{FAIL, Host, Setup, point};
+use crate::support::{FAIL, Host, Setup, point, receive};
 
 const PROGRAMS: u64 = 40;
 const CALLS: usize = 24;
@@ -214,13 +214,9 @@ impl Author {
 /// Sends a point; returns the hash that comes back.
 fn call(client: &mut Client, i: usize) -> String {
     client.send(RequestMessage::Point(point("a", 1, i as f64))).unwrap();
-    loop {
-        match client.receive().unwrap() {
-            Some(ResponseMessage::Point(point)) => return point.name,
-            // The host gives signs of life while a session waits for the one before.
-            Some(ResponseMessage::Keepalive(_)) => {}
-            other => panic!("{other:?}"),
-        }
+    match receive(client) {
+        Some(ResponseMessage::Point(point)) => point.name,
+        other => panic!("{other:?}"),
     }
 }
 

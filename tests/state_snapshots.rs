@@ -5,7 +5,9 @@ use std::fs;
 use kapacitor_wasm::protocol::client::{Client, text};
 use kapacitor_wasm::protocol::{Point, RequestMessage, ResponseMessage, SnapshotRequest};
 
-use crate::support::{FAIL, Host, SLOW, Setup, batch, encoded, error_of, field, moving_avg, play, point};
+use crate::support::{
+    FAIL, Host, SLOW, Setup, batch, encoded, error_of, field, moving_avg, play, point, receive,
+};
 
 fn feed(client: &mut Client, values: impl IntoIterator<Item = f64>) {
     for (i, value) in values.into_iter().enumerate() {
@@ -281,12 +283,9 @@ fn snapshot_does_not_wait_for_queued_input() {
         std::thread::park();
     });
     let mut reader = Client::over_pipes(reader, std::io::sink());
-    let snapshot = loop {
-        match reader.receive().unwrap() {
-            Some(ResponseMessage::Snapshot(response)) => break response.snapshot,
-            Some(ResponseMessage::Keepalive(_)) => {}
-            other => panic!("{other:?}"),
-        }
+    let snapshot = match receive(&mut reader) {
+        Some(ResponseMessage::Snapshot(response)) => response.snapshot,
+        other => panic!("{other:?}"),
     };
     let seen = kapacitor_wasm::internals::Snapshot::parse(&snapshot).unwrap().header.points_seen;
     assert!((1..200).contains(&seen), "{seen} points");

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use kapacitor_wasm::protocol::client::Client;
 use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
 
-use crate::support::{Host, Setup, field, live_point, moving_avg, play, point};
+use crate::support::{Host, Setup, field, live_point, mean, moving_avg, play, point, receive};
 
 /// Maximum time by which a disk that hangs may delay a keepalive.
 const MAX_DELAY: Duration = Duration::from_millis(100);
@@ -28,17 +28,6 @@ fn start(host: &Host, task: &str) -> Client {
     let response = client.init(task, moving_avg(10)).unwrap();
     assert!(response.success, "{}", response.error);
     client
-}
-
-/// Sends a live point; returns the mean that comes back.
-fn mean(client: &mut Client, value: f64) -> f64 {
-    client.send(live_point("a", value)).unwrap();
-    loop {
-        match client.receive().unwrap() {
-            Some(ResponseMessage::Keepalive(_)) => {}
-            response => return field(response.as_slice(), "mean")[0],
-        }
-    }
 }
 
 /// The longest round trip of a keepalive within `span`.
@@ -106,13 +95,7 @@ fn hung_disk_delays_no_keepalive_and_stops_no_task() {
     assert_eq!(mean(&mut running, 6.0), 4.0);
     let snapshot = running.snapshot(&mut Vec::new()).unwrap();
     for client in &mut failing {
-        let response = loop {
-            match client.receive().unwrap() {
-                Some(ResponseMessage::Keepalive(_)) => {}
-                response => break response,
-            }
-        };
-        assert_eq!(field(response.as_slice(), "sum"), [5.0]);
+        assert_eq!(field(receive(client).as_slice(), "sum"), [5.0]);
     }
     // The new task waits for its checkpoint, with signs of life, but not for ever.
     let mut alive = 0;

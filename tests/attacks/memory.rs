@@ -5,14 +5,14 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
 
-use kapacitor_wasm::protocol::client::{Client, receive};
+use kapacitor_wasm::protocol::client::{self, Client};
 use kapacitor_wasm::protocol::wire::put_varint;
 use kapacitor_wasm::protocol::{
     BeginBatch, EndBatch, InfoRequest, InitRequest, KeepaliveRequest, Option as UdfOption, RequestMessage,
     ResponseMessage, RestoreRequest, SnapshotRequest,
 };
 
-use crate::support::{Host, Setup, encoded, moving_avg, play, point};
+use crate::support::{Host, Setup, encoded, moving_avg, play, point, receive};
 
 /// Memory in MiB beyond the limit that a host may have: what it has before the first task, its code, and what
 /// a few threads need at the same time.
@@ -21,54 +21,63 @@ const MARGIN: u64 = 48;
 /// Time after which a client that can't write takes the host for one that does not read.
 const BLOCKED: Duration = Duration::from_millis(500);
 
+/// A stream guest of `pages` of memory whose `udf_process` does this, with the input at 65536. It may use the global
+/// `$random`.
+fn guest(pages: u32, process: &str) -> String {
+    format!(
+        r#"
+        (module
+          (memory (export "memory") {pages})
+          (global $random (mut i64) (i64.const 88172645463325252))
+          (data (i32.const 0) "\08\01")
+          (func (export "kapacitor_udf_abi_1"))
+          (func (export "udf_input") (param i32) (result i32) (i32.const 65536))
+          (func (export "udf_info") (result i64) (i64.const 0))
+          (func (export "udf_init") (param i32 i32) (result i64) (i64.const 2))
+          (func (export "udf_process") (param i32 i32) (result i64) {process})
+          (func (export "udf_finish") (result i64) (i64.const 0)))"#
+    )
+}
+
 /// A guest that grows to 20 MiB at its first point and fills all of it with bytes that do not compress, changing some
 /// with each call. It fails if there is no memory, and returns its input.
-const GROWS: &str = r#"
-    (module
-      (memory (export "memory") 6)
-      (global $random (mut i64) (i64.const 88172645463325252))
-      (data (i32.const 0) "\08\01")
-      (func (export "kapacitor_udf_abi_1"))
-      (func (export "udf_input") (param i32) (result i32) (i32.const 65536))
-      (func (export "udf_info") (result i64) (i64.const 0))
-      (func (export "udf_init") (param i32 i32) (result i64) (i64.const 2))
-      (func (export "udf_process") (param i32 i32) (result i64)
-        (local $at i32)
-        (if (i32.lt_u (memory.size) (i32.const 320))
-          (then
-            (if (i32.eq (memory.grow (i32.const 314)) (i32.const -1)) (then (unreachable)))
-            (local.set $at (i32.const 393216))
-            (loop $fill
-              (global.set $random (i64.xor (global.get $random) (i64.shl (global.get $random) (i64.const 13))))
-              (global.set $random (i64.xor (global.get $random) (i64.shr_u (global.get $random) (i64.const 7))))
-              (global.set $random (i64.xor (global.get $random) (i64.shl (global.get $random) (i64.const 17))))
-              (i64.store (local.get $at) (global.get $random))
-              (local.set $at (i32.add (local.get $at) (i32.const 8)))
-              (br_if $fill (i32.lt_u (local.get $at) (i32.const 20971520))))))
-        (i32.store (i32.const 400000) (i32.add (i32.load (i32.const 400000)) (i32.const 1)))
-        (i64.or
-          (i64.shl (i64.extend_i32_u (local.get 0)) (i64.const 32))
-          (i64.extend_i32_u (local.get 1))))
-      (func (export "udf_finish") (result i64) (i64.const 0)))"#;
+fn grows() -> String {
+    guest(
+        6,
+        r"
+            (local $at i32)
+            (if (i32.lt_u (memory.size) (i32.const 320))
+              (then
+                (if (i32.eq (memory.grow (i32.const 314)) (i32.const -1)) (then (unreachable)))
+                (local.set $at (i32.const 393216))
+                (loop $fill
+                  (global.set $random (i64.xor (global.get $random) (i64.shl (global.get $random) (i64.const 13))))
+                  (global.set $random (i64.xor (global.get $random) (i64.shr_u (global.get $random) (i64.const 7))))
+                  (global.set $random (i64.xor (global.get $random) (i64.shl (global.get $random) (i64.const 17))))
+                  (i64.store (local.get $at) (global.get $random))
+                  (local.set $at (i32.add (local.get $at) (i32.const 8)))
+                  (br_if $fill (i32.lt_u (local.get $at) (i32.const 20971520))))))
+            (i32.store (i32.const 400000) (i32.add (i32.load (i32.const 400000)) (i32.const 1)))
+            (i64.or
+              (i64.shl (i64.extend_i32_u (local.get 0)) (i64.const 32))
+              (i64.extend_i32_u (local.get 1)))",
+    )
+}
 
 /// A guest that answers each call with 8 MiB of points without a name.
-const TALKS: &str = r#"
-    (module
-      (memory (export "memory") 132)
-      (data (i32.const 0) "\08\01")
-      (func (export "kapacitor_udf_abi_1"))
-      (func (export "udf_input") (param i32) (result i32) (i32.const 65536))
-      (func (export "udf_info") (result i64) (i64.const 0))
-      (func (export "udf_init") (param i32 i32) (result i64) (i64.const 2))
-      (func (export "udf_process") (param i32 i32) (result i64)
-        (local $at i32)
-        ;; A point of a text field: 1024 bytes with the header of the frame.
-        (loop $fill
-          (memory.copy (i32.add (i32.const 131072) (local.get $at)) (local.get 0) (local.get 1))
-          (local.set $at (i32.add (local.get $at) (local.get 1)))
-          (br_if $fill (i32.lt_u (local.get $at) (i32.const 8000000))))
-        (i64.or (i64.const 562949953421312) (i64.extend_i32_u (local.get $at))))
-      (func (export "udf_finish") (result i64) (i64.const 0)))"#;
+fn talks() -> String {
+    guest(
+        132,
+        r"
+            (local $at i32)
+            ;; A point of a text field: 1024 bytes with the header of the frame.
+            (loop $fill
+              (memory.copy (i32.add (i32.const 131072) (local.get $at)) (local.get 0) (local.get 1))
+              (local.set $at (i32.add (local.get $at) (local.get 1)))
+              (br_if $fill (i32.lt_u (local.get $at) (i32.const 8000000))))
+            (i64.or (i64.const 562949953421312) (i64.extend_i32_u (local.get $at)))",
+    )
+}
 
 fn init() -> Vec<u8> {
     let (task_id, node_id) = ("task".to_owned(), "udf2".to_owned());
@@ -105,13 +114,8 @@ fn assert_peak(host: &Host, limit: u64, what: &str) {
 /// Checks that a task which began before an attack still answers.
 fn assert_alive(neighbour: &mut Client) {
     neighbour.send(RequestMessage::Point(point("a", 1, 1.0))).unwrap();
-    loop {
-        match neighbour.receive().unwrap() {
-            Some(ResponseMessage::Keepalive(_)) => {}
-            Some(ResponseMessage::Point(_)) => return,
-            other => panic!("{other:?}"),
-        }
-    }
+    let response = receive(neighbour);
+    assert!(matches!(response, Some(ResponseMessage::Point(_))), "{response:?}");
 }
 
 #[test]
@@ -176,7 +180,7 @@ fn halves_of_messages_count_for_the_host() {
                     // The host may close before it has read all.
                     let _ = socket.write_all(&half);
                     loop {
-                        match receive(&mut socket) {
+                        match client::receive(&mut socket) {
                             Ok(Some(ResponseMessage::Keepalive(_))) => {}
                             Ok(Some(ResponseMessage::Error(error))) => return Some(error.error),
                             _ => return None,
@@ -196,7 +200,8 @@ fn halves_of_messages_count_for_the_host() {
 
 #[test]
 fn guests_that_grow_after_their_start_fail_at_the_limit_of_the_host() {
-    let host = Setup::new("[host]\nmemory = \"128MiB\"\n").with(&["mirror"]).with_wat("grows", GROWS).serve();
+    let host =
+        Setup::new("[host]\nmemory = \"128MiB\"\n").with(&["mirror"]).with_wat("grows", &grows()).serve();
     let mut neighbour = host.start("mirror", &[]);
     let mut clients: Vec<_> = (0..20).map(|_| host.start("grows", &[])).collect();
     let requests = encoded([RequestMessage::Point(point("a", 1, 1.0)), RequestMessage::Info(InfoRequest {})]);
@@ -207,9 +212,8 @@ fn guests_that_grow_after_their_start_fail_at_the_limit_of_the_host() {
     let mut answered = 0;
     for client in &mut clients {
         loop {
-            match client.receive().unwrap() {
+            match receive(client) {
                 Some(ResponseMessage::Point(_)) => answered += 1,
-                Some(ResponseMessage::Keepalive(_)) => {}
                 Some(ResponseMessage::Info(_)) => break,
                 // Another one may take the memory with which it would start again.
                 Some(ResponseMessage::Error(error)) if error.error.contains("host.memory") => break,
@@ -231,7 +235,7 @@ fn guests_that_grow_after_their_start_fail_at_the_limit_of_the_host() {
 #[test]
 fn copies_for_recovery_are_given_up_at_the_limit_of_the_host() {
     let config = "[host]\nmemory = \"160MiB\"\n[policy]\njournal = \"64KiB\"\n";
-    let host = Setup::new(config).with(&["mirror"]).with_wat("grows", GROWS).serve();
+    let host = Setup::new(config).with(&["mirror"]).with_wat("grows", &grows()).serve();
     let mut clients: Vec<_> = (0..6).map(|_| host.start("grows", &[])).collect();
     let points = encoded((0..400).map(|i| RequestMessage::Point(point("a", i, 1.0))));
     for round in 0..12 {
@@ -256,7 +260,8 @@ fn copies_for_recovery_are_given_up_at_the_limit_of_the_host() {
 
 #[test]
 fn snapshots_that_nobody_reads_count_for_the_host() {
-    let host = Setup::new("[host]\nmemory = \"200MiB\"\n").with(&["mirror"]).with_wat("grows", GROWS).serve();
+    let host =
+        Setup::new("[host]\nmemory = \"200MiB\"\n").with(&["mirror"]).with_wat("grows", &grows()).serve();
     let mut neighbour = host.start("mirror", &[]);
     let mut clients: Vec<_> = (0..7).map(|_| host.start("grows", &[])).collect();
     let requests = encoded([
@@ -275,7 +280,8 @@ fn snapshots_that_nobody_reads_count_for_the_host() {
 
 #[test]
 fn output_that_nobody_reads_counts_for_the_host() {
-    let host = Setup::new("[host]\nmemory = \"192MiB\"\n").with(&["mirror"]).with_wat("talks", TALKS).serve();
+    let host =
+        Setup::new("[host]\nmemory = \"192MiB\"\n").with(&["mirror"]).with_wat("talks", &talks()).serve();
     let mut neighbour = host.start("mirror", &[]);
     let mut clients: Vec<_> = (0..12).map(|_| host.start("talks", &[])).collect();
     for client in &mut clients {

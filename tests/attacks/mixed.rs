@@ -16,7 +16,7 @@ use kapacitor_wasm::protocol::{Point, RequestMessage};
 use rand::rngs::SmallRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 
-use crate::support::{Host, Setup, batch, encoded, field, moving_avg, point, points};
+use crate::support::{Host, Setup, batch, encoded, field, moving_avg, point, points, receive};
 
 /// Number of attackers at a time.
 const ATTACKERS: u64 = 12;
@@ -117,7 +117,7 @@ fn neighbour(host: &Host, stop: &AtomicBool) -> (u64, Duration) {
     while !stop.load(Relaxed) {
         let start = Instant::now();
         client.send(RequestMessage::Point(point("a", sent, sent as f64))).unwrap();
-        let answer = client.receive().unwrap().expect("the task goes on");
+        let answer = receive(&mut client).expect("the task goes on");
         let expected = if sent == 0 { 0.0 } else { sent as f64 - 0.5 };
         assert_eq!(field(&[answer], "mean"), [expected]);
         slowest = slowest.max(start.elapsed());

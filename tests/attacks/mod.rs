@@ -2,11 +2,8 @@
 //! hold.
 
 mod batches;
-mod code_cache;
-mod counts;
 mod disk;
 mod fairness;
-mod groups;
 mod guest_world;
 mod memory;
 mod mixed;

@@ -12,7 +12,7 @@ use kapacitor_wasm::protocol::{
     SnapshotRequest,
 };
 
-use crate::support::{Setup, encoded, point};
+use crate::support::{Setup, encoded, point, receive};
 
 /// Maximum time of a neighbour's keepalive, on a machine that has much else to do.
 const PROMPT: Duration = Duration::from_millis(500);
@@ -119,12 +119,6 @@ fn message_that_comes_byte_by_byte_does_not_delay_other_sessions() {
         done.store(true, Relaxed);
         watch.join().unwrap()
     });
-    loop {
-        match client.receive().unwrap() {
-            Some(ResponseMessage::Keepalive(_)) => {}
-            Some(ResponseMessage::Point(point)) if point == large => break,
-            other => panic!("{other:?}"),
-        }
-    }
+    assert_eq!(receive(&mut client), Some(ResponseMessage::Point(large)));
     assert!(longest < PROMPT, "{longest:?}");
 }

@@ -6,10 +6,11 @@ use std::thread;
 use std::time::Duration;
 
 use kapacitor_wasm::internals::{Snapshot, now};
+use kapacitor_wasm::protocol::RequestMessage;
 use kapacitor_wasm::protocol::client::Client;
-use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
 
-use crate::support::{Host, Setup, error_of, field, live_point, moving_avg, play, point};
+use crate::support;
+use crate::support::{Host, Setup, error_of, field, live_point, mean, moving_avg, play, point};
 
 fn start(host: &Host, size: i64) -> Client {
     host.start("moving_avg", &moving_avg(size))
@@ -17,17 +18,7 @@ fn start(host: &Host, size: i64) -> Client {
 
 /// The field `name` of the next point that comes back.
 fn receive(client: &mut Client, name: &str) -> f64 {
-    loop {
-        match client.receive().unwrap() {
-            Some(ResponseMessage::Keepalive(_)) => {}
-            response => return field(response.as_slice(), name)[0],
-        }
-    }
-}
-
-fn mean(client: &mut Client, value: f64) -> f64 {
-    client.send(live_point("a", value)).unwrap();
-    receive(client, "mean")
+    field(support::receive(client).as_slice(), name)[0]
 }
 
 fn files(host: &Host, folder: &str) -> Vec<PathBuf> {

@@ -360,6 +360,22 @@ pub fn play(mut client: Client, requests: impl IntoIterator<Item = RequestMessag
     client.rest().unwrap()
 }
 
+/// The next response that is no keepalive: the host sends these by itself while a session waits.
+pub fn receive(client: &mut Client) -> Option<ResponseMessage> {
+    loop {
+        match client.receive().unwrap() {
+            Some(ResponseMessage::Keepalive(_)) => {}
+            response => return response,
+        }
+    }
+}
+
+/// Sends a live point to a task of [`moving_avg`]; returns the mean that comes back.
+pub fn mean(client: &mut Client, value: f64) -> f64 {
+    client.send(live_point("a", value)).unwrap();
+    field(receive(client).as_slice(), "mean")[0]
+}
+
 /// Sends `parts` from a thread of its own and then ends the input; the client that is returned reads.
 ///
 /// A client that sends more than the buffers hold before it reads would wait for ever.

@@ -1,1 +1,0 @@
-//! Machine code on disk is checked before it is loaded.

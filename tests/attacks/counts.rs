@@ -1,1 +1,0 @@
-//! Every point is counted once.

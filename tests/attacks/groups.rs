@@ -1,1 +1,0 @@
-//! Groups without end need bounded memory.
