@@ -44,12 +44,8 @@ pub fn socket_path(config: &Config, function: &str) -> PathBuf {
     config.socket_dir.join(format!("{function}.sock"))
 }
 
-/// Checks the path of a function's socket, without creating it.
-///
-/// # Errors
-///
-/// As [`Socket::bind`].
-pub fn check(config: &Config, function: &str) -> Result<()> {
+/// The path of a function's socket, if a socket can have it.
+fn checked_path(config: &Config, function: &str) -> Result<PathBuf> {
     let path = socket_path(config, function);
     if path.as_os_str().len() > MAX_SOCKET_PATH {
         let shown = path.display();
@@ -57,15 +53,16 @@ pub fn check(config: &Config, function: &str) -> Result<()> {
             "{shown}: the path of a socket has at most {MAX_SOCKET_PATH} bytes: choose a shorter socket-dir, or a shorter name for the plugin"
         );
     }
-    match found_at(&path)? {
-        Found::Nothing | Found::Stale | Found::Served => Ok(()),
-        Found::Other => {
-            bail!(
-                "{}: there is something that is not a socket: move it away or choose another socket-dir",
-                path.display()
-            )
-        }
-    }
+    Ok(path)
+}
+
+/// Checks the path of a function's socket, without creating it.
+///
+/// # Errors
+///
+/// As [`Socket::bind`].
+pub fn check(config: &Config, function: &str) -> Result<()> {
+    found_at(&checked_path(config, function)?).map(|_| ())
 }
 
 /// Whether a process serves the socket of a function now.
@@ -99,9 +96,8 @@ impl Socket {
     ///
     /// The path, what is wrong, and what to do.
     pub fn bind(config: &Config, function: &str) -> Result<Self> {
-        let path = socket_path(config, function);
+        let path = checked_path(config, function)?;
         let shown = path.display().to_string();
-        check(config, function)?;
         remove_stale(&path)?;
         let listener = UnixListener::bind(&path).with_context(|| {
             format!("{shown}: the socket can't be made: check socket-dir and its permissions")
@@ -234,10 +230,13 @@ enum Found {
     Stale,
     /// A socket that a process serves.
     Served,
-    /// Anything else.
-    Other,
 }
 
+/// What is at `path`.
+///
+/// # Errors
+///
+/// When it is something else than a socket, or can't be looked at.
 fn found_at(path: &Path) -> Result<Found> {
     let shown = path.display();
     let metadata = match fs::symlink_metadata(path) {
@@ -248,7 +247,7 @@ fn found_at(path: &Path) -> Result<Found> {
         Err(e) => return Err(e).with_context(|| format!("{shown}: can't be looked at")),
     };
     if !metadata.file_type().is_socket() {
-        return Ok(Found::Other);
+        bail!("{shown}: there is something that is not a socket: move it away or choose another socket-dir");
     }
     match StdUnixStream::connect(path) {
         Ok(_) => Ok(Found::Served),
@@ -270,11 +269,6 @@ fn remove_stale(path: &Path) -> Result<()> {
         }
         Found::Served => {
             bail!("{shown}: another process serves this socket: stop it or choose another socket-dir")
-        }
-        Found::Other => {
-            bail!(
-                "{shown}: there is something that is not a socket: move it away or choose another socket-dir"
-            )
         }
     }
 }
