@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use kapacitor_wasm::protocol::client::{Client, text};
 use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
 
-use crate::support::{Host, Setup, batch, encoded, live_point, play, point, wasm};
+use crate::support::{Host, Setup, batch, encoded, live_point, play, point, receive, wasm};
 
 /// Parts of the line that the host logs once it has loaded a new version.
 const TAKEN_IN: [&str; 2] = ["plugin has a new version", "plugin=own_format"];
@@ -35,7 +35,7 @@ fn count_of(response: Option<ResponseMessage>) -> (i64, i64) {
 /// Sends a point; returns its count, and the version of the plugin that counted it.
 fn count(client: &mut Client) -> (i64, i64) {
     client.send(RequestMessage::Point(point("a", 1, 1.0))).unwrap();
-    count_of(client.receive().unwrap())
+    count_of(receive(client))
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn version_that_fails_at_first_points_is_rolled_back() {
         let mut old = point("a", 2, 1.0);
         old.fields_int.insert("old".to_owned(), 1);
         running.send(RequestMessage::Point(old)).unwrap();
-        assert_eq!(count_of(running.receive().unwrap()), (2, 1), "{policy}");
+        assert_eq!(count_of(receive(&mut running)), (2, 1), "{policy}");
         host.wait_for_log(&["lvl=warn", "task stays with the version", "a point for the old version"]);
         // The new version is not tried again.
         assert_eq!(count(&mut running), (3, 1), "{policy}");
@@ -135,7 +135,7 @@ fn new_version_waits_for_end_of_batch() {
     }
     // The answer to a keepalive shows that the input before it was read.
     client.keepalive(1).unwrap();
-    client.receive().unwrap();
+    receive(&mut client);
     let mut file = wasm("mirror_batch");
     // A custom section changes nothing but the file.
     file.extend([0, 2, 1, b'v']);
@@ -183,7 +183,7 @@ fn plugin_without_own_format_is_not_migrated() {
     fs::write(host.setup.plugin("mirror"), wasm("own_format")).unwrap();
     host.wait_for_log(&["plugin has a new version"]);
     running.send(live_point("a", 1.0)).unwrap();
-    assert!(matches!(running.receive().unwrap(), Some(ResponseMessage::Point(_))));
+    assert!(matches!(receive(&mut running), Some(ResponseMessage::Point(_))));
     host.wait_for_log(&[
         "task stays with the version",
         "the version that runs has no state format of its own",

@@ -21,7 +21,7 @@ use crate::udf_node::UdfNode;
 /// Number of times that a session looks whether Kapacitor has disconnected the session before. The host notices that
 /// at once, but maybe after it has accepted the next session. A session that still runs then runs beside this one.
 /// The number is one of looks, since a busy machine delays both.
-const LOOKS: u32 = 100;
+const LOOKS: u32 = 20;
 
 /// Interval at which a session looks whether the session before it has ended.
 const LOOK: Duration = Duration::from_millis(5);

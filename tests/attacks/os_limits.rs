@@ -93,7 +93,9 @@ fn connection_beyond_the_file_descriptors_is_refused_with_a_sentence() {
     assert!(first.snapshot(&mut Vec::new()).is_ok());
     open.clear();
     host.wait_for_logs(&["connection ended"], 90);
-    let client = host.start("mirror", &[]);
+    // Another task, which waits for no state of the first one.
+    let mut client = host.connect("mirror");
+    assert!(client.init("other", Vec::new()).unwrap().success);
     assert_eq!(play(client, [RequestMessage::Point(point("a", 1, 1.0))]).len(), 1);
 }
 

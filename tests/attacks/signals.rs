@@ -11,7 +11,7 @@ use kapacitor_wasm::protocol::client::Client;
 use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
 
 use crate::plugin_compile::bomb;
-use crate::support::{Host, Setup, error_of, field, live_point, moving_avg, play, point, points};
+use crate::support::{Host, Setup, error_of, field, live_point, moving_avg, play, point, points, receive};
 
 /// Signals that end a process by default, and that ask nothing of the host.
 const ASK_NOTHING: [&str; 13] =
@@ -23,7 +23,7 @@ const ENDLESS: &str = "endless_info";
 /// Has `client` process a live point.
 fn process(client: &mut Client) {
     client.send(live_point("a", 1.0)).unwrap();
-    let answered = client.receive().unwrap();
+    let answered = receive(client);
     assert!(matches!(answered, Some(ResponseMessage::Point(_))), "{answered:?}");
 }
 
