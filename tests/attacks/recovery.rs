@@ -51,6 +51,9 @@ const HOARDER: &str = r#"
 /// Time in which a plugin fails again and again.
 const FAILING: Duration = Duration::from_secs(4);
 
+/// Maximum time beyond that until the plugin has failed often enough.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// The largest of the times, and the one that 99 percent do not exceed.
 fn summary(mut times: Vec<Duration>) -> (Duration, Duration) {
     times.sort();
@@ -104,14 +107,16 @@ fn beside_failures(limit: u64) -> [Vec<Duration>; 2] {
         host.wait_for_log(&["plugin failed"]);
         let mut times = Vec::new();
         let until = Instant::now() + FAILING;
-        while Instant::now() < until {
+        let failures = || host.count_logs(&["plugin brought back"]);
+        // A slow machine needs longer for so many.
+        while Instant::now() < until || (failures() <= 10 && Instant::now() < until + PATIENCE) {
             let sent = Instant::now();
             round_trip(&mut neighbour);
             times.push(sent.elapsed());
             thread::sleep(Duration::from_millis(5));
         }
         stop.store(true, Relaxed);
-        assert!(host.count_logs(&["plugin brought back"]) > 10, "{}", host.log());
+        assert!(failures() > 10, "{}", host.log());
         drop(host);
         [times, own.join().unwrap()]
     })
