@@ -16,6 +16,7 @@ use kapacitor_wasm::internals::{Control, Inbox, InboxItem, InboxLimits};
 use kapacitor_wasm::protocol::{InfoRequest, Request, RequestMessage, SnapshotRequest};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use prost::Message;
+use prost::encoding::{DecodeContext, WireType, decode_key, skip_field};
 
 #[global_allocator]
 static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
@@ -27,6 +28,9 @@ const SPARE: usize = 512 * 1024;
 /// two bytes on the wire and a struct of two vectors here, in a vector that doubles.
 const GROWTH: usize = 128;
 
+/// Bytes of the queue that a snapshot request takes while it waits for the end of its batch, at most.
+const HELD: usize = 512;
+
 fuzz_target!(|input: &[u8]| -> Corpus {
     let [message, queue, seed, bytes @ ..] = input else { return Corpus::Reject };
     let (message, queue) = (Bytes(1 + u64::from(*message) * 16), Bytes(u64::from(*queue) * 8));
@@ -35,7 +39,12 @@ fuzz_target!(|input: &[u8]| -> Corpus {
     ALLOCATOR.set_limit(ALLOCATOR.allocated() + limit).expect("more than there is");
     let found = through_the_inbox(bytes, message, queue, *seed);
     ALLOCATOR.set_limit(usize::MAX).expect("more than there is");
-    assert_eq!(found.out, expected.out);
+    if expected.most_held * HELD >= queue.as_usize() {
+        // Snapshot requests that fill the queue can't wait for the end of their batch.
+        assert_eq!(found.without_snapshots(), expected.without_snapshots());
+    } else {
+        assert_eq!(found.out, expected.out);
+    }
     assert_eq!(found.keepalives, expected.keepalives);
     assert_eq!(found.points, expected.points);
     assert_eq!(found.failed, expected.failed);
@@ -48,6 +57,8 @@ struct Found {
     out: Vec<Out>,
     keepalives: Vec<i64>,
     points: u64,
+    /// Greatest number of snapshot requests that waited for the end of their batch.
+    most_held: usize,
     /// Whether the bytes were found to be no frames at some point.
     failed: bool,
 }
@@ -67,6 +78,19 @@ impl Out {
 }
 
 impl Found {
+    /// What came out except snapshot requests, and their number.
+    fn without_snapshots(&self) -> (Vec<Out>, usize) {
+        let snapshot = Out::request(RequestMessage::Snapshot(SnapshotRequest {}));
+        let mut rest = Self::default();
+        for out in self.out.iter().filter(|out| **out != snapshot) {
+            match out {
+                Out::Data(frames) => rest.data(frames),
+                Out::Request(request) => rest.out.push(Out::Request(request.clone())),
+            }
+        }
+        (rest.out, self.out.iter().filter(|out| **out == snapshot).count())
+    }
+
     fn data(&mut self, frames: &[u8]) {
         match self.out.last_mut() {
             Some(Out::Data(data)) => data.extend_from_slice(frames),
@@ -148,28 +172,36 @@ fn reference(mut bytes: &[u8], limit: Bytes) -> Found {
             [0x82, 0x01, ..] => Some(Data::Begin),
             [0x8a, 0x01, ..] => Some(Data::Point),
             [0x92, 0x01, ..] => Some(Data::End),
-            _ => match Request::decode(message).map(|request| request.message) {
-                Err(_) => {
+            _ => match fields(message) {
+                None => {
                     found.failed = true;
                     break;
                 }
-                Ok(None) => None,
-                Ok(Some(RequestMessage::Begin(_))) => Some(Data::Begin),
-                Ok(Some(RequestMessage::Point(_))) => Some(Data::Point),
-                Ok(Some(RequestMessage::End(_))) => Some(Data::End),
-                Ok(Some(RequestMessage::Keepalive(request))) => {
-                    found.keepalives.push(request.time);
-                    None
-                }
-                // A snapshot waits for the end of the batch.
-                Ok(Some(RequestMessage::Snapshot(request))) if in_batch => {
-                    held.push(RequestMessage::Snapshot(request));
-                    None
-                }
-                Ok(Some(request)) => {
-                    found.out.push(Out::request(request));
-                    None
-                }
+                // Data is for the guest, also when it comes behind a field that is not known.
+                Some(fields) if fields.contains(&16) => Some(Data::Begin),
+                Some(fields) if fields.contains(&17) => Some(Data::Point),
+                Some(fields) if fields.contains(&18) => Some(Data::End),
+                Some(_) => match Request::decode(message).map(|request| request.message) {
+                    Err(_) => {
+                        found.failed = true;
+                        break;
+                    }
+                    Ok(None) => None,
+                    Ok(Some(RequestMessage::Keepalive(request))) => {
+                        found.keepalives.push(request.time);
+                        None
+                    }
+                    // A snapshot waits for the end of the batch.
+                    Ok(Some(RequestMessage::Snapshot(request))) if in_batch => {
+                        held.push(RequestMessage::Snapshot(request));
+                        found.most_held = found.most_held.max(held.len());
+                        None
+                    }
+                    Ok(Some(request)) => {
+                        found.out.push(Out::request(request));
+                        None
+                    }
+                },
             },
         };
         if let Some(kind) = kind {
@@ -187,6 +219,28 @@ fn reference(mut bytes: &[u8], limit: Bytes) -> Found {
     }
     found.out.extend(held.drain(..).map(Out::request));
     found
+}
+
+/// Numbers of the fields of a message, if it is well-formed and holds one request at most.
+fn fields(mut message: &[u8]) -> Option<Vec<u32>> {
+    let (mut fields, mut requests) = (Vec::new(), 0);
+    while !message.is_empty() {
+        let (number, wire_type) = decode_key(&mut message).ok()?;
+        let known = matches!(number, 1..=5 | 16..=18);
+        let fits = match wire_type {
+            // Groups are not part of proto3.
+            WireType::StartGroup | WireType::EndGroup => false,
+            WireType::LengthDelimited => true,
+            _ => !known,
+        };
+        if !fits {
+            return None;
+        }
+        skip_field(wire_type, number, &mut message, DecodeContext::default()).ok()?;
+        fields.push(number);
+        requests += u32::from(known);
+    }
+    (requests <= 1).then_some(fields)
 }
 
 enum Data {

@@ -7,7 +7,9 @@ use prost::Message;
 use thiserror::Error;
 
 use super::field;
-use super::messages::{InitRequest, KeepaliveRequest, Request, RequestMessage, RestoreRequest};
+use super::messages::{
+    InfoRequest, InitRequest, KeepaliveRequest, Request, RequestMessage, RestoreRequest, SnapshotRequest,
+};
 use crate::protocol::wire;
 use crate::protocol::wire::{Fields, LEN, WireError, long_tag};
 use crate::units::Bytes;
@@ -125,16 +127,17 @@ fn decoded_kind(message: &[u8]) -> Result<Kind, FrameError> {
     use field::request::{BEGIN, END, INFO, INIT, KEEPALIVE, POINT, RESTORE, SNAPSHOT};
 
     let malformed = || FrameError::Message("it is malformed".to_owned());
-    let (mut last, mut fields) = (None, Fields::new(message));
-    // Of several messages the last one counts, as for every decoder.
+    let (mut only, mut fields) = (None, Fields::new(message));
     while let Some(field) = fields.next().map_err(|_| malformed())? {
         let known = [INFO, INIT, SNAPSHOT, RESTORE, KEEPALIVE, BEGIN, POINT, END].contains(&field.number);
         if known && field.wire_type != LEN {
             return Err(malformed());
         }
-        last = if known { Some(field) } else { last };
+        if known && only.replace(field).is_some() {
+            return Err(FrameError::Message("it holds more than one request".to_owned()));
+        }
     }
-    let Some(field) = last else { return Ok(Kind::Unknown) };
+    let Some(field) = only else { return Ok(Kind::Unknown) };
     match field.number {
         BEGIN => return Ok(Kind::Begin),
         POINT => return Ok(Kind::Point),
@@ -151,9 +154,15 @@ fn decoded_kind(message: &[u8]) -> Result<Kind, FrameError> {
             let request = KeepaliveRequest::decode(field.value).map_err(decoded)?;
             return Ok(Kind::Keepalive(request.time));
         }
-        INFO => Control::Info,
+        INFO => {
+            InfoRequest::decode(field.value).map_err(decoded)?;
+            Control::Info
+        }
         INIT => Control::Init(InitRequest::decode(field.value).map_err(decoded)?),
-        SNAPSHOT => Control::Snapshot,
+        SNAPSHOT => {
+            SnapshotRequest::decode(field.value).map_err(decoded)?;
+            Control::Snapshot
+        }
         _ => Control::Restore(RestoreRequest::decode(field.value).map_err(decoded)?),
     };
     Ok(Kind::Control(Box::new(control)))
@@ -196,6 +205,7 @@ pub fn time(frame: &[u8], in_batch: bool) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::wire::short_tag;
     use crate::protocol::{BeginBatch, EndBatch, Point, put_request};
     use proptest::prelude::*;
 
@@ -236,6 +246,21 @@ mod tests {
         // Field 19, two bytes.
         assert!(matches!(kind(&[0x9a, 0x01, 2, 0, 0]), Ok(Kind::Unknown)));
         assert!(matches!(kind(&[0x0f, 0xff]), Err(FrameError::Message(_))));
+    }
+
+    #[test]
+    fn a_message_holds_one_request_that_is_well_formed() {
+        let field =
+            |number: u32, value: &[u8]| [&[short_tag(number, LEN), value.len() as u8], value].concat();
+        // An unknown field, as a later Kapacitor may write it, and field 0, which is none.
+        for (contents, fits) in [(&[][..], true), (&[0x58, 1], true), (&[0x01, 0x01], false)] {
+            for number in [field::request::INFO, field::request::SNAPSHOT] {
+                assert_eq!(kind(&field(number, contents)).is_ok(), fits, "{number} {contents:?}");
+            }
+        }
+        let two = [field(field::request::INFO, &[]), field(field::request::SNAPSHOT, &[])].concat();
+        let Err(FrameError::Message(text)) = kind(&two) else { panic!("two requests in a message") };
+        assert_eq!(text, "it holds more than one request");
     }
 
     proptest! {

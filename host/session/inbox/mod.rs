@@ -156,10 +156,10 @@ impl Inbox {
         self.longest + self.taken.min(self.longest)
     }
 
-    /// Maximum size of the next read in bytes.
+    /// Memory in bytes that the next read takes.
     #[inline]
     pub fn next_read(&self) -> usize {
-        self.sizer.size()
+        self.sizer.memory(&self.bytes)
     }
 
     /// The work on the item that was taken last is done.
@@ -270,6 +270,7 @@ impl Inbox {
         if self.limits.on_full == OnFull::DropOldest && self.is_full() {
             self.drop_oldest();
         }
+        self.release_held_alone();
         result
     }
 
@@ -418,6 +419,14 @@ impl Inbox {
         }
     }
 
+    /// Lets snapshot requests wait for the end of their batch no longer if they alone fill the queue: nothing more
+    /// is read then, and the end would not come.
+    fn release_held_alone(&mut self) {
+        if self.entries.is_empty() && self.is_full() {
+            self.release_held();
+        }
+    }
+
     /// Lets snapshot requests wait no longer: they overtake the data before them, and no other request.
     pub fn hurry_snapshots(&mut self) {
         self.release_held();
@@ -465,12 +474,14 @@ impl Inbox {
                     self.lent = self.buffer();
                     self.move_bytes();
                 }
+                self.release_held_alone();
                 Some(InboxItem::Run(Run { frames: frames.freeze(), ..run }))
             }
             Entry::Control { length, request } => {
                 self.request_count -= 1;
                 self.request_bytes -= length;
                 self.lent = length;
+                self.release_held_alone();
                 Some(InboxItem::Control(request))
             }
         }

@@ -26,15 +26,21 @@ impl ReadSizer {
         Self { size: MIN_READ, length: 0, capacity: 0 }
     }
 
-    /// Maximum size of the next read in bytes, nearly.
+    /// Memory in bytes that the next read into `buffer` takes, nearly: its room and, if `buffer` has to grow, the
+    /// copy that is there meanwhile.
     #[inline]
-    pub fn size(&self) -> usize {
-        self.size
+    pub fn memory(&self, buffer: &BytesMut) -> usize {
+        self.size + if self.must_grow(buffer) { buffer.len() } else { 0 }
+    }
+
+    #[inline]
+    fn must_grow(&self, buffer: &BytesMut) -> bool {
+        buffer.capacity() - buffer.len() < self.size / 4
     }
 
     /// Makes room for a read at the end of `buffer`.
     pub fn make_room(&mut self, buffer: &mut BytesMut) {
-        if buffer.capacity() - buffer.len() < self.size / 4 {
+        if self.must_grow(buffer) {
             buffer.reserve(self.size);
         }
         (self.length, self.capacity) = (buffer.len(), buffer.capacity());

@@ -98,6 +98,25 @@ fn a_snapshot_waits_for_the_end_of_its_batch() {
 }
 
 #[test]
+fn snapshots_that_alone_fill_the_queue_do_not_wait() {
+    let mut inbox = Inbox::new(room(2000, OnFull::Block));
+    let mut bytes = Vec::new();
+    put_request(RequestMessage::Begin(BeginBatch::default()), &mut bytes);
+    (0..100).for_each(|_| put_request(RequestMessage::Snapshot(SnapshotRequest {}), &mut bytes));
+    inbox.space().extend_from_slice(&bytes);
+    inbox.sort(|_| ()).unwrap();
+    assert!(inbox.holds_snapshot() && !inbox.has_room());
+    assert!(matches!(inbox.take(), Some(InboxItem::Run(_))));
+    // The end of the batch is not read while they fill the queue.
+    let mut snapshots = 0;
+    while let Some(InboxItem::Control(request)) = inbox.take() {
+        assert_eq!(*request, Control::Snapshot);
+        snapshots += 1;
+    }
+    assert_eq!((snapshots, inbox.has_room()), (100, true));
+}
+
+#[test]
 fn a_snapshot_overtakes_data_and_nothing_else() {
     let (mut inbox, _) = inbox([
         point(),
