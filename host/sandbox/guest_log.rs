@@ -63,6 +63,12 @@ pub struct GuestLog {
     panic: String,
     /// Whether the guest repeats what it has logged before.
     muted: bool,
+    /// The guest's function that was called last.
+    call: &'static str,
+    /// Number of lines since the guest was given its last input.
+    said: u64,
+    /// Number of the next lines that are repeated.
+    repeated: u64,
 }
 
 /// The log of one sandbox, as its store and its WASI streams share it.
@@ -79,7 +85,44 @@ impl GuestLog {
             dropped: 0,
             panic: String::new(),
             muted: false,
+            call: "",
+            said: 0,
+            repeated: 0,
         }))
+    }
+
+    /// Begins a call of the guest's function `call`.
+    pub(super) fn begin_call(log: &SharedLog, call: &'static str) {
+        let mut log = lock(log);
+        // A guest that has said why it is about to trap, and did not, still gets its line.
+        if !log.panic.is_empty() {
+            let panic = mem::take(&mut log.panic);
+            log.put(Level::Error, &panic);
+        }
+        // The buffer for the input is part of giving it.
+        if log.call != "udf_input" {
+            log.said = 0;
+        }
+        log.call = call;
+    }
+
+    /// Number of lines that the guest has said since it was given its last input.
+    pub fn said(log: &SharedLog) -> u64 {
+        lock(log).said
+    }
+
+    /// Lets the next `lines` lines pass in silence until the guard is dropped: the guest gets the input again at
+    /// which it has said them.
+    pub fn repeat(log: &SharedLog, lines: u64) -> RepetitionGuard {
+        lock(log).repeated = lines;
+        RepetitionGuard(Arc::clone(log))
+    }
+
+    /// Logs the reason that the guest gave for its trap, if it gave one.
+    pub(super) fn say_panic(log: &SharedLog, panic: &str) {
+        if !panic.is_empty() {
+            lock(log).put(Level::Error, panic);
+        }
     }
 
     /// Takes the reason that the guest gave for its trap; empty if it gave none.
@@ -104,9 +147,24 @@ impl GuestLog {
         cut(&mut text, MAX_TEXT);
         let text = text.trim_end();
         if level == Level::Panic {
-            text.clone_into(&mut self.panic);
+            // It becomes part of the call's error, which is told once.
+            let before = mem::replace(&mut self.panic, text.to_owned());
+            if !before.is_empty() {
+                self.put(Level::Error, &before);
+            }
+        } else {
+            self.put(level, text);
         }
+    }
+
+    /// Logs one line, unless it repeats one.
+    fn put(&mut self, level: Level, text: &str) {
         if self.muted {
+            return;
+        }
+        self.said += 1;
+        if self.repeated > 0 {
+            self.repeated -= 1;
             return;
         }
         if self.since.elapsed() >= Duration::from_secs(1) {
@@ -147,12 +205,27 @@ pub struct MuteGuard(SharedLog);
 
 impl Drop for MuteGuard {
     fn drop(&mut self) {
-        lock(&self.0).muted = false;
+        let mut log = lock(&self.0);
+        log.muted = false;
+        log.panic.clear();
+    }
+}
+
+/// Ends a repetition when it is dropped.
+pub struct RepetitionGuard(SharedLog);
+
+impl Drop for RepetitionGuard {
+    fn drop(&mut self) {
+        lock(&self.0).repeated = 0;
     }
 }
 
 impl Drop for GuestLog {
     fn drop(&mut self) {
+        let panic = mem::take(&mut self.panic);
+        if !panic.is_empty() {
+            self.put(Level::Error, &panic);
+        }
         self.report_dropped();
     }
 }

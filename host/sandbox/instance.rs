@@ -244,10 +244,10 @@ impl Sandbox {
         P: wasmtime::WasmParams + Sync,
         R: wasmtime::WasmResults + Sync,
     {
-        // Requests that were refused in earlier calls, and their panics, do not explain this call.
+        // Requests that were refused in earlier calls do not explain this call.
         let guest = self.store.data_mut();
         guest.limiter.refused = None;
-        GuestLog::take_panic(&guest.log);
+        GuestLog::begin_call(&guest.log, name);
         // Two ticks, since the next one may come at once.
         self.store.set_epoch_deadline(2);
         let result =

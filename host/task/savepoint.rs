@@ -5,7 +5,7 @@ use super::instance::Instance;
 use super::program::Program;
 use super::setup::Setup;
 use crate::guard::Guard;
-use crate::sandbox::DeterminismState;
+use crate::sandbox::{DeterminismState, GuestLog};
 
 /// The state of an instance at one moment.
 pub struct Savepoint<M> {
@@ -52,7 +52,7 @@ impl<M> Savepoint<M> {
         self.saved = None;
     }
 
-    /// A fresh instance with this state.
+    /// A fresh instance with this state. What it logs until then is not logged again.
     ///
     /// # Errors
     ///
@@ -61,6 +61,7 @@ impl<M> Savepoint<M> {
         &self,
         setup: &Setup<P>,
     ) -> Result<Instance<P::Guest>, TaskError> {
+        let _muted = GuestLog::mute(&setup.context.log);
         let determinism = &setup.context.determinism;
         determinism.set_state(self.determinism);
         let Some(Saved { memory, guard, points_seen }) = &self.saved else {

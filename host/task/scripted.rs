@@ -131,7 +131,7 @@ impl ScriptedGuest {
                     heavy += u32::from(has(HEAVY));
                     if heavy > 1 {
                         let limit = Span(std::time::Duration::from_secs(1));
-                        return Err(self.trap(CallErrorKind::Deadline(limit)));
+                        return Err(self.trap(CallErrorKind::Deadline { deadline: limit, at: String::new() }));
                     }
                     put_response(self.show(point.time), &mut self.returned);
                     if has(TOGGLE) {

@@ -308,3 +308,73 @@ fn every_refusal_of_udf_toml_is_one_line_with_place_and_key() {
         assert_eq!(stderr, format!("{}\n", told[0]));
     }
 }
+
+/// What is told of a guest that fails.
+mod guests {
+    use kapacitor_wasm::protocol::{Point, RequestMessage};
+
+    use crate::support::{Setup, encoded, point, send_apart};
+
+    const LIMITS: &str = "[limits]\nmemory = \"16MiB\"\ncall-deadline = \"300ms\"\n";
+
+    fn good(time: i64) -> RequestMessage {
+        RequestMessage::Point(point("a", time, 1.0))
+    }
+
+    fn bad(time: i64, how: &str, value: i64) -> RequestMessage {
+        let mut point = point("a", time, 1.0);
+        point.fields_int.insert(how.to_owned(), value);
+        RequestMessage::Point(point)
+    }
+
+    #[test]
+    fn each_line_and_each_reason_is_told_once_whatever_is_done_again() {
+        let host = Setup::new(LIMITS).with(&["fragile"]).serve();
+        // All in one run, so that what comes before each failure is given again.
+        let requests: Vec<_> =
+            (0..60).map(|i| if i % 20 == 13 { bad(i, "panic", 100 + i) } else { good(i) }).collect();
+        let (mut client, sender) = send_apart(host.start("fragile", &[]), [encoded(requests)]);
+        client.rest().unwrap();
+        sender.join().unwrap();
+        host.wait_for_log(&["task ended", "skipped=3"]);
+        for index in [113, 133, 153] {
+            assert_eq!(host.count_logs(&[&format!("about to take element {index}")]), 1, "{}", host.log());
+        }
+        assert_eq!(host.count_logs(&["the index is 113"]), 1, "{}", host.log());
+    }
+
+    #[test]
+    fn a_failure_names_the_functions_of_the_plugin() {
+        for how in ["panic", "spin", "deep", "hog"] {
+            let host = Setup::new(LIMITS).with(&["fragile"]).serve();
+            let (mut client, sender) =
+                send_apart(host.start("fragile", &[]), [encoded([good(1), bad(2, how, 7)])]);
+            client.rest().unwrap();
+            sender.join().unwrap();
+            let line = host.wait_for_log(&["lvl=warn", "what it failed at is skipped"]);
+            let (_, place) = line.split_once(", in ").unwrap_or_else(|| panic!("no place: {line}"));
+            let first = place.split(" <- ").next().unwrap();
+            assert!(first.contains("fragile::") || first.contains("kapacitor_guest::"), "{how}: {line}");
+        }
+    }
+
+    #[test]
+    fn a_function_without_a_name_has_a_number() {
+        // As `wasm-tools strip` leaves it.
+        let wat = r#"
+            (module
+              (memory (export "memory") 1)
+              (data (i32.const 0) "\08\01")
+              (func (export "kapacitor_udf_abi_1"))
+              (func (export "udf_input") (param i32) (result i32) (i32.const 4096))
+              (func (export "udf_info") (result i64) (i64.const 0))
+              (func (export "udf_init") (param i32 i32) (result i64) (i64.const 2))
+              (func (export "udf_process") (param i32 i32) (result i64) (call 6) (i64.const 0))
+              (func (export "udf_finish") (result i64) (i64.const 0))
+              (func (loop (br 0))))"#;
+        let host = Setup::new(LIMITS).with_wat("nameless", wat).serve();
+        let mut client = host.start("nameless", &[]);
+        client.send(RequestMessage::Point(Point { time: 1, ..Point::default() })).unwrap();
+        host.wait_for_log(&["limits.call-deadline = 300ms, in function 6 <- function 4"]);
+    }
+}

@@ -9,7 +9,7 @@ use super::{GuestSlot, Supervisor};
 use crate::config::{EdgeCheck, OnTrap, Policy, Unwanted};
 use crate::logging::log_for;
 use crate::protocol::frame::{self, Kind};
-use crate::sandbox::Turn;
+use crate::sandbox::{GuestLog, Turn};
 use crate::task::error::{Failure, TaskError};
 use crate::task::program::Program;
 use crate::task::recovery::Revived;
@@ -66,9 +66,13 @@ impl<P: Program> Supervisor<P> {
         loop {
             let reason = failure.to_string();
             self.count_failure(failure)?;
+            let said = GuestLog::said(&self.setup.context.log);
             let lost_batch = self.go_back(&reason, rest).await?;
             let before = rest.len();
-            let Some((kind, frame, failed)) = self.one_by_one(&mut rest, reply).await else {
+            let repetition = GuestLog::repeat(&self.setup.context.log, said);
+            let alone = self.one_by_one(&mut rest, reply).await;
+            drop(repetition);
+            let Some((kind, frame, failed)) = alone else {
                 if !frames.is_empty() && !lost_batch {
                     // Each frame passes alone, so the call failed because of what it had in total.
                     self.piece = (frames.len() / 4).max(1);
