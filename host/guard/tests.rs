@@ -86,7 +86,7 @@ fn points_pass_as_they_are() {
     let input = frames([point("a"), point("b")]);
     let mut out = Vec::new();
     let passed = guard(EdgeType::Stream).pass(&input, &mut out).unwrap();
-    assert_eq!(passed, Verdict { points: 2, ..Verdict::default() });
+    assert_eq!(passed, Verdict { points: 2, points_out: 2, ..Verdict::default() });
     assert_eq!(out, input);
 }
 
@@ -104,11 +104,13 @@ fn the_size_of_a_batch_is_the_number_of_its_points() {
 fn a_batch_over_several_calls_goes_out_whole() {
     let mut subject = guard(EdgeType::Batch);
     let mut out = Vec::new();
-    subject.pass(&frames([begin(9)]), &mut out).unwrap();
-    subject.pass(&frames([point("a")]), &mut out).unwrap();
-    subject.pass(&frames([point("b")]), &mut out).unwrap();
-    assert!(out.is_empty() && subject.in_batch());
-    subject.pass(&frames([end(), begin(0), end()]), &mut out).unwrap();
+    let mut points_out =
+        |subject: &mut Guard, frames: Vec<u8>| subject.pass(&frames, &mut out).unwrap().points_out;
+    for open in [begin(9), point("a"), point("b")] {
+        assert_eq!(points_out(&mut subject, frames([open])), 0);
+    }
+    assert!(subject.in_batch());
+    assert_eq!(points_out(&mut subject, frames([end(), begin(0), end()])), 2);
     assert_eq!(decode(&out), [begin(2), point("a"), point("b"), end(), begin(0), end()]);
     assert!(!subject.in_batch());
 }
@@ -220,7 +222,10 @@ fn an_error_is_the_last_response() {
     put_error("no luck", &mut input);
     let mut out = Vec::new();
     let passed = guard(EdgeType::Stream).pass(&input, &mut out).unwrap();
-    assert_eq!(passed, Verdict { points: 1, error: Some("no luck".to_owned()), ..Verdict::default() });
+    assert_eq!(
+        passed,
+        Verdict { points: 1, points_out: 1, error: Some("no luck".to_owned()), ..Verdict::default() }
+    );
     assert_eq!(decode(&out), [point("a")]);
     input.extend(frames([point("b")]));
     assert_eq!(refused(EdgeType::Stream, &input), ViolationKind::AfterError);
@@ -362,7 +367,10 @@ fn numbers_that_are_not_finite_are_left_out() {
         end(),
     ]);
     let (passed, out) = with_policy(Policy::default(), EdgeType::Batch, &input);
-    assert_eq!(passed, Ok(Verdict { points: 3, dropped_points: 1, reduced_points: 2, ..Verdict::default() }));
+    assert_eq!(
+        passed,
+        Ok(Verdict { points: 3, points_out: 3, dropped_points: 1, reduced_points: 2, ..Verdict::default() })
+    );
     let left = [begin(3), doubles([("a", 1.0)]), point("whole"), doubles([("c", 2.0)]), end()];
     assert_eq!(decode(&out), left);
 
@@ -396,7 +404,7 @@ fn of_two_entries_with_one_name_the_later_one_counts() {
 fn points_without_fields_are_left_out() {
     let input = frames([doubles([]), point("a")]);
     let (passed, out) = with_policy(Policy::default(), EdgeType::Stream, &input);
-    assert_eq!(passed, Ok(Verdict { points: 1, dropped_points: 1, ..Verdict::default() }));
+    assert_eq!(passed, Ok(Verdict { points: 1, points_out: 1, dropped_points: 1, ..Verdict::default() }));
     assert_eq!(decode(&out), [point("a")]);
     let fail = Policy { no_fields: Unwanted::Fail, ..Policy::default() };
     assert_eq!(with_policy(fail, EdgeType::Stream, &input).0, Err(ViolationKind::NoFields));

@@ -12,8 +12,10 @@ use crate::units::Bytes;
 /// What passed of one call.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
-    /// Number of points that passed.
+    /// Number of points that passed; those of a batch may go out with a later call, or be lost with it.
     pub points: u64,
+    /// Number of points that go out, with those of earlier calls in a batch that has ended.
+    pub points_out: u64,
     /// Number of points that were left out because they had no fields, or none that is finite.
     pub dropped_points: u64,
     /// Number of points that have lost fields which are not finite.
@@ -156,8 +158,9 @@ impl Walk<'_> {
         self.pos = pos;
         self.verdict.points += points;
         self.response += points as usize;
-        if let Some(batch) = &mut self.guard.open {
-            batch.add_points(points);
+        match &mut self.guard.open {
+            Some(batch) => batch.add_points(points),
+            None => self.verdict.points_out += points,
         }
     }
 
@@ -189,6 +192,7 @@ impl Walk<'_> {
             Response::End => {
                 let batch = self.guard.open.take().ok_or(ViolationKind::EndWithoutBegin)?;
                 self.check_size(&batch, end)?;
+                self.verdict.points_out += batch.count();
                 match batch.frame() {
                     Some(_) if batch.has_its_size() => {}
                     begin => {
@@ -222,7 +226,7 @@ impl Walk<'_> {
         match &self.guard.open {
             Some(batch) => self.check_size(batch, end)?,
             None if !single_points => return Err(ViolationKind::PointOutsideBatch),
-            None => {}
+            None => self.verdict.points_out += 1,
         }
         match fate {
             PointFate::Whole => {}
@@ -239,8 +243,9 @@ impl Walk<'_> {
                 self.flush_before(end);
                 self.verdict.points -= 1;
                 self.verdict.dropped_points += 1;
-                if let Some(batch) = &mut self.guard.open {
-                    batch.remove_point();
+                match &mut self.guard.open {
+                    Some(batch) => batch.remove_point(),
+                    None => self.verdict.points_out -= 1,
                 }
             }
         }

@@ -37,6 +37,8 @@ pub enum Level {
     Error,
     /// 4: the reason for which the guest is about to trap.
     Panic,
+    /// 5: no line, but the number of points that the guest has skipped by itself, in decimal.
+    Declined,
 }
 
 impl Level {
@@ -46,6 +48,7 @@ impl Level {
             1 => Self::Info,
             2 => Self::Warn,
             4 => Self::Panic,
+            5 => Self::Declined,
             _ => Self::Error,
         }
     }
@@ -61,6 +64,8 @@ pub struct GuestLog {
     dropped: u64,
     /// The reason for which the guest is about to trap.
     panic: String,
+    /// Number of points that the guest has skipped by itself since it was taken last.
+    declined: u64,
     /// Whether the guest repeats what it has logged before.
     muted: bool,
     /// The guest's function that was called last.
@@ -84,6 +89,7 @@ impl GuestLog {
             logged: 0,
             dropped: 0,
             panic: String::new(),
+            declined: 0,
             muted: false,
             call: "",
             said: 0,
@@ -130,6 +136,11 @@ impl GuestLog {
         mem::take(&mut lock(log).panic)
     }
 
+    /// Takes the number of points that the guest has skipped by itself since it was taken last.
+    pub fn take_declined(log: &SharedLog) -> u64 {
+        mem::take(&mut lock(log).declined)
+    }
+
     /// Mutes the log until the guard is dropped: the guest repeats what it has logged before.
     pub fn mute(log: &SharedLog) -> MuteGuard {
         lock(log).muted = true;
@@ -146,6 +157,10 @@ impl GuestLog {
         let mut text = String::from_utf8_lossy(&text[..text.len().min(4 * MAX_TEXT)]).into_owned();
         cut(&mut text, MAX_TEXT);
         let text = text.trim_end();
+        if level == Level::Declined {
+            self.decline_points(text.parse().unwrap_or(0));
+            return;
+        }
         if level == Level::Panic {
             // It becomes part of the call's error, which is told once.
             let before = mem::replace(&mut self.panic, text.to_owned());
@@ -181,8 +196,21 @@ impl GuestLog {
             Level::Debug => log_for!(debug, self.labels, text, "plugin log"),
             Level::Info => log_for!(info, self.labels, text, "plugin log"),
             Level::Warn => log_for!(warn, self.labels, text, "plugin log"),
-            Level::Error | Level::Panic => log_for!(error, self.labels, text, "plugin log"),
+            Level::Error | Level::Panic | Level::Declined => log_for!(error, self.labels, text, "plugin log"),
         }
+    }
+
+    fn decline_points(&mut self, points: u64) {
+        // What is repeated was counted before.
+        if !self.muted {
+            self.declined = self.declined.saturating_add(points);
+        }
+    }
+
+    /// Counts points that a guest has skipped by itself.
+    #[cfg(test)]
+    pub(crate) fn decline(log: &SharedLog, points: u64) {
+        lock(log).decline_points(points);
     }
 
     fn report_dropped(&mut self) {

@@ -27,6 +27,8 @@ pub use engine::{Engine, TICK};
 pub use error::{CallError, CallErrorKind};
 pub(crate) use guest::{Guest, sandbox_overhead};
 pub use guest_log::GuestLog;
+#[cfg(test)]
+pub(crate) use guest_log::SharedLog;
 pub use instance::Sandbox;
 pub use long_work::{Turn, cores, long_work};
 pub use memory_image::{MemoryDelta, MemoryImage, NotCapturable};

@@ -1,15 +1,22 @@
 //! What has become of the points of a task.
 
 /// Numbers of points, and of recoveries.
+///
+/// Each point that Kapacitor sent was processed, skipped or passed through, or is not finished: see
+/// [`Counts::unfinished`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
     /// Points that Kapacitor sent.
     pub points_in: u64,
     /// Points of the input that the plugin has processed.
     pub processed: u64,
+    /// Points among those that the plugin says it has skipped.
+    pub declined: u64,
+    /// Points of the input that went on unchanged, since the plugin has failed.
+    pub passed_through: u64,
     /// Points that Kapacitor gets.
     pub points_out: u64,
-    /// Points of the input that were skipped.
+    /// Points of the input that were skipped because the plugin has failed.
     pub skipped: u64,
     /// Points of the output that were left out: no fields, or none that is finite.
     pub dropped: u64,
@@ -22,13 +29,49 @@ pub struct Counts {
 impl Counts {
     /// Adds the counts of the task that this one has taken over from.
     pub fn add(&mut self, before: &Self) {
-        let Self { points_in, processed, points_out, skipped, dropped, reduced, recoveries } = *before;
+        let Self {
+            points_in,
+            processed,
+            declined,
+            passed_through,
+            points_out,
+            skipped,
+            dropped,
+            reduced,
+            recoveries,
+        } = *before;
         self.points_in += points_in;
         self.processed += processed;
+        self.declined += declined;
+        self.passed_through += passed_through;
         self.points_out += points_out;
         self.skipped += skipped;
         self.dropped += dropped;
         self.reduced += reduced;
         self.recoveries += recoveries;
+    }
+
+    /// Counts points of a call that has not failed, of which the plugin says it has `declined` some.
+    pub fn process(&mut self, points: u64, declined: u64) {
+        self.processed += points;
+        // A plugin can say anything.
+        self.declined += declined.min(self.processed - self.declined);
+    }
+
+    /// Counts points of a batch that were processed, and are lost with the batch.
+    pub fn lose(&mut self, points: u64) {
+        self.processed -= points;
+        self.skipped += points;
+        self.declined = self.declined.min(self.processed);
+    }
+
+    /// Points of the input that the plugin has taken in.
+    pub fn taken_in(&self) -> u64 {
+        self.processed - self.declined
+    }
+
+    /// Points of the input that nothing has become of, since the connection or the task has ended before.
+    pub fn unfinished(&self) -> u64 {
+        self.points_in.saturating_sub(self.processed + self.skipped + self.passed_through)
     }
 }

@@ -4,11 +4,13 @@ use proptest::prelude::*;
 use tokio::runtime::{Builder, Runtime};
 
 use super::counts::Counts;
-use super::scripted::{ERROR, FAIL, GARBAGE, HEAVY, ScriptedProgram, TOGGLE, TRAP};
+use super::scripted::{DECLINE, ERROR, FAIL, GARBAGE, HEAVY, ScriptedProgram, TOGGLE, TRAP};
 use super::supervisor::MAX_RECOVERIES;
 use super::test_bench::{Bench, Outcome, policy};
-use crate::config::OnTrap;
-use crate::protocol::{BeginBatch, EndBatch, Point, RequestMessage};
+use crate::config::{OnTrap, Policy};
+use crate::protocol::client::receive;
+use crate::protocol::{BeginBatch, EndBatch, Point, RequestMessage, ResponseMessage};
+use crate::units::Bytes;
 
 /// One piece of what happens to a task.
 #[derive(Clone, Debug)]
@@ -55,7 +57,8 @@ fn actions(steps: &[Step]) -> Vec<Action> {
         point.fields_int.extend(failure.map(|field| (field.to_owned(), 1)));
         RequestMessage::Point(point)
     };
-    let fails = |failure: Option<&str>| failure.is_some_and(|field| field != HEAVY && field != TOGGLE);
+    let fails =
+        |failure: Option<&str>| failure.is_some_and(|field| ![HEAVY, TOGGLE, DECLINE].contains(&field));
     for step in steps {
         match step {
             Step::Point(value, failure) => actions.push(frame(point(*value, *failure), fails(*failure))),
@@ -142,6 +145,7 @@ fn any_failure() -> impl Strategy<Value = Option<&'static str>> {
         1 => Just(Some(ERROR)),
         1 => Just(Some(GARBAGE)),
         1 => Just(Some(HEAVY)),
+        1 => Just(Some(DECLINE)),
     ]
 }
 
@@ -169,6 +173,36 @@ fn any_program() -> impl Strategy<Value = ScriptedProgram> {
     })
 }
 
+/// The number of points in `output`.
+fn points_of(mut output: &[u8]) -> u64 {
+    let responses = std::iter::from_fn(|| receive(&mut output).unwrap());
+    responses.filter(|response| matches!(response, ResponseMessage::Point(_))).count() as u64
+}
+
+/// The counts of a task that was given the frames of `actions`, the points that came out, and whether all of the
+/// frames were processed.
+async fn count(
+    program: ScriptedProgram,
+    policy: Policy,
+    actions: &[Action],
+    cuts: &[bool],
+) -> (Counts, u64, bool) {
+    let mut bench = Bench::start(program, policy).await;
+    let mut result = Ok(());
+    for (action, cut) in actions.iter().zip(cuts.iter().cycle()) {
+        if let Action::Frame { message, .. } = action {
+            bench.waiting.push((**message).clone());
+        }
+        if *cut && result.is_ok() {
+            result = bench.flush().await;
+        }
+    }
+    if result.is_ok() {
+        result = bench.flush().await;
+    }
+    (bench.task.counts(), points_of(&bench.output), result.is_ok())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
@@ -190,5 +224,27 @@ proptest! {
         });
         prop_assert_eq!(recovered.points_seen, good.count() as u64);
         prop_assert_eq!(counts.processed + counts.skipped, counts.points_in);
+    }
+
+    #[test]
+    fn counts_add_up_with_every_policy(
+        program in any_program(),
+        on_trap in prop_oneof![
+            Just(OnTrap::Recover), Just(OnTrap::Restart), Just(OnTrap::PassThrough), Just(OnTrap::Fail)
+        ],
+        small_journal in any::<bool>(),
+        steps in proptest::collection::vec(any_step(), 1..20),
+        cuts in proptest::collection::vec(any::<bool>(), 1..30),
+    ) {
+        let journal = if small_journal { Bytes(100) } else { policy(on_trap).journal };
+        let policy = Policy { journal, ..policy(on_trap) };
+        let (counts, points_out, all) = runtime().block_on(count(program, policy, &actions(&steps), &cuts));
+        let Counts { points_in, processed, declined, skipped, passed_through, .. } = counts;
+        prop_assert_eq!(processed + skipped + passed_through + counts.unfinished(), points_in);
+        prop_assert_eq!(counts.taken_in() + declined, processed);
+        prop_assert_eq!(counts.points_out, points_out);
+        if all {
+            prop_assert_eq!(counts.unfinished(), 0);
+        }
     }
 }

@@ -56,6 +56,11 @@ impl Reply {
         self.in_place = false;
     }
 
+    /// What the current call has appended.
+    pub fn of_call(&self) -> &[u8] {
+        &self.copied[self.before_call..]
+    }
+
     /// Notes that the guest's output follows the copied bytes, where it lies.
     pub fn put_in_place(&mut self) {
         self.in_place = true;

@@ -10,7 +10,7 @@ use crate::protocol::{
     BeginBatch, EdgeType, EndBatch, Point, RequestMessage, ResponseMessage, RestoreRequest, RestoreResponse,
     SnapshotResponse, put_error, put_response,
 };
-use crate::sandbox::{CallError, CallErrorKind, Determinism, SandboxContext};
+use crate::sandbox::{CallError, CallErrorKind, Determinism, GuestLog, SandboxContext, SharedLog};
 use crate::state::{PluginIdentity, Provenance, Snapshot, SnapshotError, of_plugin};
 use crate::units::{Bytes, Span};
 
@@ -31,6 +31,9 @@ pub const TOGGLE: &str = "toggle";
 
 /// Field of a point whose value is the number of points that the guest can count: it traps at one more.
 pub const MOST: &str = "most";
+
+/// Field of a point that the guest skips by itself.
+pub const DECLINE: &str = "decline";
 
 /// Name of a Begin or End at which the guest traps.
 pub const FAIL: &str = "fail";
@@ -71,6 +74,7 @@ pub struct ScriptedProgram {
 pub struct ScriptedGuest {
     state: State,
     clock: Option<Determinism>,
+    log: SharedLog,
     returned: Vec<u8>,
     /// Whether a call has failed; there must be none after it.
     failed: bool,
@@ -132,6 +136,10 @@ impl ScriptedGuest {
                     if heavy > 1 {
                         let limit = Span(std::time::Duration::from_secs(1));
                         return Err(self.trap(CallErrorKind::Deadline { deadline: limit, at: String::new() }));
+                    }
+                    if has(DECLINE) {
+                        GuestLog::decline(&self.log, 1);
+                        continue;
                     }
                     put_response(self.show(point.time), &mut self.returned);
                     if has(TOGGLE) {
@@ -210,7 +218,13 @@ impl Guest for ScriptedGuest {
 impl ScriptedProgram {
     fn guest(self, context: &SandboxContext, state: State) -> ScriptedGuest {
         let clock = self.reads_clock.then(|| context.determinism.clone());
-        ScriptedGuest { state, clock, returned: Vec::new(), failed: false }
+        ScriptedGuest {
+            state,
+            clock,
+            log: SharedLog::clone(&context.log),
+            returned: Vec::new(),
+            failed: false,
+        }
     }
 }
 

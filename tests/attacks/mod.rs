@@ -2,6 +2,7 @@
 //! hold.
 
 mod batches;
+mod counts;
 mod disk;
 mod fairness;
 mod guest_world;

@@ -23,7 +23,7 @@ pub struct Batching {
     /// the run ends, so that a batch that comes in one run is never copied.
     last: Range<usize>,
     /// Number of points.
-    count: usize,
+    pub(crate) count: usize,
 }
 
 impl Batching {

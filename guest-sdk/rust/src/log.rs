@@ -30,6 +30,14 @@ pub fn error(text: impl Display) {
     put(3, &text.to_string());
 }
 
+/// Tells the host how many points the plugin has skipped by itself.
+pub(crate) fn skipped(points: u64) {
+    #[cfg(target_family = "wasm")]
+    put(5, &points.to_string());
+    #[cfg(not(target_family = "wasm"))]
+    let _ = points;
+}
+
 #[cfg(target_family = "wasm")]
 use crate::abi::log as put;
 

@@ -11,7 +11,7 @@ pub use crate::calls::{Calls, Registered};
 use crate::error::{Error, Result};
 use crate::groups::Groups;
 use crate::message::{Message, for_each_message};
-use crate::numbers::STATE_VERSION;
+use crate::numbers::{POINT, STATE_VERSION};
 use crate::options::{Described, Given};
 use crate::output::Output;
 use crate::plugin::{Plugin, State};
@@ -111,6 +111,7 @@ impl<T: Plugin<K>, K> Runtime<T, K> {
         out.begin(&input);
         let result = process_messages(plugin, &input[..length], state, out);
         state.batching.end_run(&input);
+        state.skips.tell();
         out.end(result.is_err());
         result
     }
@@ -134,7 +135,7 @@ fn process_message<T: Plugin<K>, K>(
     state: &mut State<T::Group>,
     out: &mut Output,
 ) -> Result<()> {
-    let mark = out.mark();
+    let (mark, number) = (out.mark(), message.number);
     match plugin.dispatch(message, state, out) {
         Ok(()) => Ok(()),
         Err(e) => {
@@ -142,7 +143,9 @@ fn process_message<T: Plugin<K>, K>(
             if !e.is_skip() {
                 return Err(e);
             }
-            state.skips.add(&e);
+            // A batch is skipped at its end, with all of its points.
+            let points = if number == POINT { 1 } else { state.batching.count as u64 };
+            state.skips.add(&e, points);
             Ok(())
         }
     }

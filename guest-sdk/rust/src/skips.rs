@@ -4,24 +4,37 @@ use crate::error::Error;
 use crate::log;
 
 /// Counts skips, and logs the 1st, 10th, 100th... of them: a misspelt field name shows in the log and
-/// does not fill it.
+/// does not fill it. The host is told how many points were skipped.
 #[derive(Debug, Default)]
-pub struct Skips(u64);
+pub struct Skips {
+    /// Number of skips.
+    skips: u64,
+    /// Number of points that were skipped, and that the host was not told of.
+    untold: u64,
+}
 
 impl Skips {
-    /// Counts a skip.
+    /// Counts a skip of this number of points.
     #[cold]
-    pub(crate) fn add(&mut self, error: &Error) {
+    pub(crate) fn add(&mut self, error: &Error, points: u64) {
         let logged = self.next_is_logged();
-        self.0 += 1;
+        self.skips += 1;
+        self.untold += points;
         if logged {
-            log::warn(format_args!("{} skipped so far, now because: {error}", self.0));
+            log::warn(format_args!("{} skipped so far, now because: {error}", self.skips));
+        }
+    }
+
+    /// Tells the host how many points the call has skipped.
+    pub(crate) fn tell(&mut self) {
+        if self.untold > 0 {
+            log::skipped(std::mem::take(&mut self.untold));
         }
     }
 
     /// Whether the next skip will be logged.
     fn next_is_logged(&self) -> bool {
-        let next = self.0 + 1;
+        let next = self.skips + 1;
         next == 10u64.pow(next.ilog10())
     }
 
@@ -52,7 +65,7 @@ mod tests {
             }
             assert_eq!(skips.in_group(Error::new("large"), b"host=a").to_string(), "group `host=a`: large");
             assert_eq!(skips.in_group(Error::skip("small"), b"").to_string(), "small");
-            skips.add(&error);
+            skips.add(&error, 1);
         }
         assert_eq!(named, [1, 10, 100, 1000]);
     }

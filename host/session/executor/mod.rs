@@ -333,11 +333,32 @@ impl Drop for Executor {
             log_for!(debug, self.labels, "connection without a task ended");
             return;
         };
-        let Counts { points_in, processed, points_out, skipped, dropped, reduced, recoveries } = counts;
-        // A connection can end while the plugin computes.
-        let unfinished = points_in.saturating_sub(processed + skipped);
-        let [points_in, points_out, skipped, dropped, reduced, unfinished, recoveries] =
-            [points_in, points_out, skipped, dropped, reduced, unfinished, recoveries].map(|n| n.to_string());
+        let Counts { points_in, declined, passed_through, points_out, skipped, dropped, reduced, .. } =
+            counts;
+        let numbers = [
+            points_in,
+            points_out,
+            skipped + declined,
+            dropped,
+            reduced,
+            counts.unfinished(),
+            counts.recoveries,
+            counts.taken_in(),
+            declined,
+            passed_through,
+        ];
+        let [
+            points_in,
+            points_out,
+            skipped,
+            dropped,
+            reduced,
+            unfinished,
+            recoveries,
+            taken_in,
+            declined,
+            passed_through,
+        ] = numbers.map(|n| n.to_string());
         log_for!(
             info,
             self.labels,
@@ -348,6 +369,9 @@ impl Drop for Executor {
             reduced,
             unfinished,
             recoveries,
+            taken_in,
+            skipped_by_plugin = declined,
+            passed_through,
             "task ended"
         );
     }

@@ -22,6 +22,7 @@ use crate::guard::Verdict;
 use crate::logging::log_for;
 use crate::protocol::frame::{self, Kind};
 use crate::protocol::{BatchCursor, Run};
+use crate::sandbox::GuestLog;
 use crate::task::counts::Counts;
 use crate::task::error::{Failure, StartError, TaskError};
 use crate::task::instance::{Instance, Processed};
@@ -236,7 +237,7 @@ impl<P: Program> Supervisor<P> {
                     None => self.cursor.advance_over(frames),
                 };
                 instance.points_seen += points;
-                self.counts.processed += points;
+                self.counts.process(points, GuestLog::take_declined(&self.setup.context.log));
                 self.row.passed(points, self.cursor.is_inside());
                 if points > 0 && self.abandoned.take().is_some() {
                     self.recovery = Recovery::new(&self.setup);
@@ -248,9 +249,12 @@ impl<P: Program> Supervisor<P> {
             }
             Err(failure) => {
                 // If the task goes on, the frames before the failure are processed again, so their output is undone.
-                if self.setup.policy.on_trap != OnTrap::Fail {
+                if self.setup.policy.on_trap == OnTrap::Fail {
+                    self.counts.points_out += BatchCursor::default().advance_over(reply.of_call());
+                } else {
                     reply.undo_call();
                 }
+                GuestLog::take_declined(&self.setup.context.log);
                 Err(failure)
             }
         }
@@ -321,7 +325,7 @@ impl<P: Program> Supervisor<P> {
     }
 
     fn count(&mut self, verdict: &Verdict) {
-        self.counts.points_out += verdict.points;
+        self.counts.points_out += verdict.points_out;
         if verdict.dropped_points + verdict.reduced_points > 0 {
             self.counts.dropped += verdict.dropped_points;
             self.counts.reduced += verdict.reduced_points;

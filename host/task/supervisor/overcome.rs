@@ -87,7 +87,6 @@ impl<P: Program> Supervisor<P> {
                 of_batch => u32::from(of_batch),
             };
             let points = self.forget_batch_of(&kind);
-            self.counts.skipped += points;
             let on_trap = self.setup.policy.on_trap;
             let whole_batch = in_succession == MAX_IN_SUCCESSION && self.cursor.is_inside();
             if whole_batch {
@@ -147,10 +146,13 @@ impl<P: Program> Supervisor<P> {
             Kind::End => {
                 self.recovery.forget_open_batch();
                 let points = self.cursor.leave_batch();
-                self.counts.processed -= points;
+                self.counts.lose(points);
                 points
             }
-            _ => 1,
+            _ => {
+                self.counts.skipped += 1;
+                1
+            }
         }
     }
 
@@ -234,8 +236,7 @@ impl<P: Program> Supervisor<P> {
             return;
         }
         let points = self.cursor.lose_batch();
-        self.counts.skipped += points;
-        self.counts.processed -= points;
+        self.counts.lose(points);
         self.skip_batch_of(reason, frame, points + failed);
     }
 
@@ -264,6 +265,7 @@ impl<P: Program> Supervisor<P> {
         let frames = self.skip_rest_of_batch(frames);
         let GuestSlot::Bypassed { guard, .. } = &mut self.guest else { return Err(Failure::Gone.into()) };
         let verdict = guard.pass(frames, reply.buffer()).map_err(TaskError::PassThrough)?;
+        self.counts.passed_through += self.cursor.advance_over(frames);
         self.count(&verdict);
         Ok(())
     }
