@@ -95,7 +95,7 @@ fn limit_that_a_large_batch_exceeds_is_named_and_its_points_are_counted() {
         ("mirror_batch", "memory = \"8MiB\"", "limits.memory = 8MiB"),
         ("mirror_batch", "output = \"4MiB\"", "limits.output = 4MiB"),
         ("mirror_batch", "output-points = 200000", "limits.output-points = 200000"),
-        ("outliers", "call-deadline = \"20ms\"", "limits.call-deadline = 20ms"),
+        ("outliers", "call-deadline = \"5ms\"", "limits.call-deadline = 5ms"),
     ];
     for (policy, whole) in [("recover", "size=300000"), ("restart", "points=300000")] {
         for (plugin, limit, named) in cases {

@@ -32,12 +32,19 @@ impl Batch for Outliers {
     fn batch(&self, _: &mut (), points: &Points<'_>, out: &mut Output) -> Result<()> {
         // A point without the field, or with a NaN in it, is not an outlier.
         let number = |point: Point<'_>| point.field(&self.field)?.as_number().filter(|value| !value.is_nan());
-        // Only the numbers are kept, so that a batch of a million points needs little more than its own bytes.
+        // Only numbers are kept, in 12 bytes for each point, so that a batch of a million points needs little more than
+        // its own bytes. The rounded ones tell which points are within the fences for sure.
+        let mut rounded = Vec::with_capacity(points.len());
         let mut finite = Vec::with_capacity(points.len());
-        finite.extend(points.iter().filter_map(number).filter(|value| value.is_finite()));
+        for point in points {
+            let value = number(point).unwrap_or(f64::NAN);
+            rounded.push(value as f32);
+            finite.extend(Some(value).filter(|value| value.is_finite()));
+        }
         let mut batch = out.batch(points)?;
         if let Some((low, high)) = fences(finite, self.scale) {
-            for point in points {
+            let within = |value: f32| value.is_nan() || (value > low as f32 && value < high as f32);
+            for (point, _) in points.iter().zip(rounded).filter(|(_, value)| !within(*value)) {
                 if number(point).is_some_and(|value| value < low || value > high || value.is_infinite()) {
                     batch.send(point);
                 }
