@@ -3,7 +3,6 @@
 //! Not part of the public API: it changes without notice. What only they use is listed here, so that the
 //! compiler still finds code that nobody uses.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use crate::config::{Config, EdgeCheck, HostLimits, Limits, OnFull, Policy, Unwanted};
@@ -11,7 +10,8 @@ pub use crate::endpoint::socket_path;
 pub use crate::guard::{Guard, Verdict, Violation};
 pub use crate::kapacitor_db::{Database, snapshots};
 pub use crate::logging::Labels;
-pub use crate::plugin::{ABI, AdmissionErrorKind, Compiler, Plugin, Plugins, WASI};
+pub use crate::plugin::{ABI, AdmissionErrorKind, CodeStore, Plugin, Plugins, WASI};
+use crate::plugin::{Compiler, Stage};
 pub use crate::protocol::frame::Control;
 pub use crate::protocol::wire;
 pub use crate::routing::Function;
@@ -20,8 +20,7 @@ pub use crate::session::{Inbox, InboxItem, InboxLimits};
 pub use crate::state::{Provenance, Snapshot, SnapshotHeader, now};
 pub use crate::units::{Bytes, Span};
 
-/// Admits the bytes of a module, as `Plugin::admit` does with those of a file. They are compiled in this
-/// process.
+/// Admits the bytes of a module, as the host does with those of a file. They are compiled in this process.
 ///
 /// # Errors
 ///
@@ -32,11 +31,24 @@ pub async fn admit(
     bytes: &[u8],
     limits: &Limits,
 ) -> Result<Plugin, AdmissionErrorKind> {
-    let compiler = Compiler {
-        program: None,
-        limits: HostLimits::default(),
-        stack: limits.stack,
-        folder: PathBuf::new(),
-    };
-    Plugin::admit(engine, name, bytes.to_vec().into(), limits, &compiler).await
+    admit_stored(engine, CodeStore::default(), name, bytes, limits).await
+}
+
+/// The same with machine code from `store`, if it is there.
+///
+/// # Errors
+///
+/// At the first thing that is wrong.
+pub async fn admit_stored(
+    engine: &Arc<Engine>,
+    store: CodeStore,
+    name: &str,
+    bytes: &[u8],
+    limits: &Limits,
+) -> Result<Plugin, AdmissionErrorKind> {
+    let compiler = Compiler::new(None, HostLimits::default(), limits.stack, store);
+    let compiler = compiler.map_err(|e| AdmissionErrorKind::Invalid(e.to_string()))?;
+    let place = compiler.enter(Stage::Last, 0).await;
+    let plugin = Plugin::admit(engine, name, bytes.to_vec().into(), limits, &compiler, place).await?;
+    plugin.ok_or(AdmissionErrorKind::Compile(compiler.limits.compile_deadline))
 }

@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 
 use kapacitor_wasm::protocol::client::{Client, text};
 use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
+use sha2::{Digest, Sha256};
 
 use crate::support::{Host, Setup, batch, encoded, live_point, play, point, receive, wasm};
 
@@ -25,6 +26,12 @@ fn replace(host: &Host, plugin: &str) {
     let partial = host.setup.folder.path().join("partial");
     fs::write(&partial, wasm(plugin)).unwrap();
     fs::rename(partial, host.setup.plugin("own_format")).unwrap();
+}
+
+/// The version of a plugin file as the log shows it.
+fn version_of(file: &[u8]) -> String {
+    let hash = Sha256::digest(file);
+    format!("{:08x}", u32::from_be_bytes(*hash.first_chunk().unwrap()))
 }
 
 fn count_of(response: Option<ResponseMessage>) -> (i64, i64) {
@@ -82,7 +89,10 @@ fn version_that_fails_at_first_points_is_rolled_back() {
         old.fields_int.insert("old".to_owned(), 1);
         running.send(RequestMessage::Point(old)).unwrap();
         assert_eq!(count_of(receive(&mut running)), (2, 1), "{policy}");
-        host.wait_for_log(&["lvl=warn", "task stays with the version", "a point for the old version"]);
+        let stays =
+            host.wait_for_log(&["lvl=warn", "task stays with the version", "a point for the old version"]);
+        let versions = ["own_format", "own_format_2"].map(|plugin| version_of(&wasm(plugin)));
+        assert!(stays.contains(&format!(" version={} refused={} ", versions[0], versions[1])), "{stays}");
         // The new version is not tried again.
         assert_eq!(count(&mut running), (3, 1), "{policy}");
     }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use kapacitor_wasm::internals::Bytes;
+use kapacitor_wasm::internals::CodeStore;
 use kapacitor_wasm::internals::Engine;
 use kapacitor_wasm::internals::Guard;
 use kapacitor_wasm::internals::Labels;
@@ -163,7 +164,8 @@ async fn start(name: &str, code: &Path) -> Result<Sandbox> {
     let limits = Limits::default();
     let engine = Arc::new(Engine::new(limits.stack, Some(code))?);
     let file = Path::new(ROOT).join("plugins").join(format!("{name}.wasm"));
-    let plugin = admit(&engine, name, &std::fs::read(file)?, &limits).await?;
+    let store = CodeStore::at(code, true)?;
+    let plugin = admit_stored(&engine, store, name, &std::fs::read(file)?, &limits).await?;
     let mut sandbox = plugin.start(&SandboxContext::without_session(Labels::default(), limits)).await?;
     let options = match name {
         "moving_avg" => averages_over(10),

@@ -14,7 +14,7 @@ use crate::config::Edges;
 use crate::config::Limits;
 use crate::digest::hex;
 use crate::logging::Labels;
-use crate::plugin::compile::{Compiled, Compiler};
+use crate::plugin::compile::{Compiled, Compiler, Place};
 use crate::protocol::InfoResponse;
 use crate::sandbox::Engine;
 use crate::sandbox::MemoryImage;
@@ -47,7 +47,8 @@ pub struct Plugin {
 }
 
 impl Plugin {
-    /// Checks and compiles `file`, and asks the plugin once for its Info, under `limits`.
+    /// Checks and compiles `file`, and asks the plugin once for its Info, under `limits`. `None` if the file needs
+    /// more than `place` has for it.
     ///
     /// # Errors
     ///
@@ -58,9 +59,12 @@ impl Plugin {
         file: PluginFile,
         limits: &Limits,
         compiler: &Compiler,
-    ) -> Result<Self, AdmissionErrorKind> {
+        place: Place,
+    ) -> Result<Option<Self>, AdmissionErrorKind> {
         let PluginFile { bytes, sha256 } = file;
-        let Compiled { module, captured } = compiler.compile(engine, bytes, &sha256).await?;
+        let compiled = compiler.compile(engine, bytes, &sha256, place).await?;
+        let Some(Compiled { module, captured }) = compiled else { return Ok(None) };
+        let _trial = compiler.trial().await;
         let min_memory = check_interface(&module)?;
         if min_memory > limits.memory {
             return Err(AdmissionErrorKind::Memory { needs: min_memory, limit: limits.memory });
@@ -74,7 +78,7 @@ impl Plugin {
         let info = sandbox.info().await.map_err(AdmissionErrorKind::Call)?;
         let info = check_info(info)?;
         let state_version = sandbox.state_version().await.map_err(AdmissionErrorKind::Call)?;
-        Ok(Self {
+        Ok(Some(Self {
             name: name.to_owned(),
             sha256,
             info,
@@ -84,7 +88,7 @@ impl Plugin {
             reads_clock: module.imports().any(|import| READ_CLOCK.contains(&import.name())),
             pre,
             min_memory,
-        })
+        }))
     }
 
     /// Its version as logs show it: the first eight digits of its SHA-256.

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::logging::shown;
 use crate::regular_file::FileError;
-use crate::sandbox::CallError;
+use crate::sandbox::{CallError, CallErrorKind, LoadError};
 use crate::units::{Bytes, Span};
 
 /// Why a file was not admitted.
@@ -44,16 +44,34 @@ pub enum AdmissionErrorKind {
     Compile(Span),
     #[error("takes more memory to compile than host.compile-memory = {0}: make it smaller, or raise it")]
     CompileMemory(Bytes),
+    #[error(
+        "can't be compiled: {reason}; if it needs more memory than host.compile-memory = {memory}, or than the machine has, make it smaller, or raise it"
+    )]
+    CompileEnded { reason: String, memory: Bytes },
+    #[error("can't be compiled, since no process can be started for it: {0}")]
+    CompileStart(io::Error),
+    #[error("{0}")]
+    Load(LoadError),
     #[error("is not a WebAssembly module: it does not begin with \\0asm")]
     NotWasm,
-    #[error("is a WebAssembly component: build a core module, for wasm32-unknown-unknown or wasm32-wasip1")]
+    #[error(
+        "is WebAssembly in the text format: make a binary module of it, as with `wat2wasm` or `wasm-tools parse`"
+    )]
+    Text,
+    #[error(
+        "ends too early ({0}): if it is still being copied, the rest is awaited; otherwise copy it again"
+    )]
+    CutOff(String),
+    #[error(
+        "is a WebAssembly component: build a core module, for wasm32-unknown-unknown or wasm32-wasip1 and without `wasm-tools component new`"
+    )]
     Component,
     #[error("is not a valid module: {0}; build it again, without WebAssembly proposals beyond 2.0")]
     Invalid(String),
     #[error(
-        "imports `{0}`, which the host does not provide: a plugin gets kapacitor.log and WASI preview 1 without sockets"
+        "imports `{name}`, which the host does not provide (a plugin gets kapacitor.log and WASI preview 1 without sockets): {advice}"
     )]
-    Import(String),
+    Import { name: String, advice: &'static str },
     #[error(
         "has no export kapacitor_udf_abi_1, so it is not a kapacitor-wasm plugin: a Rust plugin needs `register!`"
     )]
@@ -86,12 +104,28 @@ fn advice(error: &io::Error) -> &'static str {
 impl AdmissionErrorKind {
     /// Whether the same file may be admitted at another time, since the machine was short of something.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Read(_) | Self::SlowDisk(_))
+        matches!(
+            self,
+            Self::Read(_)
+                | Self::SlowDisk(_)
+                | Self::CompileStart(_)
+                | Self::Load(LoadError::Io { .. })
+                | Self::Call(CallError { kind: CallErrorKind::NoMemory(_), .. })
+        )
     }
 }
 
 pub(super) fn invalid(error: wasmtime::Error) -> AdmissionErrorKind {
-    AdmissionErrorKind::Invalid(one_line(&error))
+    refused(one_line(&error))
+}
+
+/// A module that wasmtime does not accept for `reason`.
+pub(super) fn refused(reason: String) -> AdmissionErrorKind {
+    if reason.contains("unexpected end") {
+        AdmissionErrorKind::CutOff(reason)
+    } else {
+        AdmissionErrorKind::Invalid(reason)
+    }
 }
 
 /// Text from a module, for a message.

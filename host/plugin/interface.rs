@@ -67,6 +67,28 @@ pub const WASI: [&str; 42] = [
     "proc_raise",
 ];
 
+/// What to do about an import that the host does not provide, by how modules get such imports.
+fn advice(module: &str, name: &str, ty: &ExternType) -> &'static str {
+    let bindgen = |text: &str| text.contains("wbindgen") || text.contains("wbg_") || text == "wbg";
+    match (module, ty) {
+        _ if bindgen(module) || bindgen(name) || module.ends_with("_bg.js") => {
+            "it comes from wasm-bindgen, which is for JavaScript: turn off the dependency's feature for it (`js` of getrandom and uuid, `wasmbind` of chrono, for example), or build for wasm32-wasip1"
+        }
+        ("wasi_snapshot_preview1", _) => "do without it",
+        ("wasi_unstable", _) => "build with a WASI SDK that is not from before 2020",
+        _ if module.starts_with("wasi:") => {
+            "build for WASI preview 1, such as wasm32-wasip1, not for preview 2"
+        }
+        ("gojs" | "go", _) => "build with GOOS=wasip1 rather than GOOS=js",
+        (_, ExternType::Memory(_)) => "build it without --import-memory",
+        (_, ExternType::Table(_)) => "build it without --import-table",
+        ("env" | "a", ExternType::Func(_)) => {
+            "no library that was linked has it: link one, and turn off --allow-undefined to be told by the linker"
+        }
+        _ => "build it without that",
+    }
+}
+
 /// Checks imports and exports; returns the memory that an instance begins with.
 pub(super) fn check_interface(module: &Module) -> Result<Bytes, AdmissionErrorKind> {
     for import in module.imports() {
@@ -77,11 +99,9 @@ pub(super) fn check_interface(module: &Module) -> Result<Bytes, AdmissionErrorKi
                 _ => false,
             };
         if !allowed {
-            return Err(AdmissionErrorKind::Import(printable(&format!(
-                "{}.{}",
-                import.module(),
-                import.name()
-            ))));
+            let name = printable(&format!("{}.{}", import.module(), import.name()));
+            let advice = advice(import.module(), import.name(), &import.ty());
+            return Err(AdmissionErrorKind::Import { name, advice });
         }
     }
 

@@ -14,11 +14,14 @@ use tracing::{error, info, warn};
 
 use super::admission::Plugin;
 use super::admission_error::{AdmissionError, AdmissionErrorKind};
-use super::compile::Compiler;
+use super::compile::{Compiler, Stage};
 use super::plugin_file::{self, Listing, PluginFile, READ_DEADLINE, SeenFile};
 use super::stamp::FileStamp;
 use crate::config::{HostLimits, Limits};
-use crate::sandbox::{Engine, cores};
+use crate::sandbox::Engine;
+
+/// Interval before the first plugin is compiled, in which the files of all plugins are read.
+const GATHER: Duration = Duration::from_millis(100);
 
 /// The plugins by name: admitted, or refused with the reason.
 pub type Plugins = BTreeMap<String, Result<Arc<Plugin>, Arc<AdmissionError>>>;
@@ -86,38 +89,49 @@ impl Library {
         }
     }
 
-    /// Loads the plugins that are `wanted`, as many at a time as there are cores.
+    /// Loads the plugins that are `wanted`: first those whose machine code is stored, and then the small ones. Ends
+    /// early when `stopped` does.
     ///
     /// # Errors
     ///
     /// When the folder can't be read.
-    pub fn load(&self, wanted: impl Fn(&str) -> bool) -> Result<()> {
+    pub fn load(&self, wanted: impl Fn(&str) -> bool, stopped: impl Future<Output = ()>) -> Result<()> {
         let Listing { plugins, others } = self.list()?;
         for other in others {
             warn!(err = other, "not a plugin");
         }
-        let mut files: Vec<_> = plugins.into_iter().filter(|(name, _)| wanted(name)).collect();
-        let mut load_next = |tasks: &mut JoinSet<_>| {
-            if let Some((name, path)) = files.pop() {
-                let loader = self.loader();
-                tasks.spawn(async move { (loader.try_file(&name, &path, None).await, name, path) });
-            }
-        };
+        let files = plugins.into_iter().filter(|(name, _)| wanted(name));
         let loaded = self.runtime.block_on(async {
-            let mut tasks = JoinSet::new();
-            (0..cores()).for_each(|_| load_next(&mut tasks));
-            while let Some(loaded) = tasks.join_next().await {
-                let (Tried { seen, loaded }, name, path) = loaded.context("a plugin could not be loaded")?;
-                self.note(&name, seen);
-                if let Some(loaded) = loaded {
-                    self.insert(&name, report(&name, loaded, path));
-                }
-                load_next(&mut tasks);
+            tokio::select! {
+                loaded = self.load_all(files) => loaded,
+                () = stopped => Ok(()),
             }
-            anyhow::Ok(())
         });
         self.loading.send_replace(BTreeSet::new());
         loaded
+    }
+
+    async fn load_all(&self, files: impl Iterator<Item = (String, PathBuf)>) -> Result<()> {
+        let loader = self.loader();
+        // Nothing is compiled until the small files have had the time to come before the large ones.
+        let first = loader.compiler.enter(Stage::First, 0).await;
+        tokio::spawn(async move {
+            tokio::time::sleep(GATHER).await;
+            drop(first);
+        });
+        let mut tasks = JoinSet::new();
+        for (name, path) in files {
+            let loader = loader.clone();
+            tasks.spawn(async move { (loader.try_file(&name, &path, None).await, name, path) });
+        }
+        while let Some(loaded) = tasks.join_next().await {
+            let (Tried { seen, loaded }, name, path) = loaded.context("a plugin could not be loaded")?;
+            self.note(&name, seen);
+            if let Some(loaded) = loaded {
+                self.insert(&name, report(&name, loaded, path));
+            }
+        }
+        Ok(())
     }
 
     fn loader(&self) -> Loader {
@@ -360,22 +374,40 @@ impl Loader {
 
     /// Reads a file, and loads it unless its bytes have the SHA-256 `known`.
     async fn try_file(&self, name: &str, path: &Path, known: Option<[u8; 32]>) -> Tried {
-        let (file, stamp) = self.read(path).await;
-        let sha256 = file.as_ref().ok().map(|file| file.sha256);
-        let loaded = match file {
-            Ok(_) if sha256 == known => None,
-            Ok(file) => Some(self.load(name, file).await),
-            Err(kind) => Some(Err(kind)),
-        };
+        let (seen, loaded) = self.load(name, path, known).await;
         // A file that could not be read or compiled for a passing reason counts as never seen.
         let passing = matches!(&loaded, Some(Err(kind)) if kind.is_passing());
-        Tried { seen: stamp.filter(|_| !passing).map(|stamp| SeenFile::new(stamp, sha256)), loaded }
+        Tried { seen: seen.filter(|_| !passing), loaded }
     }
 
-    async fn load(&self, name: &str, file: PluginFile) -> Loaded {
-        let start = Instant::now();
-        let plugin = Plugin::admit(&self.engine, name, file, &self.limits, &self.compiler).await?;
-        Ok((plugin, start.elapsed()))
+    /// Reads and loads a file, unless its bytes have the SHA-256 `known`. The file is read at each stage again.
+    async fn load(
+        &self,
+        name: &str,
+        path: &Path,
+        known: Option<[u8; 32]>,
+    ) -> (Option<SeenFile>, Option<Loaded>) {
+        let Self { engine, limits, compiler } = self;
+        let (mut size, mut seen) = (0, None);
+        for stage in Stage::ALL {
+            let place = compiler.enter(stage, size).await;
+            let start = Instant::now();
+            let (file, stamp) = self.read(path).await;
+            let sha256 = file.as_ref().ok().map(|file| file.sha256);
+            seen = stamp.map(|stamp| SeenFile::new(stamp, sha256));
+            let file = match file {
+                Ok(file) if known == Some(file.sha256) => return (seen, None),
+                Ok(file) => file,
+                Err(kind) => return (seen, Some(Err(kind))),
+            };
+            size = file.bytes.len() as u64;
+            match Plugin::admit(engine, name, file, limits, compiler, place).await {
+                Ok(Some(plugin)) => return (seen, Some(Ok((plugin, start.elapsed())))),
+                Ok(None) => {}
+                Err(kind) => return (seen, Some(Err(kind))),
+            }
+        }
+        (seen, Some(Err(AdmissionErrorKind::Compile(compiler.limits.compile_deadline))))
     }
 }
 

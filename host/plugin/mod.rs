@@ -5,8 +5,11 @@
 
 mod admission;
 mod admission_error;
-mod code_folder;
+mod code_store;
 mod compile;
+mod compile_lane;
+mod compile_process;
+mod instrument;
 mod interface;
 mod library;
 mod plugin_file;
@@ -15,8 +18,9 @@ mod watcher;
 
 pub use admission::Plugin;
 pub use admission_error::{AdmissionError, AdmissionErrorKind};
-pub use code_folder::CodeFolder;
-pub use compile::{Compiler, compile_into_folder, limit_this_process};
+pub use code_store::{CodeStore, handover_folder};
+pub use compile::{Compiler, Stage};
+pub use compile_process::{CompileLimits, compile_stdin};
 pub use interface::{ABI, WASI};
 pub use library::{Library, Loader, Observer, Plugins, list};
 pub use watcher::watch;

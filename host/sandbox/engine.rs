@@ -6,10 +6,12 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use wasmtime::{Cache, CacheConfig, Config, Linker, WasmFeatures};
+use wasmtime::{Linker, Module};
 
+use super::engine_settings::settings;
 use super::imports;
-use crate::sandbox::guest::{Guest, HOST_STACK};
+use super::machine_code::{CodeFolder, LoadError};
+use crate::sandbox::guest::Guest;
 use crate::units::Bytes;
 
 /// Interval at which a running guest is interrupted, to compare its time with its deadline and to let other
@@ -21,46 +23,56 @@ pub const TICK: Duration = Duration::from_millis(10);
 pub struct Engine {
     pub(crate) wasmtime: wasmtime::Engine,
     pub(crate) linker: Linker<Guest>,
+    /// The folder through which it gets machine code; `None` if it compiles by itself.
+    code: Option<CodeFolder>,
 }
 
 impl Engine {
     /// Creates the engine with `stack` bytes of guest stack, and starts its clock, a thread that ends with the
-    /// engine. Machine code is stored in the folder `code`, if there is one.
+    /// engine. With a private folder `code`, it loads machine code through that, and has no compiler.
     ///
     /// # Errors
     ///
     /// When wasmtime can't run on this machine with these settings.
     pub fn new(stack: Bytes, code: Option<&Path>) -> Result<Self> {
-        let mut config = Config::new();
-        if let Some(folder) = code {
-            let mut cache = CacheConfig::new();
-            cache.with_directory(folder);
-            let cache = Cache::new(cache).map_err(anyhow::Error::from);
-            config.cache(Some(cache.with_context(|| format!("{}: can't be used", folder.display()))?));
-        }
-        config.epoch_interruption(true);
-        config.max_wasm_stack(stack.as_usize());
-        config.async_stack_size(stack.as_usize() + HOST_STACK);
-        // NaNs get the same bits on every machine, so that the same input has the same output.
-        config.cranelift_nan_canonicalization(true);
-        // Proposals that no plugin needs are off: they would be more to get wrong in the sandbox, and each of the
-        // first three would be state that a snapshot does not hold.
-        config.wasm_features(
-            WasmFeatures::MEMORY64
-                | WasmFeatures::MULTI_MEMORY
-                | WasmFeatures::THREADS
-                | WasmFeatures::RELAXED_SIMD
-                | WasmFeatures::EXCEPTIONS
-                | WasmFeatures::STACK_SWITCHING,
-            false,
-        );
+        let mut config = settings(stack);
+        let code = match code {
+            Some(folder) => {
+                let used = CodeFolder::use_in(&mut config, folder).map_err(anyhow::Error::from);
+                Some(used.with_context(|| format!("{}: can't be used", folder.display()))?)
+            }
+            None => {
+                config.cranelift_nan_canonicalization(true);
+                None
+            }
+        };
         let wasmtime = wasmtime::Engine::new(&config)
             .map_err(anyhow::Error::from)
             .context("wasmtime can't start on this machine")?;
         let mut linker = Linker::new(&wasmtime);
         imports::add_to_linker(&mut linker)?;
         start_clock(&wasmtime)?;
-        Ok(Self { wasmtime, linker })
+        Ok(Self { wasmtime, linker, code })
+    }
+
+    /// Whether this engine compiles by itself, rather than load machine code.
+    pub(crate) fn compiles(&self) -> bool {
+        self.code.is_none()
+    }
+
+    /// Loads the module `wasm` from its machine code, or compiles it if this engine compiles by itself.
+    ///
+    /// The machine code must be what `CodeCompiler::compile` has returned for `wasm`, unchanged: the processor will
+    /// run it.
+    ///
+    /// # Errors
+    ///
+    /// When the code can't be handed over to wasmtime, or does not fit.
+    pub(crate) fn load(&self, wasm: &[u8], code: &[u8]) -> Result<Module, LoadError> {
+        match &self.code {
+            Some(folder) => folder.load(&self.wasmtime, wasm, code),
+            None => Module::new(&self.wasmtime, wasm).map_err(LoadError::Unfit),
+        }
     }
 }
 

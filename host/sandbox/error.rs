@@ -1,8 +1,10 @@
 //! How a call into a guest fails.
 
+use std::io;
 use std::mem;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use thiserror::Error;
 use wasmtime::{Store, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
@@ -11,6 +13,7 @@ use super::budget::MemoryFull;
 use super::deadline::{CallClock, Expired, LAST_RESORT};
 use super::guest::{Guest, Refused};
 use super::guest_log::GuestLog;
+use super::system_limits::SystemLimits;
 use crate::config::Limits;
 use crate::logging::cut;
 use crate::units::{Bytes, Span};
@@ -60,6 +63,8 @@ pub enum CallErrorKind {
     Panic(String),
     #[error("trap: {0}")]
     Trap(String),
+    #[error("the system has no memory for its sandbox: {0}")]
+    NoMemory(String),
     #[error("returned a malformed {0}")]
     Response(&'static str),
 }
@@ -108,6 +113,12 @@ pub(super) fn outcome<R>(
             None if trap == Some(Trap::UnreachableCodeReached) && !panic.is_empty() => {
                 CallErrorKind::Panic(mem::take(&mut panic) + &at)
             }
+            None if trap.is_none() && is_out_of_memory(&error) => {
+                let limit = SystemLimits::of_process().check(0).err();
+                CallErrorKind::NoMemory(
+                    limit.map_or_else(|| error.root_cause().to_string(), |l| l.to_string()),
+                )
+            }
             None => {
                 let what = trap.map_or_else(|| error.root_cause().to_string(), |trap| trap.to_string());
                 let what = what.strip_prefix("wasm trap: ").unwrap_or(&what);
@@ -118,6 +129,14 @@ pub(super) fn outcome<R>(
     // What the guest has said before a failure of another kind is told apart.
     GuestLog::say_panic(&store.data().log, &panic);
     Err(CallError { call, kind })
+}
+
+/// Whether the system has refused memory, such as the address space of a sandbox.
+fn is_out_of_memory(error: &wasmtime::Error) -> bool {
+    let number = |error: &io::Error| error.raw_os_error();
+    let by_number = error.chain().filter_map(|cause| cause.downcast_ref().and_then(number));
+    let by_name = error.chain().filter_map(|cause| cause.downcast_ref::<Errno>());
+    by_number.map(Errno::from_raw_os_error).chain(by_name.copied()).any(|errno| errno == Errno::NOMEM)
 }
 
 /// `, in f <- g <- h`: the guest's innermost functions, as far as the module names them. Those of its language's

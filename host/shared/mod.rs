@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use tempfile::TempDir;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
 use tracing::{error, warn};
@@ -15,7 +16,7 @@ use self::current::Served;
 pub use self::current::{Current, Functions};
 use crate::config::{Change, CheckpointPolicy, Config};
 use crate::plugin;
-use crate::plugin::{CodeFolder, Compiler, Library, Loader, Observer, Plugin, Plugins};
+use crate::plugin::{CodeStore, Compiler, Library, Loader, Observer, Plugin, Plugins, handover_folder};
 use crate::routing::{AnnouncedInfo, Function, PatternError};
 use crate::sandbox::{Budget, Engine, cores};
 use crate::state::{Checkpoints, Disk, FolderLock, FolderLockError, Retention, SkippedRecords};
@@ -46,7 +47,8 @@ pub struct Shared {
     /// Whether the sessions are to end. Each session holds a receiver until it has ended and its state is
     /// written, so [`Shared::stop`] waits until this has no receiver left.
     stopping: watch::Sender<bool>,
-    _code: CodeFolder,
+    /// The folder through which wasmtime gets machine code.
+    _handover: TempDir,
     /// Keeps other hosts from the state folder.
     _lock: Option<FolderLock>,
     /// Threads for guests that compute for longer than a tick. The other threads, which serve the
@@ -76,19 +78,17 @@ impl Shared {
             .enable_all()
             .build()
             .context("the threads for guests can't start")?;
-        let (code, problem) = CodeFolder::open(&config.state_dir, mode.writable)
-            .context("there is no folder for machine code")?;
+        let (store, problem) = CodeStore::open(&config.state_dir, mode.writable);
         if let Some(problem) = problem.filter(|_| mode.writable) {
             warn!(err = problem, "machine code is not kept for the next start");
         }
         let stack = config.default_limits().stack;
-        let compiler = Compiler {
-            program: mode.compiler.clone(),
-            limits: config.host,
-            stack,
-            folder: code.path().to_owned(),
-        };
-        let engine = Arc::new(Engine::new(stack, Some(code.path()))?);
+        let compiler = Compiler::new(mode.compiler.clone(), config.host, stack, store);
+        let compiler =
+            compiler.map_err(anyhow::Error::from).context("wasmtime can't start on this machine")?;
+        let handover = handover_folder(&config.state_dir)
+            .context("machine code needs a folder for a moment: let this user write to /tmp")?;
+        let engine = Arc::new(Engine::new(stack, Some(handover.path()))?);
         let disk = Arc::new(Disk::default());
         let retention = Self::retention(&config);
         let checkpoints =
@@ -119,7 +119,7 @@ impl Shared {
             disk,
             stopping: watch::Sender::new(false),
             served,
-            _code: code,
+            _handover: handover,
             _lock: lock,
             compute: Compute(Some(compute)),
         })
@@ -202,13 +202,20 @@ impl Shared {
         })
     }
 
-    /// Loads the plugins that are `wanted`, as many at a time as there are cores.
+    /// Loads the plugins that are `wanted`, or some of them if the sessions are to end before.
     ///
     /// # Errors
     ///
     /// When the folder can't be read.
     pub fn load_plugins(&self, wanted: impl Fn(&str) -> bool) -> Result<()> {
-        self.library.load(&wanted)?;
+        let mut stopping = self.stopping();
+        self.library.load(&wanted, async {
+            // This owns the other end, so waiting can't fail.
+            let _ = stopping.wait_for(|stopping| *stopping).await;
+        })?;
+        if *stopping.borrow() {
+            return Ok(());
+        }
         let plugins = self.plugins();
         for function in self.functions().values() {
             let missing = function.named_plugins().find(|name| wanted(name) && !plugins.contains_key(*name));

@@ -78,3 +78,85 @@ mod deadlines {
         assert_eq!(points(client), 1, "{}", host.log());
     }
 }
+
+/// Files that are hard to compile.
+mod compile {
+    use std::fs;
+    use std::time::{Duration, Instant};
+
+    use crate::support::{Host, Setup, compile_bomb};
+
+    /// A host that loads four files that take a minute each, and plugins.
+    fn begin(plugins: &[&str]) -> Host {
+        let bomb = compile_bomb();
+        let setup = (0..4).fold(Setup::new(""), |setup, i| setup.with_wat(&format!("bomb{i}"), &bomb));
+        setup.with(plugins).begin_to_serve()
+    }
+
+    /// A number of a process in `/proc/ID/stat`, counted from 3, which is its state.
+    fn stat(process: u32, field: usize) -> Option<String> {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        stat.rsplit_once(')')?.1.split_whitespace().nth(field - 3).map(str::to_owned)
+    }
+
+    #[test]
+    fn good_plugins_load_before_files_that_take_long() {
+        let host = begin(&["mirror", "moving_avg"]);
+        for plugin in ["mirror", "moving_avg"] {
+            host.wait_for_log(&["plugin loaded", &format!("plugin={plugin}")]);
+        }
+        assert_eq!(host.count_logs(&["plugin=bomb"]), 0, "{}", host.log());
+    }
+
+    #[test]
+    fn one_process_at_a_time_compiles_with_a_low_priority() {
+        let host = begin(&["mirror"]);
+        host.wait_for_log(&["plugin loaded", "plugin=mirror"]);
+        let mut seen = 0;
+        while seen < 100 {
+            let nices: Vec<_> = host.children().into_iter().filter_map(|child| stat(child, 19)).collect();
+            // One more may be standing still, or ending.
+            assert!(nices.len() <= 2, "{nices:?}");
+            // A process lowers its priority when it begins.
+            seen += nices.iter().filter(|nice| nice.parse::<i32>().unwrap() >= 10).count();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn stop_signal_is_obeyed_at_once_while_files_compile() {
+        let mut host = begin(&["mirror"]);
+        host.wait_for_log(&["plugin loaded", "plugin=mirror"]);
+        let task = host.start("mirror", &[]);
+        // A session that waits for its plugin.
+        let waiting = host.connect("bomb0");
+        let (begin, children) = (Instant::now(), host.children());
+        assert_eq!(host.stop(), Some(0), "{}", host.log());
+        assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+        for child in children {
+            let deadline = Instant::now() + Duration::from_secs(10);
+            while stat(child, 3).is_some_and(|state| state != "Z") {
+                assert!(Instant::now() < deadline, "{child} goes on");
+            }
+        }
+        drop((task, waiting));
+    }
+
+    #[test]
+    fn update_that_takes_long_delays_no_other() {
+        let host = Setup::new("").with(&["mirror", "moving_avg"]).serve();
+        let bomb = wat::parse_str(compile_bomb()).unwrap();
+        fs::write(host.setup.plugin("moving_avg"), &bomb).unwrap();
+        // Until it has used up its first turn and its last one has begun, a shorter time does as well.
+        while host.children().is_empty() {}
+        let mut version = crate::support::wasm("mirror");
+        version.extend([0, 2, 1, b'v']);
+        fs::write(host.setup.plugin("mirror"), version).unwrap();
+        host.wait_for_log(&["plugin has a new version", "plugin=mirror"]);
+        assert_eq!(host.count_logs(&["lvl=error"]), 0, "{}", host.log());
+        // Nor does it delay a file that is new.
+        host.setup.add("outliers", "outliers");
+        host.wait_for_log(&["plugin loaded", "plugin=outliers"]);
+        assert_eq!(host.count_logs(&["lvl=error"]), 0, "{}", host.log());
+    }
+}

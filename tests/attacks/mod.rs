@@ -2,6 +2,7 @@
 //! hold.
 
 mod batches;
+mod code_cache;
 mod counts;
 mod disk;
 mod fairness;

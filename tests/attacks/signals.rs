@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use kapacitor_wasm::protocol::client::Client;
 use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
 
-use crate::plugin_compile::bomb;
-use crate::support::{Host, Setup, error_of, field, live_point, moving_avg, play, point, points, receive};
+use crate::support::{
+    Host, Setup, compile_bomb, error_of, field, live_point, moving_avg, play, point, points, receive,
+};
 
 /// Signals that end a process by default, and that ask nothing of the host.
 const ASK_NOTHING: [&str; 13] =
@@ -81,8 +82,9 @@ fn signals_are_obeyed_while_plugins_load() {
 
 #[test]
 fn signal_to_the_process_group_of_the_host_does_not_end_a_compilation() {
-    let setup =
-        Setup::new("[host]\ncompile-deadline = \"10m\"\n").with(&["mirror"]).with_wat("bomb", &bomb());
+    let setup = Setup::new("[host]\ncompile-deadline = \"10m\"\n")
+        .with(&["mirror"])
+        .with_wat("bomb", &compile_bomb());
     let log = setup.folder.path().join("log");
     let mut command = setup.command(&["serve"]);
     let mut child = command.process_group(0).stderr(fs::File::create(&log).unwrap()).spawn().unwrap();

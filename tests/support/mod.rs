@@ -185,6 +185,16 @@ impl Setup {
     }
 }
 
+/// A module of a few kilobytes that takes a minute to compile: nested loops, all of them
+/// with many locals.
+pub fn compile_bomb() -> String {
+    let (loops, locals) = (3000, 3000);
+    let begins: Vec<_> = (0..loops).map(|i| format!("(loop $l{i} (local.set {i} (local.get 0)) ")).collect();
+    let ends: Vec<_> = (0..loops).rev().map(|i| format!("(br_if $l{i} (local.get {i})))")).collect();
+    let (locals, body) = ("i32 ".repeat(locals), [begins, ends].concat().concat());
+    format!("(module (func (export \"f\") (param i32) (local {locals}) {body}))")
+}
+
 /// The guests of `tests/guests/wat`, which has a folder for each theme.
 pub fn wat_guests() -> Vec<PathBuf> {
     let entries = |folder: PathBuf| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -274,6 +284,15 @@ impl Host {
     /// A file of the host's process in `/proc`.
     pub fn proc(&self, file: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/{file}", self.child.id()))
+    }
+
+    /// The numbers of the processes that the host has started.
+    pub fn children(&self) -> Vec<u32> {
+        let threads = fs::read_dir(self.proc("task")).into_iter().flatten().flatten();
+        let lists = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+        lists
+            .flat_map(|list| list.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<_>>())
+            .collect()
     }
 
     /// Memory of the host in RAM, in KiB.

@@ -123,7 +123,16 @@ impl Executor {
     }
 
     fn report_stay(&self, new: &Plugin, reason: &dyn Display) {
-        let (version, reason) = (new.version(), reason.to_string());
-        log_for!(warn, self.labels, version, reason, "task stays with the version of its plugin that it has");
+        let version = self.active.as_ref().map(|active| active.task.plugin().version());
+        let (version, refused) = (version.unwrap_or_default(), new.version());
+        let reason = reason.to_string();
+        log_for!(
+            warn,
+            self.labels,
+            version,
+            refused,
+            reason,
+            "task stays with the version of its plugin that it has"
+        );
     }
 }
