@@ -11,7 +11,7 @@ use kapacitor_wasm::internals::Bytes;
 use kapacitor_wasm::internals::Limits;
 use kapacitor_wasm::internals::{EdgeCheck, Policy, Unwanted};
 use kapacitor_wasm::internals::{Guard, Verdict, Violation};
-use kapacitor_wasm::protocol::{BeginBatch, EdgeType, Point, Response, ResponseMessage};
+use kapacitor_wasm::protocol::{BeginBatch, EdgeType, EndBatch, Point, Response, ResponseMessage};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use prost::Message;
 
@@ -48,6 +48,7 @@ impl Setup {
         let policy = Policy {
             not_finite: self.unwanted,
             no_fields: self.unwanted,
+            unwritable: self.unwanted,
             edge_check: if self.loose { EdgeCheck::Loose } else { EdgeCheck::Strict },
             ..Policy::default()
         };
@@ -58,13 +59,22 @@ impl Setup {
         Kapacitor::new(self.provides, self.loose)
     }
 
-    /// What the policy leaves of a point.
-    fn left_of(self, point: &Point) -> Option<Point> {
+    /// What the policy leaves of a point, which needs a measurement of its own if it is `named`.
+    fn left_of(self, point: &Point, named: bool) -> Option<Point> {
         let mut left = point.clone();
-        if self.unwanted == Unwanted::Drop {
-            left.fields_double.retain(|_, number| number.is_finite());
+        if self.unwanted != Unwanted::Drop {
+            return Some(left);
         }
-        (self.unwanted != Unwanted::Drop || can_be_stored(&left)).then_some(left)
+        left.fields_double.retain(|name, number| number.is_finite() && is_name(name));
+        left.fields_int.retain(|name, _| is_name(name));
+        left.fields_string.retain(|name, _| is_name(name));
+        left.fields_bool.retain(|name, _| is_name(name));
+        can_be_stored(&left, named).then_some(left)
+    }
+
+    /// Whether the policy leaves a batch with this End.
+    fn leaves_batch(self, end: &EndBatch) -> bool {
+        self.unwanted != Unwanted::Drop || batch_can_be_stored(end)
     }
 }
 
@@ -75,7 +85,7 @@ fuzz_target!(|input: &[u8]| -> Corpus {
     let mut guard = setup.guard();
     let mut kapacitor = setup.kapacitor();
     let mut out = Vec::new();
-    let mut points = 0;
+    let (mut points, mut batch) = (0, None);
     let mut end = None;
     for call in calls(&frames, *ends) {
         let from = out.len();
@@ -88,21 +98,20 @@ fuzz_target!(|input: &[u8]| -> Corpus {
         }
         assert_eq!(in_place, out[from..]);
         match kapacitor.receive(&out[from..]) {
-            Ok(messages) => assert!(setup.unwanted == Unwanted::Pass || messages.iter().all(is_wanted)),
+            Ok(messages) => {
+                assert!(setup.unwanted == Unwanted::Pass || all_wanted(&messages), "{messages:?}")
+            }
             Err(problem) => panic!("{problem}: {:02x?} of {call:02x?}", &out[from..]),
         }
         assert!(!kapacitor.in_batch(), "a batch was sent in parts");
         match result {
             Ok(mut passed) => {
-                points += passed.points;
-                assert!(kapacitor.points <= points);
-                if !guard.in_batch() {
-                    assert_eq!(kapacitor.points, points);
-                }
+                points += passed.points_out;
+                assert_eq!(kapacitor.points, points);
                 if passed.error.take().is_some() {
                     end = Some(Ok(()));
                 }
-                assert_eq!(passed, counted(setup, call));
+                assert_eq!(passed, counted(setup, call, &mut batch));
             }
             Err(violation) => {
                 as_if_it_had_not_come(before, call, &violation, &out[from..]);
@@ -119,18 +128,33 @@ fuzz_target!(|input: &[u8]| -> Corpus {
     Corpus::Keep
 });
 
-/// The counts of a call that passes.
-fn counted(setup: Setup, mut call: &[u8]) -> Verdict {
+/// The counts of a call that passes; `batch` is the number of points that have passed of an open one.
+fn counted(setup: Setup, mut call: &[u8], batch: &mut Option<u64>) -> Verdict {
     let mut counted = Verdict::default();
     while !call.is_empty() {
-        let response = kapacitor::read(&mut call).expect("it passed");
-        let Some(ResponseMessage::Point(point)) = response.message else { continue };
-        match setup.left_of(&point) {
-            Some(left) => {
-                counted.points += 1;
-                counted.reduced_points += u64::from(left.fields_double.len() < point.fields_double.len());
+        match kapacitor::read(&mut call).expect("it passed").message {
+            Some(ResponseMessage::Begin(_)) => *batch = Some(0),
+            Some(ResponseMessage::Point(point)) => match setup.left_of(&point, batch.is_none()) {
+                Some(left) => {
+                    counted.points += 1;
+                    counted.reduced_points += u64::from(fields(&left) < fields(&point));
+                    match batch {
+                        Some(points) => *points += 1,
+                        None => counted.points_out += 1,
+                    }
+                }
+                None => counted.dropped_points += 1,
+            },
+            Some(ResponseMessage::End(end)) => {
+                let points = batch.take().unwrap_or_default();
+                if setup.leaves_batch(&end) {
+                    counted.points_out += points;
+                } else {
+                    counted.points = counted.points.saturating_sub(points);
+                    counted.dropped_points += points;
+                }
             }
-            None => counted.dropped_points += 1,
+            _ => {}
         }
     }
     counted
@@ -171,7 +195,7 @@ fn calls(frames: &[u8], mut ends: u8) -> Vec<&[u8]> {
 /// Frames as any encoder writes them all pass, with what the policy leaves in them.
 fn refuses_nothing_good(setup: Setup, frames: &[u8], out: &[u8], end: Option<Result<(), Violation>>) {
     let Ok(messages) = setup.kapacitor().receive(frames) else { return };
-    if setup.unwanted == Unwanted::Fail && !messages.iter().all(is_wanted) {
+    if setup.unwanted == Unwanted::Fail && !all_wanted(&messages) {
         return;
     }
     let open = messages.iter().rposition(|m| matches!(m, ResponseMessage::Begin(_)))
@@ -191,7 +215,7 @@ fn left_of(setup: Setup, messages: &[ResponseMessage]) -> Vec<ResponseMessage> {
     let mut last_begin = None;
     for message in messages {
         match message {
-            ResponseMessage::Point(point) => match setup.left_of(point) {
+            ResponseMessage::Point(point) => match setup.left_of(point, last_begin.is_none()) {
                 Some(left) => all.push(ResponseMessage::Point(left)),
                 None => {
                     if let Some(ResponseMessage::Begin(BeginBatch { size, .. })) =
@@ -201,10 +225,19 @@ fn left_of(setup: Setup, messages: &[ResponseMessage]) -> Vec<ResponseMessage> {
                     }
                 }
             },
-            other => {
-                last_begin = matches!(other, ResponseMessage::Begin(_)).then_some(all.len());
-                all.push(other.clone());
+            ResponseMessage::Begin(_) => {
+                last_begin = Some(all.len());
+                all.push(message.clone());
             }
+            ResponseMessage::End(end) => {
+                let begin = last_begin.take().expect("it was received before");
+                if setup.leaves_batch(end) {
+                    all.push(message.clone());
+                } else {
+                    all.truncate(begin);
+                }
+            }
+            other => all.push(other.clone()),
         }
     }
     all
@@ -219,12 +252,49 @@ fn encoded(messages: &[ResponseMessage]) -> Vec<u8> {
     frames
 }
 
-fn is_wanted(message: &ResponseMessage) -> bool {
-    !matches!(message, ResponseMessage::Point(point) if !can_be_stored(point))
+/// Whether InfluxDB takes all points of these messages.
+fn all_wanted(messages: &[ResponseMessage]) -> bool {
+    let mut in_batch = false;
+    messages.iter().all(|message| match message {
+        ResponseMessage::Point(point) => can_be_stored(point, !in_batch),
+        ResponseMessage::End(end) => {
+            in_batch = false;
+            batch_can_be_stored(end)
+        }
+        ResponseMessage::Begin(_) => {
+            in_batch = true;
+            true
+        }
+        _ => true,
+    })
 }
 
-/// Whether InfluxDB takes the point: it has fields, and its numbers are finite.
-fn can_be_stored(point: &Point) -> bool {
+/// Number of the fields of a point.
+fn fields(point: &Point) -> usize {
     let others = point.fields_int.len() + point.fields_string.len() + point.fields_bool.len();
-    others + point.fields_double.len() > 0 && point.fields_double.values().all(|v| v.is_finite())
+    others + point.fields_double.len()
+}
+
+/// Whether InfluxDB takes the point: it has fields, its numbers are finite, and its names and its time can be stored.
+fn can_be_stored(point: &Point, named: bool) -> bool {
+    let ints = point.fields_int.keys().chain(point.fields_bool.keys());
+    let mut names = point.fields_double.keys().chain(point.fields_string.keys()).chain(ints);
+    fields(point) > 0
+        && point.fields_double.values().all(|v| v.is_finite())
+        && names.all(|name| is_name(name))
+        && point.tags.iter().all(|(key, value)| is_name(key) && !value.contains('\n'))
+        && !point.name.contains('\n')
+        && !(named && point.name.is_empty())
+        && ![i64::MIN, i64::MIN + 1, i64::MAX].contains(&point.time)
+}
+
+fn batch_can_be_stored(end: &EndBatch) -> bool {
+    let mut tags = end.tags.iter();
+    !end.name.is_empty()
+        && !end.name.contains('\n')
+        && tags.all(|(key, value)| is_name(key) && !value.contains('\n'))
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name != "time" && !name.contains('\n')
 }

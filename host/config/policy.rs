@@ -22,6 +22,8 @@ layered! {
     not_finite: Unwanted = Unwanted::Drop;
     /// What happens to a point without fields.
     no_fields: Unwanted = Unwanted::Drop;
+    /// What happens to a name or a time that InfluxDB can't store.
+    unwritable: Unwanted = Unwanted::Drop;
     /// Whether responses must fit the edge that the plugin provides.
     edge_check: EdgeCheck = EdgeCheck::Strict;
     /// What happens to a state that does not fit.

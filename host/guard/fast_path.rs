@@ -1,5 +1,5 @@
 //! The check of points in the usual form: fields in the order of their numbers, tags and lengths of one byte, ASCII
-//! text, and finite numbers.
+//! text without control characters in names and tags, and finite numbers.
 //!
 //! The rules are those of [`point_of_any_form`](super::full_check::point_of_any_form). Most of the guard's time is
 //! spent here, so that mistakes in texts and numbers are collected and looked at once, at the end: a branch for
@@ -14,9 +14,10 @@ use crate::protocol::wire::{FIXED64, LEN, VARINT, long_tag, short_tag};
 /// Tag of a point in a response, as the first two bytes of a number.
 const POINT: u64 = u16::from_le_bytes(long_tag(response::POINT, LEN)) as u64;
 
-/// Tags of the fields of a point. Those between the first text and the tags are texts, too.
+/// Tags of the fields of a point. Those between the other texts and the tags are texts.
 const TIME: u8 = short_tag(point::TIME, VARINT);
-const FIRST_TEXT: u8 = short_tag(point::NAME, LEN);
+const NAME: u8 = short_tag(point::NAME, LEN);
+const OTHER_TEXTS: u8 = NAME + 1;
 const TAGS: u8 = short_tag(point::TAGS, LEN);
 const DOUBLES: u8 = TYPES[0];
 const INTS: u8 = TYPES[1];
@@ -34,15 +35,20 @@ const INT: u8 = short_tag(map_entry::VALUE, VARINT);
 const EXPONENT: u64 = 0x7ff0_0000_0000_0000;
 const EXPONENT_1: u64 = 0x0010_0000_0000_0000;
 
+/// The name `time`, which InfluxDB can't store, with the tag of a double behind it, and the bytes that it takes of a
+/// word.
+const TIME_OF_DOUBLE: u64 = u32::from_le_bytes(*b"time") as u64 | (DOUBLE as u64) << 32;
+const TIME_BYTES: u64 = 0xff_ffff_ffff;
+
 /// Number of bytes behind a point that may be read with it.
 const BEHIND: usize = 32;
 
 /// End of the frame at `pos`, if it is a point in the usual form that may go as it is. `None` means: use the full
-/// check.
+/// check. A point that is to be `named` has a measurement.
 #[inline(never)]
-pub(super) fn point_at(frames: &[u8], pos: usize) -> Option<usize> {
+pub(super) fn point_at(frames: &[u8], pos: usize, named: bool) -> Option<usize> {
     let (from, end) = message_at(frames, pos)?;
-    check(frames, from, end)?;
+    check(frames, from, end, named)?;
     Some(end)
 }
 
@@ -80,7 +86,7 @@ struct PointScan {
 
 /// Checks the point from `from` to `end`. Bytes behind `end` belong to the next frame.
 #[inline(always)]
-fn check(frames: &[u8], from: usize, end: usize) -> Option<()> {
+fn check(frames: &[u8], from: usize, end: usize, named: bool) -> Option<()> {
     // No byte beyond this is read. Otherwise a point that is not what it seems could lead far beyond its end, and
     // each point behind it again.
     let frames = &frames[..frames.len().min(end + BEHIND)];
@@ -90,17 +96,25 @@ fn check(frames: &[u8], from: usize, end: usize) -> Option<()> {
     if let [TIME, time @ ..] = rest {
         rest = &time[varint_length(time.first_chunk()?)?..];
     }
-    // Name, database, retentionPolicy, group, dimensions and tags. In this form there is nothing but ASCII in
-    // them, with their tags and lengths, so all are looked at together.
+    match short_field(rest) {
+        Some((NAME, name, after)) if !name.is_empty() => {
+            found.wrong |= not_plain(&rest[2..], name.len())?;
+            rest = after;
+        }
+        _ if named => return None,
+        _ => {}
+    }
+    // Database, retentionPolicy, group and dimensions. In this form there is nothing but ASCII in them, with their tags
+    // and lengths, so all are looked at together.
     let texts = rest;
-    while let Some((FIRST_TEXT..TAGS, _, after)) = short_field(rest) {
+    while let Some((OTHER_TEXTS..TAGS, _, after)) = short_field(rest) {
         rest = after;
     }
+    found.wrong |= high_bits(&texts[..texts.len() - rest.len()]);
     while let Some((length, key, value)) = entry(rest, TAGS) {
-        found.look_at_text(length, key, value)?;
+        found.look_at_tag(rest, length, key, value)?;
         rest = rest.get(2 + length..)?;
     }
-    found.wrong |= high_bits(&texts[..texts.len() - rest.len()]);
     while let Some(key) = found.look_at_short_double(rest) {
         rest = &rest[13 + key..];
     }
@@ -141,7 +155,10 @@ impl PointScan {
         let (length, key, _) = entry(rest, DOUBLES)?;
         let high = HIGH.get(key)?;
         self.look_at_double(length, key, rest[4 + key..].first_chunk()?);
-        self.wrong |= high_bits_of(rest[4..].first_chunk()?, high);
+        let name = rest[4..].first_chunk()?;
+        self.wrong |= not_plain_of(name, high);
+        let [first, _] = words_of(name);
+        self.wrong |= u64::from(first & TIME_BYTES == TIME_OF_DOUBLE);
         self.maps |= 1 << (DOUBLES >> 3);
         Some(key)
     }
@@ -162,6 +179,20 @@ impl PointScan {
         Some(())
     }
 
+    /// The tag at the start of `rest`, whose key and value are to be stored by InfluxDB.
+    #[inline(always)]
+    fn look_at_tag(&mut self, rest: &[u8], length: usize, key: usize, value: &[u8]) -> Option<()> {
+        self.look_at_text(length, key, value)?;
+        let text_length = usize::from(value[1]);
+        self.wrong |= not_plain(&rest[4..], key)?;
+        // An empty value is not written by Kapacitor.
+        if text_length > 0 {
+            self.wrong |= not_plain(&value[2..], text_length)?;
+        }
+        self.wrong |= u64::from(is_time(&rest[4..], key));
+        Some(())
+    }
+
     /// The field at the start of `rest`, and what comes behind it.
     #[inline(never)]
     fn look_at_field<'a>(&mut self, rest: &'a [u8]) -> Option<&'a [u8]> {
@@ -170,22 +201,27 @@ impl PointScan {
         }
         let (tag, contents, after) = short_field(rest)?;
         match tag {
-            FIRST_TEXT..TAGS => self.wrong |= high_bits(contents),
-            TAGS | STRINGS => {
+            OTHER_TEXTS..TAGS => self.wrong |= high_bits(contents),
+            TAGS => {
+                let (length, key, value) = entry(rest, tag)?;
+                self.look_at_tag(rest, length, key, value)?;
+            }
+            STRINGS => {
                 let (length, key, value) = entry(rest, tag)?;
                 self.look_at_text(length, key, value)?;
                 self.wrong |= high_bits(contents);
+                self.look_at_name(rest, key)?;
             }
             DOUBLES => {
                 let (length, key, value) = entry(rest, tag)?;
                 self.look_at_double(length, key, value.first_chunk()?);
-                self.wrong |= not_ascii(&rest[4..], key)?;
+                self.look_at_name(rest, key)?;
             }
             INTS | BOOLS => {
                 let (length, key, value) = entry(rest, tag)?;
                 let (int, number) = value.get(..length.checked_sub(key + 2)?)?.split_first()?;
                 self.wrong |= u64::from(int ^ INT) | u64::from(!is_varint(number));
-                self.wrong |= not_ascii(&rest[4..], key)?;
+                self.look_at_name(rest, key)?;
             }
             _ => return None,
         }
@@ -193,6 +229,15 @@ impl PointScan {
             self.maps |= 1 << (tag >> 3);
         }
         Some(after)
+    }
+}
+
+impl PointScan {
+    /// The name of a field, of this length, in the entry at the start of `rest`.
+    #[inline(always)]
+    fn look_at_name(&mut self, rest: &[u8], length: usize) -> Option<()> {
+        self.wrong |= not_plain(&rest[4..], length)? | u64::from(is_time(&rest[4..], length));
+        Some(())
     }
 }
 
@@ -238,7 +283,8 @@ pub(super) fn high_bits(bytes: &[u8]) -> u64 {
     words.fold(u64::from_le_bytes(*last), |all, word| all | u64::from_le_bytes(*word)) & HIGH
 }
 
-/// The high bits of the first bytes of sixteen.
+/// The high bits of the first bytes of sixteen; of one for a name without bytes, behind which the tag of the value is,
+/// a control character.
 const HIGH: [[u64; 2]; 17] = {
     let mut masks = [[0; 2]; 17];
     let mut i = 0;
@@ -247,23 +293,45 @@ const HIGH: [[u64; 2]; 17] = {
         masks[i + 1][i / 8] |= 0x80 << (8 * (i % 8));
         i += 1;
     }
+    masks[0] = masks[1];
     masks
 };
 
-/// Those that are set in `text`.
+/// Added to a byte of ASCII, this sets its highest bit unless it is a control character.
+const PLAIN: u64 = 0x6060_6060_6060_6060;
+
+/// Not zero if a byte of `text` whose high bit is in `high` is not ASCII, or is a control character such as a line
+/// break.
 #[inline(always)]
-fn high_bits_of(text: &[u8; 16], high: &[u64; 2]) -> u64 {
-    let (words, _) = text.as_chunks::<8>();
-    u64::from_le_bytes(words[0]) & high[0] | u64::from_le_bytes(words[1]) & high[1]
+fn not_plain_of(text: &[u8; 16], high: &[u64; 2]) -> u64 {
+    // A byte that is not ASCII carries into the ones behind it, and is wrong by itself.
+    let [a, b] = words_of(text);
+    (a | !a.wrapping_add(PLAIN)) & high[0] | (b | !b.wrapping_add(PLAIN)) & high[1]
 }
 
-/// Zero if the first `length` bytes of `text` are there and ASCII.
 #[inline(always)]
-fn not_ascii(text: &[u8], length: usize) -> Option<u64> {
+fn words_of(text: &[u8; 16]) -> [u64; 2] {
+    let (words, _) = text.as_chunks::<8>();
+    [u64::from_le_bytes(words[0]), u64::from_le_bytes(words[1])]
+}
+
+/// Zero if the first `length` bytes of `text`, one at least, are there and ASCII without control characters.
+#[inline(always)]
+fn not_plain(text: &[u8], length: usize) -> Option<u64> {
     match (text.first_chunk(), HIGH.get(length)) {
-        (Some(text), Some(high)) => Some(high_bits_of(text, high)),
-        _ => Some(high_bits(text.get(..length)?)),
+        (Some(text), Some(high)) => Some(not_plain_of(text, high)),
+        _ => {
+            let text = text.get(..length)?;
+            let plain = !text.is_empty() && text.iter().all(|byte| (0x20..0x80).contains(byte));
+            Some(u64::from(!plain))
+        }
     }
+}
+
+/// Whether the first `length` bytes of `text` are the name `time`, which InfluxDB can't store.
+#[inline(always)]
+fn is_time(text: &[u8], length: usize) -> bool {
+    length == 4 && text.starts_with(b"time")
 }
 
 /// The length of the varint at the start of `bytes`, if it has no more.
@@ -271,7 +339,8 @@ fn not_ascii(text: &[u8], length: usize) -> Option<u64> {
 fn varint_length(bytes: &[u8; 9]) -> Option<usize> {
     let ends = !u64::from_le_bytes(*bytes.first_chunk()?) & 0x8080_8080_8080_8080;
     match ends {
-        0 => (bytes[8] < 0x80).then_some(9),
+        // The greatest time, which InfluxDB can't store, has all bits set.
+        0 => (bytes[8] < 0x80 && bytes[..8] != [0xff; 8]).then_some(9),
         _ => Some(ends.trailing_zeros() as usize / 8 + 1),
     }
 }

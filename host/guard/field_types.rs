@@ -1,4 +1,4 @@
-//! The one rule that needs more than one field: no name of a field has two types.
+//! What is found of the fields of a point together, such as whether a name has two types.
 
 use crate::protocol::field::point;
 use crate::protocol::wire::{LEN, short_tag};
@@ -11,6 +11,10 @@ pub(super) struct NameSets {
     pub(super) sets: [u64; 4],
     /// Whether a number was not finite.
     pub(super) not_finite: bool,
+    /// Whether a measurement was given, which a point outside of a batch needs.
+    pub(super) named: bool,
+    /// Whether InfluxDB can't store a name or the time.
+    pub(super) unwritable: bool,
 }
 
 impl NameSets {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::fast_path::high_bits;
 use super::field_types::{NameSets, one_of_64};
+use super::unwritable::{is_unwritable_key, is_unwritable_text, is_unwritable_time, value_of};
 use super::violation::{MAX_ENTRIES, ViolationKind};
 use crate::protocol::field::{self, point};
 use crate::protocol::wire::{FIXED64, Fields, LEN, VARINT, WireField};
@@ -103,14 +104,22 @@ fn field_of_any_form<'a>(message: &'a [u8], seen: &mut NameSets) -> Result<&'a [
     let mut fields = Fields::new(message);
     let field = fields.next().ok().flatten().ok_or(ViolationKind::Malformed("point"))?;
     match field.number {
-        point::TIME => varint(field, "time")?,
-        point::NAME => text(field, "name")?,
+        point::TIME => {
+            varint(field, "time")?;
+            seen.unwritable |= is_unwritable_time(field.value);
+        }
+        point::NAME => {
+            text(field, "name")?;
+            seen.named = !field.value.is_empty();
+            seen.unwritable |= is_unwritable_text(field.value);
+        }
         point::DATABASE => text(field, "database")?,
         point::RETENTION_POLICY => text(field, "retentionPolicy")?,
         point::GROUP => text(field, "group")?,
         point::DIMENSIONS => text(field, "dimensions")?,
         point::TAGS => {
             entry(field, "tags", LEN)?;
+            seen.unwritable |= is_unwritable_key(key_of(field)) || is_unwritable_text(value_of(field));
         }
         point::FIELDS_DOUBLE => {
             seen.sets[0] |= entry(field, "fieldsDouble", FIXED64)?;
@@ -122,6 +131,7 @@ fn field_of_any_form<'a>(message: &'a [u8], seen: &mut NameSets) -> Result<&'a [
         point::BY_NAME => varint(field, "byName")?,
         _ => {}
     }
+    seen.unwritable |= is_field(field.number) && is_unwritable_key(key_of(field));
     Ok(fields.rest())
 }
 

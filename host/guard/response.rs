@@ -4,6 +4,7 @@ use std::mem;
 
 use super::frames::put_frame;
 use super::full_check::{begin, end, error, is_field, key_of, not_finite, point_of_any_form};
+use super::unwritable::{problem_of_batch, problem_of_field, problem_of_point};
 use super::violation::ViolationKind;
 use crate::config::{Policy, Unwanted};
 use crate::protocol::field;
@@ -19,8 +20,8 @@ pub enum Response<'a> {
     Point(PointFate),
     /// Begin of a batch.
     Begin,
-    /// End of a batch.
-    End,
+    /// End of a batch, which is left out as a whole if this is true.
+    End { dropped: bool },
     /// An error, with its text.
     Error(&'a str),
 }
@@ -31,7 +32,7 @@ impl Response<'_> {
         match self {
             Self::Point(_) => "point",
             Self::Begin => "begin",
-            Self::End => "end",
+            Self::End { .. } => "end",
             Self::Error(_) => "error",
         }
     }
@@ -53,6 +54,7 @@ pub enum PointFate {
 pub struct ResponseCheck {
     not_finite: Unwanted,
     no_fields: Unwanted,
+    unwritable: Unwanted,
     /// The frame of the last point that was reduced.
     reduced: Vec<u8>,
     /// Start, end and field of each name of a point; its memory is used again from point to point.
@@ -62,8 +64,8 @@ pub struct ResponseCheck {
 impl ResponseCheck {
     /// A check under `policy`.
     pub fn new(policy: &Policy) -> Self {
-        let Policy { not_finite, no_fields, .. } = *policy;
-        Self { not_finite, no_fields, reduced: Vec::new(), names: Vec::new() }
+        let Policy { not_finite, no_fields, unwritable, .. } = *policy;
+        Self { not_finite, no_fields, unwritable, reduced: Vec::new(), names: Vec::new() }
     }
 
     /// The frame of the last point that was reduced.
@@ -71,12 +73,12 @@ impl ResponseCheck {
         &self.reduced
     }
 
-    /// Checks one response, a whole message.
+    /// Checks one response, a whole message. `in_batch` says whether a batch has begun before it.
     ///
     /// # Errors
     ///
     /// What is wrong with it.
-    pub fn check<'a>(&mut self, message: &'a [u8]) -> Result<Response<'a>, ViolationKind> {
+    pub fn check<'a>(&mut self, message: &'a [u8], in_batch: bool) -> Result<Response<'a>, ViolationKind> {
         use field::response::{BEGIN, END, ERROR, INFO, INIT, KEEPALIVE, POINT, RESTORE, SNAPSHOT};
 
         let mut fields = Fields::new(message);
@@ -101,30 +103,55 @@ impl ResponseCheck {
             return Err(ViolationKind::Malformed(name));
         }
         Ok(match field.number {
-            POINT => Response::Point(self.point(field.value)?),
+            POINT => Response::Point(self.point(field.value, !in_batch)?),
             BEGIN => {
                 begin(field.value)?;
                 Response::Begin
             }
             END => {
                 end(field.value)?;
-                Response::End
+                Response::End { dropped: self.drops_batch(field.value)? }
             }
             _ => Response::Error(error(field.value)?),
         })
     }
 
-    fn point(&mut self, message: &[u8]) -> Result<PointFate, ViolationKind> {
-        let names = point_of_any_form(message)?;
-        if names.may_have_two_types() {
+    /// Checks a point, which needs a measurement of its own if it is to be `named`.
+    fn point(&mut self, message: &[u8], named: bool) -> Result<PointFate, ViolationKind> {
+        let seen = point_of_any_form(message)?;
+        if seen.may_have_two_types() {
             self.one_type_each(message)?;
         }
-        if names.not_finite || names.sets == [0; 4] { self.unwanted(message) } else { Ok(PointFate::Whole) }
+        let unwritable = seen.unwritable || (named && !seen.named);
+        if seen.not_finite || seen.sets == [0; 4] || (unwritable && self.unwritable != Unwanted::Pass) {
+            self.unwanted(message, named)
+        } else {
+            Ok(PointFate::Whole)
+        }
     }
 
-    /// What becomes of a point that may hold numbers which are not finite, or no field.
+    /// Whether a batch with this End is left out, since InfluxDB can't store its points.
+    fn drops_batch(&self, end: &[u8]) -> Result<bool, ViolationKind> {
+        match self.unwritable {
+            Unwanted::Pass => Ok(false),
+            Unwanted::Drop => Ok(problem_of_batch(end).is_some()),
+            Unwanted::Fail => problem_of_batch(end).map_or(Ok(false), |p| Err(ViolationKind::Unwritable(p))),
+        }
+    }
+
+    /// What becomes of a point that may hold numbers which are not finite, names that can't be stored, or no field.
     #[cold]
-    fn unwanted(&mut self, message: &[u8]) -> Result<PointFate, ViolationKind> {
+    fn unwanted(&mut self, message: &[u8], named: bool) -> Result<PointFate, ViolationKind> {
+        match self.unwritable {
+            Unwanted::Pass => {}
+            Unwanted::Drop if problem_of_point(message, named).is_some() => return Ok(PointFate::Dropped),
+            Unwanted::Drop => {}
+            Unwanted::Fail => {
+                if let Some(problem) = problem_of_point(message, named) {
+                    return Err(ViolationKind::Unwritable(problem));
+                }
+            }
+        }
         let not_finite = not_finite(message);
         let mut fields = Fields::new(message);
         let (mut rest, mut has_fields) = (Vec::new(), false);
@@ -137,6 +164,15 @@ impl ResponseCheck {
                         return Err(ViolationKind::NotFinite(name));
                     }
                     Unwanted::Pass => {}
+                }
+            }
+            if is_field(field.number)
+                && self.unwritable != Unwanted::Pass
+                && let Some(problem) = problem_of_field(key_of(field))
+            {
+                match self.unwritable {
+                    Unwanted::Fail => return Err(ViolationKind::Unwritable(problem)),
+                    _ => continue,
                 }
             }
             has_fields |= is_field(field.number);

@@ -33,6 +33,7 @@ fn guard_with(provides: EdgeType, output: Bytes, policy: &Policy) -> Guard {
 static PASS: std::sync::LazyLock<Policy> = std::sync::LazyLock::new(|| Policy {
     not_finite: Unwanted::Pass,
     no_fields: Unwanted::Pass,
+    unwritable: Unwanted::Pass,
     ..Policy::default()
 });
 
@@ -45,7 +46,8 @@ fn frames(messages: impl IntoIterator<Item = ResponseMessage>) -> Vec<u8> {
 }
 
 fn point(field: &str) -> ResponseMessage {
-    ResponseMessage::Point(Point { fields_double: [(field.to_owned(), 1.0)].into(), ..Point::default() })
+    let fields_double = [(field.to_owned(), 1.0)].into();
+    ResponseMessage::Point(Point { name: "cpu".to_owned(), fields_double, ..Point::default() })
 }
 
 fn begin(size: i64) -> ResponseMessage {
@@ -58,7 +60,7 @@ fn begin(size: i64) -> ResponseMessage {
 }
 
 fn end() -> ResponseMessage {
-    ResponseMessage::End(EndBatch::default())
+    ResponseMessage::End(EndBatch { name: "cpu".to_owned(), ..EndBatch::default() })
 }
 
 fn decode(mut bytes: &[u8]) -> Vec<ResponseMessage> {
@@ -205,7 +207,7 @@ fn the_short_check_is_not_led_astray() {
     let count = 1_000_000;
     let limits = Limits { output_points: count, ..Limits::default() };
     let mut out = Vec::new();
-    let mut guard = Guard::new(EdgeType::Stream, &limits, &Policy::default());
+    let mut guard = Guard::new(EdgeType::Stream, &limits, &PASS);
     let passed = guard.pass(&frame.repeat(count as usize), &mut out).unwrap();
     assert_eq!((passed.points, out.len()), (count, count as usize * frame.len()));
 }
@@ -267,6 +269,20 @@ fn a_batch_is_bounded() {
     subject.pass(&frames([begin(0)]), &mut out).unwrap();
     let violation = subject.pass(&many, &mut out).unwrap_err();
     assert_eq!(violation.kind, ViolationKind::BatchTooLarge(Bytes(100)));
+}
+
+#[test]
+fn points_of_a_batch_whose_end_exceeds_the_limit_do_not_go_out() {
+    let end = ResponseMessage::End(EndBatch { name: "x".repeat(200), ..EndBatch::default() });
+    let loose = Policy { edge_check: EdgeCheck::Loose, ..*PASS };
+    for calls in [vec![vec![begin(1), point("a"), end.clone()]], vec![vec![begin(1)], vec![point("a"), end]]]
+    {
+        let mut subject = guard_with(EdgeType::Batch, Bytes(100), &loose);
+        let mut out = Vec::new();
+        let results: Vec<_> = calls.into_iter().map(|call| subject.pass(&frames(call), &mut out)).collect();
+        let violation = results.into_iter().find_map(Result::err).unwrap();
+        assert_eq!((violation.kind, out), (ViolationKind::BatchTooLarge(Bytes(100)), vec![]));
+    }
 }
 
 #[test]
@@ -343,7 +359,7 @@ fn points_before_what_is_wrong_among_all_responses_are_kept() {
 
 fn doubles(fields: impl IntoIterator<Item = (&'static str, f64)>) -> ResponseMessage {
     let fields_double = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    ResponseMessage::Point(Point { time: 5, fields_double, ..Point::default() })
+    ResponseMessage::Point(Point { time: 5, name: "cpu".to_owned(), fields_double, ..Point::default() })
 }
 
 fn with_policy(
@@ -390,7 +406,7 @@ fn of_two_entries_with_one_name_the_later_one_counts() {
     };
     let message = |values: [f64; 2]| {
         let mut frame = Vec::new();
-        put_frame(17, &values.map(entry).concat(), &mut frame);
+        put_frame(17, &[&[0x12, 1, b'm'][..], &values.map(entry).concat()].concat(), &mut frame);
         frame
     };
     let healed = message([f64::NAN, 2.0]);
@@ -490,6 +506,7 @@ proptest! {
     #[test]
     fn the_short_check_is_no_laxer_than_the_whole_one(
         point in ascii_point(),
+        named: bool,
         changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
     ) {
         let mut input = frames([ResponseMessage::Point(point.clone())]);
@@ -501,14 +518,22 @@ proptest! {
         // More comes behind it, as in a run.
         input.extend([0xff; 32]);
         let Some((start, end)) = frame_at(&input, 0) else { return Ok(()) };
-        let short = point_at(&input, 0) == Some(end);
+        let short = point_at(&input, 0, named) == Some(end);
         if short {
             let body = Fields::new(&input[start..end]).next().unwrap().unwrap().value;
             let seen = point_of_any_form(body);
-            prop_assert!(seen.is_ok_and(|seen| !seen.not_finite && seen.sets != [0; 4]));
+            let Ok(seen) = seen else { return Err(TestCaseError::fail("the whole check refuses it")) };
+            prop_assert!(!seen.not_finite && seen.sets != [0; 4]);
+            prop_assert!(!seen.unwritable && (seen.named || !named));
             prop_assert!(ResponseCheck::new(&PASS).one_type_each(body).is_ok());
         }
-        if changes.is_empty() && !point.fields_double.is_empty() && point.fields_int.is_empty() {
+        let has_time = point.tags.contains_key("time") || point.fields_double.contains_key("time");
+        if changes.is_empty()
+            && !point.fields_double.is_empty()
+            && point.fields_int.is_empty()
+            && !(named && point.name.is_empty())
+            && !has_time
+        {
             prop_assert!(short);
         }
     }

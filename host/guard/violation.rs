@@ -64,4 +64,6 @@ pub enum ViolationKind {
     NotFinite(String),
     #[error("a point without fields, and policy.no-fields is \"fail\"")]
     NoFields,
+    #[error("{0}: InfluxDB can't store it, and policy.unwritable is \"fail\"")]
+    Unwritable(String),
 }

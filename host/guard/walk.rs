@@ -16,9 +16,9 @@ pub struct Verdict {
     pub points: u64,
     /// Number of points that go out, with those of earlier calls in a batch that has ended.
     pub points_out: u64,
-    /// Number of points that were left out because they had no fields, or none that is finite.
+    /// Number of points that were left out because InfluxDB can't store them.
     pub dropped_points: u64,
-    /// Number of points that have lost fields which are not finite.
+    /// Number of points that have lost fields which InfluxDB can't store.
     pub reduced_points: u64,
     /// The text of an error response, which ends the session. It is not passed on as it is.
     pub error: Option<String>,
@@ -135,6 +135,7 @@ impl Walk<'_> {
     #[inline]
     fn pass_short_points(&mut self) {
         let Rules { single_points, max_batch, max_points, .. } = self.guard.rules;
+        let named = self.guard.open.is_none();
         let mut most = max_points.saturating_sub(self.verdict.points + self.verdict.dropped_points);
         let mut last_end = usize::MAX;
         match &self.guard.open {
@@ -149,7 +150,7 @@ impl Walk<'_> {
         }
         let (mut points, mut pos) = (0, self.pos);
         while points < most
-            && let Some(end) = point_at(self.frames, pos)
+            && let Some(end) = point_at(self.frames, pos, named)
             && end <= last_end
         {
             points += 1;
@@ -171,14 +172,14 @@ impl Walk<'_> {
         }
         let (start, end) = frame_at(self.frames, self.pos).ok_or(ViolationKind::Frame)?;
         let message = &self.frames[start..end];
-        let response = self.guard.check.check(message)?;
+        let response = self.guard.check.check(message, self.guard.open.is_some())?;
         match response {
             Response::Point(fate) => self.pass_point(fate, end)?,
             Response::Error(text) => {
                 self.flush_before(end);
                 self.verdict.error = Some(text.to_owned());
             }
-            Response::Begin | Response::End if !self.guard.rules.batches => {
+            Response::Begin | Response::End { .. } if !self.guard.rules.batches => {
                 return Err(ViolationKind::BatchOnStream(response.name()));
             }
             Response::Begin => {
@@ -189,9 +190,15 @@ impl Walk<'_> {
                 self.check_size(&batch, end)?;
                 self.guard.open = Some(batch);
             }
-            Response::End => {
-                let batch = self.guard.open.take().ok_or(ViolationKind::EndWithoutBegin)?;
-                self.check_size(&batch, end)?;
+            Response::End { dropped } => {
+                // A batch that is too large stays open, or its points would go out without a Begin.
+                self.check_size(self.guard.open.as_ref().ok_or(ViolationKind::EndWithoutBegin)?, end)?;
+                let Some(batch) = self.guard.open.take() else { return Err(ViolationKind::EndWithoutBegin) };
+                if dropped {
+                    self.drop_batch(&batch, end);
+                    self.pos = end;
+                    return Ok(());
+                }
                 self.verdict.points_out += batch.count();
                 match batch.frame() {
                     Some(_) if batch.has_its_size() => {}
@@ -250,6 +257,17 @@ impl Walk<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Leaves out `batch`, whose End's frame ends at `end`.
+    fn drop_batch(&mut self, batch: &OpenBatch, end: usize) {
+        if let Some(begin) = batch.frame() {
+            self.out.extend_from_slice(&self.frames[self.pending..begin.start]);
+        }
+        self.pending = end;
+        // Those of earlier calls were counted there.
+        self.verdict.points = self.verdict.points.saturating_sub(batch.count());
+        self.verdict.dropped_points += batch.count();
     }
 
     /// Checks the size of `batch`, whose frames of this call end at `end`.

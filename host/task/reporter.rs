@@ -121,7 +121,7 @@ impl Reporter {
                 self.labels,
                 dropped = dropped.to_string(),
                 reduced = reduced.to_string(),
-                "plugin sends numbers that are not finite or points without fields, left out so far: see policy.not-finite and policy.no-fields"
+                "plugin sends what InfluxDB can't store, left out so far: see policy.not-finite, policy.no-fields and policy.unwritable"
             );
         }
     }

@@ -19,7 +19,12 @@ const STREAMS: usize = 120_000;
 fn output_of_guard_is_decoded_by_kapacitor() {
     let Some(decoder) = binaries::decoder_or_skip() else { return };
     let limits = Limits { output: Bytes::mib(1), ..Limits::default() };
-    let policy = Policy { not_finite: Unwanted::Pass, no_fields: Unwanted::Pass, ..Policy::default() };
+    let policy = Policy {
+        not_finite: Unwanted::Pass,
+        no_fields: Unwanted::Pass,
+        unwritable: Unwanted::Pass,
+        ..Policy::default()
+    };
     let mut random = Random(20_260_301);
     let (mut sent, mut changed, mut refused) = (Vec::new(), 0, 0);
     let mut before = Vec::new();

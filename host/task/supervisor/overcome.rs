@@ -252,6 +252,7 @@ impl<P: Program> Supervisor<P> {
         let policy = Policy {
             not_finite: Unwanted::Pass,
             no_fields: Unwanted::Pass,
+            unwritable: Unwanted::Pass,
             edge_check: EdgeCheck::Loose,
             ..self.setup.policy
         };
