@@ -81,6 +81,7 @@ mod new_point;
 mod point;
 mod points;
 
+mod aging;
 mod groups;
 pub mod options;
 mod output;
@@ -92,6 +93,7 @@ mod calls;
 pub mod log;
 
 mod batching;
+mod crowding;
 mod message;
 mod plugin;
 #[doc(hidden)]

@@ -1,6 +1,9 @@
 //! The interface through which the runtime calls `Stream` and `Batch` plugins.
 
+use std::time::Duration;
+
 use crate::batching::Batching;
+use crate::crowding::Crowding;
 use crate::error::{Error, Result};
 use crate::groups::Groups;
 use crate::message::Message;
@@ -21,6 +24,10 @@ pub trait Plugin<Kind>: Options + 'static {
     const WANTS: Edge;
     /// The kind of data that the plugin provides.
     const PROVIDES: Edge;
+    /// See [`Stream::IDLE`] and [`Batch::IDLE`].
+    const IDLE: Duration;
+    /// See [`Stream::MAX_GROUPS`] and [`Batch::MAX_GROUPS`].
+    const MAX_GROUPS: usize;
     /// See [`Stream::check`] and [`Batch::check`].
     ///
     /// # Errors
@@ -55,11 +62,25 @@ pub struct State<G> {
     pub(crate) groups: Groups<G>,
     pub(crate) batching: Batching,
     pub(crate) skips: Skips,
+    crowding: Crowding,
 }
 
-impl<G> Default for State<G> {
-    fn default() -> Self {
-        Self { groups: Groups::default(), batching: Batching::default(), skips: Skips::default() }
+impl<G> State<G> {
+    /// The state of a task whose groups have these limits: [`Plugin::IDLE`] and [`Plugin::MAX_GROUPS`].
+    pub(crate) fn new(idle: Duration, max_groups: usize) -> Self {
+        Self {
+            groups: Groups::new(idle, max_groups),
+            batching: Batching::default(),
+            skips: Skips::default(),
+            crowding: Crowding::default(),
+        }
+    }
+
+    /// Ends a run with this input.
+    pub(crate) fn end_run(&mut self, input: &[u8]) {
+        self.batching.end_run(input);
+        self.skips.tell();
+        self.crowding.tell(self.groups.crowded());
     }
 }
 
@@ -67,6 +88,8 @@ impl<T: Stream> Plugin<OfPoints> for T {
     type Group = T::Group;
     const WANTS: Edge = Edge::Stream;
     const PROVIDES: Edge = <T as Stream>::PROVIDES;
+    const IDLE: Duration = <T as Stream>::IDLE;
+    const MAX_GROUPS: usize = <T as Stream>::MAX_GROUPS;
 
     fn check_options(&self) -> Result<()> {
         self.check()
@@ -85,6 +108,7 @@ impl<T: Stream> Plugin<OfPoints> for T {
             (point, point.group_bytes())
         };
         let State { groups, skips, .. } = state;
+        groups.age(|| point.time());
         self.point(groups.of(id), point, out).map_err(|e| skips.in_group(e, point.group_bytes()))
     }
 
@@ -97,6 +121,8 @@ impl<T: Batch> Plugin<OfBatches> for T {
     type Group = T::Group;
     const WANTS: Edge = Edge::Batch;
     const PROVIDES: Edge = <T as Batch>::PROVIDES;
+    const IDLE: Duration = <T as Batch>::IDLE;
+    const MAX_GROUPS: usize = <T as Batch>::MAX_GROUPS;
 
     fn check_options(&self) -> Result<()> {
         self.check()
@@ -111,12 +137,13 @@ impl<T: Batch> Plugin<OfBatches> for T {
             }
             POINT => state.batching.push(message, out),
             _ => {
-                let State { groups, batching, skips } = state;
+                let State { groups, batching, skips, .. } = state;
                 let batch = batching.end(message, out)?;
                 if batch.is_copied {
                     out.read_from(&batch.source);
                 }
                 let points = Points::new(&batch);
+                groups.age(|| points.tmax());
                 let (group, mark) = (points.group_bytes(), out.mark());
                 let result = self.batch(groups.of(group), &points, out);
                 if result.is_err() {

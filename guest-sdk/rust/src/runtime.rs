@@ -65,7 +65,7 @@ impl<T: Plugin<K>, K> Runtime<T, K> {
     fn new(own_format: Option<OwnFormat<T, T::Group>>) -> Self {
         Self {
             plugin: None,
-            state: State::default(),
+            state: State::new(T::IDLE, T::MAX_GROUPS),
             input: Rc::default(),
             out: Output::new(T::PROVIDES),
             answer: Buffer::new(),
@@ -110,8 +110,7 @@ impl<T: Plugin<K>, K> Runtime<T, K> {
         let input = Rc::clone(input);
         out.begin(&input);
         let result = process_messages(plugin, &input[..length], state, out);
-        state.batching.end_run(&input);
-        state.skips.tell();
+        state.end_run(&input);
         out.end(result.is_err());
         result
     }

@@ -1,5 +1,8 @@
 //! The traits that a plugin implements: [`Stream`] or [`Batch`], and maybe [`Snapshot`].
 
+use std::time::Duration;
+
+use crate::aging;
 use crate::error::Result;
 use crate::groups::Groups;
 use crate::options::Options;
@@ -34,11 +37,31 @@ use crate::points::Points;
 /// ```
 pub trait Stream: Options + 'static {
     /// The state of one group, created with the group's first point. Kapacitor never reports that a
-    /// group has ended, so the state lives as long as the task.
+    /// group has ended: the state lives until the group is idle, see [`Stream::IDLE`], or there are too many, see
+    /// [`Stream::MAX_GROUPS`].
     type Group: Default + 'static;
 
     /// The kind of data that the plugin provides.
     const PROVIDES: Edge = Edge::Stream;
+
+    /// The time after which a group may be given up, by the time of the data: a group without a point for this long
+    /// loses its state. 24 hours by default; [`Duration::MAX`] means never.
+    ///
+    /// A group that comes back begins anew, with [`Default`]. The time is the newest of the points, of which every 17th is
+    /// read; it never goes backwards. A time that is more than `IDLE` ahead is believed when eight in a row are, and
+    /// however far the time leaps, that counts as an eighth of `IDLE`. So one wrong clock among others has no effect, and
+    /// after a gap in the data idle groups stay for longer.
+    const IDLE: Duration = aging::IDLE;
+
+    /// The most groups whose states are kept. 100,000 by default.
+    ///
+    /// If one more comes, the eighth of them that has been silent longest is given up, by the order in which
+    /// points arrived. A group that comes back begins anew, with [`Default`]. The log has a warning.
+    ///
+    /// For each group, calculate with three times the size of the state and 24 bytes, and what the state and the
+    /// group's id hold on the heap. With a large state, choose a smaller number, so that the sum stays below
+    /// `limits.memory` (64 MiB by default).
+    const MAX_GROUPS: usize = aging::MAX_GROUPS;
 
     /// Checks rules that concern several options, or that their types don't express. Called once, before
     /// the first point.
@@ -105,11 +128,31 @@ pub trait Stream: Options + 'static {
 /// register!(Largest);
 /// ```
 pub trait Batch: Options + 'static {
-    /// The state of one group, kept from one batch to the next.
+    /// The state of one group, kept from one batch to the next until the group is idle, see [`Batch::IDLE`], or there
+    /// are too many, see [`Batch::MAX_GROUPS`].
     type Group: Default + 'static;
 
     /// The kind of data that the plugin provides.
     const PROVIDES: Edge = Edge::Batch;
+
+    /// The time after which a group may be given up, by the time of the data: a group without a batch for this long
+    /// loses its state. 24 hours by default; [`Duration::MAX`] means never.
+    ///
+    /// A group that comes back begins anew, with [`Default`]. The time is the newest of [`Points::tmax`], of which every 17th is
+    /// read; it never goes backwards. A time that is more than `IDLE` ahead is believed when eight in a row are, and
+    /// however far the time leaps, that counts as an eighth of `IDLE`. So one wrong clock among others has no effect, and
+    /// after a gap in the data idle groups stay for longer.
+    const IDLE: Duration = aging::IDLE;
+
+    /// The most groups whose states are kept. 100,000 by default.
+    ///
+    /// If one more comes, the eighth of them that has been silent longest is given up, by the order in which
+    /// batches arrived. A group that comes back begins anew, with [`Default`]. The log has a warning.
+    ///
+    /// For each group, calculate with three times the size of the state and 24 bytes, and what the state and the
+    /// group's id hold on the heap. With a large state, choose a smaller number, so that the sum stays below
+    /// `limits.memory` (64 MiB by default).
+    const MAX_GROUPS: usize = aging::MAX_GROUPS;
 
     /// Checks rules that concern several options, or that their types don't express. Called once, before
     /// the first batch.
