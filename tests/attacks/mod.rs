@@ -6,6 +6,7 @@ mod code_cache;
 mod counts;
 mod disk;
 mod fairness;
+mod groups;
 mod guest_world;
 mod memory;
 mod mixed;

@@ -226,7 +226,9 @@ mod tests {
                 let mut by_silence: Vec<_> =
                     model.iter().map(|(id, (_, seen))| (*seen, id.clone())).collect();
                 by_silence.sort();
-                by_silence[..MOST / 8].iter().for_each(|(_, id)| drop(model.remove(id)));
+                for (_, id) in &by_silence[..MOST / 8] {
+                    model.remove(id);
+                }
             }
             let entry = model.entry(id.clone()).or_default();
             *entry = (entry.0 + 1, seen);

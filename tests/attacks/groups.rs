@@ -1,0 +1,62 @@
+//! Groups without end: a tag whose value is new with each point.
+
+use std::collections::BTreeMap;
+
+use kapacitor_wasm::protocol::{Point, RequestMessage, ResponseMessage};
+
+use crate::support::{Host, encoded, moving_avg, receive, send_apart};
+
+/// Number of groups that come and go.
+const GROUPS: i64 = 1_000_000;
+
+/// Number of groups between two points of the group that stays.
+const EVERY: i64 = 1000;
+
+/// A point of a container.
+fn point(container: &str, time: i64, value: f64) -> RequestMessage {
+    RequestMessage::Point(Point {
+        time,
+        name: "docker".to_owned(),
+        group: format!("container={container}"),
+        dimensions: vec!["container".to_owned()],
+        tags: BTreeMap::from([("container".to_owned(), container.to_owned())]),
+        fields_double: BTreeMap::from([("value".to_owned(), value)]),
+        ..Point::default()
+    })
+}
+
+/// The points of one group after the other, and then one of the group that stays. Its values count from 0.
+fn part(number: i64) -> Vec<u8> {
+    // A second for each part, so that nothing is idle.
+    let time = 1_700_000_000_000_000_000 + number * 1_000_000_000;
+    let churn = (0..EVERY).map(|i| point(&format!("{:012x}", number * EVERY + i), time + i, 7.0));
+    encoded(churn.chain([point("steady", time + EVERY, number as f64)]))
+}
+
+#[test]
+fn million_groups_do_not_end_a_task_or_the_state_of_one_that_stays() {
+    let host = Host::with(&["moving_avg"]);
+    let client = host.start("moving_avg", &moving_avg(10));
+    let (mut client, sender) = send_apart(client, (0..GROUPS / EVERY).map(part));
+    let (mut groups, mut steady) = (0, Vec::new());
+    while let Some(response) = receive(&mut client) {
+        let ResponseMessage::Point(point) = response else {
+            panic!("{response:?}\n{}", host.log());
+        };
+        let mean = point.fields_double["mean"];
+        if point.tags["container"] == "steady" {
+            steady.push(mean);
+        } else {
+            assert_eq!(mean, 7.0);
+            groups += 1;
+        }
+    }
+    sender.join().unwrap();
+    assert_eq!(groups, GROUPS);
+    let mean = |last: i64| (0..=last).rev().take(10).sum::<i64>() as f64 / 10.0;
+    assert_eq!(steady[9..], (9..GROUPS / EVERY).map(mean).collect::<Vec<_>>());
+    assert_eq!(host.count_logs(&["level=error"]), 0, "{}", host.log());
+    // The 1st and the 10th sweep, and none for each group.
+    let told = host.count_logs(&["level=warn", "more than 100000 groups"]);
+    assert!(told == 2 && host.count_logs(&["level=warn"]) == told, "{}", host.log());
+}
