@@ -47,10 +47,11 @@ pub trait Stream: Options + 'static {
     /// The time after which a group may be given up, by the time of the data: a group without a point for this long
     /// loses its state. 24 hours by default; [`Duration::MAX`] means never.
     ///
-    /// A group that comes back begins anew, with [`Default`]. The time is the newest of the points, of which every 17th is
-    /// read; it never goes backwards. A time that is more than `IDLE` ahead is believed when eight in a row are, and
-    /// however far the time leaps, that counts as an eighth of `IDLE`. So one wrong clock among others has no effect, and
-    /// after a gap in the data idle groups stay for longer.
+    /// A group that comes back begins anew, with [`Default`]. No clock is read: the time is that of the
+    /// newest point, every 17th is looked at, and it never goes backwards. A time that is more than `IDLE`
+    /// ahead is believed when eight in a row are, and however far the time leaps, that counts as an eighth
+    /// of `IDLE`. So one wrong clock among others has no effect, and idle groups stay for longer after a
+    /// gap in the data.
     const IDLE: Duration = aging::IDLE;
 
     /// The most groups whose states are kept. 100,000 by default.
@@ -138,10 +139,11 @@ pub trait Batch: Options + 'static {
     /// The time after which a group may be given up, by the time of the data: a group without a batch for this long
     /// loses its state. 24 hours by default; [`Duration::MAX`] means never.
     ///
-    /// A group that comes back begins anew, with [`Default`]. The time is the newest of [`Points::tmax`], of which every 17th is
-    /// read; it never goes backwards. A time that is more than `IDLE` ahead is believed when eight in a row are, and
-    /// however far the time leaps, that counts as an eighth of `IDLE`. So one wrong clock among others has no effect, and
-    /// after a gap in the data idle groups stay for longer.
+    /// A group that comes back begins anew, with [`Default`]. No clock is read: the time is the newest
+    /// [`Points::tmax`], every 17th is looked at, and it never goes backwards. A time that is more than
+    /// `IDLE` ahead is believed when eight in a row are, and however far the time leaps, that counts as an
+    /// eighth of `IDLE`. So one wrong clock among others has no effect, and idle groups stay for longer
+    /// after a gap in the data.
     const IDLE: Duration = aging::IDLE;
 
     /// The most groups whose states are kept. 100,000 by default.

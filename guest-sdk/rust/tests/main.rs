@@ -9,6 +9,8 @@ mod batches;
 mod codec;
 /// Messages of errors, and skips.
 mod errors;
+/// Groups that are given up.
+mod groups;
 /// Names that a plugin's crate may define.
 mod hygiene;
 /// Options: reading them, and the errors for wrong ones.
