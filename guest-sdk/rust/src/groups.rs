@@ -118,13 +118,14 @@ impl<G> Groups<G> {
     pub(crate) fn age(&mut self, time: impl FnOnce() -> i64) {
         // Decided at compile time: without state, no group is older than another.
         if size_of::<G>() > 0 && self.aging.is_due() {
-            self.give_up_idle(time());
+            self.give_up_idle(time);
         }
     }
 
     #[cold]
-    fn give_up_idle(&mut self, time: i64) {
-        let Some(oldest) = self.aging.look(time) else {
+    #[inline(never)]
+    fn give_up_idle(&mut self, time: impl FnOnce() -> i64) {
+        let Some(oldest) = self.aging.look(time()) else {
             return;
         };
         self.table.retain(|slot| slot.seen >= oldest);

@@ -108,7 +108,7 @@ impl<T: Stream> Plugin<OfPoints> for T {
             (point, point.group_bytes())
         };
         let State { groups, skips, .. } = state;
-        groups.age(|| point.time());
+        groups.age(move || point.time());
         self.point(groups.of(id), point, out).map_err(|e| skips.in_group(e, point.group_bytes()))
     }
 
@@ -143,7 +143,7 @@ impl<T: Batch> Plugin<OfBatches> for T {
                     out.read_from(&batch.source);
                 }
                 let points = Points::new(&batch);
-                groups.age(|| points.tmax());
+                groups.age(move || points.tmax());
                 let (group, mark) = (points.group_bytes(), out.mark());
                 let result = self.batch(groups.of(group), &points, out);
                 if result.is_err() {
