@@ -18,7 +18,7 @@ use kapacitor_wasm::internals::Engine;
 use kapacitor_wasm::internals::Guard;
 use kapacitor_wasm::internals::Labels;
 use kapacitor_wasm::internals::Limits;
-use kapacitor_wasm::internals::admit;
+use kapacitor_wasm::internals::admit_stored;
 use kapacitor_wasm::internals::{Inbox, InboxItem, InboxLimits};
 use kapacitor_wasm::internals::{OnFull, Policy};
 use kapacitor_wasm::internals::{Sandbox, SandboxContext};
