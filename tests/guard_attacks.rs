@@ -368,6 +368,7 @@ pub const STRICT: &str = "
 on-trap = \"fail\"
 not-finite = \"pass\"
 no-fields = \"pass\"
+unwritable = \"pass\"
 ";
 
 #[test]

@@ -21,7 +21,7 @@ fn mirrored(requests: &[RequestMessage]) -> Vec<ResponseMessage> {
 
 #[test]
 fn mirror_returns_points_unchanged() {
-    let config = "[policy]\nnot-finite = \"pass\"\nno-fields = \"pass\"\n";
+    let config = "[policy]\nnot-finite = \"pass\"\nno-fields = \"pass\"\nunwritable = \"pass\"\n";
     let host = Setup::new(config).with(&["mirror"]).serve();
     let full = Point {
         time: i64::MIN,

@@ -222,7 +222,7 @@ fn uncapturable_state_is_rebuilt_from_start() {
             (f64.store (i32.const 138) (f64.convert_i32_u (global.get $calls)))
             (i64.const 549755813920)) ;; (128 << 32) | 32
           (func (export "udf_finish") (result i64) (i64.const 0)))"#;
-    let host = Setup::new("").with_wat("uncaptured", trapping).serve();
+    let host = Setup::new("[policy]\nunwritable = \"pass\"\n").with_wat("uncaptured", trapping).serve();
     let (_, checked, _) = host.setup.run(&["check"]);
     assert!(checked.contains("plugin `uncaptured` has no snapshots"), "{checked}");
     let long = Point { name: "x".repeat(300), ..point("a", 3, 1.0) };
@@ -263,7 +263,7 @@ const WORLD: &str = r#"
 
 #[test]
 fn repeated_calls_see_same_time_and_random_numbers() {
-    let host = Setup::new("").with_wat("world", WORLD).serve();
+    let host = Setup::new("[policy]\nunwritable = \"pass\"\n").with_wat("world", WORLD).serve();
     let long = || {
         let long = Point { name: "x".repeat(300), ..point("a", 999, 1.0) };
         RequestMessage::Point(long)
