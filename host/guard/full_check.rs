@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
+use super::entries::{is_field, key_of, number_of, value_of};
 use super::fast_path::high_bits;
 use super::field_types::{NameSets, one_of_64};
-use super::unwritable::{is_unwritable_key, is_unwritable_text, is_unwritable_time, value_of};
+use super::unwritable::{is_unwritable_key, is_unwritable_text, is_unwritable_time};
 use super::violation::{MAX_ENTRIES, ViolationKind};
 use crate::protocol::field::{self, point};
 use crate::protocol::wire::{FIXED64, Fields, LEN, VARINT, WireField};
@@ -133,35 +134,6 @@ fn field_of_any_form<'a>(message: &'a [u8], seen: &mut NameSets) -> Result<&'a [
     }
     seen.unwritable |= is_field(field.number) && is_unwritable_key(key_of(field));
     Ok(fields.rest())
-}
-
-/// Whether a field of a point with this number is an entry of one of its maps of fields.
-pub(super) fn is_field(number: u32) -> bool {
-    matches!(number, point::FIELDS_DOUBLE | point::FIELDS_INT | point::FIELDS_STRING | point::FIELDS_BOOL)
-}
-
-/// The key of a map entry; the last one if there are more, as decoders do.
-pub(super) fn key_of(entry: WireField<'_>) -> &[u8] {
-    let (mut key, mut parts) = (&[][..], Fields::new(entry.value));
-    while let Ok(Some(part)) = parts.next() {
-        if part.number == field::entry::KEY {
-            key = part.value;
-        }
-    }
-    key
-}
-
-/// The value of an entry of fieldsDouble; the last one if there are more.
-fn number_of(entry: WireField<'_>) -> f64 {
-    let (mut number, mut parts) = (0.0, Fields::new(entry.value));
-    while let Ok(Some(part)) = parts.next() {
-        if part.number == field::entry::VALUE
-            && let Ok(bytes) = part.value.try_into()
-        {
-            number = f64::from_le_bytes(bytes);
-        }
-    }
-    number
 }
 
 /// The names of the fields of a point that are numbers and not finite. Of two entries with one name

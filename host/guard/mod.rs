@@ -17,6 +17,7 @@
 //!
 //! Bytes go in and bytes come out: the guard knows neither guests nor sessions.
 
+mod entries;
 mod fast_path;
 mod field_types;
 mod frames;

@@ -2,8 +2,9 @@
 
 use std::mem;
 
+use super::entries::{is_field, key_of};
 use super::frames::put_frame;
-use super::full_check::{begin, end, error, is_field, key_of, not_finite, point_of_any_form};
+use super::full_check::{begin, end, error, not_finite, point_of_any_form};
 use super::unwritable::{problem_of_batch, problem_of_field, problem_of_point};
 use super::violation::ViolationKind;
 use crate::config::{Policy, Unwanted};

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use super::full_check::key_of;
-use crate::protocol::field::{end, entry, point};
-use crate::protocol::wire::{self, Fields, WireField};
+use super::entries::{key_of, value_of};
+use crate::protocol::field::{end, point};
+use crate::protocol::wire::{self, Fields};
 
 /// The name of a field or tag that is lost, since InfluxDB takes it for the time of the point.
 const TIME: &[u8] = b"time";
@@ -32,17 +32,6 @@ pub(super) fn is_unwritable_text(text: &[u8]) -> bool {
 #[inline]
 pub(super) fn is_unwritable_time(varint: &[u8]) -> bool {
     wire::varint(varint).is_ok_and(|(time, _)| !TIMES.contains(&(time as i64)))
-}
-
-/// The value of an entry of tags; the last one if there are more.
-pub(super) fn value_of(tag: WireField<'_>) -> &[u8] {
-    let (mut value, mut parts) = (&[][..], Fields::new(tag.value));
-    while let Ok(Some(part)) = parts.next() {
-        if part.number == entry::VALUE {
-            value = part.value;
-        }
-    }
-    value
 }
 
 /// Why InfluxDB can't store a field of this name.
