@@ -2,14 +2,14 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use std::{slice, thread};
 
 use kapacitor_wasm::protocol::client::Client;
 use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
 
 use crate::guard_attacks::{LIMITS, STRICT};
-use crate::support::{FAIL, SLOW, Setup, batch, error_of, field, moving_avg, play, point};
+use crate::support::{FAIL, SLOW, Setup, batch, encoded, error_of, field, moving_avg, play, point};
 
 #[test]
 fn sandbox_over_its_cpu_share_is_slowed_down() {
@@ -29,6 +29,31 @@ fn sandbox_over_its_cpu_share_is_slowed_down() {
     assert!(line.contains("more of a core than limits.cpu-share = 10%"), "{line}");
     // Other tasks are not slowed down.
     assert_eq!(play(host.start("mirror", &[]), [RequestMessage::Point(point("a", 1, 1.0))]).len(), 1);
+}
+
+/// A request needs no share: it comes before the points that wait for it, after the deadline that all snapshots have.
+#[test]
+fn snapshot_and_stop_do_not_wait_for_the_cpu_share() {
+    let config = "[sessions]\nsnapshot-deadline = \"200ms\"\n[functions.slow.limits]\ncpu-share = \"1%\"\ncall-deadline = \"30s\"\n";
+    let mut host = Setup::new(config).with_wat("slow", SLOW).serve();
+    let mut client = host.start("slow", &[]);
+    let slowed = ["plugin is slowed down", "function=slow"];
+    let mut sent = 0;
+    while host.count_logs(&slowed) == 0 {
+        client.send(RequestMessage::Point(point("a", sent, 1.0))).unwrap();
+        client.snapshot(&mut Vec::new()).unwrap();
+        sent += 1;
+    }
+    // These wait for the share of some seconds.
+    let start = Instant::now();
+    let waiting = (0..5).map(|i| RequestMessage::Point(point("a", sent + i, 1.0)));
+    client.send_bytes(&encoded(waiting)).unwrap();
+    assert!(!client.snapshot(&mut Vec::new()).unwrap().is_empty());
+    // The one before the share is used up may be due only after the first of these points.
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    let stopped = Instant::now();
+    host.stop();
+    assert!(stopped.elapsed() < Duration::from_secs(8), "{:?}", stopped.elapsed());
 }
 
 #[test]

@@ -100,6 +100,8 @@ struct Timers {
     idle: Timer,
     /// The session looks for memory again.
     memory: Timer,
+    /// The plugin has its share of a core again, and gets the next run. Requests do not wait for that.
+    share: Timer,
 }
 
 /// Spans of time of `udf.toml`.
@@ -132,6 +134,8 @@ enum Event {
     HeartbeatDue,
     /// There may be memory by now.
     MemoryDue,
+    /// The plugin has its share of a core again.
+    ShareDue,
     /// Kapacitor has closed its side, while nothing is read.
     HungUp(HangUp),
 }
@@ -233,6 +237,7 @@ impl Session {
                     self.timers.heartbeat.stop();
                 }
                 Event::MemoryDue => self.timers.memory.stop(),
+                Event::ShareDue => self.timers.share.stop(),
                 Event::HungUp(hang_up) => {
                     // What was sent is still read and answered, if there is anybody to read the answers.
                     self.hung_up = true;
@@ -282,7 +287,7 @@ impl Session {
         let waiting = !self.inbox.is_empty();
         let stall = if unsent >= OUT_HIGH {
             Some(Stall::Kapacitor)
-        } else if busy && waiting {
+        } else if (busy || self.timers.share.is_set()) && waiting {
             Some(Stall::Plugin)
         } else {
             None
@@ -323,6 +328,7 @@ impl Session {
             () = stop(stopping), if open => Ok(Event::Stopping),
             () = timers.heartbeat.expired(), if timers.heartbeat.is_set() => Ok(Event::HeartbeatDue),
             () = timers.memory.expired(), if timers.memory.is_set() => Ok(Event::MemoryDue),
+            () = timers.share.expired(), if timers.share.is_set() => Ok(Event::ShareDue),
         }
     }
 
@@ -333,6 +339,10 @@ impl Session {
         }
         if self.drain.is_open() && self.timers.checkpoint.has_expired() {
             self.start_checkpoint();
+            return;
+        }
+        // At the end of its input the plugin has until its deadline anyway.
+        if self.timers.share.is_set() && self.drain.is_open() && self.inbox.is_run_next() {
             return;
         }
         let item = self.inbox.take();
@@ -374,7 +384,7 @@ impl Session {
         self.turn += self.worker.take_inline();
         self.buffer_at_work = 0;
         self.inbox.return_item();
-        let Some(FinishedWork { executor, mut reply, outcome }) = finished else {
+        let Some(FinishedWork { mut executor, mut reply, outcome }) = finished else {
             // The task of the runtime panicked; its message is on stderr.
             log_for!(error, self.labels, "the session is lost to a fault of the host");
             self.drain.close();
@@ -387,6 +397,7 @@ impl Session {
         drop(room);
         self.labels = Arc::clone(executor.labels());
         self.dirty = executor.is_dirty();
+        self.timers.share = Timer::from(executor.wait_for_share().map(|wait| Instant::now() + wait));
         self.worker.rest(executor);
         if outcome == Outcome::Close {
             self.drain.close();

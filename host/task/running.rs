@@ -1,6 +1,7 @@
 //! A task from its start to the end of its input.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Task;
 use super::counts::Counts;
@@ -79,6 +80,11 @@ impl<P: Program> Task<P> {
     pub async fn process(&mut self, run: &Run, reply: &mut Reply) -> Result<(), TaskError> {
         self.supervisor.counts.points_in += run.points;
         self.process_from(run, 0, reply).await
+    }
+
+    /// How long the plugin has to wait for its share of a core before the next run; `None` if it need not.
+    pub fn wait_for_share(&mut self) -> Option<Duration> {
+        self.supervisor.wait_for_share()
     }
 
     /// Gives the rest of `run` to the plugin: what comes behind its first `start` bytes.

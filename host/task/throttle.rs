@@ -1,7 +1,8 @@
 //! `limits.cpu-share`: how much of a core's time one sandbox may use in the long run.
 //!
 //! This is a token bucket of computing time: it fills at the share, and holds as much as [`WINDOW`] fills. A
-//! sandbox whose bucket is empty waits before its next call, and its input waits with it.
+//! sandbox whose bucket is empty waits before its next points, and they wait with it. Requests such as Snapshot do not
+//! wait once they overtake the points, and at the end of the input nothing does.
 
 use std::time::{Duration, Instant};
 

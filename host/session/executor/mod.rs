@@ -11,6 +11,7 @@ mod upgrade;
 
 use std::fmt::Display;
 use std::sync::Arc;
+use std::time::Duration;
 
 use self::active_task::ActiveTask;
 use self::error::WorkError;
@@ -256,6 +257,11 @@ impl Executor {
         active.warn_if_not_live(true);
         self.counts = Some(active.task.counts());
         active.task.end().await;
+    }
+
+    /// How long the next run has to wait for the plugin's share of a core; `None` if it need not.
+    pub fn wait_for_share(&mut self) -> Option<Duration> {
+        self.active.as_mut()?.task.wait_for_share()
     }
 
     /// Whether there is a task.

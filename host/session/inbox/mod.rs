@@ -187,6 +187,11 @@ impl Inbox {
         self.entries.is_empty()
     }
 
+    /// Whether the item that has been waiting longest is a run.
+    pub fn is_run_next(&self) -> bool {
+        matches!(self.entries.front(), Some(Entry::Run { .. }))
+    }
+
     /// Number of points that were dropped since the last call of this.
     pub fn take_dropped(&mut self) -> u64 {
         mem::take(&mut self.dropped)

@@ -151,6 +151,9 @@ impl<P: Program> Supervisor<P> {
             let (piece, after) = rest.split_at(self.first_piece(rest));
             self.process_piece(piece, run, reply).await?;
             rest = after;
+            if !rest.is_empty() {
+                self.rest_for_share().await;
+            }
         }
         Ok(())
     }
@@ -210,6 +213,14 @@ impl<P: Program> Supervisor<P> {
         }
     }
 
+    /// How long the guest has to wait for its share of a core before its next call; `None` if it need not. The log
+    /// says so.
+    pub fn wait_for_share(&mut self) -> Option<Duration> {
+        let wait = self.throttle.wait()?;
+        self.reporter.throttled(self.setup.context.limits.cpu_share, wait);
+        Some(wait)
+    }
+
     /// Gives `frames` to the guest in one call; `whole` is the run, if they are all of it.
     ///
     /// # Errors
@@ -222,10 +233,6 @@ impl<P: Program> Supervisor<P> {
         reply: &mut Reply,
     ) -> Result<(), Failure> {
         let GuestSlot::Running(instance) = &mut self.guest else { return Err(Failure::Gone) };
-        if let Some(wait) = self.throttle.wait() {
-            self.reporter.throttled(self.setup.context.limits.cpu_share, wait);
-            tokio::time::sleep(wait).await;
-        }
         self.snapshots.invalidate();
         let processed = instance.process(frames, reply).await;
         let computed = self.setup.context.clock.used();

@@ -110,6 +110,7 @@ impl<P: Program> Supervisor<P> {
             if rest.is_empty() {
                 return Ok(());
             }
+            self.rest_for_share().await;
             match self.attempt(rest, None, reply).await {
                 Ok(()) => return Ok(()),
                 Err(next) => failure = next,
@@ -129,6 +130,7 @@ impl<P: Program> Supervisor<P> {
             *rest = self.skip_rest_of_batch(rest);
             let (kind, frame, after) = frame::first_data(rest)?;
             *rest = after;
+            self.rest_for_share().await;
             if let Err(failure) = self.attempt(frame, None, reply).await {
                 return Some((kind, frame, failure));
             }
@@ -238,6 +240,13 @@ impl<P: Program> Supervisor<P> {
         let points = self.cursor.lose_batch();
         self.counts.lose(points);
         self.skip_batch_of(reason, frame, points + failed);
+    }
+
+    /// Waits for the guest's share of a core between two calls of a run. Before a run, the session waits.
+    pub(super) async fn rest_for_share(&mut self) {
+        if let Some(wait) = self.wait_for_share() {
+            tokio::time::sleep(wait).await;
+        }
     }
 
     /// Calls the guest no more: the input goes on unchanged from now on.
