@@ -143,15 +143,13 @@ impl ResponseCheck {
     /// What becomes of a point that may hold numbers which are not finite, names that can't be stored, or no field.
     #[cold]
     fn unwanted(&mut self, message: &[u8], named: bool) -> Result<PointFate, ViolationKind> {
-        match self.unwritable {
-            Unwanted::Pass => {}
-            Unwanted::Drop if problem_of_point(message, named).is_some() => return Ok(PointFate::Dropped),
-            Unwanted::Drop => {}
-            Unwanted::Fail => {
-                if let Some(problem) = problem_of_point(message, named) {
-                    return Err(ViolationKind::Unwritable(problem));
-                }
-            }
+        if self.unwritable != Unwanted::Pass
+            && let Some(problem) = problem_of_point(message, named)
+        {
+            return match self.unwritable {
+                Unwanted::Fail => Err(ViolationKind::Unwritable(problem)),
+                _ => Ok(PointFate::Dropped),
+            };
         }
         let not_finite = not_finite(message);
         let mut fields = Fields::new(message);

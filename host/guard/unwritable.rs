@@ -164,7 +164,7 @@ mod tests {
         let mut points = vec![Point { name: String::new(), ..good() }];
         points.extend([i64::MIN, i64::MIN + 1, i64::MAX].map(|time| Point { time, ..good() }));
         points.extend(texts(|text| format!("{text}\n")).into_iter().map(|name| Point { name, ..good() }));
-        let keys = texts(|text| format!("{text}\nb")).into_iter().chain(["".to_owned(), "time".to_owned()]);
+        let keys = texts(|text| format!("{text}\nb")).into_iter().chain([String::new(), "time".to_owned()]);
         points.extend(keys.map(|key| Point { tags: [(key, "a".to_owned())].into(), ..good() }));
         for value in texts(|text| format!("a\n{text}")) {
             points.push(Point { tags: [("host".to_owned(), value)].into(), ..good() });
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn fields_with_names_that_influxdb_cannot_store_are_left_out() {
-        let names = texts(|text| format!("{text}\n")).into_iter().chain(["".to_owned(), "time".to_owned()]);
+        let names = texts(|text| format!("{text}\n")).into_iter().chain([String::new(), "time".to_owned()]);
         for name in names {
             let mut points = [good(), good(), good(), good()];
             points[0].fields_double.insert(name.clone(), 1.0);
