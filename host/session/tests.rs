@@ -94,7 +94,7 @@ fn init() -> RequestMessage {
 
 fn point(time: i64) -> RequestMessage {
     let fields_double = [("value".to_owned(), 0.5)].into();
-    RequestMessage::Point(Point { time, fields_double, ..Point::default() })
+    RequestMessage::Point(Point { time, name: "cpu".to_owned(), fields_double, ..Point::default() })
 }
 
 #[test]

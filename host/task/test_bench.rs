@@ -12,7 +12,7 @@ use super::reply::Reply;
 use super::reporter::Reporter;
 use super::scripted::ScriptedProgram;
 use super::setup::Setup;
-use crate::config::{EdgeCheck, Limits, OnTrap, Policy};
+use crate::config::{EdgeCheck, Limits, OnTrap, Policy, Unwanted};
 use crate::logging::Labels;
 use crate::protocol::{RequestMessage, Run, put_request};
 use crate::sandbox::SandboxContext;
@@ -114,5 +114,12 @@ async fn start(program: ScriptedProgram, policy: Policy) -> Task<ScriptedProgram
 
 /// A policy that lets the plugin fail as often as it does.
 pub fn policy(on_trap: OnTrap) -> Policy {
-    Policy { on_trap, edge_check: EdgeCheck::Loose, failures_per_minute: u32::MAX, ..Policy::default() }
+    Policy {
+        on_trap,
+        edge_check: EdgeCheck::Loose,
+        failures_per_minute: u32::MAX,
+        // The points of the tests have no measurement.
+        unwritable: Unwanted::Pass,
+        ..Policy::default()
+    }
 }
