@@ -319,7 +319,7 @@ fn run_over_call_deadline_is_split() {
 #[test]
 fn skipped_points_are_logged_and_listed() {
     let host = Setup::new(LIMITS).with(&["fragile"]).serve();
-    let requests = vec![good(1), bad(2, "panic"), bad(5, "fail"), good(3)];
+    let requests = vec![good(1), bad(2, "panic"), bad(5, "fail"), bad(6, "fail"), good(3)];
     assert_eq!(play(host.start("fragile", &[]), requests).len(), 2);
     let line = host.wait_for_log(&["lvl=warn", "what it failed at is skipped"]);
     for part in [
@@ -335,11 +335,12 @@ fn skipped_points_are_logged_and_listed() {
     // panic is told as the reason only.
     assert_eq!(host.count_logs(&["plugin log", "about to take element 7"]), 1);
     assert_eq!(host.count_logs(&["index out of bounds"]), 1);
-    // The second failure belongs to the same burst.
-    host.wait_for_log(&["task ended", "skipped=2"]);
-    assert_eq!(host.count_logs(&["what it failed at is skipped"]), 1);
+    // Each error of a burst has a line. The third failure has the error of the second.
+    host.wait_for_log(&["task ended", "skipped=3"]);
+    assert_eq!(host.count_logs(&["what it failed at is skipped"]), 2);
+    assert_eq!(host.count_logs(&["what it failed at is skipped", "told to fail"]), 1);
     host.wait_for_log(&["plugin failed again", "more=1"]);
-    host.wait_for_logs(&["skipped point recorded"], 2);
+    host.wait_for_logs(&["skipped point recorded"], 3);
     let (code, stdout, stderr) = host.setup.run(&["skipped"]);
     assert_eq!((code, stderr.as_str()), (0, ""));
     for part in ["fragile", "task", "panicked: index out of bounds", "told to fail", "panic=7i 2"] {

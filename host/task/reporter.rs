@@ -1,6 +1,7 @@
 //! Reports the points that one task skips.
 
 use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,8 +12,11 @@ use crate::protocol::{Point, RequestMessage, frame};
 use crate::state::{Record, SkippedRecords};
 use crate::units::Share;
 
-/// Time within which failures are one burst, for which there is one log line.
+/// Time within which failures are one burst. In a burst, each error has one log line.
 const BURST: Duration = Duration::from_secs(10);
+
+/// Maximum number of log lines of a burst: errors may differ in nothing but a number.
+const MAX_LINES: usize = 8;
 
 /// Maximum length of a point in the log and in a record, in bytes.
 const MAX_TEXT: usize = 2048;
@@ -23,13 +27,19 @@ pub struct Reporter {
     labels: Arc<Labels>,
     plugin_sha256: [u8; 32],
     records: Arc<SkippedRecords>,
-    /// Start of the current burst.
-    burst: Option<Instant>,
+    burst: Option<Burst>,
     /// Number of failures in the burst that the log does not mention.
     unreported: u64,
     /// Number of unwanted points at which the log mentions them next.
     unwanted_at: u64,
     throttled_at: Option<Instant>,
+}
+
+/// Failures that follow each other.
+struct Burst {
+    since: Instant,
+    /// Hashes of the errors that the log has.
+    told: Vec<u64>,
 }
 
 impl Reporter {
@@ -64,7 +74,7 @@ impl Reporter {
         };
         let file = self.records.write(record).display().to_string();
         // A batch is worth a line of its own.
-        if points <= 1 && self.in_burst() {
+        if points <= 1 && self.is_told(error) {
             return;
         }
         let state = if policy == OnTrap::Restart { "lost" } else { "as before" };
@@ -83,7 +93,7 @@ impl Reporter {
 
     /// Reports that a call has failed because of `error`, and that each of its frames passes alone.
     pub fn passed_in_pieces(&mut self, error: &str, policy: OnTrap) {
-        if self.in_burst() {
+        if self.is_told(error) {
             return;
         }
         if policy == OnTrap::Restart {
@@ -93,14 +103,24 @@ impl Reporter {
         }
     }
 
-    /// Whether the current burst has a log line already.
-    fn in_burst(&mut self) -> bool {
-        if self.burst.is_some_and(|since| since.elapsed() < BURST) {
-            self.unreported += 1;
-            return true;
+    /// Whether the current burst has a line for `error` already, or as many as it may have.
+    fn is_told(&mut self, error: &str) -> bool {
+        let mut hasher = DefaultHasher::new();
+        error.hash(&mut hasher);
+        let error = hasher.finish();
+        match &mut self.burst {
+            Some(burst) if burst.since.elapsed() < BURST => {
+                if burst.told.len() == MAX_LINES || burst.told.contains(&error) {
+                    self.unreported += 1;
+                    return true;
+                }
+                burst.told.push(error);
+            }
+            _ => {
+                self.flush();
+                self.burst = Some(Burst { since: Instant::now(), told: vec![error] });
+            }
         }
-        self.flush();
-        self.burst = Some(Instant::now());
         false
     }
 
@@ -230,6 +250,19 @@ mod tests {
         let last = records.last().unwrap();
         assert_eq!((last.error.as_str(), last.point.as_str()), ("trap 66", "cpu\\ load  7"));
         assert_eq!(last.frame, hex(&frame));
+    }
+
+    #[test]
+    fn each_error_of_a_burst_has_one_line_up_to_a_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut reporter = reporter(folder.path(), &Arc::default());
+        let told = |reporter: &mut Reporter, error: &str| !reporter.is_told(error);
+        assert_eq!(
+            ["a", "b", "a", "b", "c"].map(|e| told(&mut reporter, e)),
+            [true, true, false, false, true]
+        );
+        let others = (0..100).filter(|i| told(&mut reporter, &format!("error {i}"))).count();
+        assert_eq!((others, reporter.unreported), (MAX_LINES - 3, 2 + 100 - 5));
     }
 
     #[test]
