@@ -12,8 +12,8 @@
 //! - at most one type for each field name of a point.
 //!
 //! The size of a batch is written by the guard. A batch goes out whole or not at all, so that a
-//! plugin that fails in the middle of one leaves Kapacitor with none. If the policy says so, what InfluxDB can't store is
-//! left out: NaN, infinite numbers, points without fields, and names such as one with a line break.
+//! plugin that fails in the middle of one leaves Kapacitor with none. If the policy says so, what InfluxDB
+//! can't store is left out: NaN, infinite numbers, points without fields, and names such as one with a line break.
 //!
 //! Bytes go in and bytes come out: the guard knows neither guests nor sessions.
 
