@@ -8,37 +8,35 @@ pub(super) fn is_field(number: u32) -> bool {
     matches!(number, point::FIELDS_DOUBLE | point::FIELDS_INT | point::FIELDS_STRING | point::FIELDS_BOOL)
 }
 
-/// The key of a map entry; the last one if there are more, as decoders do.
-pub(super) fn key_of(entry: WireField<'_>) -> &[u8] {
-    let (mut key, mut parts) = (&[][..], Fields::new(entry.value));
-    while let Ok(Some(part)) = parts.next() {
-        if part.number == field::entry::KEY {
-            key = part.value;
-        }
-    }
-    key
+/// An entry of a map. Of several keys or values the last one counts, as for every decoder.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Entry<'a> {
+    pub(super) key: &'a [u8],
+    /// The contents of a text, or the bytes of a number.
+    pub(super) value: &'a [u8],
 }
 
-/// The value of an entry of fieldsDouble; the last one if there are more.
-pub(super) fn number_of(entry: WireField<'_>) -> f64 {
-    let (mut number, mut parts) = (0.0, Fields::new(entry.value));
-    while let Ok(Some(part)) = parts.next() {
-        if part.number == field::entry::VALUE
-            && let Ok(bytes) = part.value.try_into()
-        {
-            number = f64::from_le_bytes(bytes);
+impl<'a> Entry<'a> {
+    /// The entry that `field` is, which was checked.
+    pub(super) fn of(field: WireField<'a>) -> Self {
+        let (mut entry, mut parts) = (Self::default(), Fields::new(field.value));
+        while let Ok(Some(part)) = parts.next() {
+            entry.take(part);
         }
+        entry
     }
-    number
-}
 
-/// The value of an entry of tags; the last one if there are more.
-pub(super) fn value_of(tag: WireField<'_>) -> &[u8] {
-    let (mut value, mut parts) = (&[][..], Fields::new(tag.value));
-    while let Ok(Some(part)) = parts.next() {
-        if part.number == field::entry::VALUE {
-            value = part.value;
+    /// Takes one of its parts.
+    pub(super) fn take(&mut self, part: WireField<'a>) {
+        match part.number {
+            field::entry::KEY => self.key = part.value,
+            field::entry::VALUE => self.value = part.value,
+            _ => {}
         }
     }
-    value
+
+    /// Its value as a double, which is zero where none is written.
+    pub(super) fn double(&self) -> f64 {
+        self.value.try_into().map_or(0.0, f64::from_le_bytes)
+    }
 }

@@ -183,13 +183,19 @@ impl PointScan {
     #[inline(always)]
     fn look_at_tag(&mut self, rest: &[u8], length: usize, key: usize, value: &[u8]) -> Option<()> {
         self.look_at_text(length, key, value)?;
+        self.look_at_name(rest, key)?;
         let text_length = usize::from(value[1]);
-        self.wrong |= not_plain(&rest[4..], key)?;
         // An empty value is not written by Kapacitor.
         if text_length > 0 {
             self.wrong |= not_plain(&value[2..], text_length)?;
         }
-        self.wrong |= u64::from(is_time(&rest[4..], key));
+        Some(())
+    }
+
+    /// The name of a tag or field, of this length, in the entry at the start of `rest`.
+    #[inline(always)]
+    fn look_at_name(&mut self, rest: &[u8], length: usize) -> Option<()> {
+        self.wrong |= not_plain(&rest[4..], length)? | u64::from(is_time(&rest[4..], length));
         Some(())
     }
 
@@ -229,15 +235,6 @@ impl PointScan {
             self.maps |= 1 << (tag >> 3);
         }
         Some(after)
-    }
-}
-
-impl PointScan {
-    /// The name of a field, of this length, in the entry at the start of `rest`.
-    #[inline(always)]
-    fn look_at_name(&mut self, rest: &[u8], length: usize) -> Option<()> {
-        self.wrong |= not_plain(&rest[4..], length)? | u64::from(is_time(&rest[4..], length));
-        Some(())
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::entries::{is_field, key_of, number_of, value_of};
+use super::entries::Entry;
 use super::fast_path::high_bits;
-use super::field_types::{NameSets, one_of_64};
+use super::field_types::NameSets;
 use super::unwritable::{is_unwritable_key, is_unwritable_text, is_unwritable_time};
 use super::violation::{MAX_ENTRIES, ViolationKind};
 use crate::protocol::field::{self, point};
@@ -119,20 +119,20 @@ fn field_of_any_form<'a>(message: &'a [u8], seen: &mut NameSets) -> Result<&'a [
         point::GROUP => text(field, "group")?,
         point::DIMENSIONS => text(field, "dimensions")?,
         point::TAGS => {
-            entry(field, "tags", LEN)?;
-            seen.unwritable |= is_unwritable_key(key_of(field)) || is_unwritable_text(value_of(field));
+            let tag = entry(field, "tags", LEN)?;
+            seen.unwritable |= is_unwritable_key(tag.key) || is_unwritable_text(tag.value);
         }
         point::FIELDS_DOUBLE => {
-            seen.sets[0] |= entry(field, "fieldsDouble", FIXED64)?;
-            seen.not_finite |= !number_of(field).is_finite();
+            let double = entry(field, "fieldsDouble", FIXED64)?;
+            seen.add_field(0, double.key);
+            seen.not_finite |= !double.double().is_finite();
         }
-        point::FIELDS_INT => seen.sets[1] |= entry(field, "fieldsInt", VARINT)?,
-        point::FIELDS_STRING => seen.sets[2] |= entry(field, "fieldsString", LEN)?,
-        point::FIELDS_BOOL => seen.sets[3] |= entry(field, "fieldsBool", VARINT)?,
+        point::FIELDS_INT => seen.add_field(1, entry(field, "fieldsInt", VARINT)?.key),
+        point::FIELDS_STRING => seen.add_field(2, entry(field, "fieldsString", LEN)?.key),
+        point::FIELDS_BOOL => seen.add_field(3, entry(field, "fieldsBool", VARINT)?.key),
         point::BY_NAME => varint(field, "byName")?,
         _ => {}
     }
-    seen.unwritable |= is_field(field.number) && is_unwritable_key(key_of(field));
     Ok(fields.rest())
 }
 
@@ -142,33 +142,31 @@ pub(super) fn not_finite(message: &[u8]) -> HashSet<&[u8]> {
     let (mut names, mut fields) = (HashSet::new(), Fields::new(message));
     while let Ok(Some(field)) = fields.next() {
         if field.number == point::FIELDS_DOUBLE {
-            if number_of(field).is_finite() {
-                names.remove(key_of(field));
+            let double = Entry::of(field);
+            if double.double().is_finite() {
+                names.remove(double.key);
             } else {
-                names.insert(key_of(field));
+                names.insert(double.key);
             }
         }
     }
     names
 }
 
-/// Checks one map entry with values of `wire_type`, and returns the set of its key: see [`NameSets`].
-fn entry(field: WireField<'_>, name: &'static str, wire_type: u8) -> Result<u64, ViolationKind> {
+/// Checks one map entry with values of `wire_type`.
+fn entry<'a>(field: WireField<'a>, name: &'static str, wire_type: u8) -> Result<Entry<'a>, ViolationKind> {
     if field.wire_type != LEN {
         return Err(ViolationKind::Malformed(name));
     }
-    let mut set = 1;
-    let mut parts = Fields::new(field.value);
+    let (mut entry, mut parts) = (Entry::default(), Fields::new(field.value));
     while let Some(part) = parts.next().map_err(|_| ViolationKind::Malformed(name))? {
         match part.number {
-            field::entry::KEY => {
-                text(part, name)?;
-                set = one_of_64(part.value);
-            }
+            field::entry::KEY => text(part, name)?,
             field::entry::VALUE if part.wire_type != wire_type => return Err(ViolationKind::Malformed(name)),
             field::entry::VALUE if wire_type == LEN => utf8(part.value, name)?,
             _ => {}
         }
+        entry.take(part);
     }
-    Ok(set)
+    Ok(entry)
 }

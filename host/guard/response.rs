@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use super::entries::{is_field, key_of};
+use super::entries::{Entry, is_field};
 use super::frames::put_frame;
 use super::full_check::{begin, end, error, not_finite, point_of_any_form};
 use super::unwritable::{problem_of_batch, problem_of_field, problem_of_point};
@@ -111,7 +111,7 @@ impl ResponseCheck {
             }
             END => {
                 end(field.value)?;
-                Response::End { dropped: self.drops_batch(field.value)? }
+                Response::End { dropped: self.leaves_out(|| problem_of_batch(field.value))? }
             }
             _ => Response::Error(error(field.value)?),
         })
@@ -131,48 +131,37 @@ impl ResponseCheck {
         }
     }
 
-    /// Whether a batch with this End is left out, since InfluxDB can't store its points.
-    fn drops_batch(&self, end: &[u8]) -> Result<bool, ViolationKind> {
+    /// Whether what has the problem that `find` finds is left out, since InfluxDB can't store it.
+    fn leaves_out(&self, find: impl FnOnce() -> Option<String>) -> Result<bool, ViolationKind> {
         match self.unwritable {
             Unwanted::Pass => Ok(false),
-            Unwanted::Drop => Ok(problem_of_batch(end).is_some()),
-            Unwanted::Fail => problem_of_batch(end).map_or(Ok(false), |p| Err(ViolationKind::Unwritable(p))),
+            Unwanted::Drop => Ok(find().is_some()),
+            Unwanted::Fail => find().map_or(Ok(false), |problem| Err(ViolationKind::Unwritable(problem))),
         }
     }
 
     /// What becomes of a point that may hold numbers which are not finite, names that can't be stored, or no field.
     #[cold]
     fn unwanted(&mut self, message: &[u8], named: bool) -> Result<PointFate, ViolationKind> {
-        if self.unwritable != Unwanted::Pass
-            && let Some(problem) = problem_of_point(message, named)
-        {
-            return match self.unwritable {
-                Unwanted::Fail => Err(ViolationKind::Unwritable(problem)),
-                _ => Ok(PointFate::Dropped),
-            };
+        if self.leaves_out(|| problem_of_point(message, named))? {
+            return Ok(PointFate::Dropped);
         }
         let not_finite = not_finite(message);
         let mut fields = Fields::new(message);
         let (mut rest, mut has_fields) = (Vec::new(), false);
         while let Ok(Some(field)) = fields.next() {
-            if field.number == field::point::FIELDS_DOUBLE && not_finite.contains(key_of(field)) {
+            if field.number == field::point::FIELDS_DOUBLE && not_finite.contains(Entry::of(field).key) {
                 match self.not_finite {
                     Unwanted::Drop => continue,
                     Unwanted::Fail => {
-                        let name = String::from_utf8_lossy(key_of(field)).into_owned();
+                        let name = String::from_utf8_lossy(Entry::of(field).key).into_owned();
                         return Err(ViolationKind::NotFinite(name));
                     }
                     Unwanted::Pass => {}
                 }
             }
-            if is_field(field.number)
-                && self.unwritable != Unwanted::Pass
-                && let Some(problem) = problem_of_field(key_of(field))
-            {
-                match self.unwritable {
-                    Unwanted::Fail => return Err(ViolationKind::Unwritable(problem)),
-                    _ => continue,
-                }
+            if is_field(field.number) && self.leaves_out(|| problem_of_field(Entry::of(field).key))? {
+                continue;
             }
             has_fields |= is_field(field.number);
             rest.extend_from_slice(&message[field.span.0..field.span.1]);
@@ -202,7 +191,7 @@ impl ResponseCheck {
         while let Ok(Some(field)) = fields.next() {
             if is_field(field.number) {
                 // An entry without a key has the empty one, which is anywhere.
-                let key = key_of(field);
+                let key = Entry::of(field).key;
                 let start = if key.is_empty() { 0 } else { key.as_ptr().addr() - message.as_ptr().addr() };
                 names.push((start, start + key.len(), field.number));
             }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use super::entries::{key_of, value_of};
+use super::entries::Entry;
 use crate::protocol::field::{end, point};
 use crate::protocol::wire::{self, Fields};
 
@@ -71,7 +71,8 @@ impl<'a> Parts<'a> {
             if field.number == name {
                 parts.measurement = field.value;
             } else if field.number == tags {
-                parts.tags.insert(key_of(field), value_of(field));
+                let Entry { key, value } = Entry::of(field);
+                parts.tags.insert(key, value);
             } else if Some(field.number) == time {
                 parts.time = wire::varint(field.value).map_or(0, |(time, _)| time as i64);
             }

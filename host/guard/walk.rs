@@ -191,25 +191,16 @@ impl Walk<'_> {
                 self.guard.open = Some(batch);
             }
             Response::End { dropped } => {
-                // A batch that is too large stays open, or its points would go out without a Begin.
-                self.check_size(self.guard.open.as_ref().ok_or(ViolationKind::EndWithoutBegin)?, end)?;
-                let Some(batch) = self.guard.open.take() else { return Err(ViolationKind::EndWithoutBegin) };
+                let batch = self.guard.open.take().ok_or(ViolationKind::EndWithoutBegin)?;
+                if let Err(kind) = self.check_size(&batch, end) {
+                    // It stays open, or its points would go out without a Begin.
+                    self.guard.open = Some(batch);
+                    return Err(kind);
+                }
                 if dropped {
                     self.drop_batch(&batch, end);
-                    self.pos = end;
-                    return Ok(());
-                }
-                self.verdict.points_out += batch.count();
-                match batch.frame() {
-                    Some(_) if batch.has_its_size() => {}
-                    begin => {
-                        if let Some(begin) = begin {
-                            self.out.extend_from_slice(&self.frames[self.pending..begin.start]);
-                            self.pending = begin.end;
-                        }
-                        batch.write(self.out);
-                        self.flush(end);
-                    }
+                } else {
+                    self.send_batch(&batch, end);
                 }
             }
         }
@@ -257,6 +248,22 @@ impl Walk<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Sends `batch`, whose End's frame ends at `end`.
+    fn send_batch(&mut self, batch: &OpenBatch, end: usize) {
+        self.verdict.points_out += batch.count();
+        match batch.frame() {
+            Some(_) if batch.has_its_size() => {}
+            begin => {
+                if let Some(begin) = begin {
+                    self.out.extend_from_slice(&self.frames[self.pending..begin.start]);
+                    self.pending = begin.end;
+                }
+                batch.write(self.out);
+                self.flush(end);
+            }
+        }
     }
 
     /// Leaves out `batch`, whose End's frame ends at `end`.

@@ -18,9 +18,9 @@ pub struct Counts {
     pub points_out: u64,
     /// Points of the input that were skipped because the plugin has failed.
     pub skipped: u64,
-    /// Points of the output that were left out: no fields, or none that is finite.
+    /// Points of the output that were left out, since InfluxDB can't store them.
     pub dropped: u64,
-    /// Points of the output that have lost fields that are not finite.
+    /// Points of the output that have lost fields which InfluxDB can't store.
     pub reduced: u64,
     /// How often the plugin was brought back.
     pub recoveries: u64,

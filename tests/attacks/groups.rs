@@ -1,11 +1,9 @@
 //! Groups without end: a tag whose value is new with each point.
 
-use std::collections::BTreeMap;
-
 use kapacitor_wasm::internals::now;
-use kapacitor_wasm::protocol::{Point, RequestMessage, ResponseMessage};
+use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
 
-use crate::support::{Host, encoded, moving_avg, receive, send_apart};
+use crate::support::{Host, encoded, moving_avg, point, receive, send_apart};
 
 /// Number of groups that come and go.
 const GROUPS: i64 = 1_000_000;
@@ -13,23 +11,10 @@ const GROUPS: i64 = 1_000_000;
 /// Number of groups between two points of the group that stays.
 const EVERY: i64 = 1000;
 
-/// A point of a container.
-fn point(container: &str, time: i64, value: f64) -> RequestMessage {
-    RequestMessage::Point(Point {
-        time,
-        name: "docker".to_owned(),
-        group: format!("container={container}"),
-        dimensions: vec!["container".to_owned()],
-        tags: BTreeMap::from([("container".to_owned(), container.to_owned())]),
-        fields_double: BTreeMap::from([("value".to_owned(), value)]),
-        ..Point::default()
-    })
-}
-
 /// The points of one group after the other, and then one of the group that stays. Its values count from 0.
 fn part(number: i64) -> Vec<u8> {
     // The time is now, so that nothing is idle, and checkpoints are kept.
-    let point = |container: &str, value| point(container, now(), value);
+    let point = |host: &str, value| RequestMessage::Point(point(host, now(), value));
     let churn = (0..EVERY).map(|i| point(&format!("{:012x}", number * EVERY + i), 7.0));
     encoded(churn.chain([point("steady", number as f64)]))
 }
@@ -45,7 +30,7 @@ fn million_groups_do_not_end_a_task_or_the_state_of_one_that_stays() {
             panic!("{response:?}\n{}", host.log());
         };
         let mean = point.fields_double["mean"];
-        if point.tags["container"] == "steady" {
+        if point.tags["host"] == "steady" {
             steady.push(mean);
         } else {
             assert_eq!(mean, 7.0);

@@ -339,45 +339,19 @@ impl Drop for Executor {
             log_for!(debug, self.labels, "connection without a task ended");
             return;
         };
-        let Counts { points_in, declined, passed_through, points_out, skipped, dropped, reduced, .. } =
-            counts;
-        let numbers = [
-            points_in,
-            points_out,
-            skipped + declined,
-            dropped,
-            reduced,
-            counts.unfinished(),
-            counts.recoveries,
-            counts.taken_in(),
-            declined,
-            passed_through,
-        ];
-        let [
-            points_in,
-            points_out,
-            skipped,
-            dropped,
-            reduced,
-            unfinished,
-            recoveries,
-            taken_in,
-            declined,
-            passed_through,
-        ] = numbers.map(|n| n.to_string());
         log_for!(
             info,
             self.labels,
-            points_in,
-            points_out,
-            skipped,
-            dropped,
-            reduced,
-            unfinished,
-            recoveries,
-            taken_in,
-            skipped_by_plugin = declined,
-            passed_through,
+            points_in = counts.points_in.to_string(),
+            points_out = counts.points_out.to_string(),
+            skipped = (counts.skipped + counts.declined).to_string(),
+            dropped = counts.dropped.to_string(),
+            reduced = counts.reduced.to_string(),
+            unfinished = counts.unfinished().to_string(),
+            recoveries = counts.recoveries.to_string(),
+            taken_in = counts.taken_in().to_string(),
+            skipped_by_plugin = counts.declined.to_string(),
+            passed_through = counts.passed_through.to_string(),
             "task ended"
         );
     }
