@@ -30,14 +30,22 @@ fn files(host: &Host, folder: &str) -> Vec<PathBuf> {
     files.filter(|file| file.extension().is_some_and(|e| e == "snapshot")).collect()
 }
 
-/// Waits until a checkpoint is of a state that has seen so many points.
+/// Waits until a checkpoint is of a state that has seen so many points. A session may end before it is written.
 fn wait_for_points(file: &Path, points: u64) {
-    let seen = || Snapshot::peek(fs::File::open(file).unwrap()).unwrap().points_seen;
+    let seen = || Some(Snapshot::peek(fs::File::open(file).ok()?).unwrap().points_seen);
     let deadline = Instant::now() + Duration::from_secs(60);
-    while seen() != points {
-        assert!(Instant::now() < deadline, "{} points", seen());
+    while seen() != Some(points) {
+        assert!(Instant::now() < deadline, "{:?} points", seen());
         thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Waits until the only checkpoint is of a state that has seen so many points; returns its file.
+fn wait_for_checkpoint(host: &Host, points: u64) -> PathBuf {
+    host.wait_for_log(&["checkpoint written"]);
+    let [file] = files(host, "checkpoints").try_into().expect("one checkpoint");
+    wait_for_points(&file, points);
+    file
 }
 
 #[test]
@@ -74,8 +82,7 @@ fn newer_of_snapshot_and_checkpoint_is_restored() {
     let newer = second.snapshot(&mut Vec::new()).unwrap();
     drop(second);
     host.wait_for_logs(&["msg=\"task ended\""], 2);
-    let checkpoint = &files(&host, "checkpoints")[0];
-    wait_for_points(checkpoint, 3);
+    let checkpoint = wait_for_checkpoint(&host, 3);
     // Kapacitor's snapshot is the newer one, as if the last changes in the state folder had been lost.
     fs::write(checkpoint, older).unwrap();
     let mut third = start(&host);
@@ -361,9 +368,8 @@ fn state_can_be_dropped_after_clock_went_back() {
     let mut client = start(&host);
     mean(&mut client, 2.0);
     end(client);
-    host.wait_for_log(&["checkpoint written"]);
     // The checkpoint looks as if the task had been started ten years from now.
-    let file = &files(&host, "checkpoints")[0];
+    let file = &wait_for_checkpoint(&host, 1);
     let snapshot = Snapshot::parse(&fs::read(file).unwrap()).unwrap();
     let mut header = snapshot.header.clone();
     header.started_at += 315_000_000_000_000_000;
