@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use kapacitor_wasm::protocol::client::Client;
+use kapacitor_wasm::protocol::{Point, RequestMessage};
 
-use crate::support::{BINARY, Host, Setup, field, live_point, moving_avg, play};
+use crate::support::{BINARY, Host, Setup, batch, field, live_point, moving_avg, play};
 
 fn start(host: &Host, task: &str) -> Client {
     let mut client = host.connect("moving_avg");
@@ -61,7 +62,7 @@ fn list_and_show_print_states() {
     let host = host();
     let listed = ok(&host.setup, &["list"]);
     let words: Vec<&str> = listed.lines().nth(1).unwrap().split_whitespace().collect();
-    assert_eq!(words[..5], ["cpu", "udf2", "moving_avg", "moving_avg", "2"], "{listed}");
+    assert_eq!(words[..8], ["cpu", "udf2", "moving_avg", "moving_avg", "2", "2", "0", "2"], "{listed}");
     for which in ["cpu", "cpu/udf2"] {
         let shown = ok(&host.setup, &["show", which]);
         for part in ["points seen", " 2", "memory: ", "differ from a fresh start", "1 globals", "began"] {
@@ -72,6 +73,60 @@ fn list_and_show_print_states() {
     fails(&host.setup, &["show", "gpu.snapshot"], "there is no file");
     let config = path(&host.setup, "udf.toml");
     fails(&host.setup, &["show", text(&config)], "it is not a snapshot of kapacitor-wasm");
+}
+
+/// What `state show` prints after `name`.
+fn shown(setup: &Setup, which: &str, name: &str) -> String {
+    let shown = ok(setup, &["show", which]);
+    let mut values = shown.lines().filter_map(|line| line.trim().strip_prefix(name)?.strip_prefix("  "));
+    values.next().unwrap_or_else(|| panic!("{name}: {shown}")).trim().to_owned()
+}
+
+#[test]
+fn counts_of_all_sessions_that_led_to_a_state_are_shown() {
+    let host = host();
+    let mut client = start(&host, "cpu");
+    for _ in 0..2 {
+        let RequestMessage::Point(point) = live_point("a", 1.0) else { unreachable!() };
+        let other = Point { fields_double: [("other".to_owned(), 1.0)].into(), ..point };
+        client.send(RequestMessage::Point(other)).unwrap();
+    }
+    assert_eq!(mean(&mut client, 6.0), 4.0);
+    assert_eq!(play(client, []), []);
+    host.wait_for_logs(&["checkpoint written"], 2);
+    let names = ["points in", "taken in", "skipped", "skipped by the plugin", "passed through"];
+    let numbers = names.map(|name| shown(&host.setup, "cpu", name));
+    assert_eq!(numbers, ["5", "3", "2", "2", "0"]);
+    let names = ["unfinished", "points out", "dropped", "reduced", "recoveries"];
+    let numbers = names.map(|name| shown(&host.setup, "cpu", name));
+    assert_eq!(numbers, ["0", "3", "0", "0", "0"]);
+    // The line of the log is of one session.
+    host.wait_for_log(&["task ended", "points_in=3", "points_out=1", "skipped=2"]);
+    // A state that was dropped takes its counts with it.
+    ok(&host.setup, &["drop", "cpu"]);
+    let mut client = start(&host, "cpu");
+    mean(&mut client, 6.0);
+    assert_eq!(play(client, []), []);
+    host.wait_for_logs(&["checkpoint written"], 3);
+    assert_eq!(shown(&host.setup, "cpu", "points in"), "1");
+}
+
+#[test]
+fn points_of_a_batch_that_is_open_are_not_finished() {
+    let host = Host::with(&["fragile_batch"]);
+    let mut client = host.start("fragile_batch", &[]);
+    let mut sent = batch("a", 1, &[1.0, 2.0]);
+    let mut open = batch("a", 2, &[1.0, 2.0, 3.0]);
+    open.pop();
+    sent.append(&mut open);
+    for request in sent {
+        client.send(request).unwrap();
+    }
+    let file = path(&host.setup, "open.snapshot");
+    // It comes inside the batch, and does not wait for its end for ever.
+    fs::write(&file, client.snapshot(&mut Vec::new()).unwrap()).unwrap();
+    let names = ["points in", "taken in", "unfinished", "points seen"];
+    assert_eq!(names.map(|name| shown(&host.setup, text(&file), name)), ["5", "2", "3", "2"]);
 }
 
 #[test]
@@ -178,6 +233,9 @@ fn snapshot_of_older_host_is_shown() {
     let setup = Setup::new("");
     let shown = ok(&setup, &["show", text(&file)]);
     assert!(shown.contains("counter") && shown.contains("0.1.0"), "{shown}");
+    // It has no counts, which is not the same as zeros.
+    let counts = shown.lines().filter(|line| line.trim() == "points in").count();
+    assert_eq!(counts, 1, "{shown}");
     fs::create_dir(path(&setup, "state")).unwrap();
     let refused = "does not say whose state it is: add --task, --node and --function";
     fails(&setup, &["import", text(&file)], refused);

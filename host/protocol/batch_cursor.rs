@@ -21,6 +21,11 @@ impl BatchCursor {
         self.inside
     }
 
+    /// Number of points of the batch that has begun and not ended.
+    pub fn open_points(&self) -> u64 {
+        if self.inside { self.points } else { 0 }
+    }
+
     /// Whether the rest of the current batch is skipped.
     pub fn is_skipping(&self) -> bool {
         self.skipping

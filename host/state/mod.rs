@@ -23,7 +23,7 @@ pub use disk::{Disk, DiskError};
 pub(crate) use files::write_whole;
 pub use folder_lock::{FolderLock, FolderLockError};
 pub use format::Determinism;
-pub use format::{PayloadKind, SnapshotHeader};
+pub use format::{PayloadKind, PointCounts, SnapshotHeader};
 pub use pages::{PAGE, PAGES_OUTSIDE, page_runs};
 pub use retention::Retention;
 #[cfg(test)]

@@ -16,7 +16,7 @@ use thiserror::Error;
 use crate::udf_node::UdfNode;
 use crate::units::Bytes;
 
-use super::format::{Determinism, PayloadKind, SnapshotHeader};
+use super::format::{Determinism, PayloadKind, PointCounts, SnapshotHeader};
 
 const MAGIC: [u8; 4] = *b"KWSN";
 const FORMAT: u8 = 1;
@@ -118,6 +118,8 @@ pub struct Provenance<'a> {
     pub options_sha256: [u8; 32],
     /// Number of points that the state has seen.
     pub points_seen: u64,
+    /// See [`SnapshotHeader::counts`]; `None` for a sandbox without a session.
+    pub counts: Option<PointCounts>,
     /// The UDF node that the state belongs to; `None` for a sandbox without a session.
     pub udf: Option<&'a UdfNode>,
     /// See [`SnapshotHeader::started_at`].
@@ -150,6 +152,7 @@ impl<'a> Provenance<'a> {
             plugin,
             options_sha256: [0; 32],
             points_seen: 0,
+            counts: None,
             udf: None,
             started_at: 0,
             flags: SnapshotFlags::default(),
@@ -181,6 +184,7 @@ impl<'a> Provenance<'a> {
             replay: self.flags.replay,
             given: self.flags.given,
             determinism: self.determinism,
+            counts: self.counts,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What has become of the points of a task.
 
+use crate::state::PointCounts;
+
 /// Numbers of points, and of recoveries.
 ///
 /// Each point that Kapacitor sent was processed, skipped or passed through, or is not finished: see
@@ -68,6 +70,26 @@ impl Counts {
     /// Points of the input that the plugin has taken in.
     pub fn taken_in(&self) -> u64 {
         self.processed - self.declined
+    }
+
+    /// The counts of this session and of those `before` it, as a snapshot holds them. Of the points that were
+    /// processed, this number is in a batch that is `open`, which the snapshot knows nothing of.
+    pub fn stored(&self, before: &PointCounts, open: u64) -> PointCounts {
+        let processed = self.processed.saturating_sub(open);
+        let declined = self.declined.min(processed);
+        // The numbers of a snapshot may be any.
+        let sum = u64::saturating_add;
+        PointCounts {
+            points_in: sum(before.points_in, self.points_in),
+            taken_in: sum(before.taken_in, processed - declined),
+            skipped: sum(before.skipped, self.skipped),
+            skipped_by_plugin: sum(before.skipped_by_plugin, declined),
+            passed_through: sum(before.passed_through, self.passed_through),
+            points_out: sum(before.points_out, self.points_out),
+            dropped: sum(before.dropped, self.dropped),
+            reduced: sum(before.reduced, self.reduced),
+            recoveries: sum(before.recoveries, self.recoveries),
+        }
     }
 
     /// Points of the input that nothing has become of, since the connection or the task has ended before.

@@ -170,6 +170,7 @@ impl<P: Program> Task<P> {
             context.determinism.set_state(DeterminismState::from(determinism));
         }
         instance.points_seen = header.points_seen;
+        self.supervisor.counts_before = header.counts.unwrap_or_default();
         self.supervisor.snapshots.restored(header.started_at, header.given);
         let entry = restored.as_ref().map(|(request, length)| JournalEntry {
             call: Call::Restore,
@@ -201,6 +202,7 @@ impl<P: Program> Task<P> {
             plugin: program.identity(),
             options_sha256: self.options_sha256,
             points_seen,
+            counts: Some(self.supervisor.stored_counts()),
             udf: Some(&context.labels.udf),
             started_at: snapshots.started_at,
             flags: snapshots.flags,

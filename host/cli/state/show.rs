@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::digest::hex;
-use crate::state::{PayloadKind, Snapshot, SnapshotHeader};
+use crate::state::{PayloadKind, PointCounts, Snapshot, SnapshotHeader};
 use crate::units::Bytes;
 use anyhow::{Context, Result};
 use comfy_table::Table;
@@ -39,22 +39,23 @@ fn table(store: &Store, found: &[Found], files: bool) -> Result<Table> {
         Store::Folder(_) => Some(store.checkpoints()?.retention()),
         Store::Database(_) => None,
     };
-    let mut header = vec!["task", "node", "function", "plugin", "points seen", "taken", "bytes"];
+    let mut header =
+        vec!["task", "node", "function", "plugin", "points seen", "in", "skipped", "out", "taken", "bytes"];
     header.extend(retention.iter().flat_map(|_| ["used", "given up"]));
     header.extend(files.then_some("file"));
     let mut table = new_table(&header);
     for Found { key, bytes, name } in found {
         let (plugin, points, taken) = match Snapshot::parse(bytes) {
             Ok(snapshot) if snapshot.is_none() => {
-                ("(dropped)".to_owned(), String::new(), time(snapshot.header.taken_at))
+                ("(dropped)".to_owned(), <[String; 4]>::default(), time(snapshot.header.taken_at))
             }
-            Ok(Snapshot { header, .. }) => {
-                (header.plugin.clone(), header.points_seen.to_string(), time(header.taken_at))
-            }
-            Err(e) => (format!("({e})"), String::new(), String::new()),
+            Ok(Snapshot { header, .. }) => (header.plugin.clone(), numbers(&header), time(header.taken_at)),
+            Err(e) => (format!("({e})"), <[String; 4]>::default(), String::new()),
         };
         let size = Bytes(bytes.len() as u64).to_string();
-        let mut row = vec![&key.task, &key.node, &key.function, &plugin, &points, &taken, &size];
+        let mut row = vec![&key.task, &key.node, &key.function, &plugin];
+        row.extend(&points);
+        row.extend([&taken, &size]);
         let times = retention.map(|retention| {
             // Another process may have deleted the file meanwhile.
             let Ok((used, over)) = retention.times(Path::new(name)) else {
@@ -67,6 +68,20 @@ fn table(store: &Store, found: &[Found], files: bool) -> Result<Table> {
         table.add_row(row);
     }
     Ok(table)
+}
+
+/// The numbers of points in a row: those that the state has seen, and those that came, were skipped and went out.
+/// Older hosts have stored the first one only.
+fn numbers(header: &SnapshotHeader) -> [String; 4] {
+    let of = |number: fn(&PointCounts) -> u64| {
+        header.counts.as_ref().map_or(String::new(), |c| number(c).to_string())
+    };
+    [
+        header.points_seen.to_string(),
+        of(|counts| counts.points_in),
+        of(|counts| counts.skipped.saturating_add(counts.skipped_by_plugin)),
+        of(|counts| counts.points_out),
+    ]
 }
 
 /// How long ago `time` was.
@@ -120,6 +135,7 @@ pub fn lines(snapshot: &Snapshot, bytes: &[u8]) -> Vec<(&'static str, String)> {
         state_version,
         replay,
         given,
+        counts,
         ..
     } = &snapshot.header;
     let kind = match snapshot.header.kind() {
@@ -135,6 +151,8 @@ pub fn lines(snapshot: &Snapshot, bytes: &[u8]) -> Vec<(&'static str, String)> {
         PayloadKind::None => "none: the task starts clean".to_owned(),
     };
     let yes = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
+    let counts = counts.as_ref();
+    let count = |number: fn(&PointCounts) -> u64| counts.map_or(String::new(), |c| number(c).to_string());
     vec![
         ("task", task.clone()),
         ("node", node.clone()),
@@ -145,6 +163,16 @@ pub fn lines(snapshot: &Snapshot, bytes: &[u8]) -> Vec<(&'static str, String)> {
         ("guest interface", abi.to_string()),
         ("kind", kind),
         ("points seen", points_seen.to_string()),
+        ("points in", count(|c| c.points_in)),
+        ("taken in", count(|c| c.taken_in)),
+        ("skipped", count(|c| c.skipped.saturating_add(c.skipped_by_plugin))),
+        ("skipped by the plugin", count(|c| c.skipped_by_plugin)),
+        ("passed through", count(|c| c.passed_through)),
+        ("unfinished", count(unfinished)),
+        ("points out", count(|c| c.points_out)),
+        ("dropped", count(|c| c.dropped)),
+        ("reduced", count(|c| c.reduced)),
+        ("recoveries", count(|c| c.recoveries)),
         ("began", time(*started_at)),
         ("taken", time(*taken_at)),
         ("given to Kapacitor", yes(*given)),
@@ -152,6 +180,14 @@ pub fn lines(snapshot: &Snapshot, bytes: &[u8]) -> Vec<(&'static str, String)> {
         ("host", host_version.clone()),
         ("bytes", format!("{}, {} of them compressed state", bytes.len(), snapshot.compressed_bytes())),
     ]
+}
+
+/// Points that nothing had become of when the snapshot was taken.
+fn unfinished(counts: &PointCounts) -> u64 {
+    let PointCounts { taken_in, skipped, skipped_by_plugin, passed_through, .. } = *counts;
+    let done =
+        [taken_in, skipped, skipped_by_plugin, passed_through].into_iter().fold(0, u64::saturating_add);
+    counts.points_in.saturating_sub(done)
 }
 
 /// A time in a header; nothing for one that was not written.

@@ -23,6 +23,7 @@ use crate::logging::log_for;
 use crate::protocol::frame::{self, Kind};
 use crate::protocol::{BatchCursor, Run};
 use crate::sandbox::GuestLog;
+use crate::state::PointCounts;
 use crate::task::counts::Counts;
 use crate::task::error::{Failure, StartError, TaskError};
 use crate::task::instance::{Instance, Processed};
@@ -61,6 +62,8 @@ pub struct Supervisor<P: Program> {
     skipping: Option<SkippedBatch>,
     /// What has become of the points.
     pub counts: Counts,
+    /// What had become of the points of the sessions before this one, whose state this one goes on with.
+    pub counts_before: PointCounts,
     /// The last snapshot of the guest's state.
     pub snapshots: SnapshotCache,
 }
@@ -97,6 +100,7 @@ impl<P: Program> Supervisor<P> {
             reporter,
             skipping: None,
             counts: Counts::default(),
+            counts_before: PointCounts::default(),
             snapshots: SnapshotCache::new(setup.context.budget.reservation()),
             setup,
         })
@@ -133,6 +137,11 @@ impl<P: Program> Supervisor<P> {
     /// Whether the guest is inside a batch, on either of its sides, or the rest of one is skipped.
     pub fn is_in_batch(&self) -> bool {
         self.cursor.is_inside() || self.cursor.is_skipping() || self.guest.is_in_batch()
+    }
+
+    /// What has become of the points, as it is stored with the state.
+    pub fn stored_counts(&self) -> PointCounts {
+        self.counts.stored(&self.counts_before, self.cursor.open_points())
     }
 
     /// Whether the guest has been given a Begin and not its End.
@@ -309,6 +318,10 @@ impl<P: Program> Supervisor<P> {
         }
         let (rest, points) = self.cursor.skip(frames);
         self.counts.skipped += points;
+        if points > 0 {
+            // A snapshot holds the counts, too.
+            self.snapshots.invalidate();
+        }
         if let Some(batch) = &mut self.skipping {
             batch.points += points;
         }
@@ -397,6 +410,7 @@ impl<P: Program> Supervisor<P> {
     pub async fn start_clean(&mut self) -> Result<(), TaskError> {
         self.lose_guest().await;
         self.recovery.forget(&self.setup);
+        self.counts_before = PointCounts::default();
         self.guest = GuestSlot::Running(self.setup.start().await.map_err(TaskError::StartClean)?);
         self.snapshots.begin();
         Ok(())
@@ -446,6 +460,7 @@ impl<P: Program> Supervisor<P> {
     /// Takes over the counts, failures and snapshot flags of the supervisor that this one replaces.
     pub fn take_over(&mut self, before: &mut Self) {
         self.counts.add(&before.counts);
+        self.counts_before = before.counts_before;
         self.failures = mem::take(&mut before.failures);
         self.snapshots.flags = before.snapshots.flags;
         if self.snapshots.started_at != before.snapshots.started_at {
