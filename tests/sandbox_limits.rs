@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use std::{slice, thread};
 
+use kapacitor_wasm::internals::Snapshot;
 use kapacitor_wasm::protocol::client::Client;
 use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
 
@@ -54,6 +55,67 @@ fn snapshot_and_stop_do_not_wait_for_the_cpu_share() {
     let stopped = Instant::now();
     host.stop();
     assert!(stopped.elapsed() < Duration::from_secs(8), "{:?}", stopped.elapsed());
+}
+
+/// A plugin that imports a clock gets one point in each call. Between two points of a run it waits as between two runs.
+#[test]
+fn snapshot_and_stop_do_not_wait_for_the_cpu_share_inside_a_run() {
+    const POINTS: i64 = 15;
+    let clock = r#"(module (import "wasi_snapshot_preview1" "clock_time_get" (func (param i32 i64 i32) (result i32)))"#;
+    let echo = "(i64.or (i64.shl (i64.extend_i32_u (local.get 0)) (i64.const 32)) (i64.extend_i32_u (local.get 1))))";
+    let slow = SLOW.replacen("(module", clock, 1).replace(
+        "(br_if $spin (local.get $i)))\n        (i64.const 0))",
+        &format!("(br_if $spin (local.get $i))) {echo}"),
+    );
+    assert!(slow.contains(echo), "{slow}");
+    let config = "[sessions]\nsnapshot-deadline = \"200ms\"\n[functions.slow.limits]\ncpu-share = \"1%\"\ncall-deadline = \"30s\"\n";
+    let mut host = Setup::new(config).with_wat("slow", &slow).serve();
+    let mut client = host.start("slow", &[]);
+    let start = Instant::now();
+    client
+        .send_bytes(&encoded((0..POINTS).map(|time| RequestMessage::Point(point("a", time, 1.0)))))
+        .unwrap();
+    let mut responses = Vec::new();
+    let snapshot = Snapshot::parse(&client.snapshot(&mut responses).unwrap()).unwrap();
+    // The share of the first ten seconds is one call.
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    host.wait_for_log(&["plugin is slowed down", "function=slow"]);
+    let (seen, counts) = (snapshot.header.points_seen, snapshot.header.counts.unwrap());
+    assert!((1..POINTS as u64).contains(&seen), "{seen}");
+    assert_eq!((counts.points_in, counts.taken_in), (POINTS as u64, seen));
+    // At its end the session gives the plugin all that was read.
+    let stopped = Instant::now();
+    host.stop();
+    assert!(stopped.elapsed() < Duration::from_secs(8), "{:?}", stopped.elapsed());
+    while let Some(response) = client.receive().unwrap() {
+        responses.push(response);
+    }
+    let times: Vec<_> = responses
+        .iter()
+        .filter_map(|response| match response {
+            ResponseMessage::Point(point) => Some(point.time),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(times, (0..POINTS).collect::<Vec<_>>());
+    host.wait_for_log(&["task ended", "points_in=15", "taken_in=15", "points_out=15", "unfinished=0"]);
+}
+
+/// What was computed until a failure counts for the share, too: a plugin that fails waits while it is brought back.
+#[test]
+fn snapshot_and_stop_do_not_wait_for_the_cpu_share_while_a_plugin_fails() {
+    let fails = SLOW.replace("(br_if $spin (local.get $i)))", "(br_if $spin (local.get $i))) (unreachable)");
+    let config = "[sessions]\nsnapshot-deadline = \"200ms\"\n[functions.slow.limits]\ncpu-share = \"1%\"\ncall-deadline = \"30s\"\n";
+    let mut host = Setup::new(config).with_wat("slow", &fails).serve();
+    let mut client = host.start("slow", &[]);
+    let start = Instant::now();
+    client.send_bytes(&encoded((0..8).map(|time| RequestMessage::Point(point("a", time, 1.0))))).unwrap();
+    assert!(!client.snapshot(&mut Vec::new()).unwrap().is_empty());
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    let stopped = Instant::now();
+    host.stop();
+    assert!(stopped.elapsed() < Duration::from_secs(8), "{:?}", stopped.elapsed());
+    host.wait_for_log(&["task ended", "points_in=8", "skipped=8", "unfinished=0", "recoveries=8"]);
 }
 
 #[test]

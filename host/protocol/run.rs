@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+use super::frame::{self, Kind};
+
 /// A run of data frames.
 #[derive(Debug, Default)]
 pub struct Run {
@@ -17,6 +19,8 @@ pub struct Run {
     pub in_batch: bool,
     /// Length of the last frame.
     pub last: usize,
+    /// Whether it is the rest of a run, whose points are known from its beginning.
+    pub is_rest: bool,
 }
 
 impl Run {
@@ -26,6 +30,17 @@ impl Run {
         self.batches |= !is_point;
         self.tail = if is_point { self.tail + 1 } else { 0 };
         (self.in_batch, self.last) = (in_batch, length);
+    }
+
+    /// What follows the first `start` bytes, which are whole frames.
+    pub fn rest(&self, start: usize) -> Self {
+        let mut rest = Self { frames: self.frames.slice(start..), is_rest: true, ..Self::default() };
+        let mut frames = &self.frames[start..];
+        while let Some((kind, frame, after)) = frame::first_data(frames) {
+            rest.count(matches!(kind, Kind::Point), frame.len(), self.in_batch);
+            frames = after;
+        }
+        rest
     }
 
     /// The last frame.

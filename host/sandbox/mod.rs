@@ -28,9 +28,9 @@ pub use determinism::{Determinism, DeterminismState};
 pub use engine::{Engine, TICK};
 pub use error::{CallError, CallErrorKind};
 pub(crate) use guest::{Guest, sandbox_overhead};
-pub use guest_log::GuestLog;
 #[cfg(test)]
 pub(crate) use guest_log::SharedLog;
+pub use guest_log::{GuestLog, RepetitionGuard};
 pub use instance::Sandbox;
 pub use long_work::{Turn, cores, long_work};
 pub use machine_code::{CodeCompiler, LoadError};

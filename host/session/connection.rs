@@ -379,11 +379,12 @@ impl Session {
     }
 
     /// Takes in the result of a piece of work.
-    async fn finish_work(&mut self, finished: Option<FinishedWork>) -> io::Result<()> {
+    async fn finish_work(&mut self, mut finished: Option<FinishedWork>) -> io::Result<()> {
         self.drain.work_ended(self.clock.total());
         self.turn += self.worker.take_inline();
         self.buffer_at_work = 0;
-        self.inbox.return_item();
+        let rest = finished.as_mut().and_then(|finished| finished.executor.take_rest());
+        self.inbox.return_item(rest);
         let Some(FinishedWork { mut executor, mut reply, outcome }) = finished else {
             // The task of the runtime panicked; its message is on stderr.
             log_for!(error, self.labels, "the session is lost to a fault of the host");

@@ -104,8 +104,10 @@ async fn run(
     actions: &[Action],
     cuts: &[bool],
     with_failures: bool,
+    tired: bool,
 ) -> (Outcome, Counts) {
     let mut bench = Bench::start(program, policy(OnTrap::Recover)).await;
+    bench.tire(tired);
     for (action, cut) in actions.iter().zip(cuts.iter().cycle()) {
         match action {
             Action::Frame { message, fails } => {
@@ -186,8 +188,10 @@ async fn count(
     policy: Policy,
     actions: &[Action],
     cuts: &[bool],
+    tired: bool,
 ) -> (Counts, u64, bool) {
     let mut bench = Bench::start(program, policy).await;
+    bench.tire(tired);
     let mut result = Ok(());
     for (action, cut) in actions.iter().zip(cuts.iter().cycle()) {
         if let Action::Frame { message, .. } = action {
@@ -209,6 +213,7 @@ proptest! {
     #[test]
     fn output_is_that_of_a_run_without_the_failing_frames(
         program in any_program(),
+        tired in any::<bool>(),
         steps in proptest::collection::vec(any_step(), 1..20),
         cuts in proptest::collection::vec(any::<bool>(), 1..30),
     ) {
@@ -216,8 +221,8 @@ proptest! {
         // More in a row cost the state.
         let failing = actions.iter().filter(|action| matches!(action, Action::Frame { fails: true, .. }));
         prop_assume!(failing.count() < MAX_RECOVERIES as usize);
-        let (recovered, counts) = runtime().block_on(run(program, &actions, &cuts, true));
-        let (expected, _) = runtime().block_on(run(program, &actions, &cuts, false));
+        let (recovered, counts) = runtime().block_on(run(program, &actions, &cuts, true, tired));
+        let (expected, _) = runtime().block_on(run(program, &actions, &cuts, false, false));
         prop_assert_eq!(&recovered, &expected);
         let good = actions.iter().filter(|action| {
             matches!(action, Action::Frame { message, fails: false } if matches!(**message, RequestMessage::Point(_)))
@@ -233,12 +238,13 @@ proptest! {
             Just(OnTrap::Recover), Just(OnTrap::Restart), Just(OnTrap::PassThrough), Just(OnTrap::Fail)
         ],
         small_journal in any::<bool>(),
+        tired in any::<bool>(),
         steps in proptest::collection::vec(any_step(), 1..20),
         cuts in proptest::collection::vec(any::<bool>(), 1..30),
     ) {
         let journal = if small_journal { Bytes(100) } else { policy(on_trap).journal };
         let policy = Policy { journal, ..policy(on_trap) };
-        let (counts, points_out, all) = runtime().block_on(count(program, policy, &actions(&steps), &cuts));
+        let (counts, points_out, all) = runtime().block_on(count(program, policy, &actions(&steps), &cuts, tired));
         let Counts { points_in, processed, declined, skipped, passed_through, .. } = counts;
         prop_assert_eq!(processed + skipped + passed_through + counts.unfinished(), points_in);
         prop_assert_eq!(counts.taken_in() + declined, processed);

@@ -72,19 +72,26 @@ impl<P: Program> Task<P> {
         Ok(Self { supervisor, options_sha256, liveness: Liveness::default(), permit })
     }
 
-    /// Gives `run` to the plugin, and adds to `reply` what may go to Kapacitor.
+    /// Gives `run` to the plugin, and adds to `reply` what may go to Kapacitor. Returns the rest of the run if the
+    /// plugin has to wait for its share of a core before it gets that.
     ///
     /// # Errors
     ///
     /// Why the task must end.
-    pub async fn process(&mut self, run: &Run, reply: &mut Reply) -> Result<(), TaskError> {
-        self.supervisor.counts.points_in += run.points;
+    pub async fn process(&mut self, run: &Run, reply: &mut Reply) -> Result<Option<Run>, TaskError> {
+        self.count_in(run);
         self.process_from(run, 0, reply).await
     }
 
     /// How long the plugin has to wait for its share of a core before the next run; `None` if it need not.
     pub fn wait_for_share(&mut self) -> Option<Duration> {
         self.supervisor.wait_for_share()
+    }
+
+    fn count_in(&mut self, run: &Run) {
+        if !run.is_rest {
+            self.supervisor.counts.points_in += run.points;
+        }
     }
 
     /// Gives the rest of `run` to the plugin: what comes behind its first `start` bytes.
@@ -97,12 +104,15 @@ impl<P: Program> Task<P> {
         run: &Run,
         start: usize,
         reply: &mut Reply,
-    ) -> Result<(), TaskError> {
+    ) -> Result<Option<Run>, TaskError> {
         let in_batch = run.batches || self.supervisor.is_inside_batch();
-        if let Some(time) = frame::time(run.last_frame(), in_batch) {
+        if !run.is_rest
+            && let Some(time) = frame::time(run.last_frame(), in_batch)
+        {
             self.liveness.note(time, run.points);
         }
-        self.supervisor.process(run, start, reply).await
+        let done = self.supervisor.process(run, start, reply).await?;
+        Ok((done < run.frames.len()).then(|| run.rest(done)))
     }
 
     /// Gives the first piece of `run` to the plugin, a version that has to prove itself. Returns the length of
@@ -112,7 +122,7 @@ impl<P: Program> Task<P> {
     ///
     /// How the plugin failed; `reply` is as it was then.
     pub async fn try_first(&mut self, run: &Run, reply: &mut Reply) -> Result<usize, Failure> {
-        self.supervisor.counts.points_in += run.points;
+        self.count_in(run);
         self.supervisor.try_first(&run.frames, reply).await
     }
 

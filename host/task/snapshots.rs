@@ -264,7 +264,10 @@ impl<P: Program> Task<P> {
                 self.remember(Call::ReleaseInput, None).await;
                 Ok(())
             }
-            Err(e) => self.supervisor.overcome(&[], Failure::Call(e), &mut Reply::default()).await,
+            Err(e) => {
+                self.supervisor.overcome(&[], Failure::Call(e), &mut Reply::default()).await?;
+                Ok(())
+            }
         }
     }
 

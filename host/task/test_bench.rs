@@ -39,6 +39,8 @@ pub struct Bench {
     /// Counts of the tasks before this one.
     counts: Counts,
     inside: bool,
+    /// Whether the guest has to wait for its share after each call.
+    tired: bool,
 }
 
 impl Bench {
@@ -46,7 +48,24 @@ impl Bench {
     pub async fn start(program: ScriptedProgram, policy: Policy) -> Self {
         let task = start(program, policy).await;
         let (output, waiting) = (Vec::new(), Vec::new());
-        Self { program, policy, task, output, waiting, counts: Counts::default(), inside: false }
+        Self {
+            program,
+            policy,
+            task,
+            output,
+            waiting,
+            counts: Counts::default(),
+            inside: false,
+            tired: false,
+        }
+    }
+
+    /// From now on the guest has to wait for its share after each call, if it is `tired`.
+    pub fn tire(&mut self, tired: bool) {
+        self.tired = tired;
+        if tired {
+            self.task.supervisor.tire();
+        }
     }
 
     /// Gives the waiting frames to the task as one run.
@@ -66,10 +85,15 @@ impl Bench {
             return Ok(());
         }
         run.frames = Bytes::from(frames);
-        let mut reply = Reply::default();
-        let processed = self.task.process(&run, &mut reply).await;
-        self.take(reply);
-        processed
+        loop {
+            let mut reply = Reply::default();
+            let processed = self.task.process(&run, &mut reply).await;
+            self.take(reply);
+            match processed? {
+                Some(rest) => run = rest,
+                None => return Ok(()),
+            }
+        }
     }
 
     fn take(&mut self, reply: Reply) {
@@ -91,6 +115,7 @@ impl Bench {
         next.restore(&snapshot).await.unwrap();
         self.counts.add(&self.task.counts());
         self.task = next;
+        self.tire(self.tired);
     }
 
     /// Ends the input.

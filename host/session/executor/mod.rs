@@ -67,6 +67,8 @@ pub struct Executor {
     ending: Ending,
     /// What was counted of the task that has ended.
     counts: Option<Counts>,
+    /// The rest of the run that was given last, while the plugin waits for its share of a core.
+    rest: Option<Run>,
 }
 
 impl Executor {
@@ -79,6 +81,7 @@ impl Executor {
             active: None,
             ending: Ending::default(),
             counts: None,
+            rest: None,
         }
     }
 
@@ -264,6 +267,11 @@ impl Executor {
         self.active.as_mut()?.task.wait_for_share()
     }
 
+    /// Takes the rest of the run that was given last, which comes before all other input.
+    pub fn take_rest(&mut self) -> Option<Run> {
+        self.rest.take()
+    }
+
     /// Whether there is a task.
     pub fn has_task(&self) -> bool {
         self.active.is_some()
@@ -281,7 +289,7 @@ impl Executor {
             return Ok(Outcome::Continue);
         }
         let Some(active) = &mut self.active else { return Err(WorkError::DataBeforeInit) };
-        active.task.process(&run, reply).await?;
+        self.rest = active.task.process(&run, reply).await?;
         active.warn_if_not_live(false);
         Ok(Outcome::Continue)
     }

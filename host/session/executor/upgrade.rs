@@ -36,7 +36,7 @@ enum UpgradeError {
 
 impl Executor {
     /// Lets the new version of the plugin take over with `run`, if there is one and the policy wants it. True
-    /// if `run` is done.
+    /// if `run` is done, but for what [`Executor::take_rest`] gives.
     ///
     /// # Errors
     ///
@@ -91,7 +91,7 @@ impl Executor {
         let points_seen = next.points_seen().to_string();
         log_for!(info, self.labels, from, to, points_seen, "task goes on with the new version");
         active.task = next;
-        active.task.process_from(run, done, reply).await?;
+        self.rest = active.task.process_from(run, done, reply).await?;
         Ok(true)
     }
 

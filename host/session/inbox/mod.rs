@@ -73,6 +73,8 @@ pub struct Inbox {
     taken: usize,
     /// Memory of the item that was taken last, which lasts until its work is done.
     lent: usize,
+    /// Memory of the rest of a run that waits, which is that of the whole run.
+    kept: usize,
     /// Where in a batch the input behind the last entry is; what arrives is dropped while the cursor skips.
     cursor: BatchCursor,
     /// Number of points that were dropped.
@@ -95,6 +97,8 @@ enum Entry {
         /// The run, which gets its frames when it is taken.
         run: Run,
     },
+    /// The rest of a run that was taken, with its frames. It is never dropped.
+    Rest(Run),
     Control {
         length: usize,
         request: Box<Control>,
@@ -115,6 +119,7 @@ impl Inbox {
             longest: 0,
             taken: 0,
             lent: 0,
+            kept: 0,
             cursor: BatchCursor::default(),
             dropped: 0,
             held: 0,
@@ -147,7 +152,8 @@ impl Inbox {
     #[inline]
     pub fn memory(&self) -> usize {
         let entries = self.entries.capacity() * size_of::<Entry>();
-        self.buffer() + entries + self.request_bytes + self.request_count * REQUEST_COST + self.lent
+        let requests = self.request_bytes + self.request_count * REQUEST_COST;
+        self.buffer() + entries + requests + self.lent + self.kept
     }
 
     /// Memory in bytes that the buffer takes, at most: bytes are appended to it while others are taken from its start,
@@ -162,9 +168,15 @@ impl Inbox {
         self.sizer.memory(&self.bytes)
     }
 
-    /// The work on the item that was taken last is done.
-    pub fn return_item(&mut self) {
-        self.lent = 0;
+    /// The work on the item that was taken last is done, but for the `rest` of a run: this waits before all others.
+    pub fn return_item(&mut self, rest: Option<Run>) {
+        let lent = mem::take(&mut self.lent);
+        if let Some(run) = rest {
+            self.kept = lent;
+            self.entries.push_front(Entry::Rest(run));
+            self.first -= 1;
+            self.find_snapshots();
+        }
     }
 
     /// Whether more should be read now. False when enough waits for the sandbox, and nothing that waits or comes
@@ -189,7 +201,7 @@ impl Inbox {
 
     /// Whether the item that has been waiting longest is a run.
     pub fn is_run_next(&self) -> bool {
-        matches!(self.entries.front(), Some(Entry::Run { .. }))
+        matches!(self.entries.front(), Some(Entry::Run { .. } | Entry::Rest(_)))
     }
 
     /// Number of points that were dropped since the last call of this.
@@ -438,7 +450,7 @@ impl Inbox {
         let mut overtaken = Vec::new();
         for entry in mem::take(&mut self.entries) {
             match &entry {
-                Entry::Run { .. } => overtaken.push(entry),
+                Entry::Run { .. } | Entry::Rest(_) => overtaken.push(entry),
                 Entry::Control { request, .. } => {
                     if **request != Control::Snapshot {
                         self.entries.extend(overtaken.drain(..));
@@ -457,7 +469,7 @@ impl Inbox {
         let entries = mem::take(&mut self.entries);
         for (position, entry) in (self.first..).zip(&entries) {
             match entry {
-                Entry::Run { .. } => self.last_run = Some(position),
+                Entry::Run { .. } | Entry::Rest(_) => self.last_run = Some(position),
                 Entry::Control { request, .. } => self.note_request(request),
             }
         }
@@ -481,6 +493,11 @@ impl Inbox {
                 }
                 self.release_held_alone();
                 Some(InboxItem::Run(Run { frames: frames.freeze(), ..run }))
+            }
+            Entry::Rest(run) => {
+                self.lent = mem::take(&mut self.kept);
+                self.release_held_alone();
+                Some(InboxItem::Run(run))
             }
             Entry::Control { length, request } => {
                 self.request_count -= 1;

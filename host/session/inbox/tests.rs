@@ -117,6 +117,49 @@ fn snapshots_that_alone_fill_the_queue_do_not_wait() {
 }
 
 #[test]
+fn the_rest_of_a_run_comes_first_and_is_overtaken_like_other_data() {
+    let restore = || RequestMessage::Restore(RestoreRequest::default());
+    let (mut inbox, _) =
+        inbox([point(), point(), point(), RequestMessage::Snapshot(SnapshotRequest {}), point(), restore()]);
+    let Some(InboxItem::Run(run)) = inbox.take() else { panic!() };
+    assert!(!inbox.holds_snapshot());
+    let rest = run.rest(run.last);
+    let memory = inbox.memory();
+    inbox.return_item(Some(rest));
+    assert!(inbox.is_run_next() && inbox.holds_snapshot());
+    assert!(inbox.memory() >= memory);
+    inbox.hurry_snapshots();
+    assert!(!inbox.is_run_next() && !inbox.holds_snapshot());
+    assert!(matches!(inbox.take(), Some(InboxItem::Control(request)) if *request == Control::Snapshot));
+    inbox.return_item(None);
+    assert!(matches!(inbox.take(), Some(InboxItem::Run(Run { points: 2, tail: 2, is_rest: true, .. }))));
+    inbox.return_item(None);
+    assert!(matches!(inbox.take(), Some(InboxItem::Run(Run { points: 1, is_rest: false, .. }))));
+    inbox.return_item(None);
+    assert!(matches!(inbox.take(), Some(InboxItem::Control(_))));
+    assert!(inbox.take().is_none());
+}
+
+#[test]
+fn the_rest_of_a_run_is_not_dropped() {
+    let mut inbox = Inbox::new(room(4000, OnFull::DropOldest));
+    let fill = |inbox: &mut Inbox| {
+        let mut bytes = Vec::new();
+        (0..40).for_each(|_| put_request(point(), &mut bytes));
+        inbox.space().extend_from_slice(&bytes);
+        inbox.sort(|_| {}).unwrap();
+    };
+    fill(&mut inbox);
+    let Some(InboxItem::Run(run)) = inbox.take() else { panic!() };
+    let (points, first) = (run.points, run.last);
+    inbox.return_item(Some(run.rest(first)));
+    (0..200).for_each(|_| fill(&mut inbox));
+    assert!(inbox.take_dropped() > 0);
+    let Some(InboxItem::Run(rest)) = inbox.take() else { panic!() };
+    assert_eq!((rest.points, rest.is_rest), (points - 1, true));
+}
+
+#[test]
 fn a_snapshot_overtakes_data_and_nothing_else() {
     let (mut inbox, _) = inbox([
         point(),

@@ -22,7 +22,7 @@ use crate::guard::Verdict;
 use crate::logging::log_for;
 use crate::protocol::frame::{self, Kind};
 use crate::protocol::{BatchCursor, Run};
-use crate::sandbox::GuestLog;
+use crate::sandbox::{GuestLog, RepetitionGuard};
 use crate::state::PointCounts;
 use crate::task::counts::Counts;
 use crate::task::error::{Failure, StartError, TaskError};
@@ -49,6 +49,8 @@ pub struct Supervisor<P: Program> {
     cursor: BatchCursor,
     /// Approximate limit of a call's input, in bytes; lowered after a call that exceeded its deadline.
     piece: usize,
+    /// Number of points of the open batch that have failed one after the other, when the guest has to wait meanwhile.
+    in_succession: u32,
     /// Points and batches that the guest has failed at in a row.
     row: Row,
     /// The beginning of the state that recovery still has, although the guest starts anew after failures: until a
@@ -57,6 +59,8 @@ pub struct Supervisor<P: Program> {
     /// Times of the last failures.
     failures: VecDeque<Instant>,
     throttle: CpuThrottle,
+    /// There while the rest of a run is repeated: what the guest has said to it before is not logged again.
+    repetition: Option<RepetitionGuard>,
     reporter: Reporter,
     /// The batch that is being skipped, which is reported at its end.
     skipping: Option<SkippedBatch>,
@@ -93,10 +97,12 @@ impl<P: Program> Supervisor<P> {
             recovery,
             cursor: BatchCursor::default(),
             piece: WHOLE,
+            in_succession: 0,
             row: Row::default(),
             abandoned: None,
             failures: VecDeque::new(),
             throttle: CpuThrottle::new(setup.context.limits.cpu_share),
+            repetition: None,
             reporter,
             skipping: None,
             counts: Counts::default(),
@@ -149,22 +155,25 @@ impl<P: Program> Supervisor<P> {
         self.cursor.is_inside()
     }
 
-    /// Gives `run` to the guest from byte `start` on, and adds to `reply` what may go to Kapacitor.
+    /// Gives `run` to the guest from byte `start` on, and adds to `reply` what may go to Kapacitor. Returns how far
+    /// it has come: the session keeps the rest while the guest waits for its share of a core, so that it can answer
+    /// requests and stop meanwhile. It always comes further by a frame at least.
     ///
     /// # Errors
     ///
     /// Why the task must end.
-    pub async fn process(&mut self, run: &Run, start: usize, reply: &mut Reply) -> Result<(), TaskError> {
+    pub async fn process(&mut self, run: &Run, start: usize, reply: &mut Reply) -> Result<usize, TaskError> {
         let mut rest = &run.frames[start..];
         while !rest.is_empty() {
-            let (piece, after) = rest.split_at(self.first_piece(rest));
-            self.process_piece(piece, run, reply).await?;
-            rest = after;
-            if !rest.is_empty() {
-                self.rest_for_share().await;
+            let piece = self.first_piece(rest);
+            let left = self.process_piece(&rest[..piece], run, reply).await?;
+            rest = &rest[piece - left..];
+            if !rest.is_empty() && self.must_wait() {
+                return Ok(run.frames.len() - rest.len());
             }
         }
-        Ok(())
+        self.repetition = None;
+        Ok(run.frames.len())
     }
 
     /// Tries the first piece of `frames` on a candidate version, and returns the length of the piece.
@@ -203,29 +212,48 @@ impl<P: Program> Supervisor<P> {
         due.then(|| first_end(frames)).flatten()
     }
 
-    async fn process_piece(&mut self, frames: &[u8], run: &Run, reply: &mut Reply) -> Result<(), TaskError> {
+    /// Gives `frames`, a part of `run`, to the guest. Returns the length of what is left of them.
+    async fn process_piece(
+        &mut self,
+        frames: &[u8],
+        run: &Run,
+        reply: &mut Reply,
+    ) -> Result<usize, TaskError> {
         if !self.is_running() {
-            return self.pass_on(frames, reply);
+            return self.pass_on(frames, reply).map(|()| 0);
         }
         let frames = self.skip_rest_of_batch(frames);
         if frames.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         // A run that is whole need not be walked again to count its points.
         let whole = (frames.len() == run.frames.len()).then_some(run);
         match self.attempt(frames, whole, reply).await {
             Ok(()) => {
                 self.piece = self.piece.saturating_mul(2);
-                Ok(())
+                self.in_succession = 0;
+                Ok(0)
             }
             Err(failure) => self.overcome(frames, failure, reply).await,
         }
     }
 
+    /// Whether the guest has to wait for its share of a core before its next call.
+    fn must_wait(&mut self) -> bool {
+        self.is_running() && self.throttle.wait().is_some()
+    }
+
+    /// From now on the guest has to wait for its share after each call.
+    #[cfg(test)]
+    pub fn tire(&mut self) {
+        self.throttle = CpuThrottle::new("1%".parse().expect("a share"));
+        self.throttle.add(Duration::from_secs(3600));
+    }
+
     /// How long the guest has to wait for its share of a core before its next call; `None` if it need not. The log
     /// says so.
     pub fn wait_for_share(&mut self) -> Option<Duration> {
-        let wait = self.throttle.wait()?;
+        let wait = self.throttle.wait().filter(|_| self.is_running())?;
         self.reporter.throttled(self.setup.context.limits.cpu_share, wait);
         Some(wait)
     }

@@ -1,5 +1,6 @@
 //! What happens after a guest has failed: the policy `on-trap`.
 
+use std::mem;
 use std::time::{Duration, Instant};
 
 use tokio::task::yield_now;
@@ -22,7 +23,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 const MAX_IN_SUCCESSION: u32 = 3;
 
 impl<P: Program> Supervisor<P> {
-    /// Goes on after `failure`, with which a call that was given `frames` has ended.
+    /// Goes on after `failure`, with which a call that was given `frames` has ended. Returns the length of what is left
+    /// of the frames, when the guest has to wait for its share of a core before it gets that.
     ///
     /// # Errors
     ///
@@ -32,7 +34,7 @@ impl<P: Program> Supervisor<P> {
         frames: &[u8],
         failure: Failure,
         reply: &mut Reply,
-    ) -> Result<(), TaskError> {
+    ) -> Result<usize, TaskError> {
         // What follows may take long: it moves to the threads for guests.
         yield_now().await;
         match self.setup.policy.on_trap {
@@ -42,7 +44,7 @@ impl<P: Program> Supervisor<P> {
             }
             OnTrap::PassThrough => {
                 self.bypass(&failure, frames);
-                self.pass_on(frames, reply)
+                self.pass_on(frames, reply).map(|()| 0)
             }
             OnTrap::Recover | OnTrap::Restart => {
                 let result = self.skip_what_fails(frames, failure, reply).await;
@@ -54,23 +56,29 @@ impl<P: Program> Supervisor<P> {
         }
     }
 
-    /// Gives `frames` once more, without the frames that the guest fails at.
+    /// Gives `frames` once more, without the frames that the guest fails at. Returns the length of what is left of them.
     async fn skip_what_fails(
         &mut self,
         frames: &[u8],
         mut failure: Failure,
         reply: &mut Reply,
-    ) -> Result<(), TaskError> {
+    ) -> Result<usize, TaskError> {
         let mut rest = frames;
-        let mut in_succession = 0;
+        let mut in_succession = mem::take(&mut self.in_succession);
         loop {
             let reason = failure.to_string();
             self.count_failure(failure)?;
             let said = GuestLog::said(&self.setup.context.log);
             let lost_batch = self.go_back(&reason, rest).await?;
             let before = rest.len();
+            self.repetition = None;
             let repetition = GuestLog::repeat(&self.setup.context.log, said);
             let alone = self.one_by_one(&mut rest, reply).await;
+            if alone.is_none() && !rest.is_empty() {
+                // The guest waits. It gets the rest one by one, too.
+                (self.piece, self.repetition) = (1, Some(repetition));
+                return Ok(rest.len());
+            }
             drop(repetition);
             let Some((kind, frame, failed)) = alone else {
                 if !frames.is_empty() && !lost_batch {
@@ -78,7 +86,7 @@ impl<P: Program> Supervisor<P> {
                     self.piece = (frames.len() / 4).max(1);
                     self.reporter.passed_in_pieces(&reason, self.setup.policy.on_trap);
                 }
-                return Ok(());
+                return Ok(0);
             };
             let reason = failed.to_string();
             let at_once = before == frame.len() + rest.len();
@@ -107,18 +115,19 @@ impl<P: Program> Supervisor<P> {
                 self.save().await;
             }
             rest = self.skip_rest_of_batch(rest);
-            if rest.is_empty() {
-                return Ok(());
+            if rest.is_empty() || self.must_wait() {
+                self.in_succession = in_succession;
+                return Ok(rest.len());
             }
-            self.rest_for_share().await;
             match self.attempt(rest, None, reply).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(0),
                 Err(next) => failure = next,
             }
         }
     }
 
-    /// Gives the frames of `rest` one by one, until one fails: that one, and why.
+    /// Gives the frames of `rest` one by one, until one fails: that one, and why; or until the guest has to wait for its
+    /// share of a core.
     async fn one_by_one<'a>(
         &mut self,
         rest: &mut &'a [u8],
@@ -130,9 +139,11 @@ impl<P: Program> Supervisor<P> {
             *rest = self.skip_rest_of_batch(rest);
             let (kind, frame, after) = frame::first_data(rest)?;
             *rest = after;
-            self.rest_for_share().await;
             if let Err(failure) = self.attempt(frame, None, reply).await {
                 return Some((kind, frame, failure));
+            }
+            if self.must_wait() {
+                return None;
             }
         }
     }
@@ -240,13 +251,6 @@ impl<P: Program> Supervisor<P> {
         let points = self.cursor.lose_batch();
         self.counts.lose(points);
         self.skip_batch_of(reason, frame, points + failed);
-    }
-
-    /// Waits for the guest's share of a core between two calls of a run. Before a run, the session waits.
-    pub(super) async fn rest_for_share(&mut self) {
-        if let Some(wait) = self.wait_for_share() {
-            tokio::time::sleep(wait).await;
-        }
     }
 
     /// Calls the guest no more: the input goes on unchanged from now on.
