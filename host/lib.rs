@@ -20,6 +20,7 @@
 //! - `logging`: log lines.
 //! - `config`: `udf.toml`.
 //! - [`protocol`]: Kapacitor's messages, frames and wire format, and a client.
+//! - `faults`: panics of the host, told in one line, and what goes on after them.
 //! - `folder`: whether files can be made in a folder.
 //! - `units`, `digest`, `udf_node`, `regular_file`: small types that all of them share.
 
@@ -52,6 +53,7 @@ mod config;
 pub mod protocol;
 
 mod digest;
+mod faults;
 mod folder;
 mod regular_file;
 mod udf_node;

@@ -17,6 +17,7 @@ use super::settings::Settings;
 use super::signals::{Asked, Received, Signals};
 use crate::endpoint;
 use crate::endpoint::{InheritedSockets, Sockets};
+use crate::faults::keep_task;
 use crate::folder::check_writable;
 use crate::plugin;
 use crate::routing::Function;
@@ -48,8 +49,9 @@ pub fn sockets(settings: Settings, inherited: InheritedSockets) -> Result<ExitCo
         warn!(err = e.to_string(), "systemd was not told that the sockets are there, and may wait for it");
     }
     let reloader = Reloader::new(settings, &host.shared, log.level.clone());
-    host.run(sockets, reloader, &mut signals)?;
-    host.stop(&mut signals)
+    let served = host.run(sockets, reloader, &mut signals);
+    let stopped = host.stop(&mut signals);
+    served.and(stopped)
 }
 
 /// All functions, each served on its socket in the background until this is dropped.
@@ -75,7 +77,7 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// When the folder of the plugins can't be read.
+    /// When the folder of the plugins can't be read, or the host fails at loading them.
     fn run(&self, sockets: Sockets, mut reloader: Reloader, signals: &mut Signals) -> Result<()> {
         self.runtime().block_on(async {
             self.check_state_dir();
@@ -96,8 +98,10 @@ impl Host {
                         if let Some(sockets) = sockets.take() {
                             self.report_ready(&sockets);
                             tokio::spawn(sockets.follow());
-                            tokio::spawn(plugin::watch(Arc::clone(self.shared.library())));
-                            tokio::spawn(Arc::clone(&self.shared).give_up_old());
+                            let library = Arc::clone(self.shared.library());
+                            tokio::spawn(keep_task(move || plugin::watch(Arc::clone(&library))));
+                            let shared = Arc::clone(&self.shared);
+                            tokio::spawn(keep_task(move || Arc::clone(&shared).give_up_old()));
                         }
                         continue;
                     }
@@ -256,7 +260,8 @@ pub fn stdio(settings: &Settings, function: &str) -> Result<ExitCode> {
         }
     })?;
     let most = shared.config().sessions.drain_deadline.0 + GRACE;
-    runtime.spawn(Arc::clone(&shared).give_up_old());
+    let retaining = Arc::clone(&shared);
+    runtime.spawn(keep_task(move || Arc::clone(&retaining).give_up_old()));
     runtime.block_on(async {
         Session::new(Arc::clone(&shared), function, reader, writer).run().await;
         // The state may still be being written.

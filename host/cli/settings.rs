@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::config::{Config, LogLevel};
+use crate::faults::log_panics;
 use crate::logging::{self, Log};
 use crate::shared::Mode;
 
@@ -58,6 +59,7 @@ impl Settings {
     pub fn start_logging(&self) -> Result<(Config, Mode, Log)> {
         let config = self.load()?;
         let log = logging::start(config.log_level);
+        log_panics(logging::THREAD);
         Ok((config, Mode { writable: true, ..looking() }, log))
     }
 }

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use crate::config::Config;
+use crate::faults::keep_task;
 use crate::folder::check_writable;
 use crate::protocol::put_error;
 use crate::session;
@@ -130,9 +131,13 @@ impl Socket {
     /// Accepts connections and serves each in a session of its own: for ever or, if systemd holds the connections
     /// for the next host, until this one stops.
     pub async fn serve(self, shared: Arc<Shared>, function: String) {
+        keep_task(|| self.accept(&shared, &function)).await;
+    }
+
+    async fn accept(&self, shared: &Arc<Shared>, function: &str) {
         // The host stops once no receiver is left.
         let mut stopping = self.owned_by_systemd.then(|| shared.stopping());
-        let mut complaints = Complaints { function: function.clone(), last: None, more: 0 };
+        let mut complaints = Complaints { function: function.to_owned(), last: None, more: 0 };
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -144,8 +149,8 @@ impl Socket {
                     Ok(permit) => {
                         let (reader, writer) = stream.into_split();
                         // As `udf.toml` describes it now. A function that was served once is there for ever.
-                        let Ok(function) = shared.function(&function) else { continue };
-                        let shared = Arc::clone(&shared);
+                        let Ok(function) = shared.function(function) else { continue };
+                        let shared = Arc::clone(shared);
                         let session = Session::new(shared, function, Reader::Half(reader), Box::new(writer));
                         tokio::spawn(async move {
                             session.run().await;

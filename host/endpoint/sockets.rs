@@ -14,6 +14,7 @@ use super::rights::{User, rights};
 use super::socket::{Socket, check_folder, check_group, permit, socket_path};
 use super::systemd::InheritedSockets;
 use crate::config::Config;
+use crate::faults::caught;
 use crate::shared::{Current, Shared};
 
 /// Why a function has no socket. All others are served.
@@ -106,21 +107,27 @@ impl Sockets {
     /// was read again; for as long as the host runs.
     pub async fn follow(mut self) {
         while self.changes.changed().await.is_ok() {
-            let config = self.changes.borrow_and_update().config.clone();
-            for path in self.open.values().flatten() {
-                if let Err(e) = permit(path, &config) {
-                    warn!(err = format!("{e:#}"), "socket keeps its mode and group");
-                }
+            // A fault concerns this change only.
+            let _ = caught(|| self.adapt());
+        }
+    }
+
+    /// Adapts to what is served now.
+    fn adapt(&mut self) {
+        let config = self.changes.borrow_and_update().config.clone();
+        for path in self.open.values().flatten() {
+            if let Err(e) = permit(path, &config) {
+                warn!(err = format!("{e:#}"), "socket keeps its mode and group");
             }
-            let (opened, failed) = self.open_missing();
-            self.report(&failed);
-            for function in opened {
-                info!(
-                    function,
-                    socket = socket_path(&config, &function).display().to_string(),
-                    "function has a socket now: add it to kapacitor.conf, `kapacitor-wasm config` prints the lines, and restart Kapacitor"
-                );
-            }
+        }
+        let (opened, failed) = self.open_missing();
+        self.report(&failed);
+        for function in opened {
+            info!(
+                function,
+                socket = socket_path(&config, &function).display().to_string(),
+                "function has a socket now: add it to kapacitor.conf, `kapacitor-wasm config` prints the lines, and restart Kapacitor"
+            );
         }
     }
 

@@ -28,6 +28,9 @@ const MAX_LINE: usize = 32 * 1024;
 /// reader of stderr may be slow, or gone.
 const WAITING: usize = 10_000;
 
+/// Name of the thread that writes the lines.
+pub const THREAD: &str = "log";
+
 /// The log of the process. It writes the remaining lines when it is dropped.
 #[must_use = "lines are lost when it is dropped"]
 pub struct Log {
@@ -62,7 +65,7 @@ pub fn start(level: LogLevel) -> Log {
     let (writer, guard) = tracing_appender::non_blocking::NonBlockingBuilder::default()
         .lossy(true)
         .buffered_lines_limit(WAITING)
-        .thread_name("log")
+        .thread_name(THREAD)
         .finish(std::io::stderr());
     let (level, handle) = reload::Layer::new(filter(level));
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).event_format(Logfmt);

@@ -8,5 +8,5 @@ mod text;
 
 pub use labels::Labels;
 pub(crate) use labels::log_for;
-pub(crate) use logfmt::{LevelHandle, Log, start};
+pub(crate) use logfmt::{LevelHandle, Log, THREAD, start};
 pub(crate) use text::{cut, shown, visible};

@@ -260,7 +260,7 @@ fn is_text(bytes: &[u8]) -> bool {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, AdmissionErrorKind> {
-    // The work panicked; its message is on stderr.
+    // The work panicked, as the log says.
     let failed = |_| AdmissionErrorKind::Invalid("the host failed on it".to_owned());
     tokio::task::spawn_blocking(work).await.map_err(failed)
 }

@@ -18,6 +18,7 @@ use super::compile::{Compiler, Stage};
 use super::plugin_file::{self, Listing, PluginFile, READ_DEADLINE, SeenFile};
 use super::stamp::FileStamp;
 use crate::config::{HostLimits, Limits};
+use crate::faults::{Fault, caught_task};
 use crate::sandbox::Engine;
 
 /// Interval before the first plugin is compiled, in which the files of all plugins are read.
@@ -96,19 +97,18 @@ impl Library {
     ///
     /// When the folder can't be read.
     pub fn load(&self, wanted: impl Fn(&str) -> bool, stopped: impl Future<Output = ()>) -> Result<()> {
+        let _loading = Loading(self);
         let Listing { plugins, others } = self.list()?;
         for other in others {
             warn!(err = other, "not a plugin");
         }
         let files = plugins.into_iter().filter(|(name, _)| wanted(name));
-        let loaded = self.runtime.block_on(async {
+        self.runtime.block_on(async {
             tokio::select! {
                 loaded = self.load_all(files) => loaded,
                 () = stopped => Ok(()),
             }
-        });
-        self.loading.send_replace(BTreeSet::new());
-        loaded
+        })
     }
 
     async fn load_all(&self, files: impl Iterator<Item = (String, PathBuf)>) -> Result<()> {
@@ -352,6 +352,15 @@ pub fn list(folder: &Path) -> Result<Listing> {
     })
 }
 
+/// The loading of the plugins. When it ends, in whatever way, nobody waits for them any longer.
+struct Loading<'a>(&'a Library);
+
+impl Drop for Loading<'_> {
+    fn drop(&mut self) {
+        self.0.loading.send_replace(BTreeSet::new());
+    }
+}
+
 /// A plugin and the time that it took to load it, or why it is refused.
 type Loaded = Result<(Plugin, Duration), AdmissionErrorKind>;
 
@@ -366,15 +375,26 @@ struct Tried {
 impl Loader {
     /// Reads a file. Its stamp is from before that, so that a change meanwhile is noticed.
     async fn read(&self, path: &Path) -> (Result<PluginFile, AdmissionErrorKind>, Option<FileStamp>) {
-        let looked_at = path.to_owned();
-        let stamp = tokio::task::spawn_blocking(move || FileStamp::of(&looked_at));
-        let stamp = tokio::time::timeout(READ_DEADLINE.0, stamp).await;
-        (PluginFile::read(path, self.compiler.limits.module).await, stamp.ok().and_then(Result::ok).flatten())
+        let stamp = self.stamp(path).await;
+        (PluginFile::read(path, self.compiler.limits.module).await, stamp)
+    }
+
+    async fn stamp(&self, path: &Path) -> Option<FileStamp> {
+        let path = path.to_owned();
+        let stamp = tokio::task::spawn_blocking(move || FileStamp::of(&path));
+        tokio::time::timeout(READ_DEADLINE.0, stamp).await.ok()?.ok()?
     }
 
     /// Reads a file, and loads it unless its bytes have the SHA-256 `known`.
     async fn try_file(&self, name: &str, path: &Path, known: Option<[u8; 32]>) -> Tried {
-        let (seen, loaded) = self.load(name, path, known).await;
+        let (seen, loaded) = match caught_task(self.load(name, path, known)).await {
+            Ok(tried) => tried,
+            // Only this file is refused, and not tried again before it changes.
+            Err(Fault) => {
+                let seen = self.stamp(path).await.map(|stamp| SeenFile::new(stamp, None));
+                (seen, Some(Err(AdmissionErrorKind::Invalid("the host failed on it".to_owned()))))
+            }
+        };
         // A file that could not be read or compiled for a passing reason counts as never seen.
         let passing = matches!(&loaded, Some(Err(kind)) if kind.is_passing());
         Tried { seen: seen.filter(|_| !passing), loaded }

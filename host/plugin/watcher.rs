@@ -42,7 +42,11 @@ pub async fn watch(library: Arc<Library>) {
     loop {
         tokio::time::sleep(INTERVAL).await;
         let reader = Arc::clone(&library);
-        let Ok(found) = library.runtime().spawn_blocking(move || read(&reader)).await else { return };
+        let found = match library.runtime().spawn_blocking(move || read(&reader)).await {
+            Ok(found) => found,
+            Err(e) if e.is_panic() => continue,
+            Err(_) => return,
+        };
         let found = match found {
             Ok(found) => found,
             Err(e) => {

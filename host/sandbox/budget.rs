@@ -15,6 +15,7 @@ use thiserror::Error;
 
 use super::system_limits::{SandboxRoom, SystemLimit, SystemLimits};
 use crate::config::HostLimits;
+use crate::faults;
 use crate::units::Bytes;
 
 /// Interval at which the memory mappings of a process with many sandboxes are counted.
@@ -156,14 +157,16 @@ impl Budget {
     pub fn follow_system(self: &Arc<Self>) -> io::Result<()> {
         let budget = Arc::downgrade(self);
         thread::Builder::new().name("limits".to_owned()).spawn(move || {
-            while let Some(budget) = budget.upgrade() {
-                let running = budget.sandboxes.load(Relaxed);
-                if budget.system.is_worth_counting(running) {
-                    budget.system.count(running);
+            faults::keep(|| {
+                while let Some(budget) = budget.upgrade() {
+                    let running = budget.sandboxes.load(Relaxed);
+                    if budget.system.is_worth_counting(running) {
+                        budget.system.count(running);
+                    }
+                    drop(budget);
+                    thread::sleep(COUNT_INTERVAL);
                 }
-                drop(budget);
-                thread::sleep(COUNT_INTERVAL);
-            }
+            });
         })?;
         Ok(())
     }

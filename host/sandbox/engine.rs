@@ -11,6 +11,7 @@ use wasmtime::{Linker, Module};
 use super::engine_settings::settings;
 use super::imports;
 use super::machine_code::{CodeFolder, LoadError};
+use crate::faults;
 use crate::sandbox::guest::Guest;
 use crate::units::Bytes;
 
@@ -83,13 +84,15 @@ fn start_clock(engine: &wasmtime::Engine) -> Result<()> {
     thread::Builder::new()
         .name("epoch".to_owned())
         .spawn(move || {
-            loop {
-                thread::sleep(TICK);
-                match engine.upgrade() {
-                    Some(engine) => engine.increment_epoch(),
-                    None => return,
+            faults::keep(|| {
+                loop {
+                    thread::sleep(TICK);
+                    match engine.upgrade() {
+                        Some(engine) => engine.increment_epoch(),
+                        None => return,
+                    }
                 }
-            }
+            });
         })
         .context("the clock thread can't start")?;
     Ok(())

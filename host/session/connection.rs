@@ -386,7 +386,7 @@ impl Session {
         let rest = finished.as_mut().and_then(|finished| finished.executor.take_rest());
         self.inbox.return_item(rest);
         let Some(FinishedWork { mut executor, mut reply, outcome }) = finished else {
-            // The task of the runtime panicked; its message is on stderr.
+            // The work panicked, as the log says.
             log_for!(error, self.labels, "the session is lost to a fault of the host");
             self.drain.close();
             return Ok(());

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{io, thread};
@@ -14,6 +15,8 @@ use std::{io, thread};
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
+
+use crate::faults::caught;
 
 /// Maximum time that a session waits for the disk.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -254,7 +257,10 @@ impl Lane {
         self.submit(what, move || {
             let _ = sender.send(work());
         })?;
-        receiver.recv_timeout(PATIENCE).map_err(|_| DiskError::Hangs)
+        receiver.recv_timeout(PATIENCE).map_err(|e| match e {
+            RecvTimeoutError::Timeout => DiskError::Hangs,
+            RecvTimeoutError::Disconnected => DiskError::Fault,
+        })
     }
 
     /// How long a session waits for an answer. `None` if all threads wait for a disk that does not answer.
@@ -313,8 +319,8 @@ impl Inner {
             queue.next += 1;
             queue.running.insert(number, what);
             drop(queue);
-            // A panic has its message on stderr; whoever waits for the result is told.
-            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+            // Whoever waits for the result of work that panics is told.
+            let _ = caught(work);
             queue = self.lock();
             queue.running.remove(&number);
             queue.progress = Instant::now();

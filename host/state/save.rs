@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::checkpoints::Checkpoints;
 use super::pending::{Entry, PendingState};
+use crate::faults::caught;
 use crate::udf_node::UdfNode;
 
 impl Checkpoints {
@@ -53,7 +54,8 @@ impl Checkpoints {
             });
             let Some((number, bytes, known, labels)) = next else { return };
             let failing = self.is_failing();
-            let written = self.write_and_say(key, &bytes, &known, &labels);
+            // What fails by a fault of the host is tried again as what the disk refuses.
+            let written = caught(|| self.write_and_say(key, &bytes, &known, &labels)).unwrap_or(false);
             let mut pending = self.pending.lock();
             let Some(entry) = pending.states.get_mut(key) else { return };
             if entry.number != number {
