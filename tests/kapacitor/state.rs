@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::api::Row;
 use super::daemons::{Setup, Stack, wait_for};
-use super::{MOVING_AVG, averages, expected_averages, line};
+use super::{EPOCH, MOVING_AVG, SECOND, averages, expected_averages, line};
 use crate::support;
 
 /// Writes points before and after `restart`, which must not change the averages.
@@ -263,4 +263,65 @@ fn state_command_reads_database_of_stopped_kapacitor() {
     assert!(state(&["export", "averages", file.to_str().unwrap()]).0);
     let snapshot = kapacitor_wasm::internals::Snapshot::parse(&fs::read(file).unwrap()).unwrap();
     assert_eq!((snapshot.header.points_seen, snapshot.header.task.as_str()), (8, "averages"));
+}
+
+/// The line of the host's log number `index` that has all of `parts`, once it is there.
+fn wait_for_line(stack: &Stack, index: usize, parts: &[&str]) -> String {
+    wait_for(&format!("the log has a line with {parts:?}"), || {
+        let log = stack.host_log();
+        let mut lines = log.lines().filter(|line| parts.iter().all(|part| line.contains(part)));
+        lines.nth(index).map(str::to_owned)
+    })
+}
+
+#[test]
+fn task_that_is_reenabled_at_once_while_its_queue_is_full_continues() {
+    // The plugin sends nothing, so that the host does not learn from writing that Kapacitor has gone.
+    let slow = support::SLOW.replace("200000000", "2000000000");
+    let udf_toml = "[sessions]\nqueue = \"64KiB\"\n[state]\ncheckpoints = \"always\"\n[limits]\ncall-deadline = \"30s\"\n";
+    let setup = Setup { plugins: &[], guests: &[("slow", &slow)], udf_toml, ..Setup::default() };
+    let Some(stack) = Stack::start(setup) else { return };
+    stack.api.enable_task("slow", "stream", &averages("@slow()", "nothing"));
+    stack.api.write_kapacitor(&(0..3000).map(|i| line("a", i)).collect::<Vec<_>>().join("\n"));
+    wait_for_line(&stack, 0, &["more input waits than sessions.queue", "slow=\"the plugin computes\""]);
+    stack.api.set_status("slow", "disabled");
+    stack.api.set_status("slow", "enabled");
+    stack.api.write_kapacitor(&line("a", 3000));
+    let restored = wait_for_line(&stack, 0, &["state restored", "from=checkpoint"]);
+    let ended = wait_for_line(&stack, 0, &["msg=\"task ended\""]);
+    assert_eq!(support::number(&restored, "points_seen="), support::number(&ended, "taken_in="), "{ended}");
+    assert_eq!(support::number(&ended, "unfinished="), 0, "{ended}");
+    let log = stack.host_log();
+    // The host had the new session before the old one had ended.
+    let position = |text: &str, index: usize| log.match_indices(text).nth(index).map(|(at, _)| at);
+    assert!(position("msg=\"task started\"", 1) < position("msg=\"task ended\"", 0), "{log}");
+    assert!(!log.contains("counts as a replay"), "{log}");
+}
+
+#[test]
+fn task_that_failures_have_ended_goes_on_from_its_last_good_state() {
+    let udf_toml = "[state]\ncheckpoints = \"always\"\n";
+    let Some(stack) = Stack::start(Setup { plugins: &["fragile"], udf_toml, ..Setup::default() }) else {
+        return;
+    };
+    stack.api.enable_task("sums", "stream", &averages("@fragile()", "sums"));
+    let at = |i: i64| EPOCH + i * SECOND;
+    let good = |i: i64| format!("cpu,host=a value=1 {}", at(i));
+    let sum = |i: i64, sum: f64| Row::new(at(i), json!({"host": "a", "value": 1.0, "sum": sum}));
+    let mut expected: Vec<Row> = (0..10).map(|i| sum(i, (i + 1) as f64)).collect();
+    stack.api.write_kapacitor(&(0..10).map(good).collect::<Vec<_>>().join("\n"));
+    stack.api.expect_rows("sums", &expected);
+    let bad: Vec<_> = (10..80).map(|i| format!("cpu,host=a value=1,fail=7i {}", at(i))).collect();
+    stack.api.write_kapacitor(&bad.join("\n"));
+    wait_for_line(&stack, 0, &["msg=\"task failed\"", "failures-per-minute"]);
+    // Kapacitor notes the end of the UDF with the next point.
+    stack.api.write_kapacitor(&good(80));
+    let error = stack.api.wait_for_error("sums");
+    assert!(error.contains("failures-per-minute"), "{error}");
+    stack.api.set_status("sums", "disabled");
+    stack.api.set_status("sums", "enabled");
+    stack.api.write_kapacitor(&good(81));
+    expected.push(sum(81, 11.0));
+    stack.api.expect_rows("sums", &expected);
+    wait_for_line(&stack, 0, &["state restored", "from=checkpoint", "points_seen=10"]);
 }
