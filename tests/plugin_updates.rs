@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
 
+use kapacitor_wasm::internals::Snapshot;
 use kapacitor_wasm::protocol::client::{Client, text};
 use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
 use sha2::{Digest, Sha256};
@@ -69,6 +70,9 @@ fn migrate_policy_moves_state_to_new_version() {
     host.wait_for_log(&["task goes on with the new version", "points_seen=3"]);
     // A snapshot is one of the new version.
     let snapshot = running.snapshot(&mut Vec::new()).unwrap();
+    // It counts the points that the old version had, once.
+    let counts = Snapshot::parse(&snapshot).unwrap().header.counts.unwrap();
+    assert_eq!((counts.points_in, counts.taken_in, counts.points_out), (4, 4, 4));
     drop(running);
     let mut again = start(&host);
     assert!(again.restore(snapshot).unwrap().success);

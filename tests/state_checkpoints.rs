@@ -68,7 +68,7 @@ fn reenabled_task_continues_from_checkpoint() {
 
 #[test]
 fn newer_of_snapshot_and_checkpoint_is_restored() {
-    let host = Host::with(&["moving_avg"]);
+    let mut host = Host::with(&["moving_avg"]);
     let mut first = start(&host);
     mean(&mut first, 2.0);
     let older = first.snapshot(&mut Vec::new()).unwrap();
@@ -83,8 +83,11 @@ fn newer_of_snapshot_and_checkpoint_is_restored() {
     drop(second);
     host.wait_for_logs(&["msg=\"task ended\""], 2);
     let checkpoint = wait_for_checkpoint(&host, 3);
-    // Kapacitor's snapshot is the newer one, as if the last changes in the state folder had been lost.
+    // Kapacitor's snapshot is the newer one, as if the last changes in the state folder had been lost. While the host
+    // runs, it may not be done with the file.
+    host.stop();
     fs::write(checkpoint, older).unwrap();
+    host.serve_again();
     let mut third = start(&host);
     assert!(third.restore(newer).unwrap().success);
     assert_eq!(mean(&mut third, 8.0), 5.0);

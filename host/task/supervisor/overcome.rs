@@ -115,7 +115,10 @@ impl<P: Program> Supervisor<P> {
                 self.save().await;
             }
             rest = self.skip_rest_of_batch(rest);
-            if rest.is_empty() || self.must_wait() {
+            if rest.is_empty() {
+                return Ok(0);
+            }
+            if self.must_wait() {
                 self.in_succession = in_succession;
                 return Ok(rest.len());
             }
