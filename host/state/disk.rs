@@ -16,7 +16,7 @@ use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
-use crate::faults::caught;
+use crate::faults::{caught, keep};
 
 /// Maximum time that a session waits for the disk.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -207,7 +207,8 @@ impl Lane {
         }
         if queue.resting <= queue.waiting.len() && queue.threads < self.0.most_threads {
             let inner = Arc::clone(&self.0);
-            let started = thread::Builder::new().name(self.0.name.to_owned()).spawn(move || inner.serve());
+            let started =
+                thread::Builder::new().name(self.0.name.to_owned()).spawn(move || keep(|| inner.serve()));
             match started {
                 Ok(_) => queue.threads += 1,
                 Err(e) if queue.threads == 0 => return Err(DiskError::Thread(e)),

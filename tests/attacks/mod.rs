@@ -6,6 +6,7 @@ mod code_cache;
 mod counts;
 mod disk;
 mod fairness;
+mod faults;
 mod groups;
 mod guest_world;
 mod memory;

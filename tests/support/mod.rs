@@ -15,8 +15,10 @@ use kapacitor_wasm::protocol::client::Client;
 use kapacitor_wasm::protocol::{BeginBatch, EndBatch, Point, RequestMessage, ResponseMessage, put_request};
 use tempfile::TempDir;
 
+pub mod failing_clock;
 pub mod go;
 pub mod hung_disk;
+pub mod preload;
 
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_kapacitor-wasm");
