@@ -239,10 +239,11 @@ fn silence(client: Client) {
     drop(client);
 }
 
-/// Gives `fragile` other bytes with the same meaning: one more section that nobody reads.
+/// Gives `fragile` other bytes with the same meaning: one more section that nobody reads. There are few such versions,
+/// since the machine code of each stays.
 fn replace_plugin(host: &Host, random: &mut SmallRng) {
     let mut bytes = crate::support::wasm("fragile");
-    bytes.extend([0, 6, 4, b'n', b'o', b't', b'e', random.random()]);
+    bytes.extend([0, 6, 4, b'n', b'o', b't', b'e', random.random_range(0..8)]);
     let path = host.setup.plugin("fragile");
     let partial = path.with_extension("partial");
     fs::write(&partial, bytes).unwrap();
