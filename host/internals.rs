@@ -16,7 +16,8 @@ pub use crate::protocol::frame::Control;
 pub use crate::protocol::wire;
 pub use crate::routing::Function;
 pub use crate::sandbox::{Engine, Sandbox, SandboxContext};
-pub use crate::session::{Inbox, InboxItem, InboxLimits};
+pub use crate::session::{Inbox, InboxItem, InboxLimits, Link, Session};
+pub use crate::shared::{Mode, Shared};
 pub use crate::state::{Provenance, Snapshot, SnapshotHeader, now};
 pub use crate::units::{Bytes, Span};
 

@@ -55,6 +55,7 @@ pub mod protocol;
 mod digest;
 mod faults;
 mod folder;
+mod gather_clock;
 mod regular_file;
 mod udf_node;
 mod units;

@@ -22,6 +22,8 @@ mod endpoint_systemd;
 
 /// One connection: requests, their order, keepalives, ends and malformed input.
 mod session;
+/// Messages that follow each other quickly, and are read and answered together.
+mod session_gather;
 /// Full queues, slow plugins and slow readers.
 mod session_overload;
 

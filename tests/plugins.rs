@@ -6,7 +6,7 @@ use kapacitor_wasm::protocol::client::{option, text};
 use kapacitor_wasm::protocol::option_value::Value;
 use kapacitor_wasm::protocol::{Point, RequestMessage, ResponseMessage};
 
-use crate::support::{Host, Setup, batch, encoded, field, moving_avg, play, point, send_apart};
+use crate::support::{Host, Setup, batch, encoded, field, moving_avg, play, point, receive, send_apart};
 
 /// The responses that mirror `requests`.
 fn mirrored(requests: &[RequestMessage]) -> Vec<ResponseMessage> {
@@ -42,7 +42,7 @@ fn mirror_returns_points_unchanged() {
     let mut client = host.start("mirror", &[]);
     for (request, expected) in requests.into_iter().zip(expected) {
         client.send(request).unwrap();
-        assert_eq!(client.receive().unwrap(), Some(expected));
+        assert_eq!(receive(&mut client), Some(expected));
     }
 }
 
@@ -60,7 +60,7 @@ fn mirror_batch_returns_batches_unchanged() {
     for request in requests.drain(..5) {
         client.send(request).unwrap();
     }
-    let first: Vec<_> = (0..5).map(|_| client.receive().unwrap().unwrap()).collect();
+    let first: Vec<_> = (0..5).map(|_| receive(&mut client).unwrap()).collect();
     assert_eq!(first, expected[..5]);
     let (mut client, sender) = send_apart(client, [encoded(requests)]);
     let rest = client.rest().unwrap();

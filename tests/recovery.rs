@@ -140,7 +140,7 @@ fn restart_policy_discards_state() {
         let skipped = matches!(&request, RequestMessage::Point(point) if point.time == 7);
         client.send(request).unwrap();
         if !skipped {
-            let response = client.receive().unwrap().unwrap();
+            let response = receive(&mut client).unwrap();
             sums.extend(field(&[response], "sum"));
         }
     }
@@ -154,7 +154,7 @@ fn pass_through_policy_returns_input_after_failure() {
     let host = Setup::new(config).with(&["fragile", "fragile_batch", "batch_to_stream"]).serve();
     let mut client = host.start("fragile", &[]);
     client.send(good(3)).unwrap();
-    assert_eq!(field(&[client.receive().unwrap().unwrap()], "sum"), [3.0]);
+    assert_eq!(field(&[receive(&mut client).unwrap()], "sum"), [3.0]);
     let rest = [bad(4, "fail"), good(6), good(9)];
     let responses = play(client, rest.clone());
     let same: Vec<ResponseMessage> = rest
@@ -233,7 +233,7 @@ fn uncapturable_state_is_rebuilt_from_start() {
     {
         client.send(request).unwrap();
         if answered {
-            calls.extend(field(&[client.receive().unwrap().unwrap()], "a"));
+            calls.extend(field(&[receive(&mut client).unwrap()], "a"));
         }
     }
     assert_eq!(calls, [1.0, 2.0, 3.0]);

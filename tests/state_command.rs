@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use kapacitor_wasm::protocol::client::Client;
 use kapacitor_wasm::protocol::{Point, RequestMessage};
 
-use crate::support::{BINARY, Host, Setup, batch, field, live_point, moving_avg, play};
+use crate::support::{BINARY, Host, Setup, batch, field, live_point, moving_avg, play, receive};
 
 fn start(host: &Host, task: &str) -> Client {
     let mut client = host.connect("moving_avg");
@@ -16,7 +16,7 @@ fn start(host: &Host, task: &str) -> Client {
 
 fn mean(client: &mut Client, value: f64) -> f64 {
     client.send(live_point("a", value)).unwrap();
-    field(client.receive().unwrap().as_slice(), "mean")[0]
+    field(receive(client).as_slice(), "mean")[0]
 }
 
 /// Runs `state`; returns its exit code, and stdout and stderr.

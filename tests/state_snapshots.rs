@@ -244,7 +244,7 @@ fn snapshot_at_deadline_has_state_before_open_batch() {
         requests.into_iter().for_each(|request| client.send(request).unwrap());
         let mut sums = Vec::new();
         while sums.len() < ends {
-            sums.extend(field(client.receive().unwrap().as_slice(), "sum"));
+            sums.extend(field(receive(client).as_slice(), "sum"));
         }
         sums
     };
@@ -340,7 +340,7 @@ fn own_format_can_migrate_older_state() {
         let mut client = new.start("own_format", &[text("as", "n")]);
         assert!(client.restore(snapshot).unwrap().success);
         client.send(RequestMessage::Point(point("a", 4, 1.0))).unwrap();
-        let Some(ResponseMessage::Point(point)) = client.receive().unwrap() else { panic!() };
+        let Some(ResponseMessage::Point(point)) = receive(&mut client) else { panic!() };
         assert_eq!((point.fields_int["n"], point.fields_int["version"]), (4, 2));
     }
 }

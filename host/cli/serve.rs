@@ -229,12 +229,16 @@ pub fn ensure_functions(shared: &Shared) -> Result<()> {
 
 /// Serves one function on stdin and stdout until stdin ends.
 pub fn stdio(settings: &Settings, function: &str) -> Result<ExitCode> {
-    let runtime = runtime()?;
+    // With more threads, each message would wake two of them: the one that waits for the pipes, and this one.
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the event loop of the session can't start")?;
     let mut signals = Signals::take(&runtime)?;
     let (config, mode, _log) = settings.start_logging()?;
     let mode = Mode { one_session: true, ..mode };
     // Nothing that is printed from here on may get into Kapacitor's stream.
-    let (reader, writer) = runtime.block_on(async { endpoint::take_stdio() })?;
+    let link = runtime.block_on(async { endpoint::take_stdio() })?;
     // A signal to Kapacitor's process group, as a Ctrl-C in its terminal, reaches its children too; the end of
     // stdin ends this one.
     runtime.spawn(async move {
@@ -263,7 +267,7 @@ pub fn stdio(settings: &Settings, function: &str) -> Result<ExitCode> {
     let retaining = Arc::clone(&shared);
     runtime.spawn(keep_task(move || Arc::clone(&retaining).give_up_old()));
     runtime.block_on(async {
-        Session::new(Arc::clone(&shared), function, reader, writer).run().await;
+        Session::new(Arc::clone(&shared), function, link).run().await;
         // The state may still be being written.
         let _ = tokio::time::timeout(most, shared.stop()).await;
         shared.report_unwritten();

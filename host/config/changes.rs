@@ -23,7 +23,8 @@ impl Applies {
     fn of(key: &str) -> Self {
         match key {
             "plugins-dir" | "socket-dir" | "state-dir" | "limits.stack" => Self::AfterRestart,
-            "log-level" | "socket-mode" | "socket-group" | "state.keep" | "state.set-aside" => Self::AtOnce,
+            "log-level" | "socket-mode" | "socket-group" | "state.keep" | "state.set-aside"
+            | "sessions.gather" => Self::AtOnce,
             key if key.starts_with("host.") => Self::AtOnce,
             _ => Self::ToNewTasks,
         }

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::mistake::Mistake;
 use crate::regular_file::FileKind;
-use crate::units::Bytes;
+use crate::units::{Bytes, Span};
 
 /// Why a `udf.toml` can't be used.
 #[derive(Debug, Error)]
@@ -110,6 +110,11 @@ pub enum LimitProblem {
     /// The stack is smaller or larger than it may be.
     #[error("limits.stack = \"{0}\" is out of range: choose 64KiB to 16MiB")]
     Stack(Bytes),
+    /// Input would wait for longer than anybody wants.
+    #[error(
+        "sessions.gather = \"{0}\" is too long: choose at most 100ms, or 0s to read each message at once"
+    )]
+    Gather(Span),
     /// A limit is zero.
     #[error("{0} is zero, which lets nothing run: leave it out for the default")]
     Zero(&'static str),

@@ -16,6 +16,9 @@ use crate::config::limits::{HostLimits, Limits, PartialLimits};
 use crate::config::policy::{CheckpointPolicy, PartialPolicy, Policy};
 use crate::units::{Bytes, Mode, Span};
 
+/// Maximum of `sessions.gather`.
+const LONGEST_GATHER: Span = Span(std::time::Duration::from_millis(100));
+
 /// A whole `udf.toml`.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -100,6 +103,8 @@ pub struct Sessions {
     pub drain_deadline: Span,
     /// Maximum time that a snapshot request waits for the input before it, or for the end of its batch.
     pub snapshot_deadline: Span,
+    /// Interval between two reads while messages follow each other quickly; zero reads each at once.
+    pub gather: Span,
 }
 
 /// `[state]`: how the host stores the state of tasks.
@@ -134,6 +139,7 @@ impl Default for Sessions {
             queue: Bytes::mib(8),
             drain_deadline: Span(std::time::Duration::from_secs(5)),
             snapshot_deadline: Span(std::time::Duration::from_secs(1)),
+            gather: Span(std::time::Duration::from_millis(1)),
         }
     }
 }
@@ -213,6 +219,9 @@ impl Config {
         let limits = self.default_limits();
         if limits.stack < Bytes::kib(64) || limits.stack > Bytes::mib(16) {
             return Err(limit(LimitProblem::Stack(limits.stack)));
+        }
+        if self.sessions.gather > LONGEST_GATHER {
+            return Err(limit(LimitProblem::Gather(self.sessions.gather)));
         }
         for (name, function) in &self.functions {
             self.check_function(name, function).map_err(|problem| ConfigError::Function {
@@ -430,6 +439,7 @@ mod tests {
         refused("[functions.\"my-udf\"]\nplugin = \"a\"\n", &["my-udf", "can't be called"]);
         refused("[functions.f.limits]\nstack = \"1MiB\"\n", &["set it in [limits]"]);
         refused("[limits]\nstack = \"1GiB\"\n", &["64KiB to 16MiB"]);
+        refused("[sessions]\ngather = \"1s\"\n", &["sessions.gather", "at most 100ms"]);
         refused("[functions.f]\nplugin = \"a\"\nplugin-option = \"p\"\n", &["exclude each other"]);
         refused(
             "[functions.f]\nplugin-option = \"set\"\nedges = \"batch -> batch\"\n",

@@ -20,7 +20,7 @@ use crate::faults::keep_task;
 use crate::folder::check_writable;
 use crate::protocol::put_error;
 use crate::session;
-use crate::session::{Reader, Session};
+use crate::session::{Link, Session};
 use crate::shared::Shared;
 
 /// Maximum length of the path of a unix socket in bytes, on Linux.
@@ -147,11 +147,10 @@ impl Socket {
             match accepted {
                 Ok((stream, _)) => match shared.budget().connection() {
                     Ok(permit) => {
-                        let (reader, writer) = stream.into_split();
                         // As `udf.toml` describes it now. A function that was served once is there for ever.
                         let Ok(function) = shared.function(function) else { continue };
                         let shared = Arc::clone(shared);
-                        let session = Session::new(shared, function, Reader::Half(reader), Box::new(writer));
+                        let session = Session::new(shared, function, Link::socket(stream));
                         tokio::spawn(async move {
                             session.run().await;
                             drop(permit);

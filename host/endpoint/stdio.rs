@@ -9,7 +9,7 @@ use rustix::fs::FileType;
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 
-use crate::session::{Reader, Writer};
+use crate::session::{End, Link};
 
 /// Takes the process's stdin and stdout for Kapacitor's frames.
 ///
@@ -19,26 +19,26 @@ use crate::session::{Reader, Writer};
 /// # Errors
 ///
 /// When one of them is closed. Call it within a runtime.
-pub fn take_stdio() -> Result<(Reader, Writer)> {
+pub fn take_stdio() -> Result<Link> {
     let stdin = rustix::stdio::stdin().try_clone_to_owned().context("stdin is closed")?;
     let stdout = rustix::stdio::stdout().try_clone_to_owned().context("stdout is closed")?;
     rustix::stdio::dup2_stdout(rustix::stdio::stderr()).context("stdout can't be moved away")?;
-    Ok((reader(stdin)?, writer(stdout)?))
+    Ok(Link::of_two(input(stdin)?, output(stdout)?))
 }
 
-fn reader(fd: OwnedFd) -> io::Result<Reader> {
+fn input(fd: OwnedFd) -> io::Result<End> {
     Ok(match file_type(&fd)? {
-        FileType::Fifo => Reader::Pipe(pipe::Receiver::from_owned_fd(fd)?),
-        FileType::Socket => Reader::Socket(socket(fd)?),
-        _ => Reader::Other(Box::new(tokio::fs::File::from_std(fd.into()))),
+        FileType::Fifo => End::Receiver(pipe::Receiver::from_owned_fd(fd)?),
+        FileType::Socket => End::Socket(socket(fd)?),
+        _ => End::reader(tokio::fs::File::from_std(fd.into())),
     })
 }
 
-fn writer(fd: OwnedFd) -> io::Result<Writer> {
+fn output(fd: OwnedFd) -> io::Result<End> {
     Ok(match file_type(&fd)? {
-        FileType::Fifo => Box::new(pipe::Sender::from_owned_fd(fd)?),
-        FileType::Socket => Box::new(socket(fd)?),
-        _ => Box::new(tokio::fs::File::from_std(fd.into())),
+        FileType::Fifo => End::Sender(pipe::Sender::from_owned_fd(fd)?),
+        FileType::Socket => End::Socket(socket(fd)?),
+        _ => End::writer(tokio::fs::File::from_std(fd.into())),
     })
 }
 

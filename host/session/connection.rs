@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
+use bytes::BytesMut;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::yield_now;
@@ -17,12 +17,14 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::account::Account;
 use super::backpressure::{Backpressure, Stall};
 use super::drain::Drain;
+use super::end::HangUp;
 use super::executor::{Executor, Outcome, Work};
+use super::gather::Gather;
 use super::heartbeat::Heartbeat;
 use super::inbox::{Inbox, InboxItem, InboxLimits};
+use super::link::Link;
 use super::offload::{FinishedWork, Worker};
-use super::outbox::{Outbox, Writer};
-use super::reader::{HangUp, Reader};
+use super::outbox::Outbox;
 use super::timer::Timer;
 use crate::logging::{Labels, log_for};
 use crate::protocol::frame::Control;
@@ -53,7 +55,8 @@ const TURN: Duration = Duration::from_millis(1);
 
 /// One connection.
 pub struct Session {
-    reader: Reader,
+    link: Link,
+    gather: Gather,
     inbox: Inbox,
     outbox: Outbox,
     worker: Worker,
@@ -116,10 +119,12 @@ struct Intervals {
 enum Event {
     /// A piece of work is done; `None` if it panicked.
     Finished(Option<FinishedWork>),
-    /// Kapacitor has taken some bytes.
-    Written,
+    /// Kapacitor has taken this number of bytes.
+    Written(usize),
     /// This number of bytes was read.
     Read(usize),
+    /// It is time to read and to write, since the session gathers.
+    Tick,
     /// The deadline of the session's end has passed.
     GivenUp,
     /// The session has been idle.
@@ -142,7 +147,7 @@ enum Event {
 
 impl Session {
     /// A connection to `function`.
-    pub fn new(shared: Arc<Shared>, function: Arc<Function>, reader: Reader, writer: Writer) -> Self {
+    pub fn new(shared: Arc<Shared>, function: Arc<Function>, link: Link) -> Self {
         let config = shared.config();
         let sessions = config.sessions;
         let intervals = Intervals {
@@ -155,11 +160,13 @@ impl Session {
         let on_full = function.policy.on_full;
         let limits = InboxLimits { message: sessions.message, queue: sessions.queue, on_full };
         let account = Account::new(shared.budget().reservation());
+        let gather = Gather::new(Arc::clone(shared.gather_clock()));
         let executor = Box::new(Executor::new(shared, function));
         Self {
-            reader,
+            link,
+            gather,
             inbox: Inbox::new(limits),
-            outbox: Outbox::new(writer),
+            outbox: Outbox::default(),
             drain: Drain::new(intervals.drain),
             timers: Timers::default(),
             heartbeat: Heartbeat::new(),
@@ -203,17 +210,22 @@ impl Session {
             let reading = self.may_read();
             self.refuse_without_memory(reading);
             self.set_timers(reading);
+            self.watch_or_gather()?;
             if self.turn > TURN {
                 self.turn = Duration::ZERO;
                 yield_now().await;
             }
             match self.next_event(reading).await? {
-                Event::Finished(finished) => self.finish_work(finished).await?,
-                Event::Written => {
-                    self.answer_keepalive();
-                    self.extend_drain();
+                Event::Finished(finished) => self.finish_work(finished)?,
+                Event::Written(count) => {
+                    self.gather.note_wake(count);
+                    self.after_write();
                 }
-                Event::Read(count) => self.take_in(count)?,
+                Event::Read(count) => {
+                    self.gather.note_wake(count);
+                    self.take_in(count)?;
+                }
+                Event::Tick => self.tick(reading)?,
                 // On a busy machine the plugin may not have had its time yet.
                 Event::GivenUp if self.worker.is_busy() && self.drain.may_go_on(self.clock.total()) => {}
                 Event::GivenUp => {
@@ -306,19 +318,33 @@ impl Session {
         timers.memory.run_while(retry.is_some(), retry.unwrap_or_default());
     }
 
+    /// Has the runtime watch the connection or, while little is read and written at a time, the session gather it.
+    fn watch_or_gather(&mut self) -> io::Result<()> {
+        if self.link.is_watched() {
+            if self.drain.is_open() && self.gather.is_due() && self.link.unwatch()? {
+                self.gather.begin();
+            }
+        } else if !self.drain.is_open() || !self.gather.is_worth_while() {
+            self.gather.end();
+            self.link.watch()?;
+        }
+        Ok(())
+    }
+
     /// Waits for the next event. If several are ready, the first one in the list below wins.
     async fn next_event(&mut self, reading: bool) -> io::Result<Event> {
         let deadline = Timer::from(self.drain.deadline());
         let (open, busy, unsent) = (self.drain.is_open(), self.worker.is_busy(), self.outbox.unsent());
         // While there is work, it comes before the next checkpoint.
         let may_checkpoint = self.worker.is_idle();
-        let watching = open && !self.hung_up;
-        let Self { reader, inbox, outbox, worker, stopping, timers, .. } = self;
+        let (watched, watching) = (self.link.is_watched(), open && !self.hung_up);
+        let Self { link, gather, inbox, outbox, worker, stopping, timers, .. } = self;
         tokio::select! {
             biased;
             finished = worker.finished(), if busy => Ok(Event::Finished(finished)),
-            written = outbox.write(), if unsent > 0 => written.map(|()| Event::Written),
-            input = next_input(reader, inbox, reading), if reading || watching => input,
+            written = outbox.write(link), if unsent > 0 && watched => written.map(Event::Written),
+            input = next_input(link, inbox, reading), if watched && (reading || watching) => input,
+            () = gather.tick(), if !watched => Ok(Event::Tick),
             () = deadline.expired(), if deadline.is_set() => Ok(Event::GivenUp),
             () = timers.idle.expired(), if timers.idle.is_set() => Ok(Event::Idle),
             () = timers.snapshot.expired(), if timers.snapshot.is_set() => Ok(Event::SnapshotDue),
@@ -379,7 +405,7 @@ impl Session {
     }
 
     /// Takes in the result of a piece of work.
-    async fn finish_work(&mut self, mut finished: Option<FinishedWork>) -> io::Result<()> {
+    fn finish_work(&mut self, mut finished: Option<FinishedWork>) -> io::Result<()> {
         self.drain.work_ended(self.clock.total());
         self.turn += self.worker.take_inline();
         self.buffer_at_work = 0;
@@ -393,7 +419,7 @@ impl Session {
         };
         let room = reply.take_room();
         let output = executor.output(&reply);
-        let written = self.outbox.accept(reply, output).await;
+        let written = self.outbox.accept(reply, output, &self.link);
         self.account.hold(self.memory());
         drop(room);
         self.labels = Arc::clone(executor.labels());
@@ -417,12 +443,12 @@ impl Session {
         }
     }
 
-    /// Sorts `count` bytes that were read.
+    /// Sorts `count` bytes that were read; returns the number of whole messages.
     ///
     /// # Errors
     ///
     /// When the bytes are malformed: the session then ends without a response.
-    fn take_in(&mut self, count: usize) -> io::Result<()> {
+    fn take_in(&mut self, count: usize) -> io::Result<usize> {
         let start = Instant::now();
         let Self { inbox, outbox, heartbeat, keepalive, .. } = self;
         let sorted = inbox.sort(|time| {
@@ -436,11 +462,11 @@ impl Session {
         });
         self.turn += start.elapsed();
         self.backpressure.dropped(self.inbox.take_dropped(), &self.labels);
-        if let Err(e) = sorted {
+        let messages = sorted.map_err(|e| {
             let err = e.to_string();
             log_for!(error, self.labels, err, "connection closed: Kapacitor's bytes are no frames");
-            return Err(io::ErrorKind::InvalidData.into());
-        }
+            io::Error::from(io::ErrorKind::InvalidData)
+        })?;
         if count == 0 {
             if self.inbox.is_cut() {
                 log_for!(error, self.labels, "connection closed: Kapacitor's input ends inside a message");
@@ -448,6 +474,24 @@ impl Session {
             }
             self.end_input(false);
         }
+        Ok(messages)
+    }
+
+    /// Kapacitor has taken some bytes.
+    fn after_write(&mut self) {
+        self.answer_keepalive();
+        self.extend_drain();
+    }
+
+    /// Writes what Kapacitor takes, and reads all that it has written.
+    fn tick(&mut self, reading: bool) -> io::Result<()> {
+        let written = self.outbox.write_now(&self.link)?;
+        if written > 0 {
+            self.after_write();
+        }
+        let read = if reading { self.link.read_now(self.inbox.space())? } else { None };
+        let messages = read.map_or(Ok(0), |count| self.take_in(count))?;
+        self.gather.note_tick(read.unwrap_or(0), messages, written);
         Ok(())
     }
 
@@ -490,10 +534,13 @@ impl Session {
     /// with unread input looks broken to the other side.
     async fn linger(&mut self) {
         let until = Instant::now() + LINGER;
-        let mut discarded = vec![0; 4096];
+        let mut discarded = BytesMut::with_capacity(4096);
         let _ = timeout_at(until, async {
-            let _ = self.outbox.shutdown().await;
-            while !matches!(self.reader.read(&mut discarded).await, Ok(0) | Err(_)) {}
+            let _ = self.link.watch();
+            let _ = self.link.shutdown().await;
+            while !matches!(self.link.read(&mut discarded).await, Ok(0) | Err(_)) {
+                discarded.clear();
+            }
         })
         .await;
     }
@@ -523,11 +570,11 @@ impl Session {
 }
 
 /// Reads, or waits until Kapacitor has closed its side while nothing is read.
-async fn next_input(reader: &mut Reader, inbox: &mut Inbox, reading: bool) -> io::Result<Event> {
+async fn next_input(link: &Link, inbox: &mut Inbox, reading: bool) -> io::Result<Event> {
     if reading {
-        reader.read_buf(inbox.space()).await.map(Event::Read)
+        link.read(inbox.space()).await.map(Event::Read)
     } else {
-        Ok(Event::HungUp(reader.hung_up().await))
+        Ok(Event::HungUp(link.hung_up().await))
     }
 }
 

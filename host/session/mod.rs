@@ -6,12 +6,14 @@ mod account;
 mod backpressure;
 mod connection;
 mod drain;
+mod end;
 mod executor;
+mod gather;
 mod heartbeat;
 mod inbox;
+mod link;
 mod offload;
 mod outbox;
-mod reader;
 mod timer;
 
 #[cfg(test)]
@@ -20,6 +22,6 @@ mod tests;
 pub use connection::Session;
 pub(crate) use connection::stop;
 pub(crate) use drain::LAST_RESORT as DRAIN_LAST_RESORT;
+pub use end::End;
 pub use inbox::{Inbox, InboxItem, InboxLimits};
-pub use outbox::Writer;
-pub use reader::Reader;
+pub use link::Link;

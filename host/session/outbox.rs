@@ -1,25 +1,18 @@
 //! What Kapacitor has not read yet.
 
-use std::future::poll_fn;
 use std::io;
 use std::mem;
-use std::pin::pin;
-use std::task::Poll;
 
-use tokio::io::{AsyncWrite, AsyncWriteExt};
-
+use super::link::Link;
 use crate::protocol::{ResponseMessage, put_response};
 use crate::task::Reply;
 
 /// Capacity in bytes above which an empty buffer is freed.
 const RETAINED_CAPACITY: usize = 1024 * 1024;
 
-/// Where Kapacitor's responses go.
-pub type Writer = Box<dyn AsyncWrite + Send + Unpin>;
-
-/// Whole frames in the order in which Kapacitor gets them, and the connection that they go to.
+/// Whole frames in the order in which Kapacitor gets them.
+#[derive(Default)]
 pub struct Outbox {
-    writer: Writer,
     bytes: Vec<u8>,
     /// Number of bytes that were written.
     sent: usize,
@@ -28,11 +21,6 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// An empty outbox.
-    pub fn new(writer: Writer) -> Self {
-        Self { writer, bytes: Vec::new(), sent: 0, spare: Vec::new() }
-    }
-
     /// Number of bytes that Kapacitor has not taken yet.
     pub fn unsent(&self) -> usize {
         self.bytes.len() - self.sent
@@ -49,19 +37,19 @@ impl Outbox {
     }
 
     /// Takes in a reply: the copied bytes, and then `output`, which lies in guest memory until the next call.
-    /// As much of `output` as the connection takes at once is written from there, and the rest is copied.
+    /// As much of `output` as the connection takes at once is written to it from there, and the rest is copied.
     /// Returns the number of bytes that were written.
     ///
     /// # Errors
     ///
     /// When the connection is lost.
-    pub async fn accept(&mut self, reply: Reply, output: &[u8]) -> io::Result<usize> {
+    pub fn accept(&mut self, reply: Reply, output: &[u8], link: &Link) -> io::Result<usize> {
         // What is gone makes room, or a Kapacitor that always lags a little would cost ever more.
         self.bytes.drain(..mem::take(&mut self.sent));
         let mut copied = reply.into_buffer();
         let mut written = Ok(0);
         if self.bytes.is_empty() && copied.is_empty() && !output.is_empty() {
-            written = write_now(&mut self.writer, output).await;
+            written = link.write_now(output);
             self.bytes.extend_from_slice(&output[*written.as_ref().unwrap_or(&0)..]);
         } else {
             copied.extend_from_slice(output);
@@ -77,32 +65,38 @@ impl Outbox {
         written
     }
 
-    /// Waits until the connection takes some bytes. Nothing is lost if this is dropped.
+    /// Waits until the connection takes some bytes; returns their number. Nothing is lost if this is dropped.
     ///
     /// # Errors
     ///
     /// When the connection is lost.
-    pub async fn write(&mut self) -> io::Result<()> {
-        let written = self.writer.write(&self.bytes[self.sent..]).await?;
-        if written == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
+    pub async fn write(&mut self, link: &Link) -> io::Result<usize> {
+        let written = link.write(&self.bytes[self.sent..]).await?;
+        self.note_sent(written);
+        Ok(written)
+    }
+
+    /// Writes what the connection takes without waiting; returns the number of bytes.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is lost.
+    pub fn write_now(&mut self, link: &Link) -> io::Result<usize> {
+        if self.unsent() == 0 {
+            return Ok(0);
         }
+        let written = link.write_now(&self.bytes[self.sent..])?;
+        self.note_sent(written);
+        Ok(written)
+    }
+
+    fn note_sent(&mut self, written: usize) {
         self.sent += written;
         if self.sent == self.bytes.len() {
             self.sent = 0;
             self.bytes.clear();
             free_if_large(&mut self.bytes);
         }
-        Ok(())
-    }
-
-    /// Ends the writing half of the connection.
-    ///
-    /// # Errors
-    ///
-    /// When the connection is lost.
-    pub async fn shutdown(&mut self) -> io::Result<()> {
-        self.writer.shutdown().await
     }
 
     /// Capacity of the buffers in bytes.
@@ -118,16 +112,6 @@ impl Outbox {
     }
 }
 
-/// Writes as much as is taken without waiting.
-async fn write_now(writer: &mut Writer, bytes: &[u8]) -> io::Result<usize> {
-    let mut write = pin!(writer.write(bytes));
-    match poll_fn(|cx| Poll::Ready(write.as_mut().poll(cx))).await {
-        Poll::Ready(Ok(0)) if !bytes.is_empty() => Err(io::ErrorKind::WriteZero.into()),
-        Poll::Ready(written) => written,
-        Poll::Pending => Ok(0),
-    }
-}
-
 /// Frees an empty buffer that grew large.
 fn free_if_large(buffer: &mut Vec<u8>) {
     if buffer.capacity() > RETAINED_CAPACITY {
@@ -137,10 +121,15 @@ fn free_if_large(buffer: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, duplex};
+    use tokio::io::{AsyncReadExt, DuplexStream, duplex};
     use tokio::runtime::Builder;
 
     use super::*;
+    use crate::session::End;
+
+    fn link(writer: DuplexStream) -> Link {
+        Link::of_two(End::reader(tokio::io::empty()), End::writer(writer))
+    }
 
     fn reply(copied: &[u8]) -> Reply {
         let mut reply = Reply::default();
@@ -154,10 +143,10 @@ mod tests {
         runtime.block_on(async {
             // The connection takes four bytes at a time.
             let (writer, mut reader) = duplex(4);
-            let mut outbox = Outbox::new(Box::new(writer));
-            assert_eq!(outbox.accept(reply(b""), b"012345").await.unwrap(), 4);
-            assert_eq!(outbox.accept(reply(b"67"), b"89").await.unwrap(), 0);
-            assert_eq!(outbox.accept(reply(b""), b"ab").await.unwrap(), 0);
+            let (link, mut outbox) = (link(writer), Outbox::default());
+            assert_eq!(outbox.accept(reply(b""), b"012345", &link).unwrap(), 4);
+            assert_eq!(outbox.accept(reply(b"67"), b"89", &link).unwrap(), 0);
+            assert_eq!(outbox.accept(reply(b""), b"ab", &link).unwrap(), 0);
             assert_eq!(outbox.unsent(), 8);
             let mut read = Vec::new();
             while read.len() < 12 {
@@ -165,7 +154,7 @@ mod tests {
                 let count = reader.read(&mut part).await.unwrap();
                 read.extend_from_slice(&part[..count]);
                 if outbox.unsent() > 0 {
-                    outbox.write().await.unwrap();
+                    outbox.write(&link).await.unwrap();
                 }
             }
             assert_eq!(read, b"0123456789ab");
@@ -178,10 +167,10 @@ mod tests {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let (writer, _reader) = duplex(4 * RETAINED_CAPACITY);
-            let mut outbox = Outbox::new(Box::new(writer));
-            outbox.accept(reply(&vec![0; 2 * RETAINED_CAPACITY]), b"").await.unwrap();
+            let (link, mut outbox) = (link(writer), Outbox::default());
+            outbox.accept(reply(&vec![0; 2 * RETAINED_CAPACITY]), b"", &link).unwrap();
             assert!(outbox.capacity() > RETAINED_CAPACITY);
-            outbox.write().await.unwrap();
+            outbox.write(&link).await.unwrap();
             assert_eq!((outbox.unsent(), outbox.capacity()), (0, 0));
         });
     }

@@ -15,6 +15,7 @@ use tracing::{error, warn};
 use self::current::Served;
 pub use self::current::{Current, Functions};
 use crate::config::{Change, CheckpointPolicy, Config};
+use crate::gather_clock::GatherClock;
 use crate::plugin;
 use crate::plugin::{CodeStore, Compiler, Library, Loader, Observer, Plugin, Plugins, handover_folder};
 use crate::routing::{AnnouncedInfo, Function, PatternError};
@@ -41,6 +42,7 @@ pub struct Shared {
     library: Arc<Library>,
     announced: Arc<AnnouncedInfo>,
     budget: Arc<Budget>,
+    gather_clock: Arc<GatherClock>,
     skipped: Arc<SkippedRecords>,
     checkpoints: Arc<Checkpoints>,
     disk: Arc<Disk>,
@@ -110,10 +112,12 @@ impl Shared {
         if mode.writable {
             budget.follow_system().context("the thread that counts memory mappings can't start")?;
         }
+        let gather_clock = Arc::new(GatherClock::new(config.sessions.gather.0));
         Ok(Self {
             library: Arc::new(library),
             announced,
             budget,
+            gather_clock,
             skipped: Arc::new(SkippedRecords::new(&config.state_dir, Arc::clone(&disk))),
             checkpoints,
             disk,
@@ -163,6 +167,7 @@ impl Shared {
         let current = before.with_config(Arc::new(config), &self.plugins())?;
         self.checkpoints.set_retention(Self::retention(&current.config));
         self.budget.set_limits(host);
+        self.gather_clock.set_interval(current.config.sessions.gather.0);
         self.library.set_limits(current.limits(), host);
         self.served.replace(current);
         Ok(changes)
@@ -248,6 +253,11 @@ impl Shared {
     /// The threads for guests that compute for longer than a tick.
     pub fn compute(&self) -> &Handle {
         self.compute.0.as_ref().expect("until this is dropped").handle()
+    }
+
+    /// Wakes the sessions that gather messages.
+    pub fn gather_clock(&self) -> &Arc<GatherClock> {
+        &self.gather_clock
     }
 
     /// The limits of all sandboxes together.

@@ -98,7 +98,7 @@ impl<P: Program> Recovery<P> {
         in_batch: bool,
     ) {
         let due = self.journal.is_due(entry.input.len(), instance.guest.memory_size());
-        if !(due && !in_batch && self.save(setup, instance).await) {
+        if !(due && !in_batch && Box::pin(self.save(setup, instance)).await) {
             let size = self.savepoint.size::<P>() + self.journal.size_with(entry.input.len());
             if size as u64 > self.reserved.bytes() && !self.reserve(setup, size) {
                 self.journal.give_up();

@@ -6,7 +6,7 @@ use kapacitor_wasm::internals::WASI;
 use kapacitor_wasm::protocol::client::Client;
 use kapacitor_wasm::protocol::{Point, RequestMessage, ResponseMessage, put_response};
 
-use crate::support::{self, Setup, field, point};
+use crate::support::{self, Setup, field, point, receive};
 
 /// Number of sessions with the same input whose results are compared.
 const SESSIONS: usize = 40;
@@ -423,7 +423,7 @@ fn the_stack_ends_at_the_same_depth_in_each_session_and_after_each_recovery() {
             client.send(RequestMessage::Point(named(0))).unwrap();
             let mut found = Vec::new();
             while found.last().is_none_or(|length| *length > 128.0) {
-                found.extend(field(&[client.receive().unwrap().unwrap()], "length"));
+                found.extend(field(&[receive(&mut client).unwrap()], "length"));
             }
             match found.len() {
                 1 => fails = length,

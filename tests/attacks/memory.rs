@@ -16,7 +16,7 @@ use crate::support::{Host, Setup, encoded, moving_avg, play, point, receive};
 
 /// Memory in MiB beyond the limit that a host may have: what it has before the first task, its code, and what
 /// a few threads need at the same time.
-const MARGIN: u64 = 48;
+const MARGIN: u64 = 64;
 
 /// Time after which a client that can't write takes the host for one that does not read.
 const BLOCKED: Duration = Duration::from_millis(500);

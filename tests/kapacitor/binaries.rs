@@ -11,18 +11,13 @@ use std::sync::OnceLock;
 use std::thread;
 
 use crate::support::go::{Missing, build, modified, tell};
+use crate::support::kapacitord::{self, Kapacitor};
 
 /// The binary under test.
 pub const HOST: &str = env!("CARGO_BIN_EXE_kapacitor-wasm");
 
-/// The folder of the Go module.
-const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kapacitor");
-
 /// The folder of the Go module of Kapacitor's decoder.
 const DECODER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kapacitor-decoder");
-
-/// The Go that Kapacitor's dependencies work with; see `go.mod`.
-const GO: &str = "go1.21.13";
 
 /// The programs that the tests run against.
 pub struct Binaries {
@@ -79,16 +74,7 @@ fn or_skip<T>(found: &Result<T, Missing>) -> Option<&T> {
 fn find() -> Result<Binaries, Missing> {
     let influxd = on_path("influxd")
         .ok_or_else(|| Missing::Skip("influxd is not installed (Debian: influxdb)".to_owned()))?;
-    let folder = folder();
-    let (kapacitord, kapacitor) = (folder.join("kapacitord"), folder.join("kapacitor"));
-    let described = modified(&Path::new(MODULE).join("go.mod"));
-    if [&kapacitord, &kapacitor].iter().any(|binary| modified(binary) <= described) {
-        let packages = [
-            "github.com/influxdata/kapacitor/cmd/kapacitord",
-            "github.com/influxdata/kapacitor/cmd/kapacitor",
-        ];
-        build("kapacitord", "about two minutes", MODULE, &packages, &folder, Some(GO))?;
-    }
+    let Kapacitor { kapacitord, kapacitor } = kapacitord::find_in(&folder())?;
     Ok(Binaries { kapacitord, kapacitor, influxd })
 }
 

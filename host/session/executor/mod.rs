@@ -102,26 +102,30 @@ impl Executor {
 
     /// Does `work` and adds to `reply` what Kapacitor gets for it.
     pub async fn run(&mut self, work: Work, reply: &mut Reply) -> Outcome {
+        // What is rare is in boxes, so that the future of a run is small.
         let result = match work {
             Work::Item(InboxItem::Run(run)) => self.process(run, reply).await,
-            Work::Item(InboxItem::Control(request)) => self.answer(*request, reply).await,
-            Work::Finish => self.finish(reply).await,
-            Work::Checkpoint => self.checkpoint().await.map(|()| Outcome::Continue),
-            Work::Leave => self.leave().await.map(|()| Outcome::Close),
+            Work::Item(InboxItem::Control(request)) => Box::pin(self.answer(*request, reply)).await,
+            Work::Finish => Box::pin(self.finish(reply)).await,
+            Work::Checkpoint => Box::pin(self.checkpoint()).await.map(|()| Outcome::Continue),
+            Work::Leave => Box::pin(self.leave()).await.map(|()| Outcome::Close),
         };
         match result {
             Ok(outcome) => outcome,
-            Err(error) => {
-                if let Some(active) = &mut self.active {
-                    active.keep_last_good_state().await;
-                }
-                self.end_task().await;
-                let error = self.describe(&error);
-                log_for!(error, self.labels, err = error, "task failed");
-                put_error(error, reply.buffer());
-                Outcome::Close
-            }
+            Err(error) => Box::pin(self.fail(error, reply)).await,
         }
+    }
+
+    /// Ends the task with an error.
+    async fn fail(&mut self, error: WorkError, reply: &mut Reply) -> Outcome {
+        if let Some(active) = &mut self.active {
+            active.keep_last_good_state().await;
+        }
+        self.end_task().await;
+        let error = self.describe(&error);
+        log_for!(error, self.labels, err = error, "task failed");
+        put_error(error, reply.buffer());
+        Outcome::Close
     }
 
     /// The frames behind the copied bytes of `reply`, where the plugin has returned them: to be sent before the
@@ -219,7 +223,7 @@ impl Executor {
     async fn ready(&mut self) -> Result<Option<&mut ActiveTask>, WorkError> {
         let Some(active) = &mut self.active else { return Ok(None) };
         if !active.initial_state_chosen {
-            active.choose_initial_state(None, self.source.function.policy.on_mismatch).await?;
+            Box::pin(active.choose_initial_state(None, self.source.function.policy.on_mismatch)).await?;
         }
         Ok(Some(active))
     }
@@ -285,7 +289,9 @@ impl Executor {
     async fn process(&mut self, run: Run, reply: &mut Reply) -> Result<Outcome, WorkError> {
         let Some(active) = self.ready().await? else { return Err(WorkError::DataBeforeInit) };
         let generation = active.generation;
-        if generation != self.source.shared.library().generation() && self.upgrade(&run, reply).await? {
+        if generation != self.source.shared.library().generation()
+            && Box::pin(self.upgrade(&run, reply)).await?
+        {
             return Ok(Outcome::Continue);
         }
         let Some(active) = &mut self.active else { return Err(WorkError::DataBeforeInit) };

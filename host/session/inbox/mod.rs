@@ -245,20 +245,20 @@ impl Inbox {
         self.sorted < self.bytes.len()
     }
 
-    /// Sorts what was read; gives each keepalive's time to `keepalive` at once.
+    /// Sorts what was read; gives each keepalive's time to `keepalive` at once. Returns the number of whole messages.
     ///
     /// # Errors
     ///
     /// When the bytes are not frames of Kapacitor. Frames that came before them can still be taken.
-    pub fn sort(&mut self, mut keepalive: impl FnMut(i64)) -> Result<(), FrameError> {
+    pub fn sort(&mut self, mut keepalive: impl FnMut(i64)) -> Result<usize, FrameError> {
         self.sizer.adapt(&self.bytes);
         self.longest = self.longest.max(self.bytes.len());
         // Frames that are not part of a run are taken out, and the bytes behind them move up.
-        let mut read = self.sorted;
+        let (mut read, mut messages) = (self.sorted, 0);
         let result = loop {
             let frame = match frame::first(&self.bytes[read..], self.limits.message) {
                 Ok(Some(frame)) => frame,
-                Ok(None) => break Ok(()),
+                Ok(None) => break Ok(messages),
                 Err(e) => break Err(e),
             };
             let message = &self.bytes[read + frame.start..read + frame.end];
@@ -273,6 +273,7 @@ impl Inbox {
                 self.sorted += frame.end;
             }
             read += frame.end;
+            messages += 1;
             if !self.cursor.is_inside() && self.held > 0 {
                 self.release_held();
             }

@@ -234,7 +234,7 @@ impl<P: Program> Supervisor<P> {
                 self.in_succession = 0;
                 Ok(0)
             }
-            Err(failure) => self.overcome(frames, failure, reply).await,
+            Err(failure) => Box::pin(self.overcome(frames, failure, reply)).await,
         }
     }
 

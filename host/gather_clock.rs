@@ -1,0 +1,206 @@
+//! Wakes the sessions that gather Kapacitor's messages, all of them at once.
+
+use std::future::pending;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+};
+use tokio::io::unix::AsyncFd;
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+/// Number of ticks after which the clock stops if no session waits for one.
+const UNUSED: u32 = 32;
+
+/// Minimum time between two ticks.
+const SHORTEST: Duration = Duration::from_micros(50);
+
+/// A clock that ticks while sessions wait for it. A tick is one wake-up for all of them together.
+#[derive(Debug)]
+pub struct GatherClock {
+    /// Time between two ticks in nanoseconds. Zero: sessions do not gather.
+    interval: AtomicU64,
+    /// Number of ticks so far.
+    ticks: AtomicU64,
+    ticked: Notify,
+    /// Number of sessions that wait for the next tick.
+    waiting: AtomicUsize,
+    /// Whether a task of the runtime makes the ticks.
+    running: AtomicBool,
+}
+
+/// A session that waits.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl GatherClock {
+    /// A clock with this time between two ticks.
+    pub fn new(interval: Duration) -> Self {
+        let clock = Self {
+            interval: AtomicU64::default(),
+            ticks: AtomicU64::default(),
+            ticked: Notify::new(),
+            waiting: AtomicUsize::default(),
+            running: AtomicBool::default(),
+        };
+        clock.set_interval(interval);
+        clock
+    }
+
+    /// Sets the time between two ticks. Zero: sessions do not gather.
+    pub fn set_interval(&self, interval: Duration) {
+        self.interval.store(u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Time between two ticks. Zero: sessions do not gather.
+    pub fn interval(&self) -> Duration {
+        Duration::from_nanos(self.interval.load(Ordering::Relaxed))
+    }
+
+    /// Number of ticks so far.
+    pub fn ticks(&self) -> u64 {
+        self.ticks.load(Ordering::SeqCst)
+    }
+
+    /// Waits for a tick after the first `seen` ones. To be called within a runtime.
+    pub async fn tick_after(self: &Arc<Self>, seen: u64) {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let _waiting = Waiting(&self.waiting);
+        if !self.running.swap(true, Ordering::SeqCst) {
+            tokio::spawn(Arc::clone(self).run());
+        }
+        loop {
+            let ticked = self.ticked.notified();
+            if self.ticks() > seen {
+                return;
+            }
+            ticked.await;
+        }
+    }
+
+    async fn run(self: Arc<Self>) {
+        loop {
+            self.tick_while_used().await;
+            self.running.store(false, Ordering::SeqCst);
+            // A session may have begun to wait before that.
+            if self.waiting.load(Ordering::SeqCst) == 0 || self.running.swap(true, Ordering::SeqCst) {
+                return;
+            }
+        }
+    }
+
+    async fn tick_while_used(&self) {
+        let mut interval = self.interval();
+        let mut timer = Timer::new(interval);
+        let mut unused = 0;
+        while unused < UNUSED {
+            if self.interval() != interval {
+                interval = self.interval();
+                timer = Timer::new(interval);
+            }
+            timer.expired().await;
+            self.ticks.fetch_add(1, Ordering::SeqCst);
+            self.ticked.notify_waiters();
+            unused = if self.waiting.load(Ordering::SeqCst) > 0 { 0 } else { unused + 1 };
+        }
+    }
+}
+
+/// Expires again and again. The system's timer is exact; that of the runtime, which knows only whole milliseconds and
+/// rounds up, takes its place where there are no descriptors left.
+enum Timer {
+    System(AsyncFd<OwnedFd>),
+    Runtime(Duration),
+}
+
+impl Timer {
+    fn new(interval: Duration) -> Self {
+        let interval = interval.max(SHORTEST);
+        Self::system(interval).map_or(Self::Runtime(interval), Self::System)
+    }
+
+    fn system(interval: Duration) -> io::Result<AsyncFd<OwnedFd>> {
+        let timer =
+            timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+        let interval = Timespec {
+            tv_sec: i64::try_from(interval.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: interval.subsec_nanos().into(),
+        };
+        let times = Itimerspec { it_interval: interval, it_value: interval };
+        timerfd_settime(&timer, TimerfdTimerFlags::empty(), &times)?;
+        #[expect(
+            deprecated,
+            reason = "the other one is unsafe; an `OwnedFd` stays the same as long as it lives"
+        )]
+        AsyncFd::new(timer)
+    }
+
+    async fn expired(&self) {
+        match self {
+            Self::System(timer) => {
+                let Ok(mut ready) = timer.readable().await else { return pending().await };
+                // How many times it has expired does not matter. It is read once in a tick.
+                let _ = rustix::io::read(timer, &mut [0; 8]);
+                ready.clear_ready();
+            }
+            Self::Runtime(interval) => sleep(*interval).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    #[test]
+    fn clock_runs_only_while_sessions_wait() {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let clock = Arc::new(GatherClock::new(Duration::from_micros(100)));
+            for _ in 0..3 {
+                assert!(!clock.running.load(Ordering::SeqCst));
+                let before = clock.ticks();
+                for seen in before..before + 10 {
+                    clock.tick_after(seen).await;
+                }
+                // A tick that was before needs no wait.
+                clock.tick_after(before).await;
+                assert!(clock.running.load(Ordering::SeqCst));
+                while clock.running.load(Ordering::SeqCst) {
+                    sleep(Duration::from_millis(1)).await;
+                }
+                assert!(clock.ticks() >= before + 10 + u64::from(UNUSED));
+            }
+        });
+    }
+
+    #[test]
+    fn a_tick_wakes_all_sessions() {
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let clock = Arc::new(GatherClock::new(Duration::from_millis(1)));
+            let sessions: Vec<_> = (0..100)
+                .map(|_| {
+                    let clock = Arc::clone(&clock);
+                    tokio::spawn(async move { clock.tick_after(5).await })
+                })
+                .collect();
+            for session in sessions {
+                session.await.unwrap();
+            }
+            assert!(clock.ticks() > 5);
+        });
+    }
+}

@@ -1,0 +1,254 @@
+//! One end of a connection: a socket, a pipe, or anything else that is read or written.
+
+use std::future::{pending, poll_fn};
+use std::io;
+use std::mem;
+use std::net::Shutdown;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::pin::{Pin, pin};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::BytesMut;
+use rustix::io::Errno;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest, Ready};
+use tokio::net::UnixStream;
+use tokio::net::unix::pipe;
+
+/// Maximum size of a read from an end that nobody waits for. Kapacitor's messages are small, and what it may write
+/// before it has to wait is about as much.
+pub const MAX_UNWATCHED_READ: usize = 32 * 1024;
+
+/// A descriptor that the runtime watches or, while it is unwatched, one that nobody waits for: then no write of
+/// Kapacitor wakes anybody.
+pub enum End {
+    /// A socket.
+    Socket(UnixStream),
+    /// The end of a pipe that is read.
+    Receiver(pipe::Receiver),
+    /// The end of a pipe that is written.
+    Sender(pipe::Sender),
+    /// Any of the three that nobody waits for.
+    Unwatched(Unwatched),
+    /// A file, or a connection in memory, that is read.
+    Reader(Mutex<Pin<Box<dyn AsyncRead + Send>>>),
+    /// A file, or a connection in memory, that is written.
+    Writer(Mutex<Pin<Box<dyn AsyncWrite + Send>>>),
+    /// The system has refused to watch it again.
+    Lost,
+}
+
+/// A descriptor that nobody waits for. It does not block.
+pub enum Unwatched {
+    Socket(StdUnixStream),
+    Receiver(OwnedFd),
+    Sender(OwnedFd),
+}
+
+/// What Kapacitor has closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HangUp {
+    /// Its input: nothing more follows what was sent.
+    Input,
+    /// The whole connection: nobody reads the responses.
+    Connection,
+}
+
+impl Unwatched {
+    fn read_now(&self, buffer: &mut BytesMut) -> io::Result<Option<usize>> {
+        let (Self::Socket(_) | Self::Receiver(_)) = self else { return Err(not_readable()) };
+        let length = buffer.len();
+        buffer.resize(buffer.capacity().min(length + MAX_UNWATCHED_READ), 0);
+        let read = again_if_interrupted(|| rustix::io::read(self, &mut buffer[length..]));
+        buffer.truncate(length + read.unwrap_or(0));
+        unless_it_blocks(read)
+    }
+
+    fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
+        let (Self::Socket(_) | Self::Sender(_)) = self else { return Err(not_writable()) };
+        unless_it_blocks(again_if_interrupted(|| rustix::io::write(self, bytes)))
+            .map(Option::unwrap_or_default)
+    }
+}
+
+impl AsFd for Unwatched {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        match self {
+            Self::Socket(socket) => socket.as_fd(),
+            Self::Receiver(fd) | Self::Sender(fd) => fd.as_fd(),
+        }
+    }
+}
+
+impl End {
+    /// A file, or a connection in memory, that is read.
+    pub fn reader(reader: impl AsyncRead + Send + 'static) -> Self {
+        Self::Reader(Mutex::new(Box::pin(reader)))
+    }
+
+    /// A file, or a connection in memory, that is written.
+    pub fn writer(writer: impl AsyncWrite + Send + 'static) -> Self {
+        Self::Writer(Mutex::new(Box::pin(writer)))
+    }
+
+    /// Reads what there is into the room of `buffer`; waits until there is something. Zero bytes are the end.
+    pub async fn read(&self, buffer: &mut BytesMut) -> io::Result<usize> {
+        if let Self::Reader(reader) = self {
+            return poll_fn(|cx| pin!(lock(reader).read_buf(buffer)).poll(cx)).await;
+        }
+        loop {
+            match self {
+                Self::Socket(socket) => socket.readable().await?,
+                Self::Receiver(pipe) => pipe.readable().await?,
+                _ => return self.read_now(buffer)?.ok_or_else(not_readable),
+            }
+            if let Some(count) = self.read_now(buffer)? {
+                return Ok(count);
+            }
+        }
+    }
+
+    /// Reads what there is into the room of `buffer`, without waiting. `None` if there is nothing.
+    pub fn read_now(&self, buffer: &mut BytesMut) -> io::Result<Option<usize>> {
+        match self {
+            Self::Socket(socket) => unless_it_would_block(socket.try_read_buf(buffer)),
+            Self::Receiver(pipe) => unless_it_would_block(pipe.try_read_buf(buffer)),
+            Self::Unwatched(end) => end.read_now(buffer),
+            Self::Reader(reader) => now(pin!(lock(reader).read_buf(buffer))),
+            Self::Sender(_) | Self::Writer(_) | Self::Lost => Err(not_readable()),
+        }
+    }
+
+    /// Writes as much of `bytes` as is taken; waits until some of it is.
+    pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        if let Self::Writer(writer) = self {
+            return poll_fn(|cx| pin!(lock(writer).write(bytes)).poll(cx)).await;
+        }
+        loop {
+            match self {
+                Self::Socket(socket) => socket.writable().await?,
+                Self::Sender(pipe) => pipe.writable().await?,
+                _ => return Err(not_writable()),
+            }
+            let written = self.write_now(bytes)?;
+            if written > 0 {
+                return Ok(written);
+            }
+        }
+    }
+
+    /// Writes as much of `bytes` as is taken without waiting.
+    pub fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
+        let written = match self {
+            Self::Socket(socket) => unless_it_would_block(socket.try_write(bytes)),
+            Self::Sender(pipe) => unless_it_would_block(pipe.try_write(bytes)),
+            Self::Unwatched(end) => return end.write_now(bytes),
+            Self::Writer(writer) => now(pin!(lock(writer).write(bytes))),
+            Self::Receiver(_) | Self::Reader(_) | Self::Lost => Err(not_writable()),
+        };
+        match written? {
+            Some(0) if !bytes.is_empty() => Err(io::ErrorKind::WriteZero.into()),
+            written => Ok(written.unwrap_or(0)),
+        }
+    }
+
+    /// Waits until Kapacitor has closed its side, without reading. For ever where that can't be noticed.
+    pub async fn hung_up(&self) -> HangUp {
+        // The system reports the end of the input together with urgent data, which no one sends here.
+        let end = match self {
+            Self::Socket(socket) => socket.ready(Interest::PRIORITY).await,
+            Self::Receiver(pipe) => pipe.ready(Interest::PRIORITY).await,
+            _ => return pending().await,
+        };
+        if !end.is_ok_and(Ready::is_read_closed) {
+            return pending().await;
+        }
+        // This returns at once, with all that is known of the socket.
+        let all = Interest::PRIORITY | Interest::WRITABLE;
+        match self {
+            Self::Socket(socket) if socket.ready(all).await.is_ok_and(Ready::is_write_closed) => {
+                HangUp::Connection
+            }
+            _ => HangUp::Input,
+        }
+    }
+
+    /// Says that nothing more will be written.
+    pub async fn shutdown(&mut self) -> io::Result<()> {
+        match self {
+            Self::Socket(socket) => socket.shutdown().await,
+            Self::Unwatched(Unwatched::Socket(socket)) => socket.shutdown(Shutdown::Write),
+            Self::Writer(writer) => poll_fn(|cx| lock(writer).as_mut().poll_shutdown(cx)).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it may be unwatched.
+    pub fn is_descriptor(&self) -> bool {
+        matches!(self, Self::Socket(_) | Self::Receiver(_) | Self::Sender(_) | Self::Unwatched(_))
+    }
+
+    /// Has nobody wait for it.
+    pub fn unwatch(&mut self) -> io::Result<()> {
+        *self = match mem::replace(self, Self::Lost) {
+            Self::Socket(socket) => Self::Unwatched(Unwatched::Socket(socket.into_std()?)),
+            Self::Receiver(pipe) => Self::Unwatched(Unwatched::Receiver(pipe.into_nonblocking_fd()?)),
+            Self::Sender(pipe) => Self::Unwatched(Unwatched::Sender(pipe.into_nonblocking_fd()?)),
+            other => other,
+        };
+        Ok(())
+    }
+
+    /// Has the runtime watch it again.
+    pub fn watch(&mut self) -> io::Result<()> {
+        *self = match mem::replace(self, Self::Lost) {
+            Self::Unwatched(Unwatched::Socket(socket)) => Self::Socket(UnixStream::from_std(socket)?),
+            Self::Unwatched(Unwatched::Receiver(fd)) => Self::Receiver(pipe::Receiver::from_owned_fd(fd)?),
+            Self::Unwatched(Unwatched::Sender(fd)) => Self::Sender(pipe::Sender::from_owned_fd(fd)?),
+            other => other,
+        };
+        Ok(())
+    }
+}
+
+fn lock<T: ?Sized>(end: &Mutex<T>) -> MutexGuard<'_, T> {
+    end.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The result of `future` if it is there at once.
+fn now<T>(future: Pin<&mut impl Future<Output = io::Result<T>>>) -> io::Result<Option<T>> {
+    match future.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result.map(Some),
+        Poll::Pending => Ok(None),
+    }
+}
+
+fn unless_it_would_block(result: io::Result<usize>) -> io::Result<Option<usize>> {
+    match result {
+        Ok(count) => Ok(Some(count)),
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+fn unless_it_blocks(result: Result<usize, Errno>) -> io::Result<Option<usize>> {
+    unless_it_would_block(result.map_err(io::Error::from))
+}
+
+fn again_if_interrupted(mut call: impl FnMut() -> Result<usize, Errno>) -> Result<usize, Errno> {
+    loop {
+        match call() {
+            Err(Errno::INTR) => {}
+            result => return result,
+        }
+    }
+}
+
+fn not_readable() -> io::Error {
+    io::Error::new(io::ErrorKind::NotConnected, "nothing can be read from this end")
+}
+
+fn not_writable() -> io::Error {
+    io::Error::new(io::ErrorKind::NotConnected, "nothing can be written to this end")
+}

@@ -1,0 +1,192 @@
+//! The connection to Kapacitor: what is read from it, and what is written to it.
+
+use std::io;
+
+use bytes::BytesMut;
+use tokio::net::UnixStream;
+
+use super::end::{End, HangUp};
+
+/// A connection: one socket, or an end that is read and one that is written.
+///
+/// While the runtime watches it, each write of Kapacitor wakes a thread of the host, and each of Kapacitor's reads of
+/// a full connection does, too. While it is unwatched nothing does: the session looks at it by itself.
+pub struct Link {
+    input: End,
+    /// `None` if the input is a socket that is written to as well.
+    output: Option<End>,
+    watched: bool,
+}
+
+impl Link {
+    /// A socket.
+    pub fn socket(socket: UnixStream) -> Self {
+        Self { input: End::Socket(socket), output: None, watched: true }
+    }
+
+    /// An end that is read, and one that is written.
+    pub fn of_two(input: End, output: End) -> Self {
+        Self { input, output: Some(output), watched: true }
+    }
+
+    fn output(&self) -> &End {
+        self.output.as_ref().unwrap_or(&self.input)
+    }
+
+    /// Reads what there is into the room of `buffer`; waits until there is something. Zero bytes are the end of the
+    /// input. To be called while the connection is watched.
+    pub async fn read(&self, buffer: &mut BytesMut) -> io::Result<usize> {
+        self.input.read(buffer).await
+    }
+
+    /// Reads what there is into the room of `buffer`, without waiting. `None` if there is nothing.
+    pub fn read_now(&self, buffer: &mut BytesMut) -> io::Result<Option<usize>> {
+        self.input.read_now(buffer)
+    }
+
+    /// Writes as much of `bytes` as is taken; waits until some of it is. To be called while the connection is watched.
+    pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.output().write(bytes).await
+    }
+
+    /// Writes as much of `bytes` as is taken without waiting.
+    pub fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.output().write_now(bytes)
+    }
+
+    /// Waits until Kapacitor has closed its side, without reading. For ever where that can't be noticed.
+    pub async fn hung_up(&self) -> HangUp {
+        self.input.hung_up().await
+    }
+
+    /// Says that nothing more will be written.
+    pub async fn shutdown(&mut self) -> io::Result<()> {
+        self.output.as_mut().unwrap_or(&mut self.input).shutdown().await
+    }
+
+    /// Whether the runtime watches the connection.
+    pub fn is_watched(&self) -> bool {
+        self.watched
+    }
+
+    /// Has nobody wait for the connection. False if it can't be done without.
+    pub fn unwatch(&mut self) -> io::Result<bool> {
+        if !self.input.is_descriptor() || !self.output().is_descriptor() {
+            return Ok(false);
+        }
+        self.watched = false;
+        self.input.unwatch()?;
+        self.output.as_mut().map_or(Ok(()), End::unwatch)?;
+        Ok(true)
+    }
+
+    /// Has the runtime watch the connection again.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no room for it. The connection is lost then.
+    pub fn watch(&mut self) -> io::Result<()> {
+        self.input.watch()?;
+        self.output.as_mut().map_or(Ok(()), End::watch)?;
+        self.watched = true;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::unix::pipe;
+    use tokio::runtime::Builder;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    fn runtime() -> tokio::runtime::Runtime {
+        Builder::new_current_thread().enable_all().build().unwrap()
+    }
+
+    fn room() -> BytesMut {
+        BytesMut::with_capacity(64)
+    }
+
+    /// An output that nothing is written to.
+    fn unused() -> End {
+        End::writer(tokio::io::sink())
+    }
+
+    #[test]
+    fn end_is_noticed_while_nothing_is_read() {
+        runtime().block_on(async {
+            let soon = Duration::from_secs(20);
+            let (mut kapacitor, host) = UnixStream::pair().unwrap();
+            let link = Link::socket(host);
+            kapacitor.write_all(b"unread").await.unwrap();
+            assert!(timeout(Duration::from_millis(20), link.hung_up()).await.is_err());
+            kapacitor.shutdown().await.unwrap();
+            assert_eq!(timeout(soon, link.hung_up()).await, Ok(HangUp::Input));
+            let mut read = room();
+            while link.read(&mut read).await.unwrap() > 0 {}
+            assert_eq!(read, "unread");
+
+            let (mut kapacitor, host) = UnixStream::pair().unwrap();
+            kapacitor.write_all(b"unread").await.unwrap();
+            drop(kapacitor);
+            assert_eq!(timeout(soon, Link::socket(host).hung_up()).await, Ok(HangUp::Connection));
+
+            let (mut sender, receiver) = pipe::pipe().unwrap();
+            let link = Link::of_two(End::Receiver(receiver), unused());
+            sender.write_all(b"unread").await.unwrap();
+            assert!(timeout(Duration::from_millis(20), link.hung_up()).await.is_err());
+            drop(sender);
+            assert_eq!(timeout(soon, link.hung_up()).await, Ok(HangUp::Input));
+        });
+    }
+
+    #[test]
+    fn bytes_keep_their_order_while_the_connection_is_watched_and_while_it_is_not() {
+        runtime().block_on(async {
+            let (socket, peer) = UnixStream::pair().unwrap();
+            let (sender, input) = pipe::pipe().unwrap();
+            let (output, receiver) = pipe::pipe().unwrap();
+            let stdio = Link::of_two(End::Receiver(input), End::Sender(output));
+            let kapacitor = Link::of_two(End::Receiver(receiver), End::Sender(sender));
+            for (mut link, kapacitor) in [(Link::socket(socket), Link::socket(peer)), (stdio, kapacitor)] {
+                for turn in 0..6 {
+                    let (mut there, mut back) = (room(), room());
+                    kapacitor.write(&[turn; 3]).await.unwrap();
+                    if turn % 2 == 0 {
+                        assert!(!link.is_watched() || link.unwatch().unwrap());
+                        assert_eq!(link.read_now(&mut there).unwrap(), Some(3));
+                        assert_eq!(link.read_now(&mut there).unwrap(), None);
+                        assert_eq!(link.write_now(&there).unwrap(), 3);
+                    } else {
+                        link.watch().unwrap();
+                        assert_eq!(link.read(&mut there).await.unwrap(), 3);
+                        assert_eq!(link.write(&there).await.unwrap(), 3);
+                    }
+                    kapacitor.read(&mut back).await.unwrap();
+                    assert_eq!(back, &[turn; 3][..]);
+                }
+                drop(kapacitor);
+                link.watch().unwrap();
+                assert!(link.unwatch().unwrap());
+                assert_eq!(link.read_now(&mut room()).unwrap(), Some(0));
+                assert!(link.write_now(b"nobody reads this").is_err());
+            }
+        });
+    }
+
+    #[test]
+    fn connection_without_descriptors_stays_watched() {
+        runtime().block_on(async {
+            let mut link = Link::of_two(End::reader(&b"ab"[..]), unused());
+            assert!(!link.unwatch().unwrap() && link.is_watched());
+            let mut read = room();
+            assert_eq!(link.read(&mut read).await.unwrap(), 2);
+            assert_eq!(link.read(&mut read).await.unwrap(), 0);
+        });
+    }
+}
