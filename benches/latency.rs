@@ -1,9 +1,12 @@
 //! One thing at a time: how long an answer takes.
 
+use std::io::Write as _;
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use kapacitor_wasm::protocol::client::Client;
+use kapacitor_wasm::protocol::client::{Client, receive};
 use kapacitor_wasm::protocol::{RequestMessage, put_request};
 
 use crate::Options;
@@ -16,6 +19,9 @@ use crate::throughput::own;
 
 /// Points of a round.
 const POINTS: usize = 10_000;
+
+/// Pause between two points of a stream. With the system's own delay there are about 10,000 points a second.
+const PACE: Duration = Duration::from_micros(50);
 
 /// Tasks that are started in a round.
 const INITS: usize = 300;
@@ -68,6 +74,64 @@ fn round_trips(target: &Target, points: usize, init: bool) -> Result<Vec<Duratio
             Ok(start.elapsed())
         })
         .collect()
+}
+
+/// What gathering adds to the time that a point takes in a stream that goes on and on.
+pub fn sustained(options: &Options, report: &mut Report) -> Result<()> {
+    if !report.wants("latency in a sustained stream") {
+        return Ok(());
+    }
+    let hosts = [Host::start()?, Host::start_with("[sessions]\ngather = \"0s\"\n")?];
+    let (mut median, mut slowest) = (Vec::new(), Vec::new());
+    for _ in 0..options.rounds {
+        let mut times = Vec::new();
+        for host in &hosts {
+            times.push(seconds(&stream(&host.target("moving_avg"), options.scaled(POINTS))?));
+        }
+        let added = |share| quantile(&times[0], share) - quantile(&times[1], share);
+        median.push(added(0.5));
+        slowest.push(added(0.99));
+    }
+    report.figure(
+        "latency in a sustained stream that sessions.gather adds, p50",
+        Unit::Time,
+        &median,
+        Goal::None,
+    );
+    let what = "latency in a sustained stream that sessions.gather adds, p99";
+    report.figure(what, Unit::Time, &slowest, Goal::AtMost(2e-3));
+    Ok(())
+}
+
+/// How long each point of a stream takes there and back. Each is written with two small writes as Kapacitor does, and
+/// soon after the one before.
+fn stream(target: &Target, points: usize) -> Result<Vec<Duration>> {
+    let connection = target.connect(Some(&averages_over(10)))?;
+    let (mut reader, mut writer, _socket) = connection.client.split();
+    let (sent, due) = mpsc::channel();
+    thread::scope(|scope| {
+        let writing = scope.spawn(move || -> Result<()> {
+            for i in 0..points {
+                let mut frame = Vec::new();
+                put_request(RequestMessage::Point(point(i, i % 10)), &mut frame);
+                let start = Instant::now();
+                sent.send(start)?;
+                let (header, body) = frame.split_at(2);
+                writer.write_all(header)?;
+                writer.write_all(body)?;
+                thread::sleep(PACE);
+            }
+            // The input must not end before all answers are there.
+            Ok(drop(writer))
+        });
+        let mut times = Vec::new();
+        for start in due {
+            receive(&mut reader)?.context("the connection has ended")?;
+            times.push(start.elapsed());
+        }
+        writing.join().expect("writing does not panic")?;
+        Ok(times)
+    })
 }
 
 /// From Init to InitResponse.

@@ -16,8 +16,10 @@ use report::Report;
 use server::Host;
 
 mod chart;
+mod cpu;
 mod guard;
 mod input;
+mod kapacitor;
 mod latency;
 mod native;
 mod peers;
@@ -56,6 +58,12 @@ struct Options {
     /// Serves as a peer: `echo`, or the name of a plugin to be run natively; then a socket.
     #[arg(long, hide = true, num_args = 2)]
     serve: Vec<PathBuf>,
+    /// Starts a program for each connection to this socket, with the connection as stdin and stdout.
+    #[arg(long, hide = true, requires = "program")]
+    accept: Option<PathBuf>,
+    /// That program.
+    #[arg(last = true, hide = true)]
+    program: Option<PathBuf>,
 }
 
 impl Options {
@@ -68,6 +76,9 @@ fn main() -> Result<ExitCode> {
     let options = Options::parse();
     if let [peer, socket] = &options.serve[..] {
         return native::serve(&peer.to_string_lossy(), socket).map(|()| ExitCode::SUCCESS);
+    }
+    if let (Some(socket), Some(program)) = (&options.accept, &options.program) {
+        return server::accept(socket, program).map(|()| ExitCode::SUCCESS);
     }
     std::env::set_current_dir(ROOT)?;
     let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
@@ -87,7 +98,9 @@ fn measure(options: &Options, report: &mut Report) -> Result<()> {
     throughput::moving_avg(options, &host, &peers, report)?;
     throughput::mirror(options, &host, &peers, report)?;
     throughput::batches(options, &host, &peers, report)?;
+    kapacitor::through_kapacitor(options, &peers, report)?;
     latency::round_trip(options, &host, &peers, report)?;
+    latency::sustained(options, report)?;
     latency::init(options, &host, report)?;
     snapshots::snapshots(options, &host, &peers, report)?;
     sessions::busy(options, &host, report)?;

@@ -8,6 +8,8 @@ use crate::server::{Target, target};
 
 #[path = "../tests/support/go.rs"]
 mod go;
+#[path = "../tests/support/kapacitord.rs"]
+mod kapacitord;
 
 /// Where the agents are, or why they are not there.
 pub struct Peers {
@@ -20,6 +22,9 @@ pub struct Peers {
 /// What rows call Kapacitor's agent in Go.
 pub const GO: &str = "Go agent";
 
+/// What rows call Kapacitor's agent in Python.
+pub const PYTHON: &str = "Python agent";
+
 /// The folder of the Go module.
 const MODULE: &str = "benches/peers";
 
@@ -28,6 +33,20 @@ const EXAMPLES: &str = "github.com/influxdata/kapacitor/udf/agent/examples";
 /// Builds the agents, the first time.
 pub fn find() -> Peers {
     Peers { go: find_go(), python: find_python() }
+}
+
+/// kapacitord and its version, or why it is not there. It is built the first time.
+pub fn kapacitord() -> Result<(PathBuf, String), String> {
+    let found = kapacitord::find_in(&target().join("kapacitor")).map_err(go::Missing::reason)?;
+    Ok((found.kapacitord, version()?))
+}
+
+/// The version of kapacitord, such as `v1.5.9`.
+fn version() -> Result<String, String> {
+    let module = std::fs::read_to_string(Path::new(kapacitord::MODULE).join("go.mod"));
+    let module = module.map_err(|e| e.to_string())?;
+    let line = module.lines().find_map(|line| line.strip_prefix("require github.com/influxdata/kapacitor "));
+    line.map(str::to_owned).ok_or_else(|| "the version of Kapacitor is not in go.mod".to_owned())
 }
 
 /// None of them, as it was asked for.
@@ -44,17 +63,20 @@ fn find_go() -> Result<PathBuf, String> {
         let packages = programs.map(|program| format!("{EXAMPLES}/{program}"));
         let packages = packages.each_ref().map(String::as_str);
         let built = go::build("Kapacitor's Go agent", "about a minute", MODULE, &packages, &folder, None);
-        built.map_err(|missing| match missing {
-            go::Missing::Skip(reason) | go::Missing::Fail(reason) => reason,
-        })?;
+        built.map_err(go::Missing::reason)?;
     }
     Ok(folder)
 }
 
 impl Peers {
+    /// The path of an example in Go that speaks on its stdin and stdout.
+    pub fn go_path(&self, name: &str) -> Result<PathBuf, String> {
+        Ok(self.go.clone()?.join(name))
+    }
+
     /// An example in Go that speaks on its stdin and stdout.
     pub fn go_program(&self, name: &str) -> Result<Target, String> {
-        let program = self.go.clone()?.join(name);
+        let program = self.go_path(name)?;
         Ok(Target::Program(Box::new(move || Command::new(&program))))
     }
 
@@ -89,7 +111,8 @@ impl Peers {
         Ok(Target::Server(Box::new(command), socket))
     }
 
-    fn python_command(&self, name: &str) -> Result<impl Fn() -> Command + use<>, String> {
+    /// The command of an example in Python that speaks on its stdin and stdout.
+    pub fn python_command(&self, name: &str) -> Result<impl Fn() -> Command + use<>, String> {
         let (python, kapacitor) = self.python.clone()?;
         let agent = kapacitor.join("udf/agent");
         let script = agent.join("examples").join(name).join(format!("{name}.py"));

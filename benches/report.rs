@@ -34,7 +34,8 @@ pub enum Unit {
 }
 
 impl Unit {
-    fn show(self, figure: f64) -> String {
+    /// A figure with its unit.
+    pub fn show(self, figure: f64) -> String {
         match self {
             Self::PointsPerSecond if figure >= 1e6 => format!("{:.2} M/s", figure / 1e6),
             Self::PointsPerSecond => format!("{:.1} k/s", figure / 1e3),
@@ -51,6 +52,7 @@ impl Unit {
 pub struct Report {
     only: Option<String>,
     table: Table,
+    tables: Vec<String>,
     bars: Vec<Bar>,
 }
 
@@ -60,7 +62,7 @@ impl Report {
         let mut table = Table::new();
         table.load_style(presets::ASCII_MARKDOWN);
         table.set_header(["", "kapacitor-wasm", "beside", "", "ratio", "goal", ""]);
-        Self { only, table, bars: Vec::new() }
+        Self { only, table, tables: Vec::new(), bars: Vec::new() }
     }
 
     /// Whether any row of this name is wanted.
@@ -110,7 +112,13 @@ impl Report {
         }
     }
 
-    fn absent(&mut self, what: &str, peer: &str, reason: &str) {
+    /// A table of its own, which is printed before the large one.
+    pub fn table(&mut self, title: &str, table: &Table) {
+        self.tables.push(format!("{title}:\n\n{table}\n"));
+    }
+
+    /// A row of something that can't be measured here, with the reason.
+    pub fn absent(&mut self, what: &str, peer: &str, reason: &str) {
         self.table.add_row([what, "", peer, &format!("not there: {reason}"), "", "", ""]);
     }
 
@@ -123,7 +131,11 @@ impl Report {
     /// Prints the table, and what it was taken on.
     pub fn print(&self) {
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        println!("\n{} cores, {}\n\n{}", cores, processor().unwrap_or_default(), self.table);
+        println!("\n{} cores, {}\n", cores, processor().unwrap_or_default());
+        for table in &self.tables {
+            println!("{table}");
+        }
+        println!("{}", self.table);
     }
 
     /// Writes the chart.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
@@ -51,6 +51,16 @@ impl Server {
             thread::sleep(Duration::from_millis(1));
         }
         Ok(server)
+    }
+
+    /// The id of the process.
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> Result<bool> {
+        Ok(self.0.try_wait()?.is_none())
     }
 
     /// CPU time used so far, user and system, by all threads.
@@ -148,7 +158,14 @@ pub struct Host {
 impl Host {
     /// Starts it and waits for its plugins.
     pub fn start() -> Result<Self> {
+        Self::start_with("")
+    }
+
+    /// The same with more in `udf.toml`.
+    pub fn start_with(more: &str) -> Result<Self> {
         let folder = folder()?;
+        let config = folder.path().join("udf.toml");
+        fs::write(&config, fs::read_to_string(&config)? + more)?;
         let plugins = folder.path().join("plugins");
         fs::create_dir(&plugins)?;
         for name in ["mirror", "moving_avg", "outliers"] {
@@ -173,10 +190,27 @@ impl Host {
         Target::Socket(Rc::clone(&self.server), self.socket(function))
     }
 
+    /// The command with which Kapacitor starts a function as a child of its own.
+    pub fn stdio(&self, function: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kapacitor-wasm"));
+        command.args(["stdio", function, "--config"]).arg(self.folder.path().join("udf.toml"));
+        command
+    }
+
     /// The socket of a function.
     pub fn socket(&self, function: &str) -> PathBuf {
         self.folder.path().join(format!("{function}.sock"))
     }
+}
+
+/// Starts `program` for each connection to `socket`, with the connection as stdin and stdout, for ever.
+pub fn accept(socket: &Path, program: &Path) -> Result<()> {
+    let listener = UnixListener::bind(socket)?;
+    for connection in listener.incoming() {
+        let mut child = Server::spawn(&mut Command::new(program), Some(connection?))?;
+        thread::spawn(move || child.0.wait());
+    }
+    Ok(())
 }
 
 /// The command that serves the folder's plugins.

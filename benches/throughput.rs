@@ -14,7 +14,7 @@ use kapacitor_wasm::protocol::{KeepaliveRequest, Option as UdfOption, RequestMes
 use crate::Options;
 use crate::guard;
 use crate::input::{Answers, Input, averages_over, outliers};
-use crate::peers::{GO, Peers};
+use crate::peers::{GO, PYTHON, Peers};
 use crate::report::{Goal, Report, Unit};
 use crate::server::{Host, Target, folder};
 
@@ -25,7 +25,6 @@ const FEW: usize = 100_000;
 /// Points of a batch.
 const BATCH: usize = 1000;
 
-const PYTHON: &str = "Python agent";
 const NATIVE: &str = "native, no guard";
 const HAND_WRITTEN: &str = "hand-written plugin";
 const ECHO: &str = "raw socket echo";

@@ -19,12 +19,17 @@ use kapacitor_wasm::internals::Guard;
 use kapacitor_wasm::internals::Labels;
 use kapacitor_wasm::internals::Limits;
 use kapacitor_wasm::internals::admit_stored;
+use kapacitor_wasm::internals::wire;
+use kapacitor_wasm::internals::{Config, Link, Mode, Session, Shared};
 use kapacitor_wasm::internals::{Inbox, InboxItem, InboxLimits};
 use kapacitor_wasm::internals::{OnFull, Policy};
 use kapacitor_wasm::internals::{Sandbox, SandboxContext};
-use kapacitor_wasm::protocol::{EdgeType, InitRequest};
+use kapacitor_wasm::protocol::{EdgeType, InitRequest, RequestMessage, put_request};
 use prost::Message;
 use serde::Deserialize;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::runtime::{Builder, Runtime};
 
 #[expect(dead_code, reason = "the other bench looks at the answers, too")]
 #[path = "../input.rs"]
@@ -63,9 +68,13 @@ struct Budget {
 
 fn main() -> Result<ExitCode> {
     let options = Options::parse();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
     if let ([part, calls], Some(code)) = (&options.part[..], &options.code) {
-        runtime.block_on(run(part, calls.parse()?, code))?;
+        let calls = calls.parse()?;
+        match part.as_str() {
+            "lone-point" => lone_points(&runtime, calls, code)?,
+            _ => runtime.block_on(run(part, calls, code))?,
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let budget = std::fs::read_to_string(Path::new(ROOT).join("benches/instructions/budget.toml"))?;
@@ -156,6 +165,46 @@ fn framing(input: &Input, calls: usize) -> Result<()> {
             other => bail!("{other:?} instead of a run"),
         }
     }
+    Ok(())
+}
+
+/// A point through a whole session, from one socket to the other, and the next one when it is back. What the client
+/// does for that counts, too.
+fn lone_points(runtime: &Runtime, calls: usize, code: &Path) -> Result<()> {
+    let text = format!(
+        "plugins-dir = {:?}\nstate-dir = {code:?}\n[sessions]\ngather = \"0s\"\n",
+        Path::new(ROOT).join("plugins")
+    );
+    let config = Config::from_text(&text, Path::new("udf.toml"))?;
+    let shared = Arc::new(Shared::new(config, &Mode { writable: true, ..Mode::default() })?);
+    shared.load_plugins(|name| name == "moving_avg")?;
+    runtime.block_on(play_lone_points(shared, calls))
+}
+
+async fn play_lone_points(shared: Arc<Shared>, calls: usize) -> Result<()> {
+    let input = Input::stream(POINTS);
+    let (mut client, host) = UnixStream::pair()?;
+    let function = shared.function("moving_avg")?;
+    let session = tokio::spawn(Session::new(Arc::clone(&shared), function, Link::socket(host)).run());
+    let mut frame = Vec::new();
+    let options = averages_over(10);
+    put_request(RequestMessage::Init(InitRequest { options, ..InitRequest::default() }), &mut frame);
+    client.write_all(&frame).await?;
+    let mut buffer = [0; 1024];
+    ensure!(client.read(&mut buffer).await? > 0, "no answer to Init");
+    for _ in 0..calls {
+        let mut frames = &input.frames[..];
+        while !frames.is_empty() {
+            let (length, header) = wire::varint(frames).ok().context("a frame has a length")?;
+            let (frame, rest) = frames.split_at(header + length as usize);
+            client.write_all(frame).await?;
+            let answer = client.read(&mut buffer).await?;
+            ensure!(answer > frame.len(), "a point did not come back");
+            frames = rest;
+        }
+    }
+    drop(client);
+    session.await?;
     Ok(())
 }
 
