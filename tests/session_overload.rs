@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use kapacitor_wasm::protocol::{KeepaliveResponse, Point, RequestMessage, ResponseMessage};
 
-use crate::support::{Host, SLOW, Setup, encoded, number, play, point, points, send_apart};
+use crate::support::{Host, SLOW, Setup, encoded, number, play, point, points, receive, send_apart};
 
 /// Deadlines that are long enough for a busy machine.
 const PATIENT: &str = "[limits]\ncall-deadline = \"1m\"\n[sessions]\ndrain-deadline = \"1m\"\n";
@@ -156,9 +156,9 @@ fn slow_reader_gets_all_output_after_end_of_input() {
         // Together these pauses are longer than the drain deadline, which does not apply while Kapacitor
         // reads.
         thread::sleep(Duration::from_millis(50));
-        assert!(matches!(client.receive().unwrap(), Some(ResponseMessage::Point(_))));
+        assert!(matches!(receive(&mut client), Some(ResponseMessage::Point(_))));
     }
-    assert_eq!(client.receive().unwrap(), None);
+    assert_eq!(receive(&mut client), None);
     sender.join().unwrap();
 }
 

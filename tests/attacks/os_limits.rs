@@ -6,7 +6,7 @@ use kapacitor_wasm::protocol::client::Client;
 use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::support::{Host, Setup, error_of, number, play, point};
+use crate::support::{Host, Setup, error_of, number, play, point, receive};
 
 /// The number of tasks to start at most, unless `ATTACK_TASKS` says another one.
 const TASKS: usize = 8_000;
@@ -59,7 +59,7 @@ fn many_tasks_run_or_are_refused_and_none_dies() {
             client.send(RequestMessage::Point(large.clone())).unwrap();
         }
         for client in clients {
-            assert!(matches!(client.receive().unwrap(), Some(ResponseMessage::Point(_))));
+            assert!(matches!(receive(client), Some(ResponseMessage::Point(_))));
         }
     }
     drop(clients);
@@ -119,6 +119,6 @@ fn sandbox_beyond_the_address_space_is_refused_with_a_sentence() {
     assert!(refused.unwrap().contains("`ulimit -v unlimited`"));
     for client in &mut clients {
         client.send(RequestMessage::Point(point("a", 1, 1.0))).unwrap();
-        assert!(matches!(client.receive().unwrap(), Some(ResponseMessage::Point(_))));
+        assert!(matches!(receive(client), Some(ResponseMessage::Point(_))));
     }
 }
