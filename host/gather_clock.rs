@@ -14,6 +14,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+use crate::faults::keep_task;
+
 /// Number of ticks after which the clock stops if no session waits for one.
 const UNUSED: u32 = 32;
 
@@ -90,7 +92,7 @@ impl GatherClock {
 
     async fn run(self: Arc<Self>) {
         loop {
-            self.tick_while_used().await;
+            keep_task(|| self.tick_while_used()).await;
             self.running.store(false, Ordering::SeqCst);
             // A session may have begun to wait before that.
             if self.waiting.load(Ordering::SeqCst) == 0 || self.running.swap(true, Ordering::SeqCst) {

@@ -17,9 +17,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::account::Account;
 use super::backpressure::{Backpressure, Stall};
 use super::drain::Drain;
-use super::end::HangUp;
+use super::end::{HangUp, MAX_UNWATCHED_READ};
 use super::executor::{Executor, Outcome, Work};
-use super::gather::Gather;
+use super::gather::{Gather, MAX_GATHERED};
 use super::heartbeat::Heartbeat;
 use super::inbox::{Inbox, InboxItem, InboxLimits};
 use super::link::Link;
@@ -225,7 +225,7 @@ impl Session {
                     self.gather.note_wake(count);
                     self.take_in(count)?;
                 }
-                Event::Tick => self.tick(reading)?,
+                Event::Tick => self.tick()?,
                 // On a busy machine the plugin may not have had its time yet.
                 Event::GivenUp if self.worker.is_busy() && self.drain.may_go_on(self.clock.total()) => {}
                 Event::GivenUp => {
@@ -484,14 +484,21 @@ impl Session {
     }
 
     /// Writes what Kapacitor takes, and reads all that it has written.
-    fn tick(&mut self, reading: bool) -> io::Result<()> {
+    fn tick(&mut self) -> io::Result<()> {
         let written = self.outbox.write_now(&self.link)?;
         if written > 0 {
             self.after_write();
         }
-        let read = if reading { self.link.read_now(self.inbox.space())? } else { None };
-        let messages = read.map_or(Ok(0), |count| self.take_in(count))?;
-        self.gather.note_tick(read.unwrap_or(0), messages, written);
+        let (mut read, mut messages) = (0, 0);
+        while read < MAX_GATHERED && self.may_read() {
+            let Some(count) = self.link.read_now(self.inbox.space())? else { break };
+            messages += self.take_in(count)?;
+            read += count;
+            if count < MAX_UNWATCHED_READ {
+                break;
+            }
+        }
+        self.gather.note_tick(read, messages, written);
         Ok(())
     }
 

@@ -8,7 +8,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::end::MAX_UNWATCHED_READ;
 use crate::gather_clock::GatherClock;
 
 /// Number of quick wake-ups in a row after which a session gathers, at first.
@@ -20,6 +19,10 @@ const MOST_QUICK: u32 = 1024;
 
 /// Maximum size of a read or write that counts as small, in bytes: larger ones gather by themselves.
 const SMALL: usize = 4 * 1024;
+
+/// Maximum number of bytes that are read at a tick. A pipe holds half of that, and a socket holds it only if messages
+/// are large, or written together: then they need not be gathered.
+pub const MAX_GATHERED: usize = 128 * 1024;
 
 /// Credit that a message brings, and that a tick costs: gathering is worth while from two messages at a tick on. One
 /// message at a tick may be a client that waits for each answer.
@@ -99,7 +102,7 @@ impl Gather {
         gathering.ticks += 1;
         gathering.saved += saved as u64;
         let credit = gathering.credit + saved as i64 * MESSAGE_CREDIT - TICK_COST;
-        gathering.credit = if read < MAX_UNWATCHED_READ { credit.min(MOST_CREDIT) } else { -1 };
+        gathering.credit = if read < MAX_GATHERED { credit.min(MOST_CREDIT) } else { -1 };
     }
 
     /// Notes that the session was woken to read or to write so many bytes.
@@ -203,7 +206,7 @@ mod tests {
         let mut gather = Gather::new(Arc::clone(&clock));
         gather.begin();
         gather.note_tick(2000, 10, 0);
-        gather.note_tick(MAX_UNWATCHED_READ, 150, 0);
+        gather.note_tick(MAX_GATHERED, 600, 0);
         assert!(!gather.is_worth_while());
         gather.end();
         gather.begin();
