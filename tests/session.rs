@@ -8,7 +8,7 @@ use kapacitor_wasm::internals::wire::put_varint;
 use kapacitor_wasm::protocol::{InfoRequest, KeepaliveResponse, RequestMessage, ResponseMessage};
 
 use crate::support::{
-    FAIL, Host, Setup, batch, encoded, error_of, field, moving_avg, play, point, points, receive, send_apart,
+    FAIL, Host, Setup, batch, encoded, error_of, field, moving_avg, play, point, points, send_apart,
 };
 
 #[test]
@@ -207,7 +207,7 @@ fn keepalives_follow_timeout_of_kapacitor() {
     // With a timeout of 80 ms Kapacitor sends keepalives at this interval.
     for time in [0, 40_000_000] {
         client.keepalive(time).unwrap();
-        receive(&mut client);
+        client.receive().unwrap();
     }
     client.send(RequestMessage::Point(point("a", 1, 1.0))).unwrap();
     let responses = client.rest().unwrap();

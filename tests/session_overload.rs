@@ -149,7 +149,7 @@ fn slow_reader_gets_all_output_after_end_of_input() {
     let mut big = point("a", 1, 1.0);
     big.fields_string.insert("text".to_owned(), large);
     client.keepalive(1).unwrap();
-    receive(&mut client);
+    client.receive().unwrap();
     let bytes = encoded((0..20).map(|_| RequestMessage::Point(big.clone())));
     let (mut client, sender) = send_apart(client, [bytes]);
     for _ in 0..20 {
