@@ -149,7 +149,7 @@ fn new_version_waits_for_end_of_batch() {
     }
     // The answer to a keepalive shows that the input before it was read.
     client.keepalive(1).unwrap();
-    receive(&mut client);
+    client.receive().unwrap();
     let mut file = wasm("mirror_batch");
     // A custom section changes nothing but the file.
     file.extend([0, 2, 1, b'v']);
