@@ -250,14 +250,7 @@ impl Session {
                 }
                 Event::MemoryDue => self.timers.memory.stop(),
                 Event::ShareDue => self.timers.share.stop(),
-                Event::HungUp(hang_up) => {
-                    // What was sent is still read and answered, if there is anybody to read the answers.
-                    self.hung_up = true;
-                    self.ending.store(true, Relaxed);
-                    if hang_up == HangUp::Connection {
-                        return Err(io::ErrorKind::ConnectionReset.into());
-                    }
-                }
+                Event::HungUp(hang_up) => self.note_hang_up(hang_up)?,
             }
         }
     }
@@ -483,6 +476,21 @@ impl Session {
         self.extend_drain();
     }
 
+    /// Kapacitor has closed its side, while nothing is read.
+    ///
+    /// # Errors
+    ///
+    /// When nobody reads the responses.
+    fn note_hang_up(&mut self, hang_up: HangUp) -> io::Result<()> {
+        // What was sent is still read and answered, if there is anybody to read the answers.
+        self.hung_up = true;
+        self.ending.store(true, Relaxed);
+        if hang_up == HangUp::Connection {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        Ok(())
+    }
+
     /// Writes what Kapacitor takes, and reads all that it has written.
     fn tick(&mut self) -> io::Result<()> {
         let written = self.outbox.write_now(&self.link)?;
@@ -490,6 +498,12 @@ impl Session {
             self.after_write();
         }
         let (mut read, mut messages) = (0, 0);
+        if !self.may_read()
+            && !self.hung_up
+            && let Some(hang_up) = self.link.hung_up_now()
+        {
+            self.note_hang_up(hang_up)?;
+        }
         while read < MAX_GATHERED && self.may_read() {
             let Some(count) = self.link.read_now(self.inbox.space())? else { break };
             messages += self.take_in(count)?;

@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::BytesMut;
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest, Ready};
 use tokio::net::UnixStream;
@@ -63,6 +64,17 @@ impl Unwatched {
         let read = again_if_interrupted(|| rustix::io::read(self, &mut buffer[length..]));
         buffer.truncate(length + read.unwrap_or(0));
         unless_it_blocks(read)
+    }
+
+    fn hung_up_now(&self) -> Option<HangUp> {
+        let mut polled = [PollFd::new(self, PollFlags::RDHUP)];
+        rustix::event::poll(&mut polled, Some(&Timespec::default())).ok()?;
+        let found = polled[0].revents();
+        if matches!(self, Self::Socket(_)) && found.contains(PollFlags::HUP) {
+            Some(HangUp::Connection)
+        } else {
+            found.intersects(PollFlags::RDHUP | PollFlags::HUP).then_some(HangUp::Input)
+        }
     }
 
     fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
@@ -171,6 +183,14 @@ impl End {
                 HangUp::Connection
             }
             _ => HangUp::Input,
+        }
+    }
+
+    /// Whether Kapacitor has closed its side, as far as that is known of an end that nobody waits for.
+    pub fn hung_up_now(&self) -> Option<HangUp> {
+        match self {
+            Self::Unwatched(end) => end.hung_up_now(),
+            _ => None,
         }
     }
 

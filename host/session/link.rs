@@ -59,6 +59,11 @@ impl Link {
         self.input.hung_up().await
     }
 
+    /// Whether Kapacitor has closed its side, as far as that is known of a connection that is not watched.
+    pub fn hung_up_now(&self) -> Option<HangUp> {
+        self.input.hung_up_now()
+    }
+
     /// Says that nothing more will be written.
     pub async fn shutdown(&mut self) -> io::Result<()> {
         self.output.as_mut().unwrap_or(&mut self.input).shutdown().await
@@ -176,6 +181,30 @@ mod tests {
                 assert_eq!(link.read_now(&mut room()).unwrap(), Some(0));
                 assert!(link.write_now(b"nobody reads this").is_err());
             }
+        });
+    }
+
+    #[test]
+    fn end_is_noticed_while_the_connection_is_not_watched() {
+        runtime().block_on(async {
+            let (mut kapacitor, host) = UnixStream::pair().unwrap();
+            let mut link = Link::socket(host);
+            assert!(link.unwatch().unwrap());
+            kapacitor.write_all(b"unread").await.unwrap();
+            assert_eq!(link.hung_up_now(), None);
+            kapacitor.shutdown().await.unwrap();
+            assert_eq!(link.hung_up_now(), Some(HangUp::Input));
+            drop(kapacitor);
+            assert_eq!(link.hung_up_now(), Some(HangUp::Connection));
+
+            let (mut sender, receiver) = pipe::pipe().unwrap();
+            let (output, _reader) = pipe::pipe().unwrap();
+            let mut link = Link::of_two(End::Receiver(receiver), End::Sender(output));
+            assert!(link.unwatch().unwrap());
+            sender.write_all(b"unread").await.unwrap();
+            assert_eq!(link.hung_up_now(), None);
+            drop(sender);
+            assert_eq!(link.hung_up_now(), Some(HangUp::Input));
         });
     }
 
