@@ -11,15 +11,17 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
-use super::disk::{Disk, DiskError, Reservation};
-use super::files::{file_name, give_to_owner_of, make_folder, prepare, put, sync_folder, write_whole};
+use super::disk::{Disk, DiskError, PATIENCE, Reservation};
+use super::files::{file_name, make_folder, open_lock, prepare, put, sync_folder, write_whole};
 use super::format::SnapshotHeader;
 use super::known::Known;
 use super::pending::PendingStates;
@@ -42,6 +44,9 @@ const MOST_ASIDE_OF_ONE: usize = 8;
 
 /// Maximum size of a checkpoint that is read: more than the state of any plugin with memory for 32-bit addresses.
 const MOST_READ: u64 = 5 << 30;
+
+/// Interval at which a thread looks whether another process still locks the folder.
+const LOOK_AT_FOLDER: Duration = Duration::from_millis(10);
 
 /// Name of the checkpoint file of `key`: readable, and different for each key.
 fn checkpoint_name(key: &UdfNode) -> String {
@@ -263,13 +268,26 @@ impl Checkpoints {
         Ok(aside)
     }
 
-    /// Locks the folder while the host or an operator reads a checkpoint and replaces it.
+    /// Locks the folder while the host or an operator reads a checkpoint and replaces it. Waits for the lock, but not
+    /// for ever: a process that has it may have been stopped.
     fn lock_folder(&self) -> io::Result<File> {
         let path = self.folder.join(".lock");
-        let lock = File::create(&path)?;
-        give_to_owner_of(&self.folder, &path)?;
-        flock(&lock, FlockOperation::LockExclusive)?;
-        Ok(lock)
+        let lock = open_lock(&self.folder, &path)?;
+        let since = Instant::now();
+        loop {
+            match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(lock),
+                Err(Errno::WOULDBLOCK) if since.elapsed() < PATIENCE => thread::sleep(LOOK_AT_FOLDER),
+                Err(Errno::WOULDBLOCK) => {
+                    return Err(io::Error::other(format!(
+                        "{}: another process has had the lock for {}s",
+                        path.display(),
+                        PATIENCE.as_secs()
+                    )));
+                }
+                Err(e) => return Err(e.into()),
+            }
+        }
     }
 
     /// Stores a state that a task does not go on with; returns the file. The same state is stored once.
@@ -348,13 +366,12 @@ impl Checkpoints {
         make_folder(&self.folder)?;
         let path = self.folder.join(format!("{}.lock", checkpoint_stem(key)));
         loop {
-            let file = File::create(&path)?;
-            give_to_owner_of(&self.folder, &path)?;
+            let file = open_lock(&self.folder, &path)?;
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 // Another process may have given up the checkpoint meanwhile, with this file.
                 Ok(()) if !is_at(&file, &path) => {}
                 Ok(()) => return Ok(Some(file)),
-                Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+                Err(Errno::WOULDBLOCK) => return Ok(None),
                 Err(e) => return Err(e.into()),
             }
         }
@@ -442,7 +459,7 @@ impl Checkpoints {
                         labels,
                         folder,
                         err = e.to_string(),
-                        "checkpoints can't be written, tasks go on without: give state-dir room and rights"
+                        "checkpoints can't be written, tasks go on without: see to it that state-dir has room, rights and no odd files"
                     );
                 }
             }
@@ -457,7 +474,7 @@ mod tests {
     use crate::units::{Bytes, Span};
 
     fn checkpoints(folder: &Path, shared: bool, set_aside: Bytes) -> Arc<Checkpoints> {
-        let retention = Retention { keep: Span(std::time::Duration::ZERO), set_aside };
+        let retention = Retention { keep: Span(Duration::ZERO), set_aside };
         Arc::new(Checkpoints::new(folder, shared, retention, Arc::default()))
     }
 
