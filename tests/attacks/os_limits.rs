@@ -6,6 +6,7 @@ use kapacitor_wasm::protocol::client::Client;
 use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::support;
 use crate::support::{Host, Setup, error_of, number, play, point};
 
 /// The number of tasks to start at most, unless `ATTACK_TASKS` says another one.
@@ -59,7 +60,7 @@ fn many_tasks_run_or_are_refused_and_none_dies() {
             client.send(RequestMessage::Point(large.clone())).unwrap();
         }
         for client in clients {
-            assert!(matches!(client.receive().unwrap(), Some(ResponseMessage::Point(_))));
+            assert!(matches!(support::receive(client), Some(ResponseMessage::Point(_))));
         }
     }
     drop(clients);
