@@ -236,8 +236,46 @@ fn lock_that_another_process_keeps_is_said() {
     let (host, state) = stateful();
     let other = fs::File::open(state.join("checkpoints/.lock")).unwrap();
     flock(&other, FlockOperation::LockExclusive).unwrap();
-    mean(&mut host.start("moving_avg", &moving_avg(10)), 4.0);
+    let mut client = host.start("moving_avg", &moving_avg(10));
+    assert_eq!(mean(&mut client, 4.0), 3.0);
     host.wait_for_log(&["lvl=warn", "checkpoints can't be written", "another process has had the lock"]);
     drop(other);
     host.wait_for_log(&["checkpoints are written again"]);
+}
+
+/// The checkpoint in the folder `state`.
+fn checkpoint(state: &Path) -> PathBuf {
+    let mut files = fs::read_dir(state.join("checkpoints")).unwrap().map(|entry| entry.unwrap().path());
+    files.find(|file| file.extension().is_some_and(|e| e == "snapshot")).unwrap()
+}
+
+#[test]
+fn checkpoint_that_is_larger_than_any_state_of_the_plugin_is_not_read() {
+    let (mut host, state) = stateful();
+    assert_eq!(host.stop(), Some(0));
+    fs::File::options().write(true).open(checkpoint(&state)).unwrap().set_len(4 << 30).unwrap();
+    host.serve_again();
+    let mut client = host.start("moving_avg", &moving_avg(10));
+    assert_eq!(mean(&mut client, 4.0), 4.0);
+    host.wait_for_log(&["lvl=warn", "checkpoint can't be read", "is larger than 73MiB"]);
+    host.wait_for_log(&["could not be read when the task began was set aside"]);
+    let status = fs::read_to_string(host.proc("status")).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak: u64 = peak.trim().strip_suffix(" kB").unwrap().parse().unwrap();
+    assert!(peak < 200 << 10, "{peak} kB");
+}
+
+#[test]
+fn checkpoint_that_is_a_circular_link_is_moved_away() {
+    let (mut host, state) = stateful();
+    assert_eq!(host.stop(), Some(0));
+    let checkpoint = checkpoint(&state);
+    fs::remove_file(&checkpoint).unwrap();
+    symlink(&checkpoint, &checkpoint).unwrap();
+    host.serve_again();
+    let mut client = host.start("moving_avg", &moving_avg(10));
+    assert_eq!(mean(&mut client, 4.0), 4.0);
+    assert_eq!(play(client, []), []);
+    host.wait_for_log(&["checkpoint written"]);
+    assert_eq!(mean(&mut host.start("moving_avg", &moving_avg(10)), 6.0), 5.0);
 }
