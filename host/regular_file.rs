@@ -6,7 +6,7 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use rustix::fs::OFlags;
@@ -67,6 +67,10 @@ pub enum FileKind {
     Socket,
     /// A character or block device.
     Device,
+    /// A symbolic link, where the host follows none.
+    Link,
+    /// A regular file that has another name, too, where the host writes to none.
+    HardLink,
     /// A file that looks regular and gives data as the kernel has them, as in `/proc`.
     Kernel,
 }
@@ -78,6 +82,8 @@ impl fmt::Display for FileKind {
             Self::NamedPipe => "a named pipe",
             Self::Socket => "a socket",
             Self::Device => "a device",
+            Self::Link => "a symbolic link",
+            Self::HardLink => "a file with a second name",
             Self::Kernel => "a file of the kernel",
         })
     }
@@ -96,6 +102,43 @@ pub fn open(path: &Path) -> Result<File, FileError> {
     let file = OpenOptions::new().read(true).custom_flags(options).open(path).map_err(failed)?;
     check(&file.metadata().map_err(FileError::Io)?)?;
     Ok(file)
+}
+
+/// Opens the regular file at `path` for reading and writing, or creates it. Follows no link, waits for nothing, and
+/// keeps other users from the file: whoever can open a file can lock it.
+///
+/// # Errors
+///
+/// When there is something else, or it can't be opened or created.
+pub fn open_own(path: &Path) -> Result<File, FileError> {
+    // To open some devices has effects.
+    if let Ok(there) = fs::symlink_metadata(path) {
+        check(&there)?;
+    }
+    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
+    let file = options.open(path).map_err(FileError::Io)?;
+    let there = file.metadata().map_err(FileError::Io)?;
+    check(&there)?;
+    if there.nlink() > 1 {
+        return Err(FileError::NotRegular(FileKind::HardLink));
+    }
+    if there.mode() & 0o077 != 0 {
+        // Fails for the file of another user only, who keeps it as it is.
+        let _ = file.set_permissions(fs::Permissions::from_mode(0o600));
+    }
+    Ok(file)
+}
+
+/// Opens the regular file at `path` for reading, and follows no link.
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn open_unlinked(path: &Path) -> Result<File, FileError> {
+    check(&fs::symlink_metadata(path).map_err(FileError::Io)?)?;
+    open(path)
 }
 
 /// Reads the regular file that `path` is or links to.
@@ -127,6 +170,8 @@ fn check(metadata: &fs::Metadata) -> Result<(), FileError> {
         return Ok(());
     } else if kind.is_dir() {
         FileKind::Folder
+    } else if kind.is_symlink() {
+        FileKind::Link
     } else if kind.is_fifo() {
         FileKind::NamedPipe
     } else if kind.is_socket() {
@@ -190,5 +235,29 @@ mod tests {
         }
         assert!(read("memory", 1 << 20).is_err());
         assert!(open(&path("missing")).unwrap_err().is_not_found());
+    }
+
+    #[test]
+    fn own_files_are_no_links_and_of_this_user_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("precious"), "bytes").unwrap();
+        symlink("precious", path("link")).unwrap();
+        fs::write(path("two"), "bytes").unwrap();
+        fs::hard_link(path("two"), path("second")).unwrap();
+        mknodat(CWD, path("fifo"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+        for (name, error) in [
+            ("link", "is a symbolic link, not a regular file"),
+            ("second", "is a file with a second name, not a regular file"),
+            ("fifo", "is a named pipe, not a regular file"),
+        ] {
+            assert_eq!(open_own(&path(name)).unwrap_err().to_string(), error);
+        }
+        fs::set_permissions(path("precious"), fs::Permissions::from_mode(0o644)).unwrap();
+        for name in ["precious", "new"] {
+            let mode = open_own(&path(name)).unwrap().metadata().unwrap().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+        assert_eq!(fs::read(path("precious")).unwrap(), b"bytes");
     }
 }

@@ -316,6 +316,43 @@ fn run_over_call_deadline_is_split() {
     host.wait_for_log(&["task ended", "points_in=50 points_out=0 skipped=0"]);
 }
 
+/// A plugin that computes for each byte of its input, and keeps nothing.
+fn slow_for_each_byte(rounds: u32) -> String {
+    format!(
+        r#"
+        (module
+          (memory (export "memory") 4)
+          (data (i32.const 0) "\08\01")
+          (func (export "kapacitor_udf_abi_1"))
+          (func (export "udf_input") (param i32) (result i32) (i32.const 4096))
+          (func (export "udf_info") (result i64) (i64.const 0))
+          (func (export "udf_init") (param i32 i32) (result i64) (i64.const 2))
+          (func (export "udf_process") (param $at i32) (param $length i32) (result i64)
+            (local $i i32)
+            (local.set $i (i32.mul (local.get $length) (i32.const {rounds})))
+            (loop $spin
+              (local.set $i (i32.sub (local.get $i) (i32.const 1)))
+              (br_if $spin (local.get $i)))
+            (i64.const 0))
+          (func (export "udf_finish") (result i64) (i64.const 0)))"#
+    )
+}
+
+#[test]
+fn points_that_only_take_too_long_together_are_no_failures() {
+    let config = "[limits]\ncall-deadline = \"40ms\"\n[policy]\nfailures-per-minute = 5\n[sessions]\ndrain-deadline = \"1m\"\n";
+    let host = Setup::new(config).with_wat("slow", &slow_for_each_byte(10_000)).serve();
+    // Each run has some hundred points.
+    let requests: Vec<_> = (0..12_000).map(good).collect();
+    assert_eq!(rush(host.start("slow", &[]), &requests), []);
+    let line = host.wait_for_log(&["task ended", "points_in=12000", "skipped=0"]);
+    // What has failed is not tried again with each call.
+    let recoveries = line.split("recoveries=").nth(1).unwrap().split(' ').next().unwrap();
+    assert!(recoveries.parse::<u32>().unwrap() <= 20, "{line}");
+    assert_eq!(host.count_logs(&["needs longer than limits.call-deadline for so many points at once"]), 1);
+    assert_eq!(host.count_logs(&["plugin failed"]), 0);
+}
+
 #[test]
 fn skipped_points_are_logged_and_listed() {
     let host = Setup::new(LIMITS).with(&["fragile"]).serve();

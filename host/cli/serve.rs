@@ -21,7 +21,7 @@ use crate::faults::keep_task;
 use crate::folder::check_writable;
 use crate::plugin;
 use crate::routing::Function;
-use crate::sandbox::raise_descriptors;
+use crate::sandbox::{check_data, raise_descriptors};
 use crate::session::{self, Session};
 use crate::shared::{Mode, Shared};
 
@@ -277,6 +277,7 @@ pub fn stdio(settings: &Settings, function: &str) -> Result<ExitCode> {
 }
 
 fn runtime() -> Result<Runtime> {
+    check_data().context("too little to serve anything")?;
     Builder::new_multi_thread()
         .thread_name("session")
         .enable_all()

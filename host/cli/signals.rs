@@ -14,7 +14,7 @@ const REAL_TIME: std::ops::RangeInclusive<i32> = 34..=64;
 
 /// Signals whose default is to end the process, apart from those that a fault in the process's own code causes.
 /// SIGPIPE is ignored from the start, as in every program in Rust.
-const ENDING: [Signal; 15] = [
+const ENDING: [Signal; 14] = [
     Signal::HUP,
     Signal::INT,
     Signal::QUIT,
@@ -29,7 +29,6 @@ const ENDING: [Signal; 15] = [
     Signal::IO,
     Signal::POWER,
     Signal::STKFLT,
-    Signal::PIPE,
 ];
 
 /// What a signal asks of the host.
@@ -123,7 +122,6 @@ fn name(number: i32) -> String {
         Some(Signal::IO) => "SIGIO",
         Some(Signal::POWER) => "SIGPWR",
         Some(Signal::STKFLT) => "SIGSTKFLT",
-        Some(Signal::PIPE) => "SIGPIPE",
         _ => return format!("signal {number}"),
     };
     name.to_owned()

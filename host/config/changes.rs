@@ -7,6 +7,9 @@ use toml::{Table, Value};
 
 use super::Config;
 
+/// An empty table as it is written.
+const EMPTY: &str = "{}";
+
 /// From when on a changed value applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Applies {
@@ -61,7 +64,9 @@ impl Config {
     /// differ. Keys that apply only after a restart keep the value of `before`.
     #[must_use]
     pub fn in_place_of(mut self, before: &Self) -> (Self, Vec<Change>) {
-        let (old, new) = (before.settings(), self.settings());
+        let (mut old, mut new) = (before.settings(), self.settings());
+        forget_filled(&mut old, &new);
+        forget_filled(&mut new, &old);
         let mut keys: Vec<&String> =
             old.keys().chain(new.keys().filter(|key| !old.contains_key(*key))).collect();
         keys.sort_unstable();
@@ -98,6 +103,14 @@ impl Config {
         flatten("", table, &mut settings);
         settings
     }
+}
+
+/// Removes from `settings` the empty tables that have keys in `other`, which say all there is to say.
+fn forget_filled(settings: &mut BTreeMap<String, String>, other: &BTreeMap<String, String>) {
+    settings.retain(|key, value| {
+        let inside = format!("{key}.");
+        value != EMPTY || !other.keys().any(|other| other.starts_with(&inside))
+    });
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -160,6 +173,11 @@ mod tests {
                 "functions.g={} (is new)"
             ]
         );
+        let one = "[functions.f]\nplugin = \"a\"\n";
+        assert_eq!(changes("", one), ["functions.f.plugin=a (is new)"]);
+        assert_eq!(changes(one, ""), ["functions.f.plugin is gone (was a)"]);
+        assert_eq!(changes("[functions.f]\n", one), ["functions.f.plugin=a (is new)"]);
+        assert_eq!(changes("", "[functions.f]\n"), ["functions.f={} (is new)"]);
         let route = "[functions.f]\nplugin = \"a\"\n[[functions.f.route]]\ntask = \"t\"\nplugin = \"b\"\n";
         let changed = changes("[functions.f]\nplugin = \"a\"\n", route).join(", ");
         assert!(changed.contains("functions.f.route=[{ plugin = \"b\", task = \"t\" }]"), "{changed}");

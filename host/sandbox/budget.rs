@@ -76,13 +76,15 @@ pub enum MemoryLimit {
     Configured(Bytes),
     /// Three quarters of the memory of the machine or of its control group, where `host.memory` is more.
     Machine(Bytes),
+    /// What the limit of the private memory of the process leaves, where it is less.
+    Data(Bytes),
 }
 
 impl MemoryLimit {
     /// The limit in bytes.
     pub fn bytes(self) -> Bytes {
         match self {
-            Self::Configured(bytes) | Self::Machine(bytes) => bytes,
+            Self::Configured(bytes) | Self::Machine(bytes) | Self::Data(bytes) => bytes,
         }
     }
 }
@@ -91,6 +93,13 @@ impl fmt::Display for MemoryLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Configured(bytes) => write!(f, "host.memory = {bytes}: raise it"),
+            Self::Data(bytes) => {
+                let bytes = readable(*bytes);
+                write!(
+                    f,
+                    "{bytes}, half of what the private memory of this process has beside the host itself: raise LimitDATA= in the unit of systemd, or `ulimit -d` where the host is started"
+                )
+            }
             Self::Machine(bytes) => {
                 let bytes = readable(*bytes);
                 write!(
@@ -141,7 +150,10 @@ impl Budget {
     /// The limit of the memory of all sandboxes and connections.
     pub fn memory_limit(&self) -> MemoryLimit {
         let (configured, machine) = (self.limits().memory, self.system.memory());
-        if configured <= machine {
+        let data = self.system.data_memory();
+        if data < configured.min(machine) {
+            MemoryLimit::Data(data)
+        } else if configured <= machine {
             MemoryLimit::Configured(configured)
         } else {
             MemoryLimit::Machine(machine)

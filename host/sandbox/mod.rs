@@ -35,4 +35,4 @@ pub use instance::Sandbox;
 pub use long_work::{Turn, cores, long_work};
 pub use machine_code::{CodeCompiler, LoadError};
 pub use memory_image::{MemoryDelta, MemoryImage, NotCapturable};
-pub use system_limits::raise_descriptors;
+pub use system_limits::{check_data, raise_descriptors};

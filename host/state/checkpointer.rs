@@ -17,6 +17,7 @@ use super::pending::PendingState;
 use super::snapshot::Snapshot;
 use crate::logging::{Labels, log_for};
 use crate::udf_node::UdfNode;
+use crate::units::Bytes;
 
 /// Number of times that a session looks whether Kapacitor has disconnected the session before. The host notices that
 /// at once, but maybe after it has accepted the next session. A session that still runs then runs beside this one.
@@ -122,11 +123,16 @@ impl Checkpointer {
     }
 
     /// The checkpoint, if there is one and this session has it. Waits for a session that is about to end, and for the
-    /// disk, but not for long.
-    pub async fn read(&mut self, labels: &Labels) -> Option<Vec<u8>> {
+    /// disk, but not for long. It has `most` bytes at most, and `count` counts them before they are read.
+    pub async fn read(
+        &mut self,
+        labels: &Labels,
+        most: Bytes,
+        count: impl Fn(u64) -> io::Result<()> + Clone + Send + 'static,
+    ) -> Option<Vec<u8>> {
         self.wait_for_claim(labels).await;
         self.claim.as_ref()?;
-        match self.checkpoints.find(&self.key).await {
+        match self.checkpoints.find(&self.key, most, count).await {
             Ok(Found { bytes, known }) => {
                 self.known = known;
                 bytes

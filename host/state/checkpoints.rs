@@ -11,15 +11,17 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
-use super::disk::{Disk, DiskError, Reservation};
-use super::files::{file_name, give_to_owner_of, make_folder, prepare, put, sync_folder, write_whole};
+use super::disk::{Disk, DiskError, PATIENCE, Reservation};
+use super::files::{file_name, make_folder, open_lock, prepare, put, sync_folder, write_whole};
 use super::format::SnapshotHeader;
 use super::known::Known;
 use super::pending::PendingStates;
@@ -27,8 +29,9 @@ use super::retention::Retention;
 use super::snapshot::{self, Snapshot};
 use crate::digest::hex;
 use crate::logging::{Labels, log_for};
-use crate::regular_file;
+use crate::regular_file::{self, FileError};
 use crate::udf_node::UdfNode;
+use crate::units::Bytes;
 
 /// Extension of the file of a snapshot.
 pub const EXTENSION: &str = "snapshot";
@@ -40,8 +43,14 @@ const MOST_ASIDE: usize = 1000;
 /// others.
 const MOST_ASIDE_OF_ONE: usize = 8;
 
-/// Maximum size of a checkpoint that is read: more than the state of any plugin with memory for 32-bit addresses.
-const MOST_READ: u64 = 5 << 30;
+/// Maximum size of a state: more than that of any plugin with memory for 32-bit addresses.
+const MOST_OF_STATE: Bytes = Bytes(5 << 30);
+
+/// Interval at which a checkpoint is read again that could not be read.
+const READ_AGAIN: Duration = Duration::from_millis(100);
+
+/// Interval at which a thread looks whether another process still locks the folder.
+const LOOK_AT_FOLDER: Duration = Duration::from_millis(10);
 
 /// Name of the checkpoint file of `key`: readable, and different for each key.
 fn checkpoint_name(key: &UdfNode) -> String {
@@ -167,23 +176,33 @@ impl Checkpoints {
     }
 
     /// The state that the task of `key` goes on with: the one that still waits to be written or, without one, that
-    /// of the file.
-    pub(super) async fn find(&self, key: &UdfNode) -> Result<Found, StateFileError> {
+    /// of the file, which has `most` bytes at most. `count` counts the bytes before they are read. What can't be read
+    /// is tried again for as long as a disk that hangs is waited for.
+    pub(super) async fn find(
+        &self,
+        key: &UdfNode,
+        most: Bytes,
+        count: impl Fn(u64) -> io::Result<()> + Clone + Send + 'static,
+    ) -> Result<Found, StateFileError> {
         let what = format!("checkpoint of {}/{}", key.task, key.node);
         let path = self.path(key);
         if let Some((mine, bytes, known)) = self.pending.get(key) {
             let there = self.disk.reads.ask(what.as_str(), move || began(&path)).await;
             // An operator may have imported or dropped a state meanwhile.
-            if there.is_err() || there.is_ok_and(|there| known.is_own(there, mine) != Some(false)) {
+            let other = matches!(there, Ok(Ok(there)) if known.is_own(there, mine) == Some(false));
+            if !other {
                 return Ok(Found { bytes: Some(bytes.to_vec()), known });
             }
         }
-        let path = self.path(key);
-        let read = self.disk.reads.ask(what, move || read_checkpoint(&path)).await?;
-        let bytes = match read {
-            Ok(bytes) => Some(bytes),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
-            Err(e) => return Err(e.into()),
+        let since = Instant::now();
+        let bytes = loop {
+            let (path, count) = (self.path(key), count.clone());
+            match self.disk.reads.ask(what.as_str(), move || read_checkpoint(&path, most, count)).await? {
+                Ok(bytes) => break Some(bytes),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => break None,
+                Err(e) if passes(&e) && since.elapsed() < PATIENCE => tokio::time::sleep(READ_AGAIN).await,
+                Err(e) => return Err(e.into()),
+            }
         };
         let header = bytes.as_ref().and_then(|bytes| Snapshot::peek(&bytes[..]).ok());
         Ok(Found { bytes, known: Known::state(header.map(|header| header.started_at)) })
@@ -200,7 +219,7 @@ impl Checkpoints {
         let prepared = prepare(&self.folder, &name, bytes)?;
         let _lock = self.lock_folder()?;
         let path = self.path(key);
-        let (there, mine) = (began(&path), Snapshot::peek(bytes).ok().map(|header| header.started_at));
+        let (there, mine) = (began(&path)?, Snapshot::peek(bytes).ok().map(|header| header.started_at));
         match known.is_own(there, mine) {
             Some(true) => {}
             Some(false) => return Ok(false),
@@ -218,12 +237,15 @@ impl Checkpoints {
 
     /// Moves a checkpoint that the task could not read when it began to the states that were set aside.
     fn put_aside_unread(&self, key: &UdfNode, path: &Path, labels: &Labels) -> io::Result<()> {
-        if !path.try_exists()? {
+        // A link that leads nowhere is moved away, too.
+        if fs::symlink_metadata(path).is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
             return Ok(());
         }
         make_folder(&self.aside)?;
         let file = self.aside.join(format!("{}-{}.{EXTENSION}", aside_stem(key), snapshot::now()));
         fs::rename(path, &file)?;
+        // The state is kept, even if there is one file too many now.
+        let _ = self.bound_aside(key);
         let file = file.display().to_string();
         log_for!(
             warn,
@@ -245,7 +267,7 @@ impl Checkpoints {
         make_folder(&self.folder)?;
         let _lock = self.lock_folder()?;
         // A clock can go back.
-        let there = began(&self.path(key));
+        let there = began(&self.path(key))?;
         let started_at = there.map_or(0, |there| there.saturating_add(1)).max(snapshot::now());
         let header = SnapshotHeader {
             started_at,
@@ -256,20 +278,33 @@ impl Checkpoints {
             function: key.function.clone(),
             ..snapshot.header.clone()
         };
-        let before = read_checkpoint(&self.path(key)).ok();
+        let before = read_checkpoint(&self.path(key), MOST_OF_STATE, |_| Ok(())).ok();
         let before = before.filter(|bytes| Snapshot::parse(bytes).is_ok_and(|before| !before.is_none()));
         let aside = before.map(|bytes| self.set_aside(key, &bytes)).transpose()?;
         write_whole(&self.folder, &checkpoint_name(key), &snapshot.with_header(&header))?;
         Ok(aside)
     }
 
-    /// Locks the folder while the host or an operator reads a checkpoint and replaces it.
+    /// Locks the folder while the host or an operator reads a checkpoint and replaces it. Waits for the lock, but not
+    /// for ever: a process that has it may have been stopped.
     fn lock_folder(&self) -> io::Result<File> {
         let path = self.folder.join(".lock");
-        let lock = File::create(&path)?;
-        give_to_owner_of(&self.folder, &path)?;
-        flock(&lock, FlockOperation::LockExclusive)?;
-        Ok(lock)
+        let lock = open_lock(&self.folder, &path)?;
+        let since = Instant::now();
+        loop {
+            match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(lock),
+                Err(Errno::WOULDBLOCK) if since.elapsed() < PATIENCE => thread::sleep(LOOK_AT_FOLDER),
+                Err(Errno::WOULDBLOCK) => {
+                    return Err(io::Error::other(format!(
+                        "{}: another process has had the lock for {}s",
+                        path.display(),
+                        PATIENCE.as_secs()
+                    )));
+                }
+                Err(e) => return Err(e.into()),
+            }
+        }
     }
 
     /// Stores a state that a task does not go on with; returns the file. The same state is stored once.
@@ -290,7 +325,8 @@ impl Checkpoints {
     fn bound_aside(&self, key: &UdfNode) -> io::Result<()> {
         let mut files = Vec::new();
         for path in self.files_aside()? {
-            let data = fs::metadata(&path)?;
+            // It may be a link, or gone by now.
+            let Ok(data) = fs::symlink_metadata(&path) else { continue };
             files.push((data.modified().unwrap_or(SystemTime::UNIX_EPOCH), data.len(), path));
         }
         // The newest first.
@@ -305,7 +341,8 @@ impl Checkpoints {
                 // The newest one stays, however large it is.
                 || (count > 0 && bytes + length > most_bytes);
             if full {
-                fs::remove_file(path)?;
+                // A folder stays.
+                let _ = fs::remove_file(path);
                 continue;
             }
             of_one += usize::from(own);
@@ -348,13 +385,12 @@ impl Checkpoints {
         make_folder(&self.folder)?;
         let path = self.folder.join(format!("{}.lock", checkpoint_stem(key)));
         loop {
-            let file = File::create(&path)?;
-            give_to_owner_of(&self.folder, &path)?;
+            let file = open_lock(&self.folder, &path)?;
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 // Another process may have given up the checkpoint meanwhile, with this file.
                 Ok(()) if !is_at(&file, &path) => {}
                 Ok(()) => return Ok(Some(file)),
-                Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+                Err(Errno::WOULDBLOCK) => return Ok(None),
                 Err(e) => return Err(e.into()),
             }
         }
@@ -367,18 +403,35 @@ fn is_at(file: &File, path: &Path) -> bool {
     there.is_ok_and(|there| file.metadata().is_ok_and(|data| (data.dev(), data.ino()) == there))
 }
 
-/// When the state of the checkpoint at `path` began. `None` without one.
-fn began(path: &Path) -> Option<i64> {
-    Snapshot::peek(regular_file::open(path).ok()?).ok().map(|header| header.started_at)
+/// When the state of the checkpoint at `path` began. `None` without one, or if something else is there.
+fn began(path: &Path) -> io::Result<Option<i64>> {
+    match regular_file::open(path) {
+        Ok(file) => Ok(Snapshot::peek(file).ok().map(|header| header.started_at)),
+        Err(FileError::Io(e)) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        Err(_) => Ok(None),
+    }
 }
 
-/// Reads a checkpoint, and notes that it is in use.
-fn read_checkpoint(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = regular_file::open(path)?;
+/// Whether what the system says of a file may be over soon.
+fn passes(e: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, InvalidInput, NotADirectory};
+    !matches!(e.kind(), InvalidInput | FileTooLarge | NotADirectory)
+        && e.raw_os_error() != Some(Errno::LOOP.raw_os_error())
+}
+
+/// Reads a checkpoint of at most `most` bytes, which are counted before, and notes that it is in use.
+fn read_checkpoint(path: &Path, most: Bytes, count: impl Fn(u64) -> io::Result<()>) -> io::Result<Vec<u8>> {
+    let file = regular_file::open(path)?;
+    let length = file.metadata()?.len();
+    if length > most.0 {
+        return Err(FileError::TooLarge(most).into());
+    }
+    count(length)?;
     // Only its age depends on it.
     let _ = file.set_modified(SystemTime::now());
-    let mut bytes = Vec::new();
-    io::Read::read_to_end(&mut io::Read::take(&mut file, MOST_READ), &mut bytes)?;
+    let mut bytes = Vec::with_capacity(length as usize);
+    // It may grow meanwhile.
+    io::Read::read_to_end(&mut io::Read::take(file, length), &mut bytes)?;
     Ok(bytes)
 }
 
@@ -442,7 +495,7 @@ impl Checkpoints {
                         labels,
                         folder,
                         err = e.to_string(),
-                        "checkpoints can't be written, tasks go on without: give state-dir room and rights"
+                        "checkpoints can't be written, tasks go on without: see to it that state-dir has room, rights and no odd files"
                     );
                 }
             }
@@ -454,10 +507,10 @@ impl Checkpoints {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::{Bytes, Span};
+    use crate::units::Span;
 
     fn checkpoints(folder: &Path, shared: bool, set_aside: Bytes) -> Arc<Checkpoints> {
-        let retention = Retention { keep: Span(std::time::Duration::ZERO), set_aside };
+        let retention = Retention { keep: Span(Duration::ZERO), set_aside };
         Arc::new(Checkpoints::new(folder, shared, retention, Arc::default()))
     }
 

@@ -1,12 +1,14 @@
 //! Files of the state folder.
 
-use std::fs;
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use tempfile::NamedTempFile;
+
+use crate::regular_file;
 
 /// End of the name of a file that is not whole yet.
 const PARTIAL: &str = ".partial";
@@ -33,7 +35,7 @@ pub(crate) fn prepare(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<Nam
     let mut file =
         tempfile::Builder::new().prefix(&format!("{name}.")).suffix(PARTIAL).tempfile_in(folder)?;
     file.write_all(bytes)?;
-    give_to_owner_of(folder, file.path())?;
+    give_to_owner_of(folder, file.as_file())?;
     file.as_file().sync_all()?;
     Ok(file)
 }
@@ -47,26 +49,38 @@ pub(crate) fn put(file: NamedTempFile, folder: &Path, name: &str) -> io::Result<
 
 /// Makes the names of the files in a folder durable.
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    fs::File::open(folder)?.sync_all()
+    File::open(folder)?.sync_all()
 }
 
-/// Creates a folder, if it is not there.
+/// Creates a folder for this user only, if it is not there.
 pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
     let parent = folder.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    give_to_owner_of(parent, folder)
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let made = File::open(folder)?;
+    give_to_owner_of(parent, &made)
+}
+
+/// Opens the file `path` in `folder`, which is for locks, or creates it.
+pub(crate) fn open_lock(folder: &Path, path: &Path) -> io::Result<File> {
+    let file = regular_file::open_own(path).map_err(|e| {
+        let e = io::Error::from(e);
+        io::Error::new(e.kind(), format!("{}: {e}", path.display()))
+    })?;
+    give_to_owner_of(folder, &file)?;
+    Ok(file)
 }
 
 /// Gives `made`, a file that root creates, to the owner of the state folder.
-pub(crate) fn give_to_owner_of(folder: &Path, made: &Path) -> io::Result<()> {
+pub(crate) fn give_to_owner_of(folder: &Path, made: &File) -> io::Result<()> {
     if !rustix::process::geteuid().is_root() {
         return Ok(());
     }
     let owner = fs::metadata(folder)?;
-    std::os::unix::fs::chown(made, Some(owner.uid()), Some(owner.gid()))
+    // By its descriptor, since something else may have its name by now.
+    std::os::unix::fs::fchown(made, Some(owner.uid()), Some(owner.gid()))
 }
 
 /// Removes the partial files that a crash has left behind in `folder`.

@@ -1,6 +1,6 @@
 //! The lock of the state folder: one host at a time serves with it.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::process;
 use rustix::fs::{FlockOperation, flock};
 use thiserror::Error;
 
-use super::files::give_to_owner_of;
+use super::files::open_lock;
 use crate::regular_file;
 
 /// Name of the file that is locked. It holds the number of the process that has the lock for itself.
@@ -82,13 +82,10 @@ impl FolderLock {
 }
 
 fn open(folder: &Path, path: &Path) -> io::Result<File> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder).and_then(|()| {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        give_to_owner_of(folder, path)?;
-        Ok(file)
-    });
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    let opened = made.and_then(|()| open_lock(folder, path));
     // A file that is there can be locked also where it can't be written.
-    made.or_else(|e| regular_file::open(path).map_err(|_| e))
+    opened.or_else(|e| regular_file::open_unlinked(path).map_err(|_| e))
 }
 
 #[cfg(test)]

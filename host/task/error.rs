@@ -38,6 +38,17 @@ impl Failure {
             Self::Returned(_) | Self::Gone => false,
         }
     }
+
+    /// Whether the call took too long, which may be because of the number of its points.
+    pub fn is_of_time(&self) -> bool {
+        matches!(
+            self,
+            Self::Call(CallError {
+                kind: CallErrorKind::Deadline { .. } | CallErrorKind::Stalled { .. },
+                ..
+            })
+        )
+    }
 }
 
 /// Why a plugin can't be started with the options of a task.

@@ -55,9 +55,10 @@ impl fmt::Display for NotLive {
 }
 
 impl Liveness {
-    /// Notes the `time` of the last of some points, in nanoseconds since 1970.
-    pub fn note(&mut self, time: i64, points: u64) {
-        self.note_at(now(), time, points);
+    /// Notes some points by the `times` of a few of them, in nanoseconds since 1970.
+    pub fn note(&mut self, times: impl ExactSizeIterator<Item = i64>, points: u64) {
+        let (now, each) = (now(), points / times.len().max(1) as u64);
+        times.for_each(|time| self.note_at(now, time, each));
     }
 
     fn note_at(&mut self, now: i64, time: i64, points: u64) {

@@ -33,6 +33,8 @@ pub struct Reporter {
     /// Number of unwanted points at which the log mentions them next.
     unwanted_at: u64,
     throttled_at: Option<Instant>,
+    /// Whether the log says already that calls take too long.
+    told_of_time: bool,
 }
 
 /// Failures that follow each other.
@@ -53,6 +55,7 @@ impl Reporter {
             unreported: 0,
             unwanted_at: 1,
             throttled_at: None,
+            told_of_time: false,
         }
     }
 
@@ -93,7 +96,10 @@ impl Reporter {
 
     /// Reports that a call has failed because of `error`, and that each of its frames passes alone.
     pub fn passed_in_pieces(&mut self, error: &str, policy: OnTrap) {
+        let unreported = self.unreported;
         if self.is_told(error) {
+            // Nothing was skipped.
+            self.unreported = unreported;
             return;
         }
         if policy == OnTrap::Restart {
@@ -101,6 +107,26 @@ impl Reporter {
         } else {
             log_for!(info, self.labels, err = error, "plugin failed, and gets its input in smaller pieces");
         }
+    }
+
+    /// Reports once that a call with `frames` has exceeded its deadline because of `error`, and that each of them passes
+    /// alone.
+    pub fn takes_too_long(&mut self, error: &str, frames: &[u8]) {
+        if std::mem::replace(&mut self.told_of_time, true) {
+            return;
+        }
+        let (mut rest, mut points) = (frames, 0_u64);
+        while let Some((kind, _, after)) = frame::first_data(rest) {
+            points += u64::from(matches!(kind, frame::Kind::Point));
+            rest = after;
+        }
+        log_for!(
+            info,
+            self.labels,
+            err = error,
+            points = points.to_string(),
+            "plugin needs longer than limits.call-deadline for so many points at once: nothing is skipped, and it gets its input in smaller pieces from now on"
+        );
     }
 
     /// Whether the current burst has a line for `error` already, or as many as it may have.

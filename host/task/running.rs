@@ -15,7 +15,7 @@ use super::setup::Setup;
 use super::supervisor::Supervisor;
 use crate::config::Policy;
 use crate::plugin::Plugin;
-use crate::protocol::{Run, frame};
+use crate::protocol::Run;
 use crate::sandbox::{SandboxContext, SandboxPermit};
 use crate::state::SkippedRecords;
 
@@ -105,11 +105,8 @@ impl<P: Program> Task<P> {
         start: usize,
         reply: &mut Reply,
     ) -> Result<Option<Run>, TaskError> {
-        let in_batch = run.batches || self.supervisor.is_inside_batch();
-        if !run.is_rest
-            && let Some(time) = frame::time(run.last_frame(), in_batch)
-        {
-            self.liveness.note(time, run.points);
+        if !run.is_rest {
+            self.liveness.note(run.times(), run.points);
         }
         let done = self.supervisor.process(run, start, reply).await?;
         Ok((done < run.frames.len()).then(|| run.rest(done)))

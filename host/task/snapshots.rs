@@ -63,6 +63,17 @@ impl<P: Program> Task<P> {
         Ok((none(&self.provenance(self.points_seen())), state))
     }
 
+    /// Maximum size of a state that the plugin could have. Most are smaller than its memory, since they are compressed.
+    pub fn most_of_state(&self) -> Bytes {
+        let memory = self.supervisor.setup().context.limits.memory.0;
+        Bytes(memory.saturating_add(memory / 8).saturating_add(1 << 20))
+    }
+
+    /// An empty reservation of memory.
+    pub fn reservation(&self) -> MemoryReservation {
+        self.supervisor.setup().context.budget.reservation()
+    }
+
     /// Counts a copy of a snapshot that is about to be taken, as large as the memory; nothing if `host.memory` has no
     /// room for it.
     pub fn room_for_snapshot(&mut self) -> MemoryReservation {

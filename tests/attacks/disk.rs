@@ -227,3 +227,21 @@ fn child_process_on_a_hung_disk_gives_signs_of_life() {
     let log = fs::read_to_string(log).unwrap();
     assert!(log.contains("checkpoint written"), "{log}");
 }
+
+#[test]
+fn checkpoint_that_can_be_read_a_moment_later_is_used() {
+    let mut host = Setup::new(OFTEN).with(&["moving_avg"]).on_disk_that_may_hang().serve();
+    let mut first = start(&host, "task");
+    assert_eq!(mean(&mut first, 2.0), 2.0);
+    assert_eq!(play(first, []), []);
+    host.start_again();
+    let failing = host.setup.fail();
+    let mut second = start(&host, "task");
+    second.send(live_point("a", 4.0)).unwrap();
+    // It waits, with signs of life.
+    for _ in 0..2 {
+        assert!(matches!(second.receive().unwrap(), Some(ResponseMessage::Keepalive(_))));
+    }
+    drop(failing);
+    assert_eq!(field(receive(&mut second).as_slice(), "mean"), [3.0]);
+}

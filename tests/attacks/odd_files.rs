@@ -5,12 +5,12 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::fs::{CWD, FileType, FlockOperation, Mode, flock, mknodat};
 
-use crate::support::{Host, Setup, play, points, wasm};
+use crate::support::{Host, Setup, mean, moving_avg, play, points, wasm};
 
 fn make_fifo(path: &Path) {
     mknodat(CWD, path, FileType::Fifo, Mode::RWXU, 0).unwrap();
@@ -165,4 +165,117 @@ fn file_that_is_still_being_copied_is_taken_when_it_is_whole() {
     fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
     host.wait_for_log(&["the version that was loaded before goes on", "plugin=moving_avg"]);
     assert!(host.connect("mirror").init("task", Vec::new()).unwrap().success);
+}
+
+/// A host whose task has written a checkpoint, and the folder of its state.
+fn stateful() -> (Host, PathBuf) {
+    let host = Setup::new("[state]\ncheckpoint-interval = \"20ms\"\n").with(&["moving_avg"]).serve();
+    let state = host.setup.folder.path().join("state");
+    let mut client = host.start("moving_avg", &moving_avg(10));
+    mean(&mut client, 2.0);
+    assert_eq!(play(client, []), []);
+    host.wait_for_log(&["checkpoint written"]);
+    (host, state)
+}
+
+#[test]
+fn odd_file_in_the_place_of_a_lock_is_named_and_holds_up_nothing() {
+    let (mut host, state) = stateful();
+    let lock = state.join("checkpoints/.lock");
+    fs::remove_file(&lock).unwrap();
+    make_fifo(&lock);
+    let mut client = host.start("moving_avg", &moving_avg(10));
+    assert_eq!(mean(&mut client, 4.0), 3.0);
+    host.wait_for_log(&["lvl=warn", "checkpoints can't be written", "checkpoints/.lock", "is a named pipe"]);
+    let (code, _, stderr) = host.setup.run(&["state", "drop", "task"]);
+    assert!(code == 1 && stderr.contains("is a named pipe"), "{stderr}");
+    // The state is written as soon as the lock can be had.
+    fs::remove_file(&lock).unwrap();
+    host.wait_for_log(&["checkpoints are written again"]);
+    host.kill();
+    host.serve_again();
+    assert_eq!(mean(&mut host.start("moving_avg", &moving_avg(10)), 6.0), 4.0);
+}
+
+#[test]
+fn lock_that_is_a_link_leaves_its_target_alone() {
+    let (mut host, state) = stateful();
+    assert_eq!(host.stop(), Some(0));
+    let precious = host.setup.folder.path().join("precious");
+    fs::write(&precious, "precious").unwrap();
+    for lock in ["lock", "checkpoints/.lock"] {
+        fs::remove_file(state.join(lock)).unwrap();
+    }
+    symlink(&precious, state.join("lock")).unwrap();
+    fs::hard_link(&precious, state.join("checkpoints/.lock")).unwrap();
+    host.serve_again();
+    host.wait_for_log(&["state folder is not locked", "is a symbolic link"]);
+    mean(&mut host.start("moving_avg", &moving_avg(10)), 4.0);
+    host.wait_for_log(&["checkpoints can't be written", "is a file with a second name"]);
+    assert_eq!(fs::read(&precious).unwrap(), b"precious");
+}
+
+#[test]
+fn locks_are_for_the_user_of_the_host_only() {
+    let (mut host, state) = stateful();
+    let locks = [state.join("lock"), state.join("checkpoints/.lock")];
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    locks.iter().for_each(|lock| assert_eq!(mode(lock), 0o600, "{}", lock.display()));
+    assert_eq!(mode(&state.join("checkpoints")), 0o700);
+    // Those of an older host are made so.
+    assert_eq!(host.stop(), Some(0));
+    locks.iter().for_each(|lock| fs::set_permissions(lock, fs::Permissions::from_mode(0o644)).unwrap());
+    host.serve_again();
+    mean(&mut host.start("moving_avg", &moving_avg(10)), 4.0);
+    host.wait_for_log(&["checkpoint written"]);
+    locks.iter().for_each(|lock| assert_eq!(mode(lock), 0o600, "{}", lock.display()));
+}
+
+#[test]
+fn lock_that_another_process_keeps_is_said() {
+    let (host, state) = stateful();
+    let other = fs::File::open(state.join("checkpoints/.lock")).unwrap();
+    flock(&other, FlockOperation::LockExclusive).unwrap();
+    let mut client = host.start("moving_avg", &moving_avg(10));
+    assert_eq!(mean(&mut client, 4.0), 3.0);
+    host.wait_for_log(&["lvl=warn", "checkpoints can't be written", "another process has had the lock"]);
+    drop(other);
+    host.wait_for_log(&["checkpoints are written again"]);
+}
+
+/// The checkpoint in the folder `state`.
+fn checkpoint(state: &Path) -> PathBuf {
+    let mut files = fs::read_dir(state.join("checkpoints")).unwrap().map(|entry| entry.unwrap().path());
+    files.find(|file| file.extension().is_some_and(|e| e == "snapshot")).unwrap()
+}
+
+#[test]
+fn checkpoint_that_is_larger_than_any_state_of_the_plugin_is_not_read() {
+    let (mut host, state) = stateful();
+    assert_eq!(host.stop(), Some(0));
+    fs::File::options().write(true).open(checkpoint(&state)).unwrap().set_len(4 << 30).unwrap();
+    host.serve_again();
+    let mut client = host.start("moving_avg", &moving_avg(10));
+    assert_eq!(mean(&mut client, 4.0), 4.0);
+    host.wait_for_log(&["lvl=warn", "checkpoint can't be read", "is larger than 73MiB"]);
+    host.wait_for_log(&["could not be read when the task began was set aside"]);
+    let status = fs::read_to_string(host.proc("status")).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak: u64 = peak.trim().strip_suffix(" kB").unwrap().parse().unwrap();
+    assert!(peak < 200 << 10, "{peak} kB");
+}
+
+#[test]
+fn checkpoint_that_is_a_circular_link_is_moved_away() {
+    let (mut host, state) = stateful();
+    assert_eq!(host.stop(), Some(0));
+    let checkpoint = checkpoint(&state);
+    fs::remove_file(&checkpoint).unwrap();
+    symlink(&checkpoint, &checkpoint).unwrap();
+    host.serve_again();
+    let mut client = host.start("moving_avg", &moving_avg(10));
+    assert_eq!(mean(&mut client, 4.0), 4.0);
+    assert_eq!(play(client, []), []);
+    host.wait_for_log(&["checkpoint written"]);
+    assert_eq!(mean(&mut host.start("moving_avg", &moving_avg(10)), 6.0), 5.0);
 }

@@ -122,3 +122,34 @@ fn sandbox_beyond_the_address_space_is_refused_with_a_sentence() {
         assert!(matches!(receive(client), Some(ResponseMessage::Point(_))));
     }
 }
+
+#[test]
+fn sandbox_beyond_the_private_memory_is_refused_with_a_sentence() {
+    let mut host = Setup::new("").with(&["mirror"]).under("ulimit -d 102400").serve();
+    host.wait_for_log(&["number of sandboxes that fit", "100MiB of private memory", "LimitDATA="]);
+    let (mut clients, refused) = start(&host, 60);
+    assert!(!clients.is_empty());
+    assert!(refused.unwrap().contains("`ulimit -d`"));
+    // What runs has all that it needs.
+    for _ in 0..3 {
+        for client in &mut clients {
+            for _ in 0..500 {
+                client.send(RequestMessage::Point(point("a", 1, 1.0))).unwrap();
+            }
+            for _ in 0..500 {
+                assert!(matches!(client.receive().unwrap(), Some(ResponseMessage::Point(_))));
+            }
+            client.snapshot(&mut Vec::new()).unwrap();
+        }
+    }
+    drop(clients);
+    assert_eq!(host.stop(), Some(0));
+}
+
+#[test]
+fn host_without_the_private_memory_to_serve_anything_says_so() {
+    for limit in ["ulimit -d 40000", "ulimit -d 10000"] {
+        let host = Setup::new("").with(&["mirror"]).under(limit).begin_to_serve();
+        host.wait_for_log(&["of private memory of this process", "`ulimit -d`"]);
+    }
+}

@@ -10,7 +10,7 @@ use kapacitor_wasm::protocol::RequestMessage;
 use kapacitor_wasm::protocol::client::Client;
 
 use crate::support;
-use crate::support::{Host, Setup, error_of, field, live_point, mean, moving_avg, play, point};
+use crate::support::{Host, Setup, encoded, error_of, field, live_point, mean, moving_avg, play, point};
 
 fn start(host: &Host, size: i64) -> Client {
     host.start("moving_avg", &moving_avg(size))
@@ -249,4 +249,24 @@ fn what_was_dropped_can_be_forgotten_and_doubts_are_said_at_import() {
         assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
     }
     assert!(host.setup.run(&["state", "list"]).1.starts_with("there are no states"));
+}
+
+#[test]
+fn one_late_point_in_each_write_costs_no_checkpoint() {
+    let host = Host::with(&["moving_avg"]);
+    let hours = 5 * 3_600_000_000_000;
+    for place in [0, 50, 99] {
+        let task = format!("late{place}");
+        let mut client = host.connect("moving_avg");
+        assert!(client.init(&task, moving_avg(10)).unwrap().success);
+        for _ in 0..20 {
+            let time = |i| if i == place { now() - hours } else { now() };
+            let points: Vec<_> = (0..100).map(|i| RequestMessage::Point(point("a", time(i), 1.0))).collect();
+            client.send_bytes(&encoded(points)).unwrap();
+            (0..100).for_each(|_| assert_eq!(receive(&mut client, "mean"), 1.0));
+        }
+        assert_eq!(play(client, []), []);
+        host.wait_for_log(&["checkpoint written", &format!("task={task}")]);
+    }
+    assert_eq!(host.count_logs(&["no checkpoint is kept"]), 0);
 }

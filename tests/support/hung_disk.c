@@ -1,9 +1,10 @@
 // Lets file calls under a folder hang, as those on a network file system do whose server is gone: preloaded into
 // the host by `hung_disk.rs`. They hang while the file KW_HUNG_WHILE exists, if they concern the folder
-// KW_HUNG_FOLDER.
+// KW_HUNG_FOLDER. While the same file with the ending `.eio` exists, opening fails.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -38,6 +39,14 @@ static void wait_at_fd(int fd) {
     wait_at(path);
 }
 
+static int fails(const char *path) {
+    const char *folder = getenv("KW_HUNG_FOLDER"), *trigger = getenv("KW_HUNG_WHILE");
+    char failing[4096];
+    if (!folder || !trigger || !path || strncmp(path, folder, strlen(folder)) != 0) return 0;
+    snprintf(failing, sizeof failing, "%s.eio", trigger);
+    return syscall(SYS_faccessat, AT_FDCWD, failing, F_OK) == 0;
+}
+
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 #define OPEN(name)                                      \
@@ -47,6 +56,10 @@ static void wait_at_fd(int fd) {
         mode_t mode = va_arg(rest, mode_t);             \
         va_end(rest);                                   \
         wait_at(path);                                  \
+        if (fails(path)) {                              \
+            errno = EIO;                                \
+            return -1;                                  \
+        }                                               \
         return NEXT(name)(path, flags, mode);           \
     }
 OPEN(open)

@@ -33,6 +33,13 @@ impl Setup {
         Hung(self.trigger())
     }
 
+    /// Lets no file of the state folder be opened until the result is dropped.
+    pub fn fail(&self) -> Hung {
+        let trigger = self.trigger().with_extension("eio");
+        fs::write(&trigger, "").unwrap();
+        Hung(trigger)
+    }
+
     fn trigger(&self) -> PathBuf {
         self.folder.path().join("disk-hangs")
     }

@@ -3,7 +3,8 @@
 //! There may be a snapshot that Kapacitor gives back, and a checkpoint that the host has written. The choice is
 //! made once: when Kapacitor restores, or else before the first work that depends on the state.
 
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::active_task::ActiveTask;
 use super::error::WorkError;
@@ -39,7 +40,14 @@ impl ActiveTask {
     ) -> Result<(), WorkError> {
         self.initial_state_chosen = true;
         let mut misfits = Vec::new();
-        let written = self.checkpointer.read(&self.labels).await;
+        // Counted until the choice is made.
+        let (most, room) = (self.task.most_of_state(), Arc::new(Mutex::new(self.task.reservation())));
+        let counted = Arc::clone(&room);
+        let count = move |length| {
+            let mut room = counted.lock().unwrap_or_else(PoisonError::into_inner);
+            room.try_set(length).map_err(io::Error::other)
+        };
+        let written = self.checkpointer.read(&self.labels, most, count).await;
         let mut checkpoint = written.and_then(|bytes| take_apart(Source::Checkpoint, bytes, &mut misfits));
         let mut kapacitor =
             given.and_then(|bytes| take_apart(Source::Kapacitor, bytes.to_vec(), &mut misfits));

@@ -493,7 +493,7 @@ impl Inbox {
                     self.move_bytes();
                 }
                 self.release_held_alone();
-                Some(InboxItem::Run(Run { frames: frames.freeze(), ..run }))
+                Some(InboxItem::Run(run.with_frames(frames.freeze())))
             }
             Entry::Rest(run) => {
                 self.lent = mem::take(&mut self.kept);

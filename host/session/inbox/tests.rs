@@ -248,7 +248,7 @@ fn left(on_full: OnFull, pieces: &[Vec<RequestMessage>], take_first: bool) -> (V
 }
 
 fn long(time: i64) -> RequestMessage {
-    RequestMessage::Point(Point { time, name: "x".repeat(280), ..Point::default() })
+    RequestMessage::Point(Point { time, name: "x".repeat(270), ..Point::default() })
 }
 
 #[test]

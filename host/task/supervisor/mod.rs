@@ -7,6 +7,7 @@
 
 mod guest_slot;
 mod overcome;
+mod piece;
 mod row;
 
 use std::collections::VecDeque;
@@ -14,6 +15,7 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use self::guest_slot::GuestSlot;
+use self::piece::Piece;
 #[cfg(test)]
 pub use self::row::MAX_RECOVERIES;
 use self::row::Row;
@@ -37,9 +39,6 @@ use crate::task::snapshot_cache::{Beginning, SnapshotCache};
 use crate::task::throttle::CpuThrottle;
 use crate::units::Bytes;
 
-/// Value of [`Supervisor::piece`] for no limit: a run goes into one call.
-const WHOLE: usize = usize::MAX;
-
 /// The guest of one task, and all that it takes to keep it running.
 pub struct Supervisor<P: Program> {
     setup: Setup<P>,
@@ -47,8 +46,8 @@ pub struct Supervisor<P: Program> {
     recovery: Recovery<P>,
     /// Where in a batch the guest is.
     cursor: BatchCursor,
-    /// Approximate limit of a call's input, in bytes; lowered after a call that exceeded its deadline.
-    piece: usize,
+    /// How much input a call gets.
+    piece: Piece,
     /// Number of points of the open batch that have failed one after the other, when the guest has to wait meanwhile.
     in_succession: u32,
     /// Points and batches that the guest has failed at in a row.
@@ -96,7 +95,7 @@ impl<P: Program> Supervisor<P> {
             guest: GuestSlot::Running(instance),
             recovery,
             cursor: BatchCursor::default(),
-            piece: WHOLE,
+            piece: Piece::default(),
             in_succession: 0,
             row: Row::default(),
             abandoned: None,
@@ -195,10 +194,11 @@ impl<P: Program> Supervisor<P> {
         if self.setup.program.reads_clock() {
             // The time that the guest sees is that of the frame it is given.
             first_frames(frames, 1)
-        } else if self.piece == WHOLE {
-            self.saves_first(frames).unwrap_or(frames.len())
         } else {
-            first_frames(frames, self.piece)
+            match self.piece.limit() {
+                None => self.saves_first(frames).unwrap_or(frames.len()),
+                Some(limit) => first_frames(frames, limit),
+            }
         }
     }
 
@@ -230,7 +230,7 @@ impl<P: Program> Supervisor<P> {
         let whole = (frames.len() == run.frames.len()).then_some(run);
         match self.attempt(frames, whole, reply).await {
             Ok(()) => {
-                self.piece = self.piece.saturating_mul(2);
+                self.piece.passed(frames.len());
                 self.in_succession = 0;
                 Ok(0)
             }
@@ -490,6 +490,7 @@ impl<P: Program> Supervisor<P> {
         self.counts.add(&before.counts);
         self.counts_before = before.counts_before;
         self.failures = mem::take(&mut before.failures);
+        self.piece = before.piece;
         self.snapshots.flags = before.snapshots.flags;
         if self.snapshots.started_at != before.snapshots.started_at {
             self.snapshots.begin_after(before.snapshots.started_at);

@@ -67,7 +67,12 @@ impl<P: Program> Supervisor<P> {
         let mut in_succession = mem::take(&mut self.in_succession);
         loop {
             let reason = failure.to_string();
-            self.count_failure(failure)?;
+            self.counts.recoveries += 1;
+            // If each frame passes alone, the run was too much for its deadline, and no point has failed.
+            let of_time = failure.is_of_time() && first_frame(rest).len() < rest.len();
+            if !of_time {
+                self.count_failure(failure)?;
+            }
             let said = GuestLog::said(&self.setup.context.log);
             let lost_batch = self.go_back(&reason, rest).await?;
             let before = rest.len();
@@ -76,19 +81,28 @@ impl<P: Program> Supervisor<P> {
             let alone = self.one_by_one(&mut rest, reply).await;
             if alone.is_none() && !rest.is_empty() {
                 // The guest waits. It gets the rest one by one, too.
-                (self.piece, self.repetition) = (1, Some(repetition));
+                self.piece.begin_with_one(frames.len());
+                self.repetition = Some(repetition);
                 return Ok(rest.len());
             }
             drop(repetition);
             let Some((kind, frame, failed)) = alone else {
                 if !frames.is_empty() && !lost_batch {
                     // Each frame passes alone, so the call failed because of what it had in total.
-                    self.piece = (frames.len() / 4).max(1);
-                    self.reporter.passed_in_pieces(&reason, self.setup.policy.on_trap);
+                    self.piece.failed(before);
+                    let on_trap = self.setup.policy.on_trap;
+                    if of_time && on_trap == OnTrap::Recover {
+                        self.reporter.takes_too_long(&reason, frames);
+                    } else {
+                        self.reporter.passed_in_pieces(&reason, on_trap);
+                    }
                 }
                 return Ok(0);
             };
             let reason = failed.to_string();
+            if of_time && let Err(most) = self.count_failure_now() {
+                return Err(TaskError::TooManyFailures { failure: failed, most });
+            }
             let at_once = before == frame.len() + rest.len();
             in_succession = match failed.is_of_batch() {
                 true if at_once => in_succession + 1,
@@ -178,16 +192,24 @@ impl<P: Program> Supervisor<P> {
     ///
     /// When there were too many within a minute.
     fn count_failure(&mut self, failure: Failure) -> Result<(), TaskError> {
+        self.count_failure_now().map_err(|most| TaskError::TooManyFailures { failure, most })
+    }
+
+    /// Counts a failure.
+    ///
+    /// # Errors
+    ///
+    /// The number of failures that there may be within a minute, when there were more.
+    fn count_failure_now(&mut self) -> Result<(), u32> {
         let now = Instant::now();
         while self.failures.front().is_some_and(|at| now.duration_since(*at) > MINUTE) {
             self.failures.pop_front();
         }
         let most = self.setup.policy.failures_per_minute;
         if self.failures.len() >= most as usize {
-            return Err(TaskError::TooManyFailures { failure, most });
+            return Err(most);
         }
         self.failures.push_back(now);
-        self.counts.recoveries += 1;
         Ok(())
     }
 
