@@ -9,6 +9,7 @@ mod fairness;
 mod faults;
 mod groups;
 mod guest_world;
+mod handover;
 mod memory;
 mod mixed;
 mod names;

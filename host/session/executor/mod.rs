@@ -10,7 +10,9 @@ mod task_source;
 mod upgrade;
 
 use std::fmt::Display;
+use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use self::active_task::ActiveTask;
@@ -69,6 +71,10 @@ pub struct Executor {
     counts: Option<Counts>,
     /// The rest of the run that was given last, while the plugin waits for its share of a core.
     rest: Option<Run>,
+    /// Whether the last reply ends with a snapshot.
+    sends_snapshot: bool,
+    /// Set when Kapacitor is known to have the last snapshot.
+    received: Arc<AtomicBool>,
 }
 
 impl Executor {
@@ -82,6 +88,8 @@ impl Executor {
             ending: Ending::default(),
             counts: None,
             rest: None,
+            sends_snapshot: false,
+            received: Arc::default(),
         }
     }
 
@@ -100,8 +108,21 @@ impl Executor {
         &self.ending
     }
 
+    /// To be set when Kapacitor is known to have the last snapshot.
+    pub fn received(&self) -> &Arc<AtomicBool> {
+        &self.received
+    }
+
+    /// Whether the last reply ends with a snapshot, the first time that this is called.
+    pub fn take_sends_snapshot(&mut self) -> bool {
+        mem::take(&mut self.sends_snapshot)
+    }
+
     /// Does `work` and adds to `reply` what Kapacitor gets for it.
     pub async fn run(&mut self, work: Work, reply: &mut Reply) -> Outcome {
+        if self.received.load(Relaxed) && self.received.swap(false, Relaxed) {
+            self.note_received();
+        }
         // What is rare is in boxes, so that the future of a run is small.
         let result = match work {
             Work::Item(InboxItem::Run(run)) => self.process(run, reply).await,
@@ -113,6 +134,12 @@ impl Executor {
         match result {
             Ok(outcome) => outcome,
             Err(error) => Box::pin(self.fail(error, reply)).await,
+        }
+    }
+
+    fn note_received(&mut self) {
+        if let Some(active) = &mut self.active {
+            active.task.note_snapshot_received();
         }
     }
 
@@ -151,6 +178,7 @@ impl Executor {
                     reply.put_room(active.task.room_for_snapshot());
                 }
                 let snapshot = self.snapshot().await?;
+                self.sends_snapshot = true;
                 put_response(ResponseMessage::Snapshot(SnapshotResponse { snapshot }), reply.buffer());
             }
             Control::Restore(request) => return Ok(self.restore(&request.snapshot, reply).await),
