@@ -19,10 +19,13 @@ mod table;
 
 use std::process::ExitCode;
 
+use crate::logging::visible;
+
 /// Runs the command that the process's arguments name.
 pub fn main() -> ExitCode {
     commands::run().unwrap_or_else(|error| {
-        eprintln!("kapacitor-wasm: {error:#}");
+        // It may name what others have written.
+        eprintln!("kapacitor-wasm: {}", visible(&format!("{error:#}")));
         exit::FAILED
     })
 }

@@ -21,3 +21,4 @@ mod requests;
 mod signals;
 mod state;
 mod telling;
+mod terminal;

@@ -20,7 +20,7 @@ use self::error::WorkError;
 use self::task_source::TaskSource;
 use super::drain::LAST_RESORT;
 use super::inbox::InboxItem;
-use crate::logging::{Labels, cut, log_for, visible};
+use crate::logging::{Labels, cut, log_for, on_one_line, visible};
 use crate::protocol::frame::Control;
 use crate::protocol::{
     InitRequest, InitResponse, ResponseMessage, RestoreResponse, Run, SnapshotResponse, put_error,
@@ -203,7 +203,7 @@ impl Executor {
             }
             Err(error) => {
                 let mut error = match error {
-                    error @ (WorkError::SecondInit | WorkError::Route(_)) => error.to_string(),
+                    error @ (WorkError::SecondInit | WorkError::Route(_)) => on_one_line(&error.to_string()),
                     error => self.describe(&error),
                 };
                 // What the plugin says was cut before.
