@@ -19,6 +19,7 @@ mod os_limits;
 mod recovery;
 mod requests;
 mod signals;
+mod sockets;
 mod state;
 mod telling;
 mod terminal;
