@@ -16,6 +16,7 @@ mod skipped;
 mod state;
 mod systemd;
 mod table;
+mod threads;
 
 use std::process::ExitCode;
 

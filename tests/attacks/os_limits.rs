@@ -122,3 +122,36 @@ fn sandbox_beyond_the_address_space_is_refused_with_a_sentence() {
         assert!(matches!(receive(client), Some(ResponseMessage::Point(_))));
     }
 }
+
+/// A host that is let start `most` threads while a file is there.
+fn with_few_threads(most: usize) -> (Setup, std::path::PathBuf, crate::support::preload::Library) {
+    let library = crate::support::preload::compile("few_threads");
+    let setup = Setup::new("").with(&["mirror"]);
+    let file = setup.folder.path().join("no-threads");
+    fs::write(&file, "").unwrap();
+    let setup = setup
+        .env("LD_PRELOAD", library.path.clone())
+        .env("KW_THREADS", most.to_string().into())
+        .env("KW_NO_THREADS", file.clone());
+    (setup, file, library)
+}
+
+#[test]
+fn too_few_threads_are_refused_with_a_sentence() {
+    for most in [0, 1, 2, 6, 12, 20] {
+        let (setup, _, _library) = with_few_threads(most);
+        let (code, _, stderr) = setup.run(&["serve"]);
+        assert_eq!(code, 1, "{most}: {stderr}");
+        assert!(stderr.contains(&format!("lets this process start {most} threads")), "{stderr}");
+        assert!(stderr.contains("`ulimit -u`") && !stderr.contains("panicked"), "{stderr}");
+    }
+}
+
+#[test]
+fn threads_that_are_missing_for_a_moment_are_tried_again() {
+    let (setup, file, _library) = with_few_threads(4);
+    let host = setup.begin_to_serve();
+    fs::remove_file(file).unwrap();
+    host.wait_for_log(&["msg=ready"]);
+    play(host.start("mirror", &[]), [RequestMessage::Point(point("a", 1, 1.0))]);
+}
