@@ -19,7 +19,7 @@ use self::active_task::ActiveTask;
 use self::error::WorkError;
 use self::task_source::TaskSource;
 use super::drain::LAST_RESORT;
-use super::inbox::InboxItem;
+use super::inbox::{InboxItem, size_of_init};
 use crate::logging::{Labels, cut, log_for, on_one_line, visible};
 use crate::protocol::frame::Control;
 use crate::protocol::{
@@ -27,7 +27,7 @@ use crate::protocol::{
     put_response,
 };
 use crate::routing::Function;
-use crate::sandbox::{CallClock, sandbox_overhead};
+use crate::sandbox::{BudgetError, CallClock, sandbox_overhead};
 use crate::shared::Shared;
 use crate::state::{Checkpointer, Ending};
 use crate::task::{Counts, Reply, Task};
@@ -227,6 +227,8 @@ impl Executor {
             shared.library().look_for(&name).await;
         }
         let generation = shared.library().generation();
+        let mut request_memory = shared.budget().reservation();
+        request_memory.try_set(size_of_init(&request) as u64).map_err(BudgetError::Memory)?;
         let routed = self.source.route(request.clone())?;
         self.labels = Arc::new(Labels { plugin: routed.plugin.name.clone(), ..Labels::clone(&self.labels) });
         let needs = routed.plugin.min_memory.0.saturating_add(sandbox_overhead(&function.limits));
@@ -243,7 +245,9 @@ impl Executor {
         );
         let policy = self.source.config.state.checkpoints;
         let labels = Arc::clone(&self.labels);
-        self.active = Some(ActiveTask::new(task, request, generation, labels, checkpointer, policy));
+        let mut active = ActiveTask::new(task, request, generation, labels, checkpointer, policy);
+        active.request_memory = Some(request_memory);
+        self.active = Some(active);
         Ok(())
     }
 
