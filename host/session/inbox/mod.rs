@@ -17,6 +17,7 @@ use self::read_sizer::ReadSizer;
 use crate::config::OnFull;
 use crate::protocol::frame::{self, Control, FrameError, Kind, MAX_WAITING};
 use crate::protocol::{BatchCursor, InitRequest, Run};
+use crate::sandbox::aside;
 use crate::units;
 
 /// Bytes that an entry takes beside its frames: the queue of entries doubles when it is full.
@@ -221,7 +222,13 @@ impl Inbox {
 
     /// Where to read to; never empty.
     pub fn space(&mut self) -> &mut BytesMut {
-        self.sizer.make_room(&mut self.bytes);
+        let Self { sizer, bytes, .. } = self;
+        if sizer.must_grow(bytes) {
+            // All of it may be moved.
+            aside(bytes.len(), || sizer.make_room(bytes));
+        } else {
+            sizer.make_room(bytes);
+        }
         &mut self.bytes
     }
 
@@ -299,7 +306,8 @@ impl Inbox {
             }
         }
         if self.limits.on_full == OnFull::DropOldest && self.is_full() {
-            self.drop_oldest();
+            // What stays is copied, which takes long for a large queue.
+            aside(self.bytes.len(), || self.drop_oldest());
         }
         self.release_held_alone();
         result
