@@ -266,3 +266,15 @@ fn files_made_by_root_belong_to_owner_of_state_dir() {
         assert_eq!(fs::metadata(path).unwrap().uid(), NOBODY, "{}", path.display());
     }
 }
+
+#[test]
+fn import_of_what_is_no_file_is_refused_at_once() {
+    let host = Host::with(&["moving_avg"]);
+    let fifo = host.setup.folder.path().join("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    for file in [fifo.to_str().unwrap(), "/dev/zero", "/dev"] {
+        let (code, _, stderr) = host.setup.run(&["state", "import", file]);
+        assert_eq!(code, 1, "{stderr}");
+        assert!(stderr.contains(&format!("{file} can't be read")), "{stderr}");
+    }
+}

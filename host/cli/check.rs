@@ -9,6 +9,7 @@ use crate::config::{Config, Edges, is_identifier};
 use crate::endpoint;
 use crate::endpoint::{User, socket_path};
 use crate::folder::check_writable;
+use crate::logging::visible;
 use crate::plugin::{Plugin, Plugins};
 use crate::protocol::InfoResponse;
 use crate::routing::{Function, type_name};
@@ -36,7 +37,7 @@ pub fn check(config: Config) -> Result<ExitCode> {
     for problem in &problems {
         writeln!(report, "error: {problem}")?;
     }
-    std::io::stdout().write_all(report.as_bytes())?;
+    std::io::stdout().write_all(visible(&report).as_bytes())?;
     Ok(if problems.is_empty() { DONE } else { FAILED })
 }
 
@@ -189,7 +190,7 @@ pub fn config(settings: &Settings, stdio: bool) -> Result<ExitCode> {
     }
     std::io::stdout().write_all(stanza.as_bytes())?;
     for refusal in shared.plugins().values().filter_map(|plugin| plugin.as_ref().err()) {
-        eprintln!("kapacitor-wasm: {refusal}");
+        eprintln!("kapacitor-wasm: {}", visible(&refusal.to_string()));
     }
     Ok(DONE)
 }

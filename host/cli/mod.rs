@@ -16,13 +16,17 @@ mod skipped;
 mod state;
 mod systemd;
 mod table;
+mod threads;
 
 use std::process::ExitCode;
+
+use crate::logging::visible;
 
 /// Runs the command that the process's arguments name.
 pub fn main() -> ExitCode {
     commands::run().unwrap_or_else(|error| {
-        eprintln!("kapacitor-wasm: {error:#}");
+        // It may name what others have written.
+        eprintln!("kapacitor-wasm: {}", visible(&format!("{error:#}")));
         exit::FAILED
     })
 }

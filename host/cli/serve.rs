@@ -15,6 +15,7 @@ use super::exit::DONE;
 use super::reload::Reloader;
 use super::settings::Settings;
 use super::signals::{Asked, Received, Signals};
+use super::threads::ensure_threads;
 use crate::endpoint;
 use crate::endpoint::{InheritedSockets, Sockets};
 use crate::faults::keep_task;
@@ -33,6 +34,7 @@ const SAME_SIGNAL: Duration = Duration::from_secs(1);
 
 /// Serves all functions on sockets until a signal says to stop.
 pub fn sockets(settings: Settings, inherited: InheritedSockets) -> Result<ExitCode> {
+    ensure_threads()?;
     let runtime = runtime()?;
     let mut signals = Signals::take(&runtime)?;
     let (config, mode, log) = settings.start_logging()?;
@@ -229,6 +231,7 @@ pub fn ensure_functions(shared: &Shared) -> Result<()> {
 
 /// Serves one function on stdin and stdout until stdin ends.
 pub fn stdio(settings: &Settings, function: &str) -> Result<ExitCode> {
+    ensure_threads()?;
     // With more threads, each message would wake two of them: the one that waits for the pipes, and this one.
     let runtime = Builder::new_current_thread()
         .enable_all()

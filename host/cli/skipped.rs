@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::config::Config;
+use crate::logging::{on_one_line, visible};
 use crate::state::{Record, SkippedRecords};
 use anyhow::{Context, Result};
 
@@ -29,7 +30,7 @@ pub fn skipped(config: &Config) -> Result<ExitCode> {
         match record {
             Ok(record) => write(&record, &mut report)?,
             Err(e) => {
-                eprintln!("kapacitor-wasm: {e}");
+                eprintln!("kapacitor-wasm: {}", on_one_line(&e.to_string()));
                 code = FAILED;
             }
         }
@@ -38,11 +39,15 @@ pub fn skipped(config: &Config) -> Result<ExitCode> {
     Ok(code)
 }
 
+/// What a record says is of whoever wrote the points, and may not steer the terminal.
 fn write(record: &Record, report: &mut String) -> std::fmt::Result {
     let Record { time, function, task, node, plugin, plugin_sha256, error, points, point, .. } = record;
+    let [time, function, task, node, plugin] =
+        [time, function, task, node, plugin].map(|text| on_one_line(text));
+    let [sha256, point] = [plugin_sha256.get(..12).unwrap_or(plugin_sha256), point].map(on_one_line);
     writeln!(report, "{time}  task {task}, node {node}, function {function}")?;
-    writeln!(report, "  plugin  {plugin} ({})", plugin_sha256.get(..12).unwrap_or(plugin_sha256))?;
-    writeln!(report, "  error   {}", error.replace('\n', "\n          "))?;
-    writeln!(report, "  at      {}", point.replace('\n', "\\n"))?;
+    writeln!(report, "  plugin  {plugin} ({sha256})")?;
+    writeln!(report, "  error   {}", visible(error).replace('\n', "\n          "))?;
+    writeln!(report, "  at      {point}")?;
     writeln!(report, "  points  {points}\n")
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::future;
 use std::io;
 use std::mem;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt as _, PermissionsExt};
 use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,6 +38,8 @@ pub struct Socket {
     listener: UnixListener,
     /// Whether systemd owns the file of the socket. Otherwise the file is deleted with this.
     owned_by_systemd: bool,
+    /// The file, unless systemd owns it.
+    own: Option<OwnFile>,
 }
 
 /// The path of the socket of a function.
@@ -103,7 +105,7 @@ impl Socket {
         let listener = UnixListener::bind(&path).with_context(|| {
             format!("{shown}: the socket can't be made: check socket-dir and its permissions")
         })?;
-        let socket = Self { path, listener, owned_by_systemd: false };
+        let socket = Self { own: OwnFile::at(&path), path, listener, owned_by_systemd: false };
         permit(&socket.path, config)?;
         Ok(socket)
     }
@@ -120,12 +122,12 @@ impl Socket {
         let listener = listener.with_context(|| {
             format!("{shown}: the socket from systemd can't be served: restart kapacitor-wasm.socket")
         })?;
-        Ok(Self { path, listener, owned_by_systemd: true })
+        Ok(Self { path, listener, owned_by_systemd: true, own: None })
     }
 
-    /// The path of the socket's file, unless systemd owns that.
-    pub fn own_path(&self) -> Option<PathBuf> {
-        (!self.owned_by_systemd).then(|| self.path.clone())
+    /// The socket's file, unless systemd owns that.
+    pub fn own_file(&self) -> Option<OwnFile> {
+        self.own.clone()
     }
 
     /// Accepts connections and serves each in a session of its own: for ever or, if systemd holds the connections
@@ -174,6 +176,33 @@ impl Socket {
     }
 }
 
+/// The file of a socket that the host has made.
+#[derive(Clone, Debug)]
+pub struct OwnFile {
+    /// Where it was made.
+    pub path: PathBuf,
+    /// Its device and inode.
+    id: (u64, u64),
+}
+
+impl OwnFile {
+    fn at(path: &Path) -> Option<Self> {
+        id_of(path).ok().map(|id| Self { path: path.to_owned(), id })
+    }
+
+    /// Whether it is still there. Where that can't be known, it is.
+    pub fn is_there(&self) -> bool {
+        match id_of(&self.path) {
+            Ok(id) => id == self.id,
+            Err(e) => e.kind() != io::ErrorKind::NotFound,
+        }
+    }
+}
+
+fn id_of(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
+}
+
 /// Warnings of connections that were not accepted, at most one in [`QUIET`].
 struct Complaints {
     function: String,
@@ -196,7 +225,8 @@ impl Complaints {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        if !self.owned_by_systemd {
+        // Another process may have put its own socket there.
+        if self.own.as_ref().is_some_and(OwnFile::is_there) {
             let _ = fs::remove_file(&self.path);
         }
     }

@@ -4,18 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use thiserror::Error;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use super::rights::{User, rights};
-use super::socket::{Socket, check_folder, check_group, permit, socket_path};
+use super::socket::{OwnFile, Socket, check_folder, check_group, permit, socket_path};
 use super::systemd::InheritedSockets;
 use crate::config::Config;
 use crate::faults::caught;
 use crate::shared::{Current, Shared};
+
+/// Interval at which the files of the sockets are looked for.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Why a function has no socket. All others are served.
 #[derive(Debug, Error)]
@@ -33,11 +39,25 @@ pub struct Sockets {
     inherited: InheritedSockets,
     /// Whether systemd has passed sockets.
     activated: bool,
-    /// The path of each socket that is open, by function; `None` if it is systemd's.
-    open: BTreeMap<String, Option<PathBuf>>,
+    /// Each socket that is open, by function.
+    open: BTreeMap<String, OpenSocket>,
     /// What the log says already of functions without a socket.
     reported: BTreeMap<String, String>,
     changes: watch::Receiver<Current>,
+}
+
+/// A socket that is served in the background.
+struct OpenSocket {
+    /// Its file; `None` if it is systemd's.
+    file: Option<OwnFile>,
+    serving: JoinHandle<()>,
+}
+
+impl OpenSocket {
+    /// Whether Kapacitor can't find it, since its file was deleted or replaced.
+    fn is_lost(&self) -> bool {
+        self.file.as_ref().is_some_and(|file| !file.is_there())
+    }
 }
 
 impl Sockets {
@@ -103,26 +123,54 @@ impl Sockets {
         }
     }
 
-    /// Makes the sockets of functions that come later, and gives all sockets the mode and group of a `udf.toml` that
-    /// was read again; for as long as the host runs.
+    /// Makes the sockets of functions that come later, and those whose file was deleted, and gives all sockets the mode
+    /// and group of a `udf.toml` that was read again; for as long as the host runs.
     pub async fn follow(mut self) {
-        while self.changes.changed().await.is_ok() {
-            // A fault concerns this change only.
-            let _ = caught(|| self.adapt());
+        loop {
+            let changed = match timeout(LOOK, self.changes.changed()).await {
+                Ok(Ok(())) => true,
+                Ok(Err(_)) => return,
+                Err(_) => false,
+            };
+            let lost = self.close_lost().await;
+            if changed || !lost.is_empty() {
+                // A fault concerns this change only.
+                let _ = caught(|| self.adapt(&lost));
+            }
         }
     }
 
-    /// Adapts to what is served now.
-    fn adapt(&mut self) {
+    /// Closes the sockets that Kapacitor can't find. Returns their functions.
+    async fn close_lost(&mut self) -> Vec<String> {
+        let lost: Vec<_> = self.open.extract_if(.., |_, socket| socket.is_lost()).collect();
+        for (function, socket) in &lost {
+            let path = socket.file.as_ref().map_or(String::new(), |file| file.path.display().to_string());
+            warn!(function, socket = path, "socket's file was deleted or replaced, it is made again");
+        }
+        let mut functions = Vec::new();
+        for (function, socket) in lost {
+            socket.serving.abort();
+            // It goes away before the next one is made.
+            let _ = socket.serving.await;
+            functions.push(function);
+        }
+        functions
+    }
+
+    /// Adapts to what is served now, after some sockets were `lost`.
+    fn adapt(&mut self, lost: &[String]) {
         let config = self.changes.borrow_and_update().config.clone();
-        for path in self.open.values().flatten() {
-            if let Err(e) = permit(path, &config) {
+        for file in self.open.values().filter_map(|socket| socket.file.as_ref()) {
+            if let Err(e) = permit(&file.path, &config) {
                 warn!(err = format!("{e:#}"), "socket keeps its mode and group");
             }
         }
         let (opened, failed) = self.open_missing();
         self.report(&failed);
         for function in opened {
+            if lost.contains(&function) {
+                continue;
+            }
             info!(
                 function,
                 socket = socket_path(&config, &function).display().to_string(),
@@ -142,9 +190,10 @@ impl Sockets {
             match self.socket(&config, name) {
                 Ok(socket) => {
                     self.reported.remove(name);
-                    self.open.insert(name.clone(), socket.own_path());
+                    let file = socket.own_file();
+                    let serving = tokio::spawn(socket.serve(Arc::clone(&self.shared), name.clone()));
+                    self.open.insert(name.clone(), OpenSocket { file, serving });
                     opened.push(name.clone());
-                    tokio::spawn(socket.serve(Arc::clone(&self.shared), name.clone()));
                 }
                 Err(reason) => failed.push(NoSocket { function: name.clone(), reason }),
             }

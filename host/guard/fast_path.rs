@@ -1,5 +1,5 @@
 //! The check of points in the usual form: fields in the order of their numbers, tags and lengths of one byte, ASCII
-//! text without control characters in names and tags, and finite numbers.
+//! text without control characters in names and tags and without a backslash at their end, and finite numbers.
 //!
 //! The rules are those of [`point_of_any_form`](super::full_check::point_of_any_form). Most of the guard's time is
 //! spent here, so that mistakes in texts and numbers are collected and looked at once, at the end: a branch for
@@ -98,7 +98,8 @@ fn check(frames: &[u8], from: usize, end: usize, named: bool) -> Option<()> {
     }
     match short_field(rest) {
         Some((NAME, name, after)) if !name.is_empty() => {
-            found.wrong |= not_plain(&rest[2..], name.len())?;
+            found.wrong |= not_plain(&rest[2..], name.len())? | ends_with_backslash(name, name.len());
+            found.wrong |= u64::from(name[0] == b'#');
             rest = after;
         }
         _ if named => return None,
@@ -156,7 +157,7 @@ impl PointScan {
         let high = HIGH.get(key)?;
         self.look_at_double(length, key, rest[4 + key..].first_chunk()?);
         let name = rest[4..].first_chunk()?;
-        self.wrong |= not_plain_of(name, high);
+        self.wrong |= not_plain_of(name, high) | ends_with_backslash(&rest[3..], key + 1);
         let [first, _] = words_of(name);
         self.wrong |= u64::from(first & TIME_BYTES == TIME_OF_DOUBLE);
         self.maps |= 1 << (DOUBLES >> 3);
@@ -187,7 +188,8 @@ impl PointScan {
         let text_length = usize::from(value[1]);
         // An empty value is not written by Kapacitor.
         if text_length > 0 {
-            self.wrong |= not_plain(&value[2..], text_length)?;
+            self.wrong |=
+                not_plain(&value[2..], text_length)? | ends_with_backslash(&value[2..], text_length);
         }
         Some(())
     }
@@ -195,7 +197,9 @@ impl PointScan {
     /// The name of a tag or field, of this length, in the entry at the start of `rest`.
     #[inline(always)]
     fn look_at_name(&mut self, rest: &[u8], length: usize) -> Option<()> {
-        self.wrong |= not_plain(&rest[4..], length)? | u64::from(is_time(&rest[4..], length));
+        let name = &rest[4..];
+        self.wrong |= not_plain(name, length)? | ends_with_backslash(name, length);
+        self.wrong |= u64::from(is_time(name, length));
         Some(())
     }
 
@@ -323,6 +327,12 @@ fn not_plain(text: &[u8], length: usize) -> Option<u64> {
             Some(u64::from(!plain))
         }
     }
+}
+
+/// Not zero if the last of the first `length` bytes of `text` is a backslash, with which InfluxDB escapes what follows.
+#[inline(always)]
+fn ends_with_backslash(text: &[u8], length: usize) -> u64 {
+    u64::from(text.get(length.wrapping_sub(1)) == Some(&b'\\'))
 }
 
 /// Whether the first `length` bytes of `text` are the name `time`, which InfluxDB can't store.

@@ -1,6 +1,6 @@
 //! What is found of the fields of a point together, such as whether a name has two types.
 
-use super::unwritable::is_unwritable_key;
+use super::unwritable::is_unwritable_field;
 use crate::protocol::field::point;
 use crate::protocol::wire::{LEN, short_tag};
 
@@ -22,7 +22,7 @@ impl NameSets {
     /// Adds the name of a field of the type with this number.
     pub(super) fn add_field(&mut self, of: usize, name: &[u8]) {
         self.sets[of] |= one_of_64(name);
-        self.unwritable |= is_unwritable_key(name);
+        self.unwritable |= is_unwritable_field(name);
     }
 
     /// Whether a name may have two types: then the names have to be compared.

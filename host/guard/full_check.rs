@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use super::entries::Entry;
 use super::fast_path::high_bits;
 use super::field_types::NameSets;
-use super::unwritable::{is_unwritable_key, is_unwritable_text, is_unwritable_time};
+use super::unwritable::{
+    is_unwritable_measurement, is_unwritable_tag, is_unwritable_text, is_unwritable_time, may_exceed_series,
+};
 use super::violation::{MAX_ENTRIES, ViolationKind};
 use crate::protocol::field::{self, point};
 use crate::protocol::wire::{FIXED64, Fields, LEN, VARINT, WireField};
@@ -90,6 +92,7 @@ fn utf8(bytes: &[u8], name: &'static str) -> Result<(), ViolationKind> {
 #[inline(never)]
 pub(super) fn point_of_any_form(message: &[u8]) -> Result<NameSets, ViolationKind> {
     let (mut seen, mut rest, mut entries) = (NameSets::default(), message, 0);
+    seen.unwritable = may_exceed_series(message.len());
     while !rest.is_empty() {
         entries += 1;
         if entries > MAX_ENTRIES {
@@ -112,7 +115,7 @@ fn field_of_any_form<'a>(message: &'a [u8], seen: &mut NameSets) -> Result<&'a [
         point::NAME => {
             text(field, "name")?;
             seen.named = !field.value.is_empty();
-            seen.unwritable |= is_unwritable_text(field.value);
+            seen.unwritable |= is_unwritable_measurement(field.value);
         }
         point::DATABASE => text(field, "database")?,
         point::RETENTION_POLICY => text(field, "retentionPolicy")?,
@@ -120,7 +123,7 @@ fn field_of_any_form<'a>(message: &'a [u8], seen: &mut NameSets) -> Result<&'a [
         point::DIMENSIONS => text(field, "dimensions")?,
         point::TAGS => {
             let tag = entry(field, "tags", LEN)?;
-            seen.unwritable |= is_unwritable_key(tag.key) || is_unwritable_text(tag.value);
+            seen.unwritable |= is_unwritable_tag(tag.key) || is_unwritable_text(tag.value);
         }
         point::FIELDS_DOUBLE => {
             let double = entry(field, "fieldsDouble", FIXED64)?;

@@ -527,12 +527,13 @@ proptest! {
             prop_assert!(!seen.unwritable && (seen.named || !named));
             prop_assert!(ResponseCheck::new(&PASS).one_type_each(body).is_ok());
         }
-        let has_time = point.tags.contains_key("time") || point.fields_double.contains_key("time");
+        let message = point.encode_to_vec();
+        let unwritable = point_of_any_form(&message).is_ok_and(|seen| seen.unwritable);
         if changes.is_empty()
             && !point.fields_double.is_empty()
             && point.fields_int.is_empty()
             && !(named && point.name.is_empty())
-            && !has_time
+            && !unwritable
         {
             prop_assert!(short);
         }

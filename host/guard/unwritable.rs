@@ -1,7 +1,7 @@
 //! Names and times that InfluxDB can't store.
 //!
 //! Source: tried with InfluxDB 1.6 and with the lines that Kapacitor writes. Kapacitor does not escape a line break, so
-//! that the rest of a name begins another point.
+//! that the rest of a name begins another point; nor a backslash, with which InfluxDB escapes what follows it.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -16,16 +16,46 @@ const TIME: &[u8] = b"time";
 /// Times that InfluxDB can store, in nanoseconds since 1970: from 1677-09-21 to 2262-04-11.
 const TIMES: RangeInclusive<i64> = i64::MIN + 2..=i64::MAX - 1;
 
-/// Whether InfluxDB can't store a field or tag of this name.
+/// Maximum length in bytes of a measurement with its tags, as InfluxDB stores them.
+const MAX_SERIES: usize = 65_535;
+
+/// Size in bytes of a message whose measurement and tags fit in any case: no byte takes more than two in a line.
+const SERIES_FITS: usize = MAX_SERIES / 2;
+
+/// Whether InfluxDB can't store a tag of this name.
 #[inline]
-pub(super) fn is_unwritable_key(key: &[u8]) -> bool {
+pub(super) fn is_unwritable_tag(key: &[u8]) -> bool {
     key.is_empty() || key == TIME || is_unwritable_text(key)
 }
 
-/// Whether InfluxDB can't store this text as a measurement or as the value of a tag.
+/// Whether InfluxDB can't store a field of this name.
+#[inline]
+pub(super) fn is_unwritable_field(key: &[u8]) -> bool {
+    is_unwritable_tag(key) || begins_with_blank(key)
+}
+
+/// Whether InfluxDB can't store a measurement of this name, which may be empty.
+#[inline]
+pub(super) fn is_unwritable_measurement(name: &[u8]) -> bool {
+    name.first() == Some(&b'#') || begins_with_blank(name) || is_unwritable_text(name)
+}
+
+/// Whether InfluxDB can't store this text as any part of a point.
 #[inline]
 pub(super) fn is_unwritable_text(text: &[u8]) -> bool {
-    text.contains(&b'\n')
+    text.last() == Some(&b'\\') || text.contains(&b'\n')
+}
+
+/// Whether InfluxDB takes the first byte for a blank before the name. A space is none, since Kapacitor escapes it.
+#[inline]
+fn begins_with_blank(name: &[u8]) -> bool {
+    matches!(name, [b'\t' | 0, ..])
+}
+
+/// Whether the measurement and tags of a message of this length may be longer than InfluxDB takes.
+#[inline]
+pub(super) fn may_exceed_series(message: usize) -> bool {
+    message > SERIES_FITS
 }
 
 /// Whether InfluxDB can't store a point of this time, a varint.
@@ -36,7 +66,11 @@ pub(super) fn is_unwritable_time(varint: &[u8]) -> bool {
 
 /// Why InfluxDB can't store a field of this name.
 pub(super) fn problem_of_field(key: &[u8]) -> Option<String> {
-    problem_of_key("field", key)
+    let blank = || {
+        let shown = shown(key);
+        begins_with_blank(key).then(|| format!("the field {shown}, which begins with a tab or a zero byte"))
+    };
+    problem_of_key("field", key).or_else(blank)
 }
 
 /// Why InfluxDB can't store any part of a point, whatever its fields are. Only a point that is `named` needs a
@@ -47,13 +81,15 @@ pub(super) fn problem_of_point(message: &[u8], named: bool) -> Option<String> {
         return Some(format!("the time {}", parts.time));
     }
     let nameless = parts.measurement.is_empty() && !named;
-    problem_of_tags(&parts.tags).or_else(|| problem_of_measurement(parts.measurement).filter(|_| !nameless))
+    let of_measurement = || problem_of_measurement(parts.measurement).filter(|_| !nameless);
+    problem_of_tags(&parts.tags).or_else(of_measurement).or_else(|| problem_of_series(&parts))
 }
 
 /// Why InfluxDB can't store the points of a batch with this End.
 pub(super) fn problem_of_batch(message: &[u8]) -> Option<String> {
     let parts = Parts::of(message, end::NAME, end::TAGS, None);
-    problem_of_tags(&parts.tags).or_else(|| problem_of_measurement(parts.measurement))
+    let of_measurement = || problem_of_measurement(parts.measurement);
+    problem_of_tags(&parts.tags).or_else(of_measurement).or_else(|| problem_of_series(&parts))
 }
 
 /// Parts of a point or of an End. Of several with one name the last one counts, as for every decoder.
@@ -82,20 +118,22 @@ impl<'a> Parts<'a> {
 }
 
 fn problem_of_measurement(name: &[u8]) -> Option<String> {
-    match name {
-        [] => Some("an empty measurement".to_owned()),
-        _ if is_unwritable_text(name) => Some(format!("the measurement {}, with a line break", shown(name))),
-        _ => None,
-    }
+    let flaw = match name {
+        [] => return Some("an empty measurement".to_owned()),
+        [b'#', ..] => "which begins with `#`, as a comment does",
+        _ if begins_with_blank(name) => "which begins with a tab or a zero byte",
+        _ => flaw_of_text(name)?,
+    };
+    Some(format!("the measurement {}, {flaw}", shown(name)))
 }
 
 fn problem_of_tags(tags: &BTreeMap<&[u8], &[u8]>) -> Option<String> {
     tags.iter().find_map(|(key, value)| {
-        let of_value = || {
+        let of_value = |flaw| {
             let (value, key) = (shown(value), shown(key));
-            format!("the value {value} of the tag {key}, with a line break")
+            format!("the value {value} of the tag {key}, {flaw}")
         };
-        problem_of_key("tag", key).or_else(|| is_unwritable_text(value).then(of_value))
+        problem_of_key("tag", key).or_else(|| flaw_of_text(value).map(of_value))
     })
 }
 
@@ -103,9 +141,28 @@ fn problem_of_key(what: &str, key: &[u8]) -> Option<String> {
     match key {
         [] => Some(format!("a {what} without a name")),
         TIME => Some(format!("a {what} named `time`")),
-        _ if is_unwritable_text(key) => Some(format!("the {what} {}, with a line break", shown(key))),
+        _ => flaw_of_text(key).map(|flaw| format!("the {what} {}, {flaw}", shown(key))),
+    }
+}
+
+fn flaw_of_text(text: &[u8]) -> Option<&'static str> {
+    match text {
+        _ if text.contains(&b'\n') => Some("with a line break"),
+        [.., b'\\'] => Some("which ends with a backslash"),
         _ => None,
     }
+}
+
+fn problem_of_series(parts: &Parts<'_>) -> Option<String> {
+    let escaped = |text: &[u8]| text.len() + text.iter().filter(|byte| b",= ".contains(byte)).count();
+    // Kapacitor writes no tag with an empty value.
+    let tags = parts.tags.iter().filter(|(_, value)| !value.is_empty());
+    let tags: usize = tags.map(|(key, value)| 2 + escaped(key) + escaped(value)).sum();
+    // In a measurement `=` is not escaped.
+    let equals = parts.measurement.iter().filter(|byte| **byte == b'=').count();
+    let length = escaped(parts.measurement) - equals + tags;
+    (length > MAX_SERIES)
+        .then(|| format!("a measurement with tags of {length} bytes, of at most {MAX_SERIES}"))
 }
 
 /// A name between quotes, on one line.
@@ -167,8 +224,21 @@ mod tests {
         points.extend(texts(|text| format!("{text}\n")).into_iter().map(|name| Point { name, ..good() }));
         let keys = texts(|text| format!("{text}\nb")).into_iter().chain([String::new(), "time".to_owned()]);
         points.extend(keys.map(|key| Point { tags: [(key, "a".to_owned())].into(), ..good() }));
-        for value in texts(|text| format!("a\n{text}")) {
+        for value in texts(|text| format!("a\n{text}")).into_iter().chain(texts(|text| format!("{text}\\"))) {
             points.push(Point { tags: [("host".to_owned(), value)].into(), ..good() });
+        }
+        for key in texts(|text| format!("{text}\\")) {
+            points.push(Point { tags: [(key.clone(), "a".to_owned())].into(), ..good() });
+            points.push(Point { name: key, ..good() });
+        }
+        for first in ['#', '\t', '\0'] {
+            points.extend(
+                texts(|text| format!("{first}{text}")).into_iter().map(|name| Point { name, ..good() }),
+            );
+        }
+        for long in ["x".repeat(65_535), ",".repeat(32_768)] {
+            points.push(Point { name: long.clone(), ..good() });
+            points.push(Point { tags: [("host".to_owned(), long)].into(), ..good() });
         }
         for point in points {
             assert_eq!(stream(Unwanted::Drop, point.clone()), Ok(vec![]), "{point:?}");
@@ -186,6 +256,7 @@ mod tests {
     #[test]
     fn fields_with_names_that_influxdb_cannot_store_are_left_out() {
         let names = texts(|text| format!("{text}\n")).into_iter().chain([String::new(), "time".to_owned()]);
+        let names = names.chain(texts(|text| format!("{text}\\"))).chain(["\tx", "\0"].map(str::to_owned));
         for name in names {
             let mut points = [good(), good(), good(), good()];
             points[0].fields_double.insert(name.clone(), 1.0);
@@ -208,7 +279,8 @@ mod tests {
 
     #[test]
     fn what_influxdb_stores_passes() {
-        let texts = ["a b", "a,b", "a=b", "tim", "time2", "Time", "ä", "a\\", "\t", "\r", "_field"];
+        let texts =
+            ["a b", "a,b", "a=b", "tim", "time2", "Time", "ä", "a\\b", "\\a", "a\t", "\r", "_field", "a#"];
         for text in texts.map(str::to_owned) {
             for point in [
                 Point { name: text.clone(), ..good() },
@@ -216,6 +288,12 @@ mod tests {
                 Point { tags: [("host".to_owned(), "time".to_owned())].into(), ..good() },
                 Point { fields_double: [(text.clone(), 1.0)].into(), ..good() },
                 Point { fields_string: [("s".to_owned(), "two\nlines".to_owned())].into(), ..good() },
+                Point {
+                    tags: [("#".to_owned(), "#".to_owned()), ("\t".to_owned(), "\t".to_owned())].into(),
+                    ..good()
+                },
+                Point { fields_double: [("#".to_owned(), 1.0)].into(), ..good() },
+                Point { tags: [("host".to_owned(), "x".repeat(65_526))].into(), ..good() },
                 Point { time: i64::MIN + 2, group: "cpu\nhost=a".to_owned(), ..good() },
                 Point { time: i64::MAX - 1, ..good() },
             ] {
@@ -235,7 +313,7 @@ mod tests {
         };
         let batch = |name: &str, tag: &str| [begin(), point(), point(), end(name, tag)];
         let all =
-            [batch("cpu", "a"), batch("", "a"), batch("cpu", "b\n"), batch("c\npu", "c"), batch("cpu", "d")];
+            [batch("cpu", "a"), batch("", "a"), batch("cpu", "b\\"), batch("#cpu", "c"), batch("cpu", "d")];
         let (verdict, passed) = pass(Unwanted::Drop, EdgeType::Batch, &all.concat()).unwrap();
         assert_eq!(passed, [batch("cpu", "a"), batch("cpu", "d")].concat());
         let expected = Verdict { points: 4, points_out: 4, dropped_points: 6, ..Verdict::default() };

@@ -58,6 +58,13 @@ impl Guard {
         Self { rules, check: ResponseCheck::new(policy), open: None }
     }
 
+    /// A guard for Kapacitor's own data, which goes back to it: a batch of it may be of any size.
+    pub fn of_input(provides: EdgeType, limits: &Limits, policy: &Policy) -> Self {
+        let mut guard = Self::new(provides, limits, policy);
+        (guard.rules.max_batch, guard.rules.max_points) = (Bytes(u64::MAX), u64::MAX);
+        guard
+    }
+
     /// Bytes of the batch that the last call left open.
     pub fn size(&self) -> usize {
         self.open.as_ref().map_or(0, OpenBatch::bytes)

@@ -9,4 +9,4 @@ mod text;
 pub use labels::Labels;
 pub(crate) use labels::log_for;
 pub(crate) use logfmt::{LevelHandle, Log, THREAD, start};
-pub(crate) use text::{cut, shown, visible};
+pub(crate) use text::{cut, on_one_line, shown, visible};

@@ -27,6 +27,13 @@ pub fn visible(text: &str) -> String {
     shown
 }
 
+/// Text from outside as it may be shown on a terminal, on one line.
+pub fn on_one_line(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    text.chars().for_each(|c| put_visible(c, &mut shown));
+    shown
+}
+
 /// A path as it may be shown on a terminal and in a sentence: on one line, with bytes that are not UTF-8 as `\xff`.
 pub fn shown(path: &Path) -> String {
     let mut shown = String::new();
@@ -61,5 +68,6 @@ mod tests {
     #[test]
     fn shown_text_keeps_its_lines_and_nothing_else_that_moves_the_cursor() {
         assert_eq!(visible("a\n\tb\u{1b}[31m\r\u{202e}ü"), "a\n\tb\\u001b[31m\\u000d\\u202eü");
+        assert_eq!(on_one_line("a\n\u{1b}ü"), "a\\u000a\\u001bü");
     }
 }

@@ -19,9 +19,14 @@ const BEGIN: [u8; 2] = long_tag(field::request::BEGIN, LEN);
 const POINT: [u8; 2] = long_tag(field::request::POINT, LEN);
 const END: [u8; 2] = long_tag(field::request::END, LEN);
 
-/// Maximum size in bytes of a request that is neither data nor a restore. Decoded, it takes up to 48 times as much:
-/// options without name and value are two bytes each.
+/// Maximum size in bytes of a request that is neither data nor a restore.
 pub const MAX_REQUEST: usize = 1024 * 1024;
+
+/// Maximum number of options and values of a task. Decoded, each takes many times the two bytes that it may have.
+pub const MAX_OPTIONS: usize = 4096;
+
+/// Maximum number of requests that may wait on a connection. Kapacitor waits for the answer to each.
+pub const MAX_WAITING: usize = 256;
 
 /// Where the first frame of some bytes lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +57,12 @@ pub enum FrameError {
         /// Length of the request.
         length: usize,
     },
+    /// There are more requests than Kapacitor ever makes.
+    #[error("more than {MAX_WAITING} requests wait for their answers")]
+    TooManyRequests,
+    /// A task has more options and values than any of Kapacitor's.
+    #[error("an init request of more than {MAX_OPTIONS} options and values")]
+    TooManyOptions,
     /// The message is no Request.
     #[error("a message is not a Kapacitor request: {0}")]
     Message(String),
@@ -148,6 +159,9 @@ fn decoded_kind(message: &[u8]) -> Result<Kind, FrameError> {
         }
         _ => {}
     }
+    if field.number == INIT && options(field.value) > MAX_OPTIONS {
+        return Err(FrameError::TooManyOptions);
+    }
     let decoded = |e: prost::DecodeError| FrameError::Message(e.to_string());
     let control = match field.number {
         KEEPALIVE => {
@@ -166,6 +180,26 @@ fn decoded_kind(message: &[u8]) -> Result<Kind, FrameError> {
         _ => Control::Restore(RestoreRequest::decode(field.value).map_err(decoded)?),
     };
     Ok(Kind::Control(Box::new(control)))
+}
+
+/// Number of options and values in an InitRequest, and of other fields of them, as far as it is well-formed.
+fn options(init: &[u8]) -> usize {
+    /// Number of the field.
+    const OPTIONS: u32 = 1;
+
+    let (mut count, mut fields) = (0, Fields::new(init));
+    while let Ok(Some(option)) = fields.next() {
+        let is_option = option.number == OPTIONS && option.wire_type == LEN;
+        let mut values = Fields::new(if is_option { option.value } else { &[] });
+        count += 1;
+        while count <= MAX_OPTIONS && matches!(values.next(), Ok(Some(_))) {
+            count += 1;
+        }
+        if count > MAX_OPTIONS {
+            break;
+        }
+    }
+    count
 }
 
 /// Takes the first frame off some whole data frames: what it is, the frame, and what follows it.

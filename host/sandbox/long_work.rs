@@ -41,6 +41,14 @@ pub async fn long_work<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
     }
 }
 
+/// Does `work` on `bytes` of memory at once. If they are many, another thread takes the place of this one meanwhile.
+pub fn aside<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) if bytes >= LARGE => block_in_place(work),
+        _ => work(),
+    }
+}
+
 /// The turn of work that consists of many short calls, none of which is interrupted by a tick.
 pub struct Turn(Instant);
 

@@ -32,7 +32,7 @@ pub(crate) use guest::{Guest, sandbox_overhead};
 pub(crate) use guest_log::SharedLog;
 pub use guest_log::{GuestLog, RepetitionGuard};
 pub use instance::Sandbox;
-pub use long_work::{Turn, cores, long_work};
+pub use long_work::{Turn, aside, cores, long_work};
 pub use machine_code::{CodeCompiler, LoadError};
 pub use memory_image::{MemoryDelta, MemoryImage, NotCapturable};
 pub use system_limits::{check_data, raise_descriptors};

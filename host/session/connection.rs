@@ -5,7 +5,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -82,6 +82,8 @@ pub struct Session {
     dirty: bool,
     /// Set when nothing more is read, so that the next session of the same task can wait for its state.
     ending: Ending,
+    /// Set when Kapacitor is known to have the last snapshot.
+    received: Arc<AtomicBool>,
     /// Becomes true when the host stops.
     stopping: watch::Receiver<bool>,
     /// Whether the session ends because the host stops, and not because Kapacitor has ended its input.
@@ -179,6 +181,7 @@ impl Session {
             labels: Arc::clone(executor.labels()),
             clock: Arc::clone(executor.clock()),
             ending: Arc::clone(executor.ending()),
+            received: Arc::clone(executor.received()),
             worker: Worker::new(executor, compute.clone()),
             dirty: false,
             stopping,
@@ -413,6 +416,9 @@ impl Session {
         let room = reply.take_room();
         let output = executor.output(&reply);
         let written = self.outbox.accept(reply, output, &self.link);
+        if executor.take_sends_snapshot() {
+            self.outbox.expect_receipt();
+        }
         self.account.hold(self.memory());
         drop(room);
         self.labels = Arc::clone(executor.labels());
@@ -442,6 +448,11 @@ impl Session {
     ///
     /// When the bytes are malformed: the session then ends without a response.
     fn take_in(&mut self, count: usize) -> io::Result<usize> {
+        if self.outbox.note_read(count == 0) {
+            self.received.store(true, Relaxed);
+            // The next checkpoint says so.
+            self.dirty = true;
+        }
         let start = Instant::now();
         let Self { inbox, outbox, heartbeat, keepalive, .. } = self;
         let sorted = inbox.sort(|time| {

@@ -10,6 +10,9 @@ use crate::task::Reply;
 /// Capacity in bytes above which an empty buffer is freed.
 const RETAINED_CAPACITY: usize = 1024 * 1024;
 
+/// Number of reads after which Kapacitor is known to go on since it was sent a snapshot.
+const READS_OF_RECEIPT: u32 = 2;
+
 /// Whole frames in the order in which Kapacitor gets them.
 #[derive(Default)]
 pub struct Outbox {
@@ -18,6 +21,10 @@ pub struct Outbox {
     sent: usize,
     /// An empty buffer for the next reply.
     spare: Vec<u8>,
+    /// Number of unsent bytes up to the end of the last snapshot; `None` once that was read.
+    to_snapshot: Option<usize>,
+    /// Number of reads since the last snapshot was sent.
+    reads: u32,
 }
 
 impl Outbox {
@@ -29,6 +36,28 @@ impl Outbox {
     /// Appends one response.
     pub fn put(&mut self, response: ResponseMessage) {
         put_response(response, &mut self.bytes);
+    }
+
+    /// Notes that the last bytes are a snapshot.
+    pub fn expect_receipt(&mut self) {
+        (self.to_snapshot, self.reads) = (Some(self.unsent()), 0);
+    }
+
+    /// Notes that Kapacitor's side was read, or was found at its `end`. True if Kapacitor is known now to have the
+    /// last snapshot.
+    ///
+    /// A connection whose other side has closed without reading all is broken, which is known when all that was sent
+    /// before is read. The first read may bring what was sent before the snapshot.
+    pub fn note_read(&mut self, end: bool) -> bool {
+        if self.to_snapshot != Some(0) {
+            return false;
+        }
+        self.reads += 1;
+        let received = end || self.reads >= READS_OF_RECEIPT;
+        if received {
+            self.to_snapshot = None;
+        }
+        received
     }
 
     /// A buffer for the next reply.
@@ -92,6 +121,7 @@ impl Outbox {
 
     fn note_sent(&mut self, written: usize) {
         self.sent += written;
+        self.to_snapshot = self.to_snapshot.map(|unsent| unsent.saturating_sub(written));
         if self.sent == self.bytes.len() {
             self.sent = 0;
             self.bytes.clear();
@@ -129,6 +159,22 @@ mod tests {
 
     fn link(writer: DuplexStream) -> Link {
         Link::of_two(End::reader(tokio::io::empty()), End::writer(writer))
+    }
+
+    #[test]
+    fn snapshot_is_received_when_it_has_left_and_kapacitor_goes_on() {
+        let mut outbox = Outbox::default();
+        assert!(!outbox.note_read(true));
+        outbox.bytes.extend_from_slice(b"points and a snapshot");
+        outbox.expect_receipt();
+        outbox.bytes.extend_from_slice(b" and points");
+        outbox.note_sent(20);
+        assert!(!outbox.note_read(false) && !outbox.note_read(true));
+        outbox.note_sent(4);
+        assert!(!outbox.note_read(false) && outbox.note_read(false) && !outbox.note_read(true));
+        outbox.expect_receipt();
+        outbox.note_sent(8);
+        assert!(outbox.note_read(true));
     }
 
     fn reply(copied: &[u8]) -> Reply {

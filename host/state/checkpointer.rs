@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::checkpoints::{Checkpoints, Claim, Ending, Found, StateFileError};
+use super::checkpoints::{Before, Checkpoints, Claim, Ending, Found, StateFileError};
 use super::disk::{DiskError, PATIENCE};
 use super::known::Known;
 use super::pending::PendingState;
@@ -49,8 +49,10 @@ enum ProcessLock {
 pub struct Checkpointer {
     checkpoints: Arc<Checkpoints>,
     key: UdfNode,
-    ending: Ending,
+    /// The place of this session among those of its task and node; `None` if it has no checkpoint.
     claim: Option<Claim>,
+    /// Whether no other session comes before this one.
+    is_first: bool,
     lock: ProcessLock,
     /// Whether another session of the same task and node runs beside this one.
     beside_another: bool,
@@ -77,11 +79,13 @@ impl Checkpointer {
         alive: watch::Receiver<bool>,
     ) -> Self {
         let lock = if checkpoints.shared { ProcessLock::Missing } else { ProcessLock::NotNeeded };
-        let mut checkpointer = Self {
+        // Before Kapacitor 1.4, tasks had no names.
+        let claim = (!labels.udf.task.is_empty()).then(|| checkpoints.claim(&labels.udf, ending));
+        Self {
             checkpoints: Arc::clone(checkpoints),
             key: labels.udf.clone(),
-            ending: Arc::clone(ending),
-            claim: None,
+            is_first: claim.as_ref().is_some_and(|claim| claim.take(false) == Before::Nobody),
+            claim,
             lock,
             beside_another: false,
             known: Known::unread(),
@@ -89,15 +93,6 @@ impl Checkpointer {
             unwritten: Arc::default(),
             end_of_session,
             _alive: alive,
-        };
-        checkpointer.claim();
-        checkpointer
-    }
-
-    fn claim(&mut self) {
-        // Before Kapacitor 1.4, tasks had no names.
-        if self.claim.is_none() && !self.key.task.is_empty() {
-            self.claim = self.checkpoints.claim(&self.key, &self.ending);
         }
     }
 
@@ -113,7 +108,7 @@ impl Checkpointer {
 
     /// Whether this session has the checkpoint.
     pub fn owns_checkpoint(&self) -> bool {
-        self.claim.is_some()
+        self.is_first
     }
 
     /// Whether this session runs beside another one of the same task and node. It is known once the checkpoint was
@@ -131,7 +126,9 @@ impl Checkpointer {
         count: impl Fn(u64) -> io::Result<()> + Clone + Send + 'static,
     ) -> Option<Vec<u8>> {
         self.wait_for_claim(labels).await;
-        self.claim.as_ref()?;
+        if !self.is_first {
+            return None;
+        }
         match self.checkpoints.find(&self.key, most, count).await {
             Ok(Found { bytes, known }) => {
                 self.known = known;
@@ -151,20 +148,20 @@ impl Checkpointer {
         }
     }
 
-    /// Claims the checkpoint, once the session before has ended.
+    /// Waits until the sessions before have ended.
     async fn wait_for_claim(&mut self, labels: &Labels) {
-        if self.key.task.is_empty() {
-            return;
-        }
         let (since, mut looks) = (Instant::now(), 0);
-        loop {
-            self.claim();
-            if self.claim.is_some() {
-                break;
-            }
-            match self.checkpoints.holder(&self.key) {
-                Some(false) if looks >= LOOKS => return self.run_beside(labels),
-                Some(true) if since.elapsed() >= self.end_of_session => {
+        while let Some(claim) = &self.claim {
+            claim.wait();
+            match claim.take(looks >= LOOKS) {
+                Before::Nobody => {
+                    self.is_first = true;
+                    break;
+                }
+                Before::Running if looks >= LOOKS => return self.run_beside(labels),
+                Before::Running => looks += 1,
+                Before::Ending if since.elapsed() >= self.end_of_session => {
+                    self.claim = None;
                     log_for!(
                         warn,
                         labels,
@@ -172,11 +169,11 @@ impl Checkpointer {
                     );
                     return;
                 }
-                _ => sleep(LOOK).await,
+                Before::Ending => {}
             }
-            looks += 1;
+            sleep(LOOK).await;
         }
-        if self.checkpoints.shared {
+        if self.is_first && self.checkpoints.shared {
             self.lock_among_processes(labels).await;
         }
     }
@@ -210,7 +207,7 @@ impl Checkpointer {
     }
 
     fn run_beside(&mut self, labels: &Labels) {
-        self.claim = None;
+        (self.claim, self.is_first) = (None, false);
         self.beside_another = true;
         log_for!(
             info,
@@ -239,7 +236,7 @@ impl Checkpointer {
     /// Has the disk write the checkpoint, if this session has one. Does not wait: see
     /// [`Checkpointer::last_write_failed`].
     pub fn write(&mut self, bytes: Vec<u8>, labels: &Arc<Labels>) {
-        if self.claim.is_none() {
+        if !self.is_first {
             return;
         }
         let locked = self.is_locked(labels);

@@ -4,7 +4,6 @@
 //! be a minute old.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -104,7 +103,8 @@ pub struct Checkpoints {
     pub(crate) shared: bool,
     retention: Mutex<Retention>,
     pub(crate) disk: Arc<Disk>,
-    claimed: Mutex<HashMap<UdfNode, Ending>>,
+    /// The sessions of each UDF node, in the order in which they came.
+    claimed: Mutex<HashMap<UdfNode, Vec<Claimant>>>,
     /// The states that are not written yet.
     pub(super) pending: PendingStates,
     /// Whether the log says already that writing fails.
@@ -352,22 +352,20 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Claims the checkpoint of `key` for this session, or returns `None` if another session holds it. `ending` is
-    /// set when this session begins to end.
-    pub(crate) fn claim(self: &Arc<Self>, key: &UdfNode, ending: &Ending) -> Option<Claim> {
-        match self.claimed().entry(key.clone()) {
-            Entry::Occupied(_) => return None,
-            Entry::Vacant(entry) => entry.insert(Arc::clone(ending)),
-        };
-        Some(Claim { checkpoints: Arc::clone(self), key: key.clone() })
+    /// The place of this session among those of `key`: whoever comes first has the checkpoint first. `ending` is set
+    /// when this session begins to end.
+    pub(crate) fn claim(self: &Arc<Self>, key: &UdfNode, ending: &Ending) -> Claim {
+        let claimant = Claimant { ending: Arc::clone(ending), stage: Stage::Idle };
+        self.claimed().entry(key.clone()).or_default().push(claimant);
+        Claim { checkpoints: Arc::clone(self), key: key.clone(), ending: Arc::clone(ending) }
     }
 
-    /// Whether the session that has the checkpoint is about to end; `None` if none has it.
-    pub(crate) fn holder(&self, key: &UdfNode) -> Option<bool> {
-        self.claimed().get(key).map(|ending| ending.load(Relaxed))
+    /// Whether a session has the checkpoint of `key`, or waits for it.
+    pub(crate) fn is_claimed(&self, key: &UdfNode) -> bool {
+        self.claimed().contains_key(key)
     }
 
-    fn claimed(&self) -> MutexGuard<'_, HashMap<UdfNode, Ending>> {
+    fn claimed(&self) -> MutexGuard<'_, HashMap<UdfNode, Vec<Claimant>>> {
         self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -452,16 +450,96 @@ fn snapshots_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
+/// Which sessions come before one that wants a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// None: it has the checkpoint.
+    Nobody,
+    /// Sessions that are all about to end.
+    Ending,
+    /// Sessions of which one at least goes on.
+    Running,
+}
+
 /// The claim of one session to the checkpoint of its UDF node, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Claim {
     checkpoints: Arc<Checkpoints>,
     key: UdfNode,
+    ending: Ending,
+}
+
+/// A session that may have the checkpoint of its UDF node.
+#[derive(Debug)]
+struct Claimant {
+    ending: Ending,
+    stage: Stage,
+}
+
+/// What a session does about the checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// It has not needed its state yet.
+    Idle,
+    /// It waits for the checkpoint.
+    Waiting,
+    /// It has the checkpoint.
+    Owner,
+}
+
+impl Claimant {
+    /// Whether a session that came later waits for this one. It does not wait `long` for one without data that goes
+    /// on: that may be a replay, which began beside the session before.
+    fn comes_before(&self, long: bool) -> bool {
+        self.stage != Stage::Idle || self.ending.load(Relaxed) || !long
+    }
+}
+
+impl Claim {
+    /// Takes the checkpoint if no other session has it or comes before this one, and says which do. `long`: this
+    /// session has waited for a while.
+    pub(crate) fn take(&self, long: bool) -> Before {
+        let mut claimed = self.checkpoints.claimed();
+        let Some(sessions) = claimed.get_mut(&self.key) else { return Before::Running };
+        let Some(mine) = sessions.iter().position(|session| self.is_of(session)) else {
+            return Before::Running;
+        };
+        if sessions[mine].stage == Stage::Owner {
+            return Before::Nobody;
+        }
+        let before = sessions.iter().enumerate().filter(|&(place, session)| {
+            place != mine && (session.stage == Stage::Owner || place < mine && session.comes_before(long))
+        });
+        let mut endings = before.map(|(_, session)| session.ending.load(Relaxed)).peekable();
+        if endings.peek().is_some() {
+            return if endings.all(|ending| ending) { Before::Ending } else { Before::Running };
+        }
+        sessions[mine].stage = Stage::Owner;
+        Before::Nobody
+    }
+
+    /// From now on, sessions that come later wait for this one.
+    pub(crate) fn wait(&self) {
+        let mut claimed = self.checkpoints.claimed();
+        let sessions = claimed.get_mut(&self.key).into_iter().flatten();
+        for session in sessions.filter(|session| self.is_of(session) && session.stage == Stage::Idle) {
+            session.stage = Stage::Waiting;
+        }
+    }
+
+    fn is_of(&self, session: &Claimant) -> bool {
+        Arc::ptr_eq(&session.ending, &self.ending)
+    }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.checkpoints.claimed().remove(&self.key);
+        let mut claimed = self.checkpoints.claimed();
+        let Some(sessions) = claimed.get_mut(&self.key) else { return };
+        sessions.retain(|session| !self.is_of(session));
+        if sessions.is_empty() {
+            claimed.remove(&self.key);
+        }
     }
 }
 
@@ -531,11 +609,40 @@ mod tests {
     fn one_session_at_a_time_has_the_checkpoint() {
         let folder = tempfile::tempdir().unwrap();
         let checkpoints = checkpoints(folder.path(), false, Bytes::mib(1));
-        let first = checkpoints.claim(&key("t", "n"), &Ending::default()).unwrap();
-        assert!(checkpoints.claim(&key("t", "n"), &Ending::default()).is_none());
-        assert_eq!(checkpoints.holder(&key("t", "n")), Some(false));
+        let claim = |ending: &Ending| checkpoints.claim(&key("t", "n"), ending);
+        let [ends, ends_too] = [(); 2].map(|()| Ending::default());
+        let first = claim(&ends);
+        assert_eq!(first.take(false), Before::Nobody);
+        let second = claim(&ends_too);
+        second.wait();
+        let third = claim(&Ending::default());
+        assert_eq!((second.take(false), third.take(false)), (Before::Running, Before::Running));
+        ends.store(true, Relaxed);
+        assert_eq!((second.take(false), third.take(false)), (Before::Ending, Before::Running));
+        ends_too.store(true, Relaxed);
+        assert_eq!((second.take(false), third.take(false)), (Before::Ending, Before::Ending));
         drop(first);
-        assert!(checkpoints.claim(&key("t", "n"), &Ending::default()).is_some());
+        // The second came first, whoever looks first.
+        assert_eq!(
+            (third.take(false), second.take(false), third.take(false)),
+            (Before::Ending, Before::Nobody, Before::Ending)
+        );
+        drop(second);
+        assert_eq!(third.take(false), Before::Nobody);
+        drop(third);
+        assert!(!checkpoints.is_claimed(&key("t", "n")));
+    }
+
+    #[test]
+    fn session_without_data_keeps_no_later_one_from_the_checkpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoints = checkpoints(folder.path(), false, Bytes::mib(1));
+        let [first, replay, again] = [(); 3].map(|()| checkpoints.claim(&key("t", "n"), &Ending::default()));
+        assert_eq!((first.take(false), replay.take(false)), (Before::Nobody, Before::Running));
+        drop(first);
+        assert_eq!((again.take(false), again.take(true)), (Before::Running, Before::Nobody));
+        replay.wait();
+        assert_eq!((replay.take(false), again.take(false)), (Before::Running, Before::Nobody));
     }
 
     #[test]

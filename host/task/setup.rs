@@ -42,6 +42,11 @@ impl<P: Program> Setup<P> {
         Guard::new(self.program.provides(), &self.context.limits, policy)
     }
 
+    /// A guard for input that goes on without the guest.
+    pub fn guard_of_input(&self, policy: &Policy) -> Guard {
+        Guard::of_input(self.program.provides(), &self.context.limits, policy)
+    }
+
     /// The labels of the task's log lines.
     pub fn labels(&self) -> &Labels {
         &self.context.labels

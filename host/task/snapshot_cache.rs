@@ -14,6 +14,8 @@ pub struct SnapshotCache {
     pub flags: SnapshotFlags,
     /// When the state began: see [`crate::state::SnapshotHeader::started_at`].
     pub started_at: i64,
+    /// When the state began that Kapacitor was sent a snapshot of.
+    offered: Option<i64>,
     /// Counts the memory of the last snapshot.
     reserved: MemoryReservation,
 }
@@ -28,7 +30,14 @@ pub struct Beginning {
 impl SnapshotCache {
     /// For a state that begins now. What is kept is counted by `reserved`, which is empty.
     pub fn new(reserved: MemoryReservation) -> Self {
-        Self { changed: false, last: None, flags: SnapshotFlags::default(), started_at: now(), reserved }
+        Self {
+            changed: false,
+            last: None,
+            flags: SnapshotFlags::default(),
+            started_at: now(),
+            offered: None,
+            reserved,
+        }
     }
 
     /// How the state began.
@@ -49,6 +58,17 @@ impl SnapshotCache {
         self.started_at = now();
         self.begin_after(before);
         self.forget(false);
+    }
+
+    /// Kapacitor is sent a snapshot of the state. Whether it gets to read it is not known yet.
+    pub fn offer(&mut self) {
+        self.offered = Some(self.started_at);
+    }
+
+    /// Kapacitor has the snapshot that it was sent.
+    pub fn note_received(&mut self) {
+        // Another state may have begun meanwhile.
+        self.flags.given |= self.offered.take() == Some(self.started_at);
     }
 
     /// The state begins later than one that began at `started_at`, even if the clock has gone back since then.
@@ -74,9 +94,9 @@ impl SnapshotCache {
         self.changed = true;
     }
 
-    /// Whether the state may have changed since the last snapshot.
+    /// Whether the state, or what is marked on it, may have changed since the last snapshot.
     pub fn has_changed(&self) -> bool {
-        self.changed
+        self.changed || self.last.as_ref().is_some_and(|(flags, _)| *flags != self.flags)
     }
 
     /// The last snapshot, if a new one would be the same.

@@ -43,7 +43,7 @@ impl<P: Program> Task<P> {
     ///
     /// Why the task must end.
     pub async fn snapshot(&mut self, most: Bytes) -> Result<(Vec<u8>, Option<Vec<u8>>), TaskError> {
-        self.supervisor.snapshots.flags.given = true;
+        self.supervisor.snapshots.offer();
         let fits = |snapshot: &[u8]| snapshot.len() as u64 + MESSAGE_OVERHEAD <= most.0;
         let (state, error) = match self.take().await? {
             Taken::Snapshot(snapshot) if fits(&snapshot) => return Ok((snapshot.clone(), Some(snapshot))),
@@ -72,6 +72,16 @@ impl<P: Program> Task<P> {
     /// An empty reservation of memory.
     pub fn reservation(&self) -> MemoryReservation {
         self.supervisor.setup().context.budget.reservation()
+    }
+
+    /// Notes that Kapacitor has the last snapshot, for the checkpoints from now on.
+    pub fn note_snapshot_received(&mut self) {
+        self.supervisor.snapshots.note_received();
+    }
+
+    /// Notes that Kapacitor has a snapshot of the state that the task goes on with.
+    pub fn note_given(&mut self) {
+        self.supervisor.snapshots.flags.given = true;
     }
 
     /// Counts a copy of a snapshot that is about to be taken, as large as the memory; nothing if `host.memory` has no

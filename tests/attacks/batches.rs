@@ -10,7 +10,7 @@ use kapacitor_wasm::protocol::{
     BeginBatch, EndBatch, Option as UdfOption, Point, RequestMessage, ResponseMessage,
 };
 
-use crate::support::{Host, Setup, batch, encoded, error_of, number, send_apart};
+use crate::support::{Host, Setup, batch, encoded, error_of, number, play, send_apart};
 
 /// Time of the first point of a large batch, in nanoseconds since 1970.
 const FIRST: i64 = 1_700_000_000_000_000_000;
@@ -189,4 +189,20 @@ fn batch_of_many_telegraf_points_passes_with_the_defaults() {
     let large = telegraf_points(170_000);
     println!("{} bytes a point", large.len() / 170_000);
     assert_eq!(counts(&host, "mirror_batch", vec![large]), (1, 170_000), "{}", host.log());
+}
+
+#[test]
+fn batch_of_any_size_is_passed_through() {
+    let config = "[limits]\noutput = \"64KiB\"\noutput-points = 1000\n[policy]\non-trap = \"pass-through\"\n";
+    let host = Setup::new(config).with(&["fragile_batch"]).serve();
+    let mut bad = batch("a", 1, &[1.0]);
+    if let RequestMessage::Point(point) = &mut bad[1] {
+        point.fields_int.insert("panic".to_owned(), 1);
+    }
+    let large = batch("a", 2, &vec![1.0; 5000]);
+    let responses = play(host.start("fragile_batch", &[]), bad.into_iter().chain(large));
+    let points = responses.iter().filter(|response| matches!(response, ResponseMessage::Point(_))).count();
+    assert!(points >= 5000, "{points}: {:?}", responses.last());
+    assert!(!responses.iter().any(|response| matches!(response, ResponseMessage::Error(_))));
+    host.wait_for_log(&["task ended", "unfinished=0"]);
 }

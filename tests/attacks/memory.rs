@@ -84,7 +84,8 @@ fn init() -> Vec<u8> {
     encoded([RequestMessage::Init(InitRequest { task_id, node_id, ..InitRequest::default() })])
 }
 
-/// Sends `bytes` again and again until the host does not read for a while, `most` bytes at most. Reads nothing.
+/// Sends `bytes` again and again until the host does not read for a while or closes the connection, as it does with too
+/// many requests; `most` bytes at most. Reads nothing.
 fn flood(host: &Host, function: &str, before: &[u8], bytes: &[u8], most: usize) -> UnixStream {
     let mut socket = UnixStream::connect(host.socket(function)).unwrap();
     socket.set_write_timeout(Some(BLOCKED)).unwrap();
@@ -96,6 +97,7 @@ fn flood(host: &Host, function: &str, before: &[u8], bytes: &[u8], most: usize) 
             Ok(()) => sent += many.len(),
             // The rest of a frame may be missing, which the host can't know.
             Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+            Err(e) if matches!(e.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => break,
             Err(e) => panic!("{e}: {}", host.log()),
         }
     }
@@ -316,4 +318,29 @@ fn requests_do_not_take_many_times_their_size() {
     host.wait_for_log(&["Kapacitor's bytes are no frames", "a request of", "is larger than 1048576"]);
     assert_alive(&mut neighbour);
     assert_peak(&host, 100, "decoded requests");
+}
+
+#[test]
+fn decoded_requests_of_many_connections_stay_within_the_memory_of_the_host() {
+    let host = Setup::new("[host]\nmemory = \"64MiB\"\n").with(&["mirror"]).serve();
+    let mut neighbour = host.start("mirror", &[]);
+    let info = encoded([RequestMessage::Info(InfoRequest {})]).repeat(100_000);
+    let options = vec![UdfOption::default(); 400_000];
+    let init = encoded([RequestMessage::Init(InitRequest { options, ..InitRequest::default() })]);
+    for flood in [info, init] {
+        thread::scope(|scope| {
+            for _ in 0..100 {
+                scope.spawn(|| {
+                    let mut socket = UnixStream::connect(host.socket("mirror")).unwrap();
+                    socket.set_write_timeout(Some(Duration::from_secs(2))).unwrap();
+                    // The host may close before it has read all.
+                    let _ = socket.write_all(&flood);
+                });
+            }
+        });
+        assert_alive(&mut neighbour);
+        assert_peak(&host, 64, "decoded requests");
+    }
+    host.wait_for_log(&["lvl=error", "more than 256 requests wait"]);
+    host.wait_for_log(&["lvl=error", "more than 4096 options and values"]);
 }

@@ -137,7 +137,7 @@ fn sandbox_beyond_the_private_memory_is_refused_with_a_sentence() {
                 client.send(RequestMessage::Point(point("a", 1, 1.0))).unwrap();
             }
             for _ in 0..500 {
-                assert!(matches!(client.receive().unwrap(), Some(ResponseMessage::Point(_))));
+                assert!(matches!(receive(client), Some(ResponseMessage::Point(_))));
             }
             client.snapshot(&mut Vec::new()).unwrap();
         }
@@ -152,4 +152,37 @@ fn host_without_the_private_memory_to_serve_anything_says_so() {
         let host = Setup::new("").with(&["mirror"]).under(limit).begin_to_serve();
         host.wait_for_log(&["of private memory of this process", "`ulimit -d`"]);
     }
+}
+
+/// A host that is let start `most` threads while a file is there.
+fn with_few_threads(most: usize) -> (Setup, std::path::PathBuf, crate::support::preload::Library) {
+    let library = crate::support::preload::compile("few_threads");
+    let setup = Setup::new("").with(&["mirror"]);
+    let file = setup.folder.path().join("no-threads");
+    fs::write(&file, "").unwrap();
+    let setup = setup
+        .env("LD_PRELOAD", library.path.clone())
+        .env("KW_THREADS", most.to_string().into())
+        .env("KW_NO_THREADS", file.clone());
+    (setup, file, library)
+}
+
+#[test]
+fn too_few_threads_are_refused_with_a_sentence() {
+    for most in [0, 1, 2, 6, 12, 20] {
+        let (setup, _, _library) = with_few_threads(most);
+        let (code, _, stderr) = setup.run(&["serve"]);
+        assert_eq!(code, 1, "{most}: {stderr}");
+        assert!(stderr.contains(&format!("lets this process start {most} threads")), "{stderr}");
+        assert!(stderr.contains("`ulimit -u`") && !stderr.contains("panicked"), "{stderr}");
+    }
+}
+
+#[test]
+fn threads_that_are_missing_for_a_moment_are_tried_again() {
+    let (setup, file, _library) = with_few_threads(4);
+    let host = setup.begin_to_serve();
+    fs::remove_file(file).unwrap();
+    host.wait_for_log(&["msg=ready"]);
+    play(host.start("mirror", &[]), [RequestMessage::Point(point("a", 1, 1.0))]);
 }

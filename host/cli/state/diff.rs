@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::logging::on_one_line;
 use crate::state::{PayloadKind, Snapshot, page_runs};
 use crate::units::Bytes;
 use anyhow::{Context, Result};
@@ -27,7 +28,7 @@ pub fn diff(one: &Found, other: &Found) -> Result<String> {
         anyhow::Ok((snapshot, payload))
     });
     let ((a, a_payload), (b, b_payload)) = (a?, b?);
-    let mut out = format!("- {}\n+ {}\n", one.name, other.name);
+    let mut out = format!("- {}\n+ {}\n", on_one_line(&one.name), on_one_line(&other.name));
     for ((name, was), (_, is)) in lines(&a, &one.bytes).into_iter().zip(lines(&b, &other.bytes)) {
         if was != is {
             write!(out, "{name}\n  - {was}\n  + {is}\n")?;

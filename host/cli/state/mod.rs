@@ -9,8 +9,11 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::kapacitor_db;
+use crate::logging::{on_one_line, shown};
+use crate::regular_file;
 use crate::state::{Checkpoints, PayloadKind, Retention, Snapshot, dropped};
 use crate::udf_node::UdfNode;
+use crate::units::Bytes;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
 
@@ -19,6 +22,9 @@ use super::settings::{CONFIG, CONFIG_ENV};
 
 mod diff;
 mod show;
+
+/// Maximum size of a state that is read: more than that of any plugin with memory for 32-bit addresses.
+const MOST_READ: Bytes = Bytes::mib(5 << 10);
 
 /// What to do with states.
 #[derive(Args)]
@@ -116,7 +122,7 @@ pub fn state(options: &Options) -> Result<ExitCode> {
             let mut created = fs::File::create_new(file)
                 .with_context(|| format!("{}: the file can't be made", file.display()))?;
             created.write_all(&bytes)?;
-            format!("{name}: {} bytes written to {}\n", bytes.len(), file.display())
+            format!("{}: {} bytes written to {}\n", on_one_line(&name), bytes.len(), shown(file))
         }
         Command::Import { file, of } => import(&store, file, of)?,
         Command::Forget { task, node } => forget(&store, task, node.as_deref())?,
@@ -202,7 +208,8 @@ impl Store {
             (Some(one), true) => Ok(one),
             (Some(one), false) => {
                 found.push(one);
-                let names: Vec<_> = found.iter().map(|f| format!("{}/{}", f.key.task, f.key.node)).collect();
+                let name = |found: &Found| on_one_line(&format!("{}/{}", found.key.task, found.key.node));
+                let names: Vec<_> = found.iter().map(name).collect();
                 bail!("task {which} has more than one state: say which, of {}", names.join(", "))
             }
             (None, _) => bail!(
@@ -214,7 +221,9 @@ impl Store {
 
 /// Reads a snapshot file; what is in it is looked at later.
 fn read(path: &Path) -> Result<Found> {
-    let bytes = fs::read(path).with_context(|| format!("{} can't be read", path.display()))?;
+    // A FIFO or a device would keep the command waiting for ever.
+    let bytes =
+        regular_file::read(path, MOST_READ).with_context(|| format!("{} can't be read", shown(path)))?;
     let header = Snapshot::peek(&bytes[..]).unwrap_or_default();
     Ok(Found { name: path.display().to_string(), key: UdfNode::from(&header), bytes })
 }
@@ -240,14 +249,13 @@ fn import(store: &Store, file: &Path, of: &Of) -> Result<String> {
         file.display()
     );
     for doubt in doubts(store, &key, &snapshot, of)? {
-        eprintln!("kapacitor-wasm: {doubt}");
+        eprintln!("kapacitor-wasm: {}", on_one_line(&doubt));
     }
     let aside = checkpoints.impose(&key, &snapshot).context("the checkpoint can't be written")?;
     Ok(format!(
-        "{}task {} node {}: goes on with this state of {} points when it is enabled the next time, if it fits then\n",
+        "{}{}: goes on with this state of {} points when it is enabled the next time, if it fits then\n",
         say_aside(&key, aside),
-        key.task,
-        key.node,
+        named(&key),
         snapshot.header.points_seen
     ))
 }
@@ -308,7 +316,7 @@ fn forget(store: &Store, task: &str, node: Option<&str>) -> Result<String> {
     let mut out = String::new();
     for Found { name, key, .. } in found {
         fs::remove_file(&name).with_context(|| format!("{name} can't be deleted"))?;
-        out += &format!("task {} node {}: its checkpoint is deleted\n", key.task, key.node);
+        out += &format!("{}: its checkpoint is deleted\n", named(&key));
     }
     Ok(out)
 }
@@ -331,15 +339,17 @@ fn drop_state(store: &Store, task: &str, node: Option<&str>, function: Option<&s
         let dropped = Snapshot::parse(&dropped(&key))?;
         let aside = checkpoints.impose(&key, &dropped).context("the checkpoint can't be written")?;
         out += &say_aside(&key, aside);
-        out +=
-            &format!("task {} node {}: starts clean when it is enabled the next time\n", key.task, key.node);
+        out += &format!("{}: starts clean when it is enabled the next time\n", named(&key));
     }
     Ok(out)
 }
 
 /// Says where the checkpoint is that was replaced.
 fn say_aside(key: &UdfNode, file: Option<PathBuf>) -> String {
-    file.map_or(String::new(), |file| {
-        format!("task {} node {}: what it had is now {}\n", key.task, key.node, file.display())
-    })
+    file.map_or(String::new(), |file| format!("{}: what it had is now {}\n", named(key), shown(&file)))
+}
+
+/// The task and node as they may be shown on a terminal: a file can name any.
+fn named(key: &UdfNode) -> String {
+    on_one_line(&format!("task {} node {}", key.task, key.node))
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::digest::hex;
+use crate::logging::on_one_line;
 use crate::state::{PayloadKind, PointCounts, Snapshot, SnapshotHeader};
 use crate::units::Bytes;
 use anyhow::{Context, Result};
@@ -53,7 +54,9 @@ fn table(store: &Store, found: &[Found], files: bool) -> Result<Table> {
             Err(e) => (format!("({e})"), <[String; 4]>::default(), String::new()),
         };
         let size = Bytes(bytes.len() as u64).to_string();
-        let mut row = vec![&key.task, &key.node, &key.function, &plugin];
+        let of = [&key.task, &key.node, &key.function, &plugin].map(|text| on_one_line(text));
+        let file = on_one_line(name);
+        let mut row: Vec<&String> = of.iter().collect();
         row.extend(&points);
         row.extend([&taken, &size]);
         let times = retention.map(|retention| {
@@ -64,7 +67,7 @@ fn table(store: &Store, found: &[Found], files: bool) -> Result<Table> {
             [ago(used), over.map_or("never".to_owned(), ahead)]
         });
         row.extend(times.iter().flatten());
-        row.extend(files.then_some(name));
+        row.extend(files.then_some(&file));
         table.add_row(row);
     }
     Ok(table)
@@ -108,7 +111,7 @@ pub fn show(found: &Found) -> Result<String> {
     let snapshot = Snapshot::parse(&found.bytes).with_context(|| found.name.clone())?;
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
-    table.add_row(["state", &found.name]);
+    table.add_row(["state", &on_one_line(&found.name)]);
     for (name, value) in lines(&snapshot, &found.bytes) {
         table.add_row([name, &value]);
     }
@@ -154,10 +157,10 @@ pub fn lines(snapshot: &Snapshot, bytes: &[u8]) -> Vec<(&'static str, String)> {
     let counts = counts.as_ref();
     let count = |number: fn(&PointCounts) -> u64| counts.map_or(String::new(), |c| number(c).to_string());
     vec![
-        ("task", task.clone()),
-        ("node", node.clone()),
-        ("function", function.clone()),
-        ("plugin", plugin.clone()),
+        ("task", on_one_line(task)),
+        ("node", on_one_line(node)),
+        ("function", on_one_line(function)),
+        ("plugin", on_one_line(plugin)),
         ("plugin's SHA-256", hex(plugin_sha256)),
         ("options' SHA-256", hex(options_sha256)),
         ("guest interface", abi.to_string()),
@@ -177,7 +180,7 @@ pub fn lines(snapshot: &Snapshot, bytes: &[u8]) -> Vec<(&'static str, String)> {
         ("taken", time(*taken_at)),
         ("given to Kapacitor", yes(*given)),
         ("of a replay", yes(*replay)),
-        ("host", host_version.clone()),
+        ("host", on_one_line(host_version)),
         ("bytes", format!("{}, {} of them compressed state", bytes.len(), snapshot.compressed_bytes())),
     ]
 }

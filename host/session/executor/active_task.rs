@@ -7,6 +7,7 @@ use super::error::WorkError;
 use crate::config::CheckpointPolicy;
 use crate::logging::{Labels, log_for};
 use crate::protocol::InitRequest;
+use crate::sandbox::MemoryReservation;
 use crate::state::Checkpointer;
 use crate::task::{Taken, Task};
 use crate::units::Bytes;
@@ -17,6 +18,8 @@ pub struct ActiveTask {
     pub task: Task,
     /// The InitRequest as Kapacitor sent it.
     pub request: InitRequest,
+    /// Counts the memory of the request and of its copies.
+    pub request_memory: Option<MemoryReservation>,
     /// The state of the plugins that the task was last compared with: see [`crate::plugin::Library::generation`].
     pub generation: u64,
     /// The labels of its log lines.
@@ -46,6 +49,7 @@ impl ActiveTask {
         Self {
             task,
             request,
+            request_memory: None,
             generation,
             labels,
             checkpointer,

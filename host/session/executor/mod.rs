@@ -10,22 +10,24 @@ mod task_source;
 mod upgrade;
 
 use std::fmt::Display;
+use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use self::active_task::ActiveTask;
 use self::error::WorkError;
 use self::task_source::TaskSource;
 use super::drain::LAST_RESORT;
-use super::inbox::InboxItem;
-use crate::logging::{Labels, cut, log_for, visible};
+use super::inbox::{InboxItem, size_of_init};
+use crate::logging::{Labels, cut, log_for, on_one_line, visible};
 use crate::protocol::frame::Control;
 use crate::protocol::{
     InitRequest, InitResponse, ResponseMessage, RestoreResponse, Run, SnapshotResponse, put_error,
     put_response,
 };
 use crate::routing::Function;
-use crate::sandbox::{CallClock, sandbox_overhead};
+use crate::sandbox::{BudgetError, CallClock, sandbox_overhead};
 use crate::shared::Shared;
 use crate::state::{Checkpointer, Ending};
 use crate::task::{Counts, Reply, Task};
@@ -69,6 +71,10 @@ pub struct Executor {
     counts: Option<Counts>,
     /// The rest of the run that was given last, while the plugin waits for its share of a core.
     rest: Option<Run>,
+    /// Whether the last reply ends with a snapshot.
+    sends_snapshot: bool,
+    /// Set when Kapacitor is known to have the last snapshot.
+    received: Arc<AtomicBool>,
 }
 
 impl Executor {
@@ -82,6 +88,8 @@ impl Executor {
             ending: Ending::default(),
             counts: None,
             rest: None,
+            sends_snapshot: false,
+            received: Arc::default(),
         }
     }
 
@@ -100,8 +108,21 @@ impl Executor {
         &self.ending
     }
 
+    /// To be set when Kapacitor is known to have the last snapshot.
+    pub fn received(&self) -> &Arc<AtomicBool> {
+        &self.received
+    }
+
+    /// Whether the last reply ends with a snapshot, the first time that this is called.
+    pub fn take_sends_snapshot(&mut self) -> bool {
+        mem::take(&mut self.sends_snapshot)
+    }
+
     /// Does `work` and adds to `reply` what Kapacitor gets for it.
     pub async fn run(&mut self, work: Work, reply: &mut Reply) -> Outcome {
+        if self.received.load(Relaxed) && self.received.swap(false, Relaxed) {
+            self.note_received();
+        }
         // What is rare is in boxes, so that the future of a run is small.
         let result = match work {
             Work::Item(InboxItem::Run(run)) => self.process(run, reply).await,
@@ -113,6 +134,12 @@ impl Executor {
         match result {
             Ok(outcome) => outcome,
             Err(error) => Box::pin(self.fail(error, reply)).await,
+        }
+    }
+
+    fn note_received(&mut self) {
+        if let Some(active) = &mut self.active {
+            active.task.note_snapshot_received();
         }
     }
 
@@ -151,6 +178,7 @@ impl Executor {
                     reply.put_room(active.task.room_for_snapshot());
                 }
                 let snapshot = self.snapshot().await?;
+                self.sends_snapshot = true;
                 put_response(ResponseMessage::Snapshot(SnapshotResponse { snapshot }), reply.buffer());
             }
             Control::Restore(request) => return Ok(self.restore(&request.snapshot, reply).await),
@@ -175,7 +203,7 @@ impl Executor {
             }
             Err(error) => {
                 let mut error = match error {
-                    error @ (WorkError::SecondInit | WorkError::Route(_)) => error.to_string(),
+                    error @ (WorkError::SecondInit | WorkError::Route(_)) => on_one_line(&error.to_string()),
                     error => self.describe(&error),
                 };
                 // What the plugin says was cut before.
@@ -199,6 +227,8 @@ impl Executor {
             shared.library().look_for(&name).await;
         }
         let generation = shared.library().generation();
+        let mut request_memory = shared.budget().reservation();
+        request_memory.try_set(size_of_init(&request) as u64).map_err(BudgetError::Memory)?;
         let routed = self.source.route(request.clone())?;
         self.labels = Arc::new(Labels { plugin: routed.plugin.name.clone(), ..Labels::clone(&self.labels) });
         let needs = routed.plugin.min_memory.0.saturating_add(sandbox_overhead(&function.limits));
@@ -215,7 +245,9 @@ impl Executor {
         );
         let policy = self.source.config.state.checkpoints;
         let labels = Arc::clone(&self.labels);
-        self.active = Some(ActiveTask::new(task, request, generation, labels, checkpointer, policy));
+        let mut active = ActiveTask::new(task, request, generation, labels, checkpointer, policy);
+        active.request_memory = Some(request_memory);
+        self.active = Some(active);
         Ok(())
     }
 

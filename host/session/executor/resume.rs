@@ -77,6 +77,9 @@ impl ActiveTask {
             let (Candidate { source, bytes, snapshot }, because) = candidate;
             match self.task.restore(&snapshot).await {
                 Ok(()) => {
+                    if source == Source::Kapacitor {
+                        self.task.note_given();
+                    }
                     self.say_restored(source, &snapshot, &because);
                     self.set_aside_misfits(misfits, "the task goes on with another state").await;
                     return Ok(());

@@ -11,11 +11,13 @@ use std::collections::VecDeque;
 use std::mem;
 
 use bytes::BytesMut;
+use prost::Message as _;
 
 use self::read_sizer::ReadSizer;
 use crate::config::OnFull;
-use crate::protocol::frame::{self, Control, FrameError, Kind};
-use crate::protocol::{BatchCursor, Run};
+use crate::protocol::frame::{self, Control, FrameError, Kind, MAX_WAITING};
+use crate::protocol::{BatchCursor, InitRequest, Run};
+use crate::sandbox::aside;
 use crate::units;
 
 /// Bytes that an entry takes beside its frames: the queue of entries doubles when it is full.
@@ -24,8 +26,11 @@ const ENTRY_COST: usize = 2 * size_of::<Entry>();
 /// Bytes that a request takes beside its entry and its contents, with the allocator's share.
 const REQUEST_COST: usize = size_of::<Control>() + 32;
 
-/// Maximum size of a decoded Init request, as a multiple of its size: options without a name take two bytes each.
-const DECODED_INIT: usize = 48;
+/// Bytes that an option or a value of an Init request takes decoded, beside its contents.
+const OPTION_COST: usize = 96;
+
+/// Number of copies of an Init request that there are while its task starts, at most.
+const COPIES_OF_INIT: usize = 6;
 
 /// Capacity in bytes above which a buffer is freed once it is empty: a large message made it so.
 const RETAINED_CAPACITY: usize = 1024 * 1024;
@@ -41,6 +46,12 @@ pub enum InboxItem {
     Run(Run),
     /// A request, in its place between the runs.
     Control(Box<Control>),
+}
+
+/// Memory in bytes that a decoded Init request takes with its copies.
+pub fn size_of_init(request: &InitRequest) -> usize {
+    let entries: usize = request.options.iter().map(|option| 1 + option.values.len()).sum();
+    COPIES_OF_INIT * (request.encoded_len() + entries * OPTION_COST)
 }
 
 /// How much of a session's input may wait, and what happens to more.
@@ -211,7 +222,13 @@ impl Inbox {
 
     /// Where to read to; never empty.
     pub fn space(&mut self) -> &mut BytesMut {
-        self.sizer.make_room(&mut self.bytes);
+        let Self { sizer, bytes, .. } = self;
+        if sizer.must_grow(bytes) {
+            // All of it may be moved.
+            aside(bytes.len(), || sizer.make_room(bytes));
+        } else {
+            sizer.make_room(bytes);
+        }
         &mut self.bytes
     }
 
@@ -266,6 +283,9 @@ impl Inbox {
                 Ok(kind) => kind,
                 Err(e) => break Err(e),
             };
+            if matches!(kind, Kind::Control(_)) && self.request_count + self.held >= MAX_WAITING {
+                break Err(FrameError::TooManyRequests);
+            }
             if self.place(kind, frame.end, &mut keepalive) {
                 if read > self.sorted {
                     self.bytes.copy_within(read..read + frame.end, self.sorted);
@@ -286,7 +306,8 @@ impl Inbox {
             }
         }
         if self.limits.on_full == OnFull::DropOldest && self.is_full() {
-            self.drop_oldest();
+            // What stays is copied, which takes long for a large queue.
+            aside(self.bytes.len(), || self.drop_oldest());
         }
         self.release_held_alone();
         result
@@ -406,7 +427,7 @@ impl Inbox {
     }
 
     fn put_request(&mut self, length: usize, request: Box<Control>) {
-        let length = if matches!(*request, Control::Init(_)) { DECODED_INIT * length } else { length };
+        let length = if let Control::Init(init) = &*request { size_of_init(init) } else { length };
         self.request_count += 1;
         self.request_bytes += length;
         self.note_request(&request);

@@ -33,8 +33,9 @@ impl ReadSizer {
         self.size + if self.must_grow(buffer) { buffer.len() } else { 0 }
     }
 
+    /// Whether the next read needs a larger `buffer`.
     #[inline]
-    fn must_grow(&self, buffer: &BytesMut) -> bool {
+    pub fn must_grow(&self, buffer: &BytesMut) -> bool {
         buffer.capacity() - buffer.len() < self.size / 4
     }
 

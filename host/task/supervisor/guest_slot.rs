@@ -1,6 +1,7 @@
 //! Whether a task has a running guest.
 
 use crate::guard::Guard;
+use crate::sandbox::MemoryReservation;
 use crate::task::instance::Instance;
 use crate::task::program::Guest;
 
@@ -12,6 +13,8 @@ pub enum GuestSlot<G> {
     Bypassed {
         /// Checks the input, which becomes output.
         guard: Guard,
+        /// Counts the batch that is open in the guard.
+        open_batch: MemoryReservation,
         /// Number of points that the guest had seen.
         points_seen: u64,
     },

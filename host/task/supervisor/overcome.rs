@@ -294,16 +294,21 @@ impl<P: Program> Supervisor<P> {
             edge_check: EdgeCheck::Loose,
             ..self.setup.policy
         };
-        let (guard, points_seen) = (self.setup.guard(&policy), self.points_seen());
-        self.guest = GuestSlot::Bypassed { guard, points_seen };
+        let (guard, points_seen) = (self.setup.guard_of_input(&policy), self.points_seen());
+        let open_batch = self.setup.context.budget.reservation();
+        self.guest = GuestSlot::Bypassed { guard, open_batch, points_seen };
         self.lose_batch(failure.to_string(), first_frame(frames), 0);
     }
 
     /// Passes input on unchanged: Begin, Point and End have the same encoding in a Request and in a Response.
     pub(super) fn pass_on(&mut self, frames: &[u8], reply: &mut Reply) -> Result<(), TaskError> {
         let frames = self.skip_rest_of_batch(frames);
-        let GuestSlot::Bypassed { guard, .. } = &mut self.guest else { return Err(Failure::Gone.into()) };
+        let GuestSlot::Bypassed { guard, open_batch, .. } = &mut self.guest else {
+            return Err(Failure::Gone.into());
+        };
+        open_batch.set((guard.size() + frames.len()) as u64);
         let verdict = guard.pass(frames, reply.buffer()).map_err(TaskError::PassThrough)?;
+        open_batch.set(guard.size() as u64);
         self.counts.passed_through += self.cursor.advance_over(frames);
         self.count(&verdict);
         Ok(())
