@@ -154,13 +154,12 @@ fn flaw_of_text(text: &[u8]) -> Option<&'static str> {
 }
 
 fn problem_of_series(parts: &Parts<'_>) -> Option<String> {
-    let escaped = |text: &[u8]| text.len() + text.iter().filter(|byte| b",= ".contains(byte)).count();
+    let line =
+        |text: &[u8], escaped: &[u8]| text.len() + text.iter().filter(|byte| escaped.contains(byte)).count();
     // Kapacitor writes no tag with an empty value.
     let tags = parts.tags.iter().filter(|(_, value)| !value.is_empty());
-    let tags: usize = tags.map(|(key, value)| 2 + escaped(key) + escaped(value)).sum();
-    // In a measurement `=` is not escaped.
-    let equals = parts.measurement.iter().filter(|byte| **byte == b'=').count();
-    let length = escaped(parts.measurement) - equals + tags;
+    let tags: usize = tags.map(|(key, value)| 2 + line(key, b",= ") + line(value, b",= ")).sum();
+    let length = line(parts.measurement, b", ") + tags;
     (length > MAX_SERIES)
         .then(|| format!("a measurement with tags of {length} bytes, of at most {MAX_SERIES}"))
 }
