@@ -35,7 +35,9 @@ fuzz_target!(|input: &[u8]| -> Corpus {
     let [message, queue, seed, bytes @ ..] = input else { return Corpus::Reject };
     let (message, queue) = (Bytes(1 + u64::from(*message) * 16), Bytes(u64::from(*queue) * 8));
     let expected = reference(bytes, message);
-    if expected.out.iter().filter(|out| matches!(out, Out::Request(_))).count() > kapacitor_wasm::protocol::frame::MAX_WAITING {
+    if expected.out.iter().filter(|out| matches!(out, Out::Request(_))).count()
+        > kapacitor_wasm::protocol::frame::MAX_WAITING
+    {
         return Corpus::Reject;
     }
     let limit = SPARE + GROWTH * bytes.len();
