@@ -37,8 +37,15 @@ pub fn find() -> Peers {
 
 /// kapacitord and its version, or why it is not there. It is built the first time.
 pub fn kapacitord() -> Result<(PathBuf, String), String> {
-    let found = kapacitord::find_in(&target().join("kapacitor")).map_err(go::Missing::reason)?;
+    let found = kapacitord::find_in(&target().join("kapacitor")).map_err(reason)?;
     Ok((found.kapacitord, version()?))
+}
+
+/// What the machine lacks, or what is wrong.
+fn reason(missing: go::Missing) -> String {
+    match missing {
+        go::Missing::Skip(reason) | go::Missing::Fail(reason) => reason,
+    }
 }
 
 /// The version of kapacitord, such as `v1.5.9`.
@@ -63,7 +70,7 @@ fn find_go() -> Result<PathBuf, String> {
         let packages = programs.map(|program| format!("{EXAMPLES}/{program}"));
         let packages = packages.each_ref().map(String::as_str);
         let built = go::build("Kapacitor's Go agent", "about a minute", MODULE, &packages, &folder, None);
-        built.map_err(go::Missing::reason)?;
+        built.map_err(reason)?;
     }
     Ok(folder)
 }

@@ -64,7 +64,7 @@ fn sleeps(process: PathBuf) -> u64 {
 fn messages_that_follow_each_other_quickly_share_wake_ups() {
     let requests = points(3000);
     let means = |responses: &[ResponseMessage]| field(responses, "mean");
-    let expected: Vec<f64> = (0..3000).map(|i| if i == 0 { 0.0 } else { i as f64 - 0.5 }).collect();
+    let expected: Vec<f64> = (0..3000).map(|i| if i == 0 { 0.0 } else { f64::from(i) - 0.5 }).collect();
     let over_socket = |config: &str| {
         let host = Setup::new(config).with(&["moving_avg"]).serve();
         let client = host.start("moving_avg", &moving_avg(2));
@@ -244,8 +244,8 @@ fn client_that_waits_for_each_answer_gets_it() {
     let host = Setup::new("[sessions]\ngather = \"1ms\"\n").with(&["moving_avg"]).serve();
     let mut client = host.start("moving_avg", &moving_avg(1));
     for i in 0..2000 {
-        client.send(live_point("a", i as f64)).unwrap();
-        assert_eq!(field(receive(&mut client).as_slice(), "mean"), [i as f64]);
+        client.send(live_point("a", f64::from(i))).unwrap();
+        assert_eq!(field(receive(&mut client).as_slice(), "mean"), [f64::from(i)]);
     }
     assert_eq!(play(client, []), []);
 }

@@ -35,21 +35,37 @@ impl Link {
 
     /// Reads what there is into the room of `buffer`; waits until there is something. Zero bytes are the end of the
     /// input. To be called while the connection is watched.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is lost.
     pub async fn read(&self, buffer: &mut BytesMut) -> io::Result<usize> {
         self.input.read(buffer).await
     }
 
     /// Reads what there is into the room of `buffer`, without waiting. `None` if there is nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is lost.
     pub fn read_now(&self, buffer: &mut BytesMut) -> io::Result<Option<usize>> {
         self.input.read_now(buffer)
     }
 
     /// Writes as much of `bytes` as is taken; waits until some of it is. To be called while the connection is watched.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is lost.
     pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.output().write(bytes).await
     }
 
     /// Writes as much of `bytes` as is taken without waiting.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is lost.
     pub fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
         self.output().write_now(bytes)
     }
@@ -65,6 +81,10 @@ impl Link {
     }
 
     /// Says that nothing more will be written.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is lost.
     pub async fn shutdown(&mut self) -> io::Result<()> {
         self.output.as_mut().unwrap_or(&mut self.input).shutdown().await
     }
@@ -75,6 +95,10 @@ impl Link {
     }
 
     /// Has nobody wait for the connection. False if it can't be done without.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is lost.
     pub fn unwatch(&mut self) -> io::Result<bool> {
         if !self.input.is_descriptor() || !self.output().is_descriptor() {
             return Ok(false);

@@ -251,6 +251,10 @@ impl Shared {
     }
 
     /// The threads for guests that compute for longer than a tick.
+    ///
+    /// # Panics
+    ///
+    /// Never: they are there until this is dropped.
     pub fn compute(&self) -> &Handle {
         self.compute.0.as_ref().expect("until this is dropped").handle()
     }

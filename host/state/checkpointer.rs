@@ -80,7 +80,8 @@ impl Checkpointer {
     ) -> Self {
         let lock = if checkpoints.shared { ProcessLock::Missing } else { ProcessLock::NotNeeded };
         // Before Kapacitor 1.4, tasks had no names.
-        let claim = (!labels.udf.task.is_empty()).then(|| checkpoints.claim(&labels.udf, ending));
+        let named = !labels.udf.task.is_empty();
+        let claim = if named { checkpoints.claim(&labels.udf, ending) } else { None };
         Self {
             checkpoints: Arc::clone(checkpoints),
             key: labels.udf.clone(),
@@ -150,6 +151,9 @@ impl Checkpointer {
 
     /// Waits until the sessions before have ended.
     async fn wait_for_claim(&mut self, labels: &Labels) {
+        if self.claim.is_none() && !self.key.task.is_empty() {
+            return self.run_beside(labels);
+        }
         let (since, mut looks) = (Instant::now(), 0);
         while let Some(claim) = &self.claim {
             claim.wait();

@@ -51,6 +51,10 @@ const READ_AGAIN: Duration = Duration::from_millis(100);
 /// Interval at which a thread looks whether another process still locks the folder.
 const LOOK_AT_FOLDER: Duration = Duration::from_millis(10);
 
+/// Maximum number of sessions of one UDF node that have the checkpoint, or wait for it. Kapacitor has a few at most,
+/// and each looks at the ones before it.
+const MOST_CLAIMANTS: usize = 128;
+
 /// Name of the checkpoint file of `key`: readable, and different for each key.
 fn checkpoint_name(key: &UdfNode) -> String {
     format!("{}.{EXTENSION}", checkpoint_stem(key))
@@ -353,11 +357,15 @@ impl Checkpoints {
     }
 
     /// The place of this session among those of `key`: whoever comes first has the checkpoint first. `ending` is set
-    /// when this session begins to end.
-    pub(crate) fn claim(self: &Arc<Self>, key: &UdfNode, ending: &Ending) -> Claim {
-        let claimant = Claimant { ending: Arc::clone(ending), stage: Stage::Idle };
-        self.claimed().entry(key.clone()).or_default().push(claimant);
-        Claim { checkpoints: Arc::clone(self), key: key.clone(), ending: Arc::clone(ending) }
+    /// when this session begins to end. `None` if too many come before it.
+    pub(crate) fn claim(self: &Arc<Self>, key: &UdfNode, ending: &Ending) -> Option<Claim> {
+        let mut claimed = self.claimed();
+        let sessions = claimed.entry(key.clone()).or_default();
+        if sessions.len() >= MOST_CLAIMANTS {
+            return None;
+        }
+        sessions.push(Claimant { ending: Arc::clone(ending), stage: Stage::Idle });
+        Some(Claim { checkpoints: Arc::clone(self), key: key.clone(), ending: Arc::clone(ending) })
     }
 
     /// Whether a session has the checkpoint of `key`, or waits for it.
@@ -606,10 +614,21 @@ mod tests {
     }
 
     #[test]
+    fn few_sessions_of_a_node_wait_for_its_checkpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoints = checkpoints(folder.path(), false, Bytes::mib(1));
+        let claim = |task| checkpoints.claim(&key(task, "n"), &Ending::default());
+        let mut claims: Vec<_> = (0..MOST_CLAIMANTS).map(|_| claim("t").unwrap()).collect();
+        assert!(claim("t").is_none() && claim("other").is_some());
+        claims.pop();
+        assert!(claim("t").is_some());
+    }
+
+    #[test]
     fn one_session_at_a_time_has_the_checkpoint() {
         let folder = tempfile::tempdir().unwrap();
         let checkpoints = checkpoints(folder.path(), false, Bytes::mib(1));
-        let claim = |ending: &Ending| checkpoints.claim(&key("t", "n"), ending);
+        let claim = |ending: &Ending| checkpoints.claim(&key("t", "n"), ending).unwrap();
         let [ends, ends_too] = [(); 2].map(|()| Ending::default());
         let first = claim(&ends);
         assert_eq!(first.take(false), Before::Nobody);
@@ -637,7 +656,8 @@ mod tests {
     fn session_without_data_keeps_no_later_one_from_the_checkpoint() {
         let folder = tempfile::tempdir().unwrap();
         let checkpoints = checkpoints(folder.path(), false, Bytes::mib(1));
-        let [first, replay, again] = [(); 3].map(|()| checkpoints.claim(&key("t", "n"), &Ending::default()));
+        let [first, replay, again] =
+            [(); 3].map(|()| checkpoints.claim(&key("t", "n"), &Ending::default()).unwrap());
         assert_eq!((first.take(false), replay.take(false)), (Before::Nobody, Before::Running));
         drop(first);
         assert_eq!((again.take(false), again.take(true)), (Before::Running, Before::Nobody));

@@ -39,7 +39,8 @@ fn start(host: &Host, count: usize) -> (Vec<Client>, Option<String>) {
 fn many_tasks_run_or_are_refused_and_none_dies() {
     let descriptors = raise_own_descriptors() as usize;
     let most = std::env::var("ATTACK_TASKS").ok().and_then(|tasks| tasks.parse().ok()).unwrap_or(TASKS);
-    let most = most.min(descriptors.saturating_sub(1_000));
+    // A client has three descriptors.
+    let most = most.min(descriptors.saturating_sub(1_000) / 3);
     let mut host = Host::with(&["mirror"]);
     let fit = number(&host.wait_for_log(&["number of sandboxes that fit"]), "sandboxes=") as usize;
     let (mut clients, refused) = start(&host, most);

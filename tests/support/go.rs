@@ -27,16 +27,6 @@ pub enum Missing {
     Fail(String),
 }
 
-impl Missing {
-    /// What the machine lacks, or what is wrong.
-    #[allow(dead_code, reason = "the tests tell the two apart")]
-    pub fn reason(self) -> String {
-        match self {
-            Self::Skip(reason) | Self::Fail(reason) => reason,
-        }
-    }
-}
-
 /// Builds the programs `packages` of the Go module in the folder `module` into `folder`.
 ///
 /// # Errors
