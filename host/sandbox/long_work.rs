@@ -4,7 +4,6 @@
 //! Such work never runs on a thread that serves connections, and keeps no guest from its turn.
 
 use std::sync::LazyLock;
-use std::thread;
 use std::time::Instant;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -12,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{block_in_place, yield_now};
 
 use super::engine::TICK;
+use super::system_limits::cores;
 
 /// Minimum size of the memory for which work is long, in bytes. For less it takes a millisecond or two.
 const LARGE: usize = 4 * 1024 * 1024;
@@ -19,11 +19,6 @@ const LARGE: usize = 4 * 1024 * 1024;
 /// Permits for long work: as many at a time as there are cores, so that it takes no more of the machine than the
 /// guests do.
 static PERMITS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(cores()));
-
-/// Number of cores that this process may use.
-pub fn cores() -> usize {
-    thread::available_parallelism().map_or(1, usize::from)
-}
 
 /// Does `work` on `bytes` of memory.
 pub async fn long_work<T>(bytes: usize, work: impl FnOnce() -> T) -> T {

@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use thiserror::Error;
 
-use super::cores;
 use crate::units::Bytes;
 
 /// Number of memory mappings of one sandbox: its memory with the guard pages around it, its image, the stack of its
@@ -41,6 +40,11 @@ const DATA_OF_HOST: (u64, u64) = (48 << 20, 8 << 20);
 /// Part of the machine's memory that the host takes at most, in quarters. The rest is for its code, for buffers of the
 /// allocator, for the page cache, and for other processes.
 const QUARTERS_OF_MEMORY: u64 = 3;
+
+/// Number of cores that this process may use.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
 
 /// A limit of the operating system at which no further sandbox fits, and what to do.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
