@@ -111,7 +111,8 @@ fn hang_up_is_noticed_while_nothing_is_read() {
 #[test]
 fn point_larger_than_queue_passes() {
     let host = slow_host("[policy]\non-full = \"drop-oldest\"\n[sessions]\nqueue = \"64KiB\"\n");
-    let large = Point { name: "x".repeat(1 << 20), ..point("a", 1, 1.0) };
+    let mut large = point("a", 1, 1.0);
+    large.fields_string.insert("text".to_owned(), "x".repeat(1 << 20));
     assert_eq!(play(host.start("mirror", &[]), [RequestMessage::Point(large)]).len(), 1);
 }
 

@@ -149,6 +149,16 @@ fn problems(shared: &Shared, plugins: &Plugins) -> Vec<String> {
     problems
 }
 
+/// What `config` says of the sockets: where there is more to choose.
+const ABOUT_SOCKETS: &str = "\
+# One process serves all tasks at these sockets. For a few very busy tasks, a process of each task passes more points
+# with less CPU time: see `config --stdio`, and docs/operators.md for the figures.";
+
+/// What `config --stdio` says of the processes.
+const ABOUT_STDIO: &str = "\
+# Kapacitor starts a process for each task. One process for all tasks takes less memory: see `config` without --stdio,
+# and docs/operators.md for the figures.";
+
 /// Prints the `[udf.functions.*]` stanza.
 pub fn config(settings: &Settings, stdio: bool) -> Result<ExitCode> {
     let shared = Shared::load(settings.load()?, &looking())?;
@@ -156,6 +166,7 @@ pub fn config(settings: &Settings, stdio: bool) -> Result<ExitCode> {
         "# kapacitor-wasm {}: into kapacitor.conf, and restart Kapacitor.\n",
         env!("CARGO_PKG_VERSION")
     );
+    writeln!(stanza, "{}", if stdio { ABOUT_STDIO } else { ABOUT_SOCKETS })?;
     let plugins = shared.plugins();
     for (name, function) in shared.functions().iter() {
         if !stdio && let Err(e) = endpoint::check(&shared.config(), name) {
