@@ -6,7 +6,7 @@ use std::net::Shutdown;
 use std::thread;
 use std::time::Duration;
 
-use kapacitor_wasm::protocol::{KeepaliveResponse, Point, RequestMessage, ResponseMessage};
+use kapacitor_wasm::protocol::{KeepaliveResponse, RequestMessage, ResponseMessage};
 
 use crate::support::{Host, SLOW, Setup, encoded, number, play, point, points, receive, send_apart};
 
