@@ -32,7 +32,8 @@ const WATCHED: usize = 5;
 
 /// All rows.
 pub fn through_kapacitor(options: &Options, peers: &Peers, report: &mut Report) -> Result<()> {
-    if !report.wants("kapacitor") {
+    let (tasks, fleet) = (report.wants("kapacitor: busy tasks"), report.wants("kapacitor: a fleet of tasks"));
+    if !tasks && !fleet {
         return Ok(());
     }
     let (program, version) = match kapacitord() {
@@ -43,6 +44,17 @@ pub fn through_kapacitor(options: &Options, peers: &Peers, report: &mut Report) 
         }
     };
     let stage = Stage::set(&program, peers)?;
+    if tasks {
+        busy(options, &stage, &version, report)?;
+    }
+    if fleet {
+        watch(options, &stage, report)?;
+    }
+    Ok(())
+}
+
+/// Tasks that get points as fast as kapacitord passes them on.
+fn busy(options: &Options, stage: &Stage, version: &str, report: &mut Report) -> Result<()> {
     let one = stage.compare(options, Pipeline::MovingAvg, 1)?;
     report.table(&format!("kapacitord {version}: a stream, @moving_avg, |eval"), &one.table());
     one.beside_best_agent(report);
@@ -69,11 +81,11 @@ pub fn through_kapacitor(options: &Options, peers: &Peers, report: &mut Report) 
     report.table("A stream through three UDF nodes in a row", &chain.table());
     let batches = stage.compare(options, Pipeline::Outliers, 1)?;
     report.table("Batches of 1000 points, @outliers, |eval", &batches.table());
-    fleet(options, &stage, report)
+    Ok(())
 }
 
 /// Many tasks that hardly have anything to do.
-fn fleet(options: &Options, stage: &Stage, report: &mut Report) -> Result<()> {
+fn watch(options: &Options, stage: &Stage, report: &mut Report) -> Result<()> {
     let tasks = options.scaled(FLEET);
     let go = stage.go_mirror();
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
@@ -97,6 +109,11 @@ fn watch_fleet(stage: &Stage, tasks: usize, functions: &str, server: u32, round:
         daemon.enable(&id(task), &database(task), &Pipeline::Mirror.script(Some(functions)))?;
     }
     let point = &lines(1, 1)[0];
+    // With its first point, a task looks for the state that it goes on with.
+    for task in 0..tasks {
+        daemon.write(&database(task), point)?;
+        daemon.wait_for(&id(task), script::LAST_NODE, 1)?;
+    }
     let (start, before) = (Instant::now(), cpu_of(server, true)?);
     for second in 0..WATCHED {
         for task in 0..tasks {
@@ -108,7 +125,7 @@ fn watch_fleet(stage: &Stage, tasks: usize, functions: &str, server: u32, round:
     let cpu = cpu_of(server, true)?.saturating_sub(before);
     let cores = cpu.as_secs_f64() / start.elapsed().as_secs_f64();
     for task in 0..tasks {
-        daemon.wait_for(&id(task), script::LAST_NODE, WATCHED)?;
+        daemon.wait_for(&id(task), script::LAST_NODE, 1 + WATCHED)?;
         daemon.delete(&id(task))?;
     }
     Ok(cores)
