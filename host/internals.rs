@@ -12,7 +12,7 @@ pub use crate::kapacitor_db::{Database, snapshots};
 pub use crate::logging::Labels;
 pub use crate::plugin::{ABI, AdmissionErrorKind, CodeStore, Plugin, Plugins, WASI};
 use crate::plugin::{Compiler, Stage};
-pub use crate::protocol::frame::Control;
+pub use crate::protocol::frame::{Control, MAX_WAITING};
 pub use crate::protocol::wire;
 pub use crate::routing::Function;
 pub use crate::sandbox::{Engine, Sandbox, SandboxContext};

@@ -36,7 +36,7 @@ fuzz_target!(|input: &[u8]| -> Corpus {
     let (message, queue) = (Bytes(1 + u64::from(*message) * 16), Bytes(u64::from(*queue) * 8));
     let expected = reference(bytes, message);
     if expected.out.iter().filter(|out| matches!(out, Out::Request(_))).count()
-        > kapacitor_wasm::protocol::frame::MAX_WAITING
+        > kapacitor_wasm::internals::MAX_WAITING
     {
         return Corpus::Reject;
     }

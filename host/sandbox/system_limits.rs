@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::Path;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -41,9 +42,11 @@ const DATA_OF_HOST: (u64, u64) = (48 << 20, 8 << 20);
 /// allocator, for the page cache, and for other processes.
 const QUARTERS_OF_MEMORY: u64 = 3;
 
-/// Number of cores that this process may use.
+/// Number of cores that this process may use. It is looked up once, since files are read for it.
 pub fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+    static CORES: LazyLock<usize> =
+        LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
+    *CORES
 }
 
 /// A limit of the operating system at which no further sandbox fits, and what to do.
