@@ -65,10 +65,10 @@ impl Setup {
         if self.unwanted != Unwanted::Drop {
             return Some(left);
         }
-        left.fields_double.retain(|name, number| number.is_finite() && is_name(name));
-        left.fields_int.retain(|name, _| is_name(name));
-        left.fields_string.retain(|name, _| is_name(name));
-        left.fields_bool.retain(|name, _| is_name(name));
+        left.fields_double.retain(|name, number| number.is_finite() && is_field(name));
+        left.fields_int.retain(|name, _| is_field(name));
+        left.fields_string.retain(|name, _| is_field(name));
+        left.fields_bool.retain(|name, _| is_field(name));
         can_be_stored(&left, named).then_some(left)
     }
 
@@ -281,20 +281,39 @@ fn can_be_stored(point: &Point, named: bool) -> bool {
     let mut names = point.fields_double.keys().chain(point.fields_string.keys()).chain(ints);
     fields(point) > 0
         && point.fields_double.values().all(|v| v.is_finite())
-        && names.all(|name| is_name(name))
-        && point.tags.iter().all(|(key, value)| is_name(key) && !value.contains('\n'))
-        && !point.name.contains('\n')
+        && names.all(|name| is_field(name))
+        && is_series(&point.name, &point.tags)
         && !(named && point.name.is_empty())
         && ![i64::MIN, i64::MIN + 1, i64::MAX].contains(&point.time)
 }
 
 fn batch_can_be_stored(end: &EndBatch) -> bool {
-    let mut tags = end.tags.iter();
-    !end.name.is_empty()
-        && !end.name.contains('\n')
-        && tags.all(|(key, value)| is_name(key) && !value.contains('\n'))
+    !end.name.is_empty() && is_series(&end.name, &end.tags)
 }
 
-fn is_name(name: &str) -> bool {
-    !name.is_empty() && name != "time" && !name.contains('\n')
+/// Whether a measurement with tags can be stored.
+fn is_series<'a>(name: &str, tags: impl IntoIterator<Item = (&'a String, &'a String)>) -> bool {
+    let escaped = |text: &str, special: &[char]| text.len() + text.matches(special).count();
+    let mut length = escaped(name, &[',', ' ']);
+    for (key, value) in tags {
+        if !is_tag(key) || !is_text(value) {
+            return false;
+        }
+        if !value.is_empty() {
+            length += 2 + escaped(key, &[',', '=', ' ']) + escaped(value, &[',', '=', ' ']);
+        }
+    }
+    is_text(name) && !name.starts_with(['#', '\t', '\0']) && length <= 65_535
+}
+
+fn is_text(text: &str) -> bool {
+    !text.contains('\n') && !text.ends_with('\\')
+}
+
+fn is_tag(key: &str) -> bool {
+    !key.is_empty() && key != "time" && is_text(key)
+}
+
+fn is_field(key: &str) -> bool {
+    is_tag(key) && !key.starts_with(['\t', '\0'])
 }
