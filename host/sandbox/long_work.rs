@@ -29,17 +29,17 @@ pub async fn long_work<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
     yield_now().await;
     // The semaphore is never closed.
     let _permit = PERMITS.acquire().await;
-    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
-        // Another thread takes the place of this one, and the guests go on.
-        Ok(RuntimeFlavor::MultiThread) => block_in_place(work),
-        _ => work(),
-    }
+    aside(bytes, work)
 }
 
-/// Does `work` on `bytes` of memory at once. If they are many, another thread takes the place of this one meanwhile.
+/// Does `work` on `bytes` of memory at once. If they are many, another thread takes the place of this one meanwhile, and
+/// sessions and guests go on.
 pub fn aside<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
+    if bytes < LARGE {
+        return work();
+    }
     match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
-        Ok(RuntimeFlavor::MultiThread) if bytes >= LARGE => block_in_place(work),
+        Ok(RuntimeFlavor::MultiThread) => block_in_place(work),
         _ => work(),
     }
 }

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::BytesMut;
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::io::Errno;
+use rustix::io::retry_on_intr;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest, Ready};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
@@ -61,9 +61,9 @@ impl Unwatched {
         let (Self::Socket(_) | Self::Receiver(_)) = self else { return Err(not_readable()) };
         let length = buffer.len();
         buffer.resize(buffer.capacity().min(length + MAX_UNWATCHED_READ), 0);
-        let read = again_if_interrupted(|| rustix::io::read(self, &mut buffer[length..]));
+        let read = retry_on_intr(|| rustix::io::read(self, &mut buffer[length..]));
         buffer.truncate(length + read.unwrap_or(0));
-        unless_it_blocks(read)
+        unless_it_would_block(read.map_err(io::Error::from))
     }
 
     fn hung_up_now(&self) -> Option<HangUp> {
@@ -77,10 +77,10 @@ impl Unwatched {
         }
     }
 
-    fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
+    fn write_now(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
         let (Self::Socket(_) | Self::Sender(_)) = self else { return Err(not_writable()) };
-        unless_it_blocks(again_if_interrupted(|| rustix::io::write(self, bytes)))
-            .map(Option::unwrap_or_default)
+        let written = retry_on_intr(|| rustix::io::write(self, bytes));
+        unless_it_would_block(written.map_err(io::Error::from))
     }
 }
 
@@ -135,7 +135,8 @@ impl End {
     /// Writes as much of `bytes` as is taken; waits until some of it is.
     pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         if let Self::Writer(writer) = self {
-            return poll_fn(|cx| pin!(lock(writer).write(bytes)).poll(cx)).await;
+            let written = poll_fn(|cx| pin!(lock(writer).write(bytes)).poll(cx)).await?;
+            return unless_none_is_taken(written, bytes);
         }
         loop {
             match self {
@@ -155,14 +156,11 @@ impl End {
         let written = match self {
             Self::Socket(socket) => unless_it_would_block(socket.try_write(bytes)),
             Self::Sender(pipe) => unless_it_would_block(pipe.try_write(bytes)),
-            Self::Unwatched(end) => return end.write_now(bytes),
+            Self::Unwatched(end) => end.write_now(bytes),
             Self::Writer(writer) => now(pin!(lock(writer).write(bytes))),
             Self::Receiver(_) | Self::Reader(_) | Self::Lost => Err(not_writable()),
         };
-        match written? {
-            Some(0) if !bytes.is_empty() => Err(io::ErrorKind::WriteZero.into()),
-            written => Ok(written.unwrap_or(0)),
-        }
+        written?.map_or(Ok(0), |written| unless_none_is_taken(written, bytes))
     }
 
     /// Waits until Kapacitor has closed its side, without reading. For ever where that can't be noticed.
@@ -252,17 +250,9 @@ fn unless_it_would_block(result: io::Result<usize>) -> io::Result<Option<usize>>
     }
 }
 
-fn unless_it_blocks(result: Result<usize, Errno>) -> io::Result<Option<usize>> {
-    unless_it_would_block(result.map_err(io::Error::from))
-}
-
-fn again_if_interrupted(mut call: impl FnMut() -> Result<usize, Errno>) -> Result<usize, Errno> {
-    loop {
-        match call() {
-            Err(Errno::INTR) => {}
-            result => return result,
-        }
-    }
+/// The number of bytes that a write has taken: an end that takes none of some takes no more.
+fn unless_none_is_taken(written: usize, bytes: &[u8]) -> io::Result<usize> {
+    if written == 0 && !bytes.is_empty() { Err(io::ErrorKind::WriteZero.into()) } else { Ok(written) }
 }
 
 fn not_readable() -> io::Error {

@@ -233,6 +233,16 @@ mod tests {
     }
 
     #[test]
+    fn writer_that_takes_nothing_is_lost() {
+        runtime().block_on(async {
+            let link = Link::of_two(unused(), End::writer(io::Cursor::new(Box::<[u8]>::default())));
+            let lost =
+                [link.write_now(b"a"), link.write(b"a").await].map(|written| written.unwrap_err().kind());
+            assert_eq!(lost, [io::ErrorKind::WriteZero; 2]);
+        });
+    }
+
+    #[test]
     fn connection_without_descriptors_stays_watched() {
         runtime().block_on(async {
             let mut link = Link::of_two(End::reader(&b"ab"[..]), unused());
