@@ -10,7 +10,8 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::checkpoints::{Before, Checkpoints, Claim, Ending, Found, StateFileError};
+use super::checkpoints::{Checkpoints, Found, StateFileError};
+use super::claims::{Before, Claim, Ending};
 use super::disk::{DiskError, PATIENCE};
 use super::known::Known;
 use super::pending::PendingState;
@@ -81,7 +82,7 @@ impl Checkpointer {
         let lock = if checkpoints.shared { ProcessLock::Missing } else { ProcessLock::NotNeeded };
         // Before Kapacitor 1.4, tasks had no names.
         let named = !labels.udf.task.is_empty();
-        let claim = if named { checkpoints.claim(&labels.udf, ending) } else { None };
+        let claim = if named { checkpoints.claims.claim(&labels.udf, ending) } else { None };
         Self {
             checkpoints: Arc::clone(checkpoints),
             key: labels.udf.clone(),

@@ -3,13 +3,12 @@
 //! Each is a snapshot of one node of one task. Kapacitor takes no snapshot when a task ends, and its last one may
 //! be a minute old.
 
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -19,6 +18,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
+use super::claims::Claims;
 use super::disk::{Disk, DiskError, PATIENCE, Reservation};
 use super::files::{file_name, make_folder, open_lock, prepare, put, sync_folder, write_whole};
 use super::format::SnapshotHeader;
@@ -51,10 +51,6 @@ const READ_AGAIN: Duration = Duration::from_millis(100);
 /// Interval at which a thread looks whether another process still locks the folder.
 const LOOK_AT_FOLDER: Duration = Duration::from_millis(10);
 
-/// Maximum number of sessions of one UDF node that have the checkpoint, or wait for it. Kapacitor has a few at most,
-/// and each looks at the ones before it.
-const MOST_CLAIMANTS: usize = 128;
-
 /// Name of the checkpoint file of `key`: readable, and different for each key.
 fn checkpoint_name(key: &UdfNode) -> String {
     format!("{}.{EXTENSION}", checkpoint_stem(key))
@@ -74,9 +70,6 @@ impl From<&SnapshotHeader> for UdfNode {
         Self { task: header.task.clone(), node: header.node.clone(), function: header.function.clone() }
     }
 }
-
-/// Set when a session has begun to end, so that the next session of the task can wait for its state.
-pub type Ending = Arc<AtomicBool>;
 
 /// The checkpoint of a task that starts.
 #[derive(Debug)]
@@ -107,8 +100,8 @@ pub struct Checkpoints {
     pub(crate) shared: bool,
     retention: Mutex<Retention>,
     pub(crate) disk: Arc<Disk>,
-    /// The sessions of each UDF node, in the order in which they came.
-    claimed: Mutex<HashMap<UdfNode, Vec<Claimant>>>,
+    /// The sessions that have a checkpoint, or wait for it.
+    pub(super) claims: Claims,
     /// The states that are not written yet.
     pub(super) pending: PendingStates,
     /// Whether the log says already that writing fails.
@@ -124,7 +117,7 @@ impl Checkpoints {
             shared,
             retention: Mutex::new(retention),
             disk,
-            claimed: Mutex::default(),
+            claims: Claims::default(),
             pending: PendingStates::default(),
             warned: AtomicBool::new(false),
         }
@@ -356,27 +349,6 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// The place of this session among those of `key`: whoever comes first has the checkpoint first. `ending` is set
-    /// when this session begins to end. `None` if too many come before it.
-    pub(crate) fn claim(self: &Arc<Self>, key: &UdfNode, ending: &Ending) -> Option<Claim> {
-        let mut claimed = self.claimed();
-        let sessions = claimed.entry(key.clone()).or_default();
-        if sessions.len() >= MOST_CLAIMANTS {
-            return None;
-        }
-        sessions.push(Claimant { ending: Arc::clone(ending), stage: Stage::Idle });
-        Some(Claim { checkpoints: Arc::clone(self), key: key.clone(), ending: Arc::clone(ending) })
-    }
-
-    /// Whether a session has the checkpoint of `key`, or waits for it.
-    pub(crate) fn is_claimed(&self, key: &UdfNode) -> bool {
-        self.claimed().contains_key(key)
-    }
-
-    fn claimed(&self) -> MutexGuard<'_, HashMap<UdfNode, Vec<Claimant>>> {
-        self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Has a thread lock the checkpoint among processes, until the file is closed. `None` if another process has the
     /// lock.
     pub(super) fn submit_lock(
@@ -458,99 +430,6 @@ fn snapshots_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Which sessions come before one that wants a checkpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Before {
-    /// None: it has the checkpoint.
-    Nobody,
-    /// Sessions that are all about to end.
-    Ending,
-    /// Sessions of which one at least goes on.
-    Running,
-}
-
-/// The claim of one session to the checkpoint of its UDF node, until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Claim {
-    checkpoints: Arc<Checkpoints>,
-    key: UdfNode,
-    ending: Ending,
-}
-
-/// A session that may have the checkpoint of its UDF node.
-#[derive(Debug)]
-struct Claimant {
-    ending: Ending,
-    stage: Stage,
-}
-
-/// What a session does about the checkpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// It has not needed its state yet.
-    Idle,
-    /// It waits for the checkpoint.
-    Waiting,
-    /// It has the checkpoint.
-    Owner,
-}
-
-impl Claimant {
-    /// Whether a session that came later waits for this one. It does not wait `long` for one without data that goes
-    /// on: that may be a replay, which began beside the session before.
-    fn comes_before(&self, long: bool) -> bool {
-        self.stage != Stage::Idle || self.ending.load(Relaxed) || !long
-    }
-}
-
-impl Claim {
-    /// Takes the checkpoint if no other session has it or comes before this one, and says which do. `long`: this
-    /// session has waited for a while.
-    pub(crate) fn take(&self, long: bool) -> Before {
-        let mut claimed = self.checkpoints.claimed();
-        let Some(sessions) = claimed.get_mut(&self.key) else { return Before::Running };
-        let Some(mine) = sessions.iter().position(|session| self.is_of(session)) else {
-            return Before::Running;
-        };
-        if sessions[mine].stage == Stage::Owner {
-            return Before::Nobody;
-        }
-        let before = sessions.iter().enumerate().filter(|&(place, session)| {
-            place != mine && (session.stage == Stage::Owner || place < mine && session.comes_before(long))
-        });
-        let mut endings = before.map(|(_, session)| session.ending.load(Relaxed)).peekable();
-        if endings.peek().is_some() {
-            return if endings.all(|ending| ending) { Before::Ending } else { Before::Running };
-        }
-        sessions[mine].stage = Stage::Owner;
-        Before::Nobody
-    }
-
-    /// From now on, sessions that come later wait for this one.
-    pub(crate) fn wait(&self) {
-        let mut claimed = self.checkpoints.claimed();
-        let sessions = claimed.get_mut(&self.key).into_iter().flatten();
-        for session in sessions.filter(|session| self.is_of(session) && session.stage == Stage::Idle) {
-            session.stage = Stage::Waiting;
-        }
-    }
-
-    fn is_of(&self, session: &Claimant) -> bool {
-        Arc::ptr_eq(&session.ending, &self.ending)
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        let mut claimed = self.checkpoints.claimed();
-        let Some(sessions) = claimed.get_mut(&self.key) else { return };
-        sessions.retain(|session| !self.is_of(session));
-        if sessions.is_empty() {
-            claimed.remove(&self.key);
-        }
-    }
-}
-
 impl Checkpoints {
     /// Whether the last checkpoint could not be written.
     pub(super) fn is_failing(&self) -> bool {
@@ -611,58 +490,6 @@ mod tests {
         let distinct: std::collections::HashSet<_> = stems.iter().collect();
         assert_eq!(distinct.len(), stems.len());
         assert!(stems.iter().all(|stem| !stem.contains('/')), "{stems:?}");
-    }
-
-    #[test]
-    fn few_sessions_of_a_node_wait_for_its_checkpoint() {
-        let folder = tempfile::tempdir().unwrap();
-        let checkpoints = checkpoints(folder.path(), false, Bytes::mib(1));
-        let claim = |task| checkpoints.claim(&key(task, "n"), &Ending::default());
-        let mut claims: Vec<_> = (0..MOST_CLAIMANTS).map(|_| claim("t").unwrap()).collect();
-        assert!(claim("t").is_none() && claim("other").is_some());
-        claims.pop();
-        assert!(claim("t").is_some());
-    }
-
-    #[test]
-    fn one_session_at_a_time_has_the_checkpoint() {
-        let folder = tempfile::tempdir().unwrap();
-        let checkpoints = checkpoints(folder.path(), false, Bytes::mib(1));
-        let claim = |ending: &Ending| checkpoints.claim(&key("t", "n"), ending).unwrap();
-        let [ends, ends_too] = [(); 2].map(|()| Ending::default());
-        let first = claim(&ends);
-        assert_eq!(first.take(false), Before::Nobody);
-        let second = claim(&ends_too);
-        second.wait();
-        let third = claim(&Ending::default());
-        assert_eq!((second.take(false), third.take(false)), (Before::Running, Before::Running));
-        ends.store(true, Relaxed);
-        assert_eq!((second.take(false), third.take(false)), (Before::Ending, Before::Running));
-        ends_too.store(true, Relaxed);
-        assert_eq!((second.take(false), third.take(false)), (Before::Ending, Before::Ending));
-        drop(first);
-        // The second came first, whoever looks first.
-        assert_eq!(
-            (third.take(false), second.take(false), third.take(false)),
-            (Before::Ending, Before::Nobody, Before::Ending)
-        );
-        drop(second);
-        assert_eq!(third.take(false), Before::Nobody);
-        drop(third);
-        assert!(!checkpoints.is_claimed(&key("t", "n")));
-    }
-
-    #[test]
-    fn session_without_data_keeps_no_later_one_from_the_checkpoint() {
-        let folder = tempfile::tempdir().unwrap();
-        let checkpoints = checkpoints(folder.path(), false, Bytes::mib(1));
-        let [first, replay, again] =
-            [(); 3].map(|()| checkpoints.claim(&key("t", "n"), &Ending::default()).unwrap());
-        assert_eq!((first.take(false), replay.take(false)), (Before::Nobody, Before::Running));
-        drop(first);
-        assert_eq!((again.take(false), again.take(true)), (Before::Running, Before::Nobody));
-        replay.wait();
-        assert_eq!((replay.take(false), again.take(false)), (Before::Running, Before::Nobody));
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Checkpoints {
         let header =
             regular_file::open(path).ok().and_then(|file| Snapshot::peek(file).ok()).unwrap_or_default();
         let key = UdfNode::from(&header);
-        if self.is_claimed(&key) || self.pending.contains(&key) {
+        if self.claims.has(&key) || self.pending.contains(&key) {
             return;
         }
         // A session in another process.

@@ -4,6 +4,7 @@
 
 mod checkpointer;
 mod checkpoints;
+mod claims;
 mod disk;
 mod files;
 mod folder_lock;
@@ -18,7 +19,8 @@ mod skipped;
 mod snapshot;
 
 pub use checkpointer::Checkpointer;
-pub use checkpoints::{Checkpoints, Ending, StateFileError};
+pub use checkpoints::{Checkpoints, StateFileError};
+pub use claims::Ending;
 pub use disk::{Disk, DiskError};
 pub(crate) use files::write_whole;
 pub use folder_lock::{FolderLock, FolderLockError};
