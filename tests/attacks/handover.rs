@@ -57,13 +57,17 @@ fn sessions_that_follow_quickly_get_the_state_in_the_order_in_which_they_came() 
             assert!(client.init(&task, Vec::new()).unwrap().success);
             client
         };
-        for _ in 0..4 {
+        // As Kapacitor does when a task is disabled: it ends its input, and reads until the host closes.
+        let before = [(); 4].map(|()| {
             let mut client = enable();
             for _ in 0..10 {
                 client.send(live_point("a", 1.0)).unwrap();
             }
-        }
+            client.end_input().unwrap();
+            client
+        });
         play(enable(), [live_point("a", 1.0)]);
+        drop(before);
         host.wait_for_log(&["state restored", &format!("task={task} "), "points_seen=40"]);
     }
 }
