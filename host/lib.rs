@@ -7,6 +7,7 @@
 //! # Layout
 //!
 //! - [`cli`]: the command line.
+//! - `workbench`: a plugin on data, without a Kapacitor.
 //! - `endpoint`: the unix sockets, or stdin and stdout, that Kapacitor connects to.
 //! - `session`: one connection of Kapacitor: read, queue, dispatch, write.
 //! - `shared`: what all sessions share.
@@ -28,6 +29,8 @@
 #![warn(missing_docs)]
 
 pub mod cli;
+
+mod workbench;
 
 mod endpoint;
 

@@ -15,5 +15,6 @@ mod udf_toml;
 pub use changes::{Applies, Change};
 pub use edges::{Edges, edge_name};
 pub use limits::{HostLimits, Limits};
+pub(crate) use policy::PartialPolicy;
 pub use policy::{CheckpointPolicy, EdgeCheck, OnFull, OnMismatch, OnTrap, OnUpdate, Policy, Unwanted};
 pub use udf_toml::{Config, FunctionConfig, LogLevel, is_identifier};

@@ -81,6 +81,13 @@ pub struct FunctionConfig {
     policy: PartialPolicy,
 }
 
+impl FunctionConfig {
+    /// The same limits and policies for the one plugin `name`.
+    pub(crate) fn of_plugin(self, name: &str) -> Self {
+        Self { plugin: Some(name.to_owned()), plugin_option: None, edges: None, route: Vec::new(), ..self }
+    }
+}
+
 /// One `[[functions.NAME.route]]`.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -207,6 +214,14 @@ impl Config {
     /// The limits of a sandbox that belongs to no function.
     pub fn default_limits(&self) -> Limits {
         self.limits.over(Limits::default())
+    }
+
+    /// Has the policies in `policy` hold for all functions, whatever the file says.
+    pub(crate) fn override_policy(&mut self, policy: PartialPolicy) {
+        self.policy = self.policy.overridden_by(policy);
+        for function in self.functions.values_mut() {
+            function.policy = function.policy.overridden_by(policy);
+        }
     }
 
     /// Sets the stack of all sandboxes.

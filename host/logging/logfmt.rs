@@ -111,10 +111,11 @@ where
     }
 }
 
+/// The values of a line.
 #[derive(Default)]
-struct Fields {
-    message: String,
-    others: Vec<(&'static str, String)>,
+pub(super) struct Fields {
+    pub(super) message: String,
+    pub(super) others: Vec<(&'static str, String)>,
 }
 
 impl Visit for Fields {

@@ -2,10 +2,12 @@
 //!
 //! It never waits for stderr.
 
+mod capture;
 mod labels;
 mod logfmt;
 mod text;
 
+pub(crate) use capture::{Line, LineSink, capture};
 pub use labels::Labels;
 pub(crate) use labels::log_for;
 pub(crate) use logfmt::{LevelHandle, Log, THREAD, start};

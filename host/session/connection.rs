@@ -33,7 +33,7 @@ use crate::routing::Function;
 use crate::sandbox::CallClock;
 use crate::shared::Shared;
 use crate::state::Ending;
-use crate::task::Reply;
+use crate::task::{Reply, Trial};
 
 /// High-water mark of unsent bytes: above it no new work is given to the executor.
 const OUT_HIGH: usize = 256 * 1024;
@@ -150,6 +150,11 @@ enum Event {
 impl Session {
     /// A connection to `function`.
     pub fn new(shared: Arc<Shared>, function: Arc<Function>, link: Link) -> Self {
+        Self::on_trial(shared, function, link, Trial::default())
+    }
+
+    /// A connection of the workbench to `function`.
+    pub fn on_trial(shared: Arc<Shared>, function: Arc<Function>, link: Link, trial: Trial) -> Self {
         let config = shared.config();
         let sessions = config.sessions;
         let intervals = Intervals {
@@ -163,7 +168,7 @@ impl Session {
         let limits = InboxLimits { message: sessions.message, queue: sessions.queue, on_full };
         let account = Account::new(shared.budget().reservation());
         let gather = Gather::new(Arc::clone(shared.gather_clock()));
-        let executor = Box::new(Executor::new(shared, function));
+        let executor = Box::new(Executor::new(shared, function, trial));
         Self {
             link,
             gather,

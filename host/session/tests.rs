@@ -17,7 +17,7 @@ use crate::protocol::{
     SnapshotRequest, put_request,
 };
 use crate::shared::{Mode, Shared};
-use crate::task::Reply;
+use crate::task::{Reply, Trial};
 
 /// A plugin that returns each run as it came: requests for data have the form of responses.
 const MIRROR: &str = r#"(module
@@ -191,7 +191,7 @@ fn stopping_host_ends_a_session_that_waits() {
 fn future_of_a_piece_of_work_is_small() {
     let host = Host::new();
     let function = host.shared.function("mirror").unwrap();
-    let mut executor = Executor::new(Arc::clone(&host.shared), function);
+    let mut executor = Executor::new(Arc::clone(&host.shared), function, Trial::default());
     let mut reply = Reply::default();
     // It is moved to the heap for each run, so its size is a part of what a point costs that comes alone.
     let size = size_of_val(&executor.run(Work::Finish, &mut reply));

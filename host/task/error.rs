@@ -23,6 +23,9 @@ pub enum Failure {
     /// The plugin returned an Error response, with this text.
     #[error("{0}")]
     Returned(String),
+    /// The workbench has the call fail.
+    #[error("failed on purpose")]
+    Forced,
     /// The guest was lost before.
     #[error("the sandbox is gone")]
     Gone,
@@ -35,7 +38,7 @@ impl Failure {
         match self {
             Self::Call(error) => matches!(error.kind, CallErrorKind::Memory { .. }),
             Self::Violation { violation, .. } => violation.is_of_batch(),
-            Self::Returned(_) | Self::Gone => false,
+            Self::Returned(_) | Self::Forced | Self::Gone => false,
         }
     }
 

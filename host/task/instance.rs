@@ -6,6 +6,7 @@ use prost::Message;
 use super::error::Failure;
 use super::program::Guest;
 use super::reply::Reply;
+use super::trial::ForcedFailures;
 use crate::guard::{Guard, Verdict};
 use crate::protocol::{SnapshotResponse, frame};
 use crate::sandbox::{CallError, CallErrorKind, Determinism, MemoryReservation, long_work};
@@ -29,6 +30,8 @@ pub struct Instance<G> {
     pub clock: Option<Determinism>,
     /// Counts the batch that is open in the guard.
     pub open_batch: MemoryReservation,
+    /// Calls that fail on purpose.
+    pub failures: Option<ForcedFailures>,
 }
 
 /// The result of a call that has passed the guard.
@@ -63,6 +66,9 @@ impl<G: Guest> Instance<G> {
         reserve(&mut self.open_batch, &self.guard, "udf_process", returned.len(), reply)?;
         let verdict = self.guard.pass_in_place(returned, reply.buffer());
         count_open_batch(&mut self.open_batch, &self.guard);
+        if self.failures.is_some_and(|failures| failures.choose_any(frames)) {
+            return Err(Failure::Forced);
+        }
         let verdict = verdict.map_err(|violation| Failure::Violation { call: "udf_process", violation })?;
         if verdict.in_place {
             reply.put_in_place();

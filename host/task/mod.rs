@@ -23,6 +23,7 @@ mod snapshot_cache;
 mod snapshots;
 mod supervisor;
 mod throttle;
+mod trial;
 
 #[cfg(test)]
 mod policy_tests;
@@ -45,6 +46,7 @@ pub use error::{Failure, StartError, TaskError};
 pub use reply::Reply;
 pub use running::TaskSpec;
 pub use snapshots::Taken;
+pub use trial::{ForcedFailures, Observer, Trial, TrialEnd};
 
 /// A started task.
 pub struct Task<P: Program = PluginProgram> {

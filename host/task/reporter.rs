@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::trial::Observer;
 use crate::config::OnTrap;
 use crate::digest::hex;
 use crate::logging::{Labels, cut, log_for};
@@ -27,6 +28,7 @@ pub struct Reporter {
     labels: Arc<Labels>,
     plugin_sha256: [u8; 32],
     records: Arc<SkippedRecords>,
+    observer: Option<Arc<dyn Observer>>,
     burst: Option<Burst>,
     /// Number of failures in the burst that the log does not mention.
     unreported: u64,
@@ -46,11 +48,17 @@ struct Burst {
 
 impl Reporter {
     /// Reports with `labels`.
-    pub fn new(labels: Arc<Labels>, plugin_sha256: [u8; 32], records: Arc<SkippedRecords>) -> Self {
+    pub fn new(
+        labels: Arc<Labels>,
+        plugin_sha256: [u8; 32],
+        records: Arc<SkippedRecords>,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Self {
         Self {
             labels,
             plugin_sha256,
             records,
+            observer,
             burst: None,
             unreported: 0,
             unwanted_at: 1,
@@ -61,6 +69,9 @@ impl Reporter {
 
     /// Reports that `frame` was skipped because of `error`, and this number of points with it.
     pub fn skipped(&mut self, error: &str, frame: &[u8], points: u64, policy: OnTrap) {
+        if let Some(observer) = &self.observer {
+            observer.skipped(frame, error, points);
+        }
         let mut point = text_of(frame);
         cut(&mut point, MAX_TEXT);
         let record = Record {
@@ -250,7 +261,7 @@ mod tests {
     fn reporter(folder: &Path, disk: &Arc<Disk>) -> Reporter {
         let udf = UdfNode { task: "t".to_owned(), ..UdfNode::default() };
         let labels = Labels { udf, plugin: "p".to_owned() };
-        Reporter::new(Arc::new(labels), [7; 32], Arc::new(SkippedRecords::new(folder, Arc::clone(disk))))
+        Reporter::new(Arc::new(labels), [7; 32], Arc::new(SkippedRecords::new(folder, Arc::clone(disk))), None)
     }
 
     fn records(folder: &Path, disk: Arc<Disk>) -> Vec<Record> {

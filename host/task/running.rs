@@ -8,11 +8,12 @@ use super::counts::Counts;
 use super::error::{Failure, StartError, TaskError};
 use super::liveness::{Liveness, NotLive};
 use super::plugin_program::PluginProgram;
-use super::program::Program;
+use super::program::{Guest as _, Program};
 use super::reply::Reply;
 use super::reporter::Reporter;
 use super::setup::Setup;
 use super::supervisor::Supervisor;
+use super::trial::{Trial, TrialEnd};
 use crate::config::Policy;
 use crate::plugin::Plugin;
 use crate::protocol::Run;
@@ -35,6 +36,8 @@ pub struct TaskSpec {
     pub skipped: Arc<SkippedRecords>,
     /// The right to have a sandbox; `None` for a candidate version that has not replaced the running task yet.
     pub permit: Option<SandboxPermit>,
+    /// What the workbench asks of it.
+    pub trial: Trial,
 }
 
 impl Task {
@@ -44,9 +47,9 @@ impl Task {
     ///
     /// What the plugin says, or how it failed.
     pub async fn start(spec: TaskSpec) -> Result<Self, StartError> {
-        let TaskSpec { plugin, context, policy, request, options_sha256, skipped, permit } = spec;
-        let reporter = Reporter::new(Arc::clone(&context.labels), plugin.sha256, skipped);
-        let setup = Setup { program: PluginProgram { plugin, request }, context, policy };
+        let TaskSpec { plugin, context, policy, request, options_sha256, skipped, permit, trial } = spec;
+        let reporter = Reporter::new(Arc::clone(&context.labels), plugin.sha256, skipped, trial.observer.clone());
+        let setup = Setup { program: PluginProgram { plugin, request }, context, policy, trial };
         Self::start_program(setup, reporter, options_sha256, permit).await
     }
 
@@ -153,6 +156,14 @@ impl<P: Program> Task<P> {
     /// What has become of the points.
     pub fn counts(&self) -> Counts {
         self.supervisor.counts
+    }
+
+    /// Tells who observes the task that it ends.
+    pub fn observe_end(&mut self) {
+        let Some(observer) = self.supervisor.setup().trial.observer.clone() else { return };
+        let memory = self.supervisor.instance().map_or(0, |instance| instance.guest.memory_size() as u64);
+        let computed = self.supervisor.setup().context.clock.total();
+        observer.ended(&TrialEnd { counts: self.counts(), computed, memory });
     }
 
     /// Number of points that the state has seen.

@@ -3,6 +3,7 @@
 use super::error::StartError;
 use super::instance::Instance;
 use super::program::Program;
+use super::trial::Trial;
 use crate::config::Policy;
 use crate::guard::Guard;
 use crate::logging::Labels;
@@ -16,6 +17,8 @@ pub struct Setup<P> {
     pub context: SandboxContext,
     /// What happens when a guest fails. A guest that fails again and again changes `on-trap`.
     pub policy: Policy,
+    /// What the workbench asks of it.
+    pub trial: Trial,
 }
 
 impl<P: Program> Setup<P> {
@@ -34,7 +37,7 @@ impl<P: Program> Setup<P> {
         let clock = self.program.reads_clock().then(|| self.context.determinism.clone());
         let mut open_batch = self.context.budget.reservation();
         open_batch.set(guard.size() as u64);
-        Instance { guest, guard, points_seen, clock, open_batch }
+        Instance { guest, guard, points_seen, clock, open_batch, failures: self.trial.failures }
     }
 
     /// A guard for a fresh guest.

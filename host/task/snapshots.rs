@@ -181,7 +181,7 @@ impl<P: Program> Task<P> {
             restored = Some((request, length));
             instance
         } else {
-            let Setup { program, context, policy } = self.supervisor.setup();
+            let Setup { program, context, policy, .. } = self.supervisor.setup();
             let guest = program.load(context, snapshot).await?;
             let setup = self.supervisor.setup();
             setup.instance(guest, setup.guard(policy), 0)

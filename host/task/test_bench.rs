@@ -12,6 +12,7 @@ use super::reply::Reply;
 use super::reporter::Reporter;
 use super::scripted::ScriptedProgram;
 use super::setup::Setup;
+use super::trial::Trial;
 use crate::config::{EdgeCheck, Limits, OnTrap, Policy, Unwanted};
 use crate::logging::Labels;
 use crate::protocol::{RequestMessage, Run, put_request};
@@ -133,8 +134,8 @@ async fn start(program: ScriptedProgram, policy: Policy) -> Task<ScriptedProgram
     let context = SandboxContext::without_session(Labels::default(), Limits::default());
     // Nothing can be written there, so that no case waits for a disk.
     let records = Arc::new(SkippedRecords::new(Path::new("/dev/null"), Arc::default()));
-    let reporter = Reporter::new(Arc::clone(&context.labels), [0; 32], records);
-    Task::start_program(Setup { program, context, policy }, reporter, [0; 32], None).await.unwrap()
+    let reporter = Reporter::new(Arc::clone(&context.labels), [0; 32], records, None);
+    Task::start_program(Setup { program, context, policy, trial: Trial::default() }, reporter, [0; 32], None).await.unwrap()
 }
 
 /// A policy that lets the plugin fail as often as it does.

@@ -30,7 +30,7 @@ use crate::routing::Function;
 use crate::sandbox::{BudgetError, CallClock, sandbox_overhead};
 use crate::shared::Shared;
 use crate::state::{Checkpointer, Ending};
-use crate::task::{Counts, Reply, Task};
+use crate::task::{Counts, Reply, Task, Trial};
 use crate::udf_node::UdfNode;
 use crate::units::Bytes;
 
@@ -79,11 +79,11 @@ pub struct Executor {
 
 impl Executor {
     /// The executor of a connection to `function`.
-    pub fn new(shared: Arc<Shared>, function: Arc<Function>) -> Self {
+    pub fn new(shared: Arc<Shared>, function: Arc<Function>, trial: Trial) -> Self {
         let udf = UdfNode { function: function.name.clone(), ..UdfNode::default() };
         Self {
             labels: Arc::new(Labels { udf, plugin: String::new() }),
-            source: TaskSource { config: shared.config(), shared, function, clock: CallClock::new() },
+            source: TaskSource { config: shared.config(), shared, function, clock: CallClock::new(), trial },
             active: None,
             ending: Ending::default(),
             counts: None,
@@ -295,6 +295,7 @@ impl Executor {
         let Some(mut active) = self.active.take() else { return };
         active.warn_if_not_live(true);
         self.counts = Some(active.task.counts());
+        active.task.observe_end();
         active.task.end().await;
     }
 
@@ -378,8 +379,9 @@ impl Executor {
 
 impl Drop for Executor {
     fn drop(&mut self) {
-        if let Some(active) = self.active.take() {
+        if let Some(mut active) = self.active.take() {
             self.counts = Some(active.task.counts());
+            active.task.observe_end();
         }
         let Some(counts) = self.counts else {
             log_for!(debug, self.labels, "connection without a task ended");

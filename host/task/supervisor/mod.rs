@@ -191,8 +191,8 @@ impl<P: Program> Supervisor<P> {
 
     /// How much of `frames` goes into one call.
     fn first_piece(&self, frames: &[u8]) -> usize {
-        if self.setup.program.reads_clock() {
-            // The time that the guest sees is that of the frame it is given.
+        // The time that the guest sees is that of the frame it is given.
+        if self.setup.program.reads_clock() || self.setup.trial.one_by_one {
             first_frames(frames, 1)
         } else {
             match self.piece.limit() {
@@ -281,7 +281,13 @@ impl<P: Program> Supervisor<P> {
                     None => self.cursor.advance_over(frames),
                 };
                 instance.points_seen += points;
-                self.counts.process(points, GuestLog::take_declined(&self.setup.context.log));
+                let declined = GuestLog::take_declined(&self.setup.context.log);
+                self.counts.process(points, declined);
+                if declined > 0
+                    && let Some(observer) = &self.setup.trial.observer
+                {
+                    observer.declined(frames, declined);
+                }
                 self.row.passed(points, self.cursor.is_inside());
                 if points > 0 && self.abandoned.take().is_some() {
                     self.recovery = Recovery::new(&self.setup);

@@ -1,0 +1,153 @@
+//! A host of one plugin, in this process.
+
+use std::mem;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow, bail};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::config::{CheckpointPolicy, Config, OnFull, PartialPolicy};
+use crate::plugin::Plugin;
+use crate::protocol::client::Client;
+use crate::routing::Function;
+use crate::session::{Link, Session};
+use crate::shared::{Mode, Shared};
+use crate::task::Trial;
+use crate::units::Span;
+
+/// A time that no run reaches.
+const NEVER: Span = Span(std::time::Duration::from_secs(365 * 24 * 3600));
+
+/// Which plugin is tried, and under which conditions.
+pub struct HostSpec {
+    /// The plugin: a `.wasm` file, or the name of a plugin in the configured folder.
+    pub plugin: PathBuf,
+    /// Name of the function that the plugin is called as; its limits and policies are those of `udf.toml`.
+    pub function: Option<String>,
+    /// The configuration.
+    pub config: Config,
+    /// The program that compiles the plugin in a process of its own.
+    pub compiler: Option<PathBuf>,
+}
+
+/// A host that serves one plugin.
+pub struct PluginHost {
+    runtime: Runtime,
+    shared: Arc<Shared>,
+    function: Arc<Function>,
+    plugin: Arc<Plugin>,
+    file: PathBuf,
+    /// The folder of the state, which is empty at first.
+    _state: TempDir,
+}
+
+impl PluginHost {
+    /// Loads the plugin.
+    ///
+    /// # Errors
+    ///
+    /// When the plugin is refused, or the machine can't run guests.
+    pub fn start(spec: HostSpec) -> Result<Self> {
+        let HostSpec { plugin, function, mut config, compiler } = spec;
+        let (folder, name) = located(&plugin, &config)?;
+        let file = folder.join(format!("{name}.wasm"));
+        config.plugins_dir = folder;
+        let state = tempfile::Builder::new()
+            .prefix("kapacitor-wasm-")
+            .tempdir()
+            .context("a temporary folder is needed, and can't be made")?;
+        state.path().clone_into(&mut config.state_dir);
+        config.state.checkpoints = CheckpointPolicy::Never;
+        // A snapshot is that of all input before it, however long that takes.
+        config.sessions.snapshot_deadline = NEVER;
+        config.sessions.drain_deadline = NEVER;
+        config.override_policy(PartialPolicy {
+            on_full: Some(OnFull::Block),
+            failures_per_minute: Some(u32::MAX),
+            ..PartialPolicy::default()
+        });
+        let function = function.unwrap_or_else(|| "plugin".to_owned());
+        let entry = config.functions.entry(function.clone()).or_default();
+        *entry = mem::take(entry).of_plugin(&name);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .thread_name("session")
+            .enable_all()
+            .build()
+            .context("the threads for sessions can't start")?;
+        let mode = Mode { writable: true, one_session: true, compiler };
+        let shared = Arc::new(Shared::new(config, &mode)?);
+        shared.load_plugins(|plugin| plugin == name)?;
+        let plugin = match shared.plugins().get(&name) {
+            Some(Ok(plugin)) => Arc::clone(plugin),
+            Some(Err(error)) => bail!("{error}"),
+            None => bail!("{}: there is no such plugin", file.display()),
+        };
+        let function = shared.function(&function)?;
+        Ok(Self { runtime, shared, function, plugin, file, _state: state })
+    }
+
+    /// The plugin.
+    pub fn plugin(&self) -> &Plugin {
+        &self.plugin
+    }
+
+    /// The plugin's file.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Opens a session, as Kapacitor does.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no socket for it.
+    pub fn connect(&self, trial: Trial) -> Result<Client> {
+        let (ours, theirs) = UnixStream::pair().context("a socket is needed, and can't be made")?;
+        theirs.set_nonblocking(true)?;
+        let theirs = {
+            let _inside = self.runtime.enter();
+            tokio::net::UnixStream::from_std(theirs)?
+        };
+        let session = Session::on_trial(
+            Arc::clone(&self.shared),
+            Arc::clone(&self.function),
+            Link::socket(theirs),
+            trial,
+        );
+        self.runtime.spawn(session.run());
+        Ok(Client::over_socket(ours)?)
+    }
+}
+
+/// The folder and the name of a plugin.
+fn located(plugin: &Path, config: &Config) -> Result<(PathBuf, String)> {
+    let is_file = plugin.components().count() > 1 || plugin.extension().is_some_and(|e| e == "wasm");
+    if !is_file {
+        let name = plugin.to_string_lossy().into_owned();
+        let file = config.plugins_dir.join(format!("{name}.wasm"));
+        if !file.exists() {
+            bail!(
+                "there is no plugin `{name}` in {}: give the path of a .wasm file, or set --plugins-dir",
+                config.plugins_dir.display()
+            );
+        }
+        return Ok((config.plugins_dir.clone(), name));
+    }
+    let problem = |what: &str| anyhow!("{}: {what}", plugin.display());
+    if plugin.extension().is_none_or(|extension| extension != "wasm") {
+        return Err(problem("a plugin is a file whose name ends with .wasm"));
+    }
+    if !plugin.exists() {
+        return Err(problem("there is no such file"));
+    }
+    let name = plugin.file_stem().and_then(|stem| stem.to_str());
+    let name = name.ok_or_else(|| problem("its name is not UTF-8"))?.to_owned();
+    let folder = match plugin.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    Ok((folder, name))
+}
