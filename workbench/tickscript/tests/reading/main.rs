@@ -1,0 +1,3 @@
+//! Reads calls, values and scripts as a user of the crate does.
+
+mod calls;
