@@ -4,6 +4,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod input;
+pub mod line_protocol;
 mod model;
 
 pub use model::{Batch, Point, Record, Source, Value};

@@ -1,0 +1,162 @@
+//! Cuts a stream of bytes into lines.
+
+use std::io::{ErrorKind, Read, Result};
+use std::ops::Range;
+
+use memchr::{memchr, memchr_iter};
+
+use super::quotes::{Quotes, Scan};
+
+/// Number of bytes that are asked for in one read.
+const CHUNK: usize = 64 * 1024;
+
+/// One line, or several that belong together since a text goes on over the line break.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    /// Its number, and where it is in [`Lines::text`]; without its line break.
+    Whole(u64, Range<usize>),
+    /// Its number. It was longer than the maximum.
+    TooLong(u64),
+}
+
+/// Lines of a stream in a buffer that never holds much more than the longest line.
+///
+/// A line is given out as soon as its line break has been read: nothing is read while there is a whole line in the
+/// buffer.
+pub(super) struct Lines {
+    reader: Box<dyn Read + Send>,
+    max: usize,
+    buffer: Vec<u8>,
+    /// What of the buffer has been read, and not given out yet.
+    unread: Range<usize>,
+    is_at_end: bool,
+    /// The number of the next line.
+    number: u64,
+    scan: Scan,
+}
+
+impl Lines {
+    /// `max` is the maximum length of a line in bytes.
+    pub(super) fn new(reader: Box<dyn Read + Send>, max: usize) -> Self {
+        let scan = Scan::default();
+        Self { reader, max, buffer: Vec::new(), unread: 0..0, is_at_end: false, number: 1, scan }
+    }
+
+    /// The number of the next line, or of the line behind the last one.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(super) fn set_max(&mut self, max: usize) {
+        self.max = max;
+    }
+
+    /// Reads what there is, up to some tens of KiB. Returns whether there was anything before the end.
+    pub(super) fn fill(&mut self) -> Result<bool> {
+        if self.is_at_end {
+            return Ok(false);
+        }
+        if self.buffer.len() - self.unread.end < CHUNK / 2 {
+            if self.unread.start > 0 {
+                self.buffer.copy_within(self.unread.clone(), 0);
+                self.unread = 0..self.unread.len();
+            }
+            let wanted = self.unread.end + CHUNK;
+            if self.buffer.len() < wanted {
+                // Twice the size each time, so that a long line is not copied for each chunk.
+                self.buffer.resize(wanted.max(self.buffer.len() * 2), 0);
+            }
+        }
+        loop {
+            match self.reader.read(&mut self.buffer[self.unread.end..]) {
+                Ok(0) => {
+                    self.is_at_end = true;
+                    return Ok(false);
+                }
+                Ok(read) => {
+                    self.unread.end += read;
+                    return Ok(true);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// What has been read, and not given out yet.
+    pub(super) fn unread(&self) -> &[u8] {
+        &self.buffer[self.unread.clone()]
+    }
+
+    /// Leaves out bytes that are no part of the first line, such as a byte order mark.
+    pub(super) fn skip(&mut self, bytes: usize) {
+        self.unread.start = (self.unread.start + bytes).min(self.unread.end);
+    }
+
+    /// The bytes of a line that `next` has returned last.
+    pub(super) fn text(&self, range: Range<usize>) -> &[u8] {
+        &self.buffer[range]
+    }
+
+    /// The next line, or `None` at the end. The last one may have no line break.
+    pub(super) fn next(&mut self, quotes: Quotes) -> Result<Option<Line>> {
+        loop {
+            let unread = &self.buffer[self.unread.clone()];
+            let (length, line_break) = match self.scan.find_end(unread, quotes) {
+                Some(end) => (end, 1),
+                None if unread.len() > self.max => return self.too_long().map(Some),
+                None if self.fill()? => continue,
+                None if self.unread.is_empty() => return Ok(None),
+                // The end is inside of a text: only its first line is given out.
+                None => {
+                    let unread = &self.buffer[self.unread.clone()];
+                    memchr(b'\n', unread).map_or((unread.len(), 0), |end| (end, 1))
+                }
+            };
+            if length > self.max {
+                return self.too_long().map(Some);
+            }
+            return Ok(Some(self.give_out(length, line_break)));
+        }
+    }
+
+    /// Takes back all but the first line of the one that was returned last, if it goes over several: then the text that
+    /// seemed to go on was none, but a quote too many.
+    pub(super) fn take_back_all_but_first(&mut self, number: u64, range: Range<usize>) {
+        if let Some(end) = memchr(b'\n', &self.buffer[range.clone()]) {
+            self.unread.start = range.start + end + 1;
+            self.number = number + 1;
+        }
+    }
+
+    fn give_out(&mut self, length: usize, line_break: usize) -> Line {
+        let (number, start) = (self.number, self.unread.start);
+        let inner = if self.scan.saw_quote() {
+            memchr_iter(b'\n', &self.buffer[start..start + length]).count() as u64
+        } else {
+            0
+        };
+        self.number += inner + line_break as u64;
+        self.unread.start += length + line_break;
+        self.scan = Scan::default();
+        let is_crlf = line_break == 1 && self.buffer[start..start + length].ends_with(b"\r");
+        Line::Whole(number, start..start + length - usize::from(is_crlf))
+    }
+
+    /// Leaves out the first line of what is unread, up to its line break.
+    fn too_long(&mut self) -> Result<Line> {
+        let number = self.number;
+        self.scan = Scan::default();
+        self.number += 1;
+        loop {
+            if let Some(end) = memchr(b'\n', self.unread()) {
+                self.skip(end + 1);
+                return Ok(Line::TooLong(number));
+            }
+            self.unread = 0..0;
+            if !self.fill()? {
+                return Ok(Line::TooLong(number));
+            }
+        }
+    }
+}
