@@ -8,7 +8,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::settings::Settings;
-use super::{check, compile, completions, exit, man, serve, skipped, state, systemd};
+use super::{check, compile, completions, exit, man, serve, skipped, state, systemd, workbench};
 use crate::endpoint::InheritedSockets;
 use crate::plugin::ABI;
 
@@ -52,6 +52,8 @@ enum Command {
     },
     /// List the points that were skipped because a plugin failed.
     Skipped(Settings),
+    /// Play a recording to a plugin as Kapacitor would, and show what comes out.
+    Replay(Box<workbench::ReplayOptions>),
     /// List, show, export, import, drop and compare the states of tasks.
     State(state::Options),
     /// Print a script with which a shell completes the commands and flags.
@@ -87,6 +89,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Config { systemd: true, settings, .. } => systemd::config(settings.load()?),
         Command::Config { stdio, settings, .. } => check::config(&settings, stdio),
         Command::Skipped(settings) => skipped::skipped(&settings.load()?),
+        Command::Replay(options) => workbench::replay(&options),
         Command::State(options) => state::state(&options),
         Command::Completions { shell } => completions::completions(&Cli::command(), shell),
         Command::Man(options) => man::man(Cli::command(), &options),

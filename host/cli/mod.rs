@@ -17,6 +17,7 @@ mod state;
 mod systemd;
 mod table;
 mod threads;
+mod workbench;
 
 use std::process::ExitCode;
 

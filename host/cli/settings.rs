@@ -65,7 +65,7 @@ impl Settings {
 }
 
 /// This program, even when its file was replaced meanwhile.
-const OWN: &str = "/proc/self/exe";
+pub const OWN: &str = "/proc/self/exe";
 
 /// The mode of a process that only looks at plugins.
 pub fn looking() -> Mode {

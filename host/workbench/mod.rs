@@ -4,7 +4,20 @@
 //! the UDF, and a [`Player`](player::Player) sends it over a connection to a [`PluginHost`](plugin_host::PluginHost),
 //! which serves it as `serve` does: in a session, with limits, guard and recovery.
 
+mod call;
+mod ledger;
+mod line_writer;
 mod output;
+mod pace;
 mod pipeline;
 mod player;
 mod plugin_host;
+mod replay;
+mod summary;
+
+pub use call::{Call, CallSpec};
+pub use ledger::{Ledger, text_of};
+pub use pace::parse_speed;
+pub use plugin_host::{HostSpec, PluginHost};
+pub use replay::{Progress, Replay, Replayed};
+pub use summary::{notes, nothing_played, rows as summary, thousands};

@@ -2,24 +2,24 @@
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::thread;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
+use kapacitor_wasm_data::Record;
 use kapacitor_wasm_data::input::{self, Input};
-use kapacitor_wasm_data::{Record, line_protocol};
 
 use super::call::Call;
 use super::ledger::{Entries, Ledger};
-use super::output::Output;
+use super::line_writer::LineWriter;
+use super::pace::{Pace, sleep};
 use super::pipeline::{InputCounts, Pipeline};
 use super::player::{Player, Start};
 use super::plugin_host::PluginHost;
 use crate::task::Trial;
 
-/// Longest time that a replay at the speed of the data sleeps at once.
-const NAP: Duration = Duration::from_millis(200);
+/// Maximum number of lines that can't be read and are told.
+const MAX_BAD_LINES: usize = 20;
 
 /// What is played, and how.
 pub struct Replay<'a> {
@@ -88,7 +88,7 @@ impl Replay<'_> {
             snapshot: None,
         };
         let begin = Instant::now();
-        let writer = Arc::new(std::sync::Mutex::new(Writer::new(output)));
+        let writer = Arc::new(Mutex::new(LineWriter::new(output, self.speed.is_some())));
         let mut player = {
             let (writer, ledger) = (Arc::clone(&writer), Arc::clone(ledger));
             Player::start(host, start, trial, move |output| {
@@ -109,7 +109,8 @@ impl Replay<'_> {
             }
             note_bad_lines(&input, &mut bad_lines);
         }
-        let end = player_end(player, &mut pipeline)?;
+        let left_out = player.left_out;
+        let end = player.end(true)?;
         let took = begin.elapsed();
         let mut writer = lock(&writer);
         writer.flush();
@@ -118,13 +119,13 @@ impl Replay<'_> {
         }
         Ok(Replayed {
             unsent: pipeline.unsent(),
-            left_out: end.1,
+            left_out,
             input: pipeline.counts,
             bad_lines,
             entries: ledger.take(),
             unwritten: (writer.unwritable, writer.first_problem.take()),
-            snapshot: end.0.snapshot.map(|snapshot| snapshot.len() as u64),
-            error: end.0.error,
+            snapshot: end.snapshot.map(|snapshot| snapshot.len() as u64),
+            error: end.error,
             took,
         })
     }
@@ -152,7 +153,14 @@ impl Replay<'_> {
     }
 }
 
-fn player_end(player: Player, _: &mut Pipeline) -> Result<(super::player::End, u64)> {
-    let left_out = player.left_out;
-    Ok((player.end(true)?, left_out))
+fn note_bad_lines(input: &Input, (count, first): &mut (u64, Vec<String>)) {
+    let bad = input.bad_lines();
+    *count += bad.count;
+    let room = MAX_BAD_LINES.saturating_sub(first.len());
+    first.extend(bad.first.iter().take(room).map(ToString::to_string));
+}
+
+fn lock(writer: &Mutex<LineWriter>) -> MutexGuard<'_, LineWriter> {
+    // What was written stays written when a thread panics.
+    writer.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,6 @@
 //! What a recording has, for the summary and for sentences about what is missing.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use kapacitor_wasm_data::{Point, Value};
 
@@ -24,6 +24,7 @@ pub struct InputCounts {
     /// For each field, the number of its values by type: double, int, bool, string.
     fields: BTreeMap<String, [u64; 4]>,
     groups: HashSet<Group>,
+    tags: BTreeSet<String>,
     /// First and last time.
     times: Option<(i64, i64)>,
 }
@@ -61,6 +62,11 @@ impl InputCounts {
                 self.fields.insert(key.clone(), types);
             }
         }
+        for key in point.tags.keys() {
+            if self.tags.len() < MAX_NAMES && !self.tags.contains(key) {
+                self.tags.insert(key.clone());
+            }
+        }
         if self.groups.len() < MAX_GROUPS && !self.groups.contains(group) {
             self.groups.insert(group.clone());
         }
@@ -84,6 +90,11 @@ impl InputCounts {
     /// The names of the fields, up to a hundred.
     pub fn field_names(&self) -> impl Iterator<Item = &str> {
         self.fields.keys().map(String::as_str)
+    }
+
+    /// Whether a point had this tag, or so many others that it may have been.
+    pub fn has_tag(&self, tag: &str) -> bool {
+        self.tags.contains(tag) || self.tags.len() >= MAX_NAMES
     }
 
     /// Whether all fields are known by name.
