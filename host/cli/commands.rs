@@ -54,6 +54,8 @@ enum Command {
     Skipped(Settings),
     /// Play a recording to a plugin as Kapacitor would, and show what comes out.
     Replay(Box<workbench::ReplayOptions>),
+    /// Run the cases of a plugin, also interrupted and with failures.
+    Test(Box<workbench::TestOptions>),
     /// List, show, export, import, drop and compare the states of tasks.
     State(state::Options),
     /// Print a script with which a shell completes the commands and flags.
@@ -90,6 +92,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Config { stdio, settings, .. } => check::config(&settings, stdio),
         Command::Skipped(settings) => skipped::skipped(&settings.load()?),
         Command::Replay(options) => workbench::replay(&options),
+        Command::Test(options) => workbench::test(&options),
         Command::State(options) => state::state(&options),
         Command::Completions { shell } => completions::completions(&Cli::command(), shell),
         Command::Man(options) => man::man(Cli::command(), &options),

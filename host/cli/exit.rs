@@ -11,6 +11,11 @@ pub const FAILED: ExitCode = ExitCode::FAILURE;
 /// Number of the code for a command line that can't be parsed.
 const USAGE: u8 = 2;
 
+/// A case can't be read.
+pub fn unusable() -> ExitCode {
+    ExitCode::from(USAGE)
+}
+
 /// The same codes for operators, as a part of `--help` and of the man page.
 pub const HELP: &str = "\
 Exit codes:

@@ -7,7 +7,7 @@ mod labels;
 mod logfmt;
 mod text;
 
-pub(crate) use capture::{Line, LineSink, capture};
+pub(crate) use capture::{Line, capture};
 pub use labels::Labels;
 pub(crate) use labels::log_for;
 pub(crate) use logfmt::{LevelHandle, Log, THREAD, start};

@@ -5,15 +5,13 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use kapacitor_wasm_tickscript as tick;
-use serde::Deserialize;
 
 use super::pipeline::{GroupBy, PipelineSpec, WindowSpec};
 use crate::protocol::option_value::Value;
 use crate::protocol::{Option as UdfOption, OptionValue, ValueType};
 
 /// How the plugin is called, as flags and case files say it.
-#[derive(Clone, Debug, Default, Deserialize, clap::Args)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct CallSpec {
     /// The call as in a TICKscript, such as "@above().field('x').threshold(90.0)"; nodes may come before it.
     #[arg(long, value_name = "CALL", conflicts_with_all = ["tick", "option"])]

@@ -89,13 +89,15 @@ impl Ledger {
     /// Notes a line of the log.
     pub fn note_line(&self, line: Line) {
         let mut entries = self.lock();
-        let is_plugins = line.message == PLUGIN_LOG;
+        let is_plugins = is_from_plugin(&line);
+        if !is_plugins && line.level < LogLevel::Warn {
+            // What the host does is as always.
+            return;
+        }
         if is_plugins && let Some((_, reason)) = line.field("text").split_once(NOW_BECAUSE) {
             reason.clone_into(&mut entries.last_reason);
         }
-        if let Some(recorder) = &mut entries.recorder
-            && (is_plugins || line.level >= LogLevel::Warn)
-        {
+        if let Some(recorder) = &mut entries.recorder {
             recorder.log(report_level(line.level), None, &text_of(&line));
         }
         entries.lines_in_all += 1;
@@ -169,9 +171,14 @@ fn report_level(level: LogLevel) -> report::Level {
     }
 }
 
+/// Whether the plugin has written the line.
+pub fn is_from_plugin(line: &Line) -> bool {
+    line.message == PLUGIN_LOG
+}
+
 /// A line of the log as a person reads it: of a plugin's line only its text.
 pub fn text_of(line: &Line) -> String {
-    if line.message == PLUGIN_LOG {
+    if is_from_plugin(line) {
         return line.field("text").to_owned();
     }
     // Which task and plugin it is about is known.

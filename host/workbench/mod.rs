@@ -5,6 +5,7 @@
 //! which serves it as `serve` does: in a session, with limits, guard and recovery.
 
 mod call;
+mod cases;
 mod ledger;
 mod line_writer;
 mod output;
@@ -16,6 +17,7 @@ mod replay;
 mod summary;
 
 pub use call::{Call, CallSpec};
+pub use cases::{Case, CaseError, CaseOutcome, Proof, find_cases, run_case, write_expected};
 pub use ledger::{Ledger, text_of};
 pub use pace::parse_speed;
 pub use plugin_host::{HostSpec, PluginHost};

@@ -49,6 +49,8 @@ pub struct Player {
 pub struct End {
     /// The snapshot that was asked for.
     pub snapshot: Option<Vec<u8>>,
+    /// Number of points that came before the snapshot.
+    pub points_before_snapshot: usize,
     /// The error with which the host has ended the task.
     pub error: Option<String>,
 }
@@ -123,13 +125,17 @@ impl Player {
 
 fn receive_all(mut reader: impl Read, mut sink: impl FnMut(Output)) -> io::Result<End> {
     let mut end = End::default();
-    let mut assembler = Assembler::default();
+    let (mut assembler, mut points) = (Assembler::default(), 0);
     while let Some(response) = client::receive(&mut reader)? {
         match response {
-            ResponseMessage::Snapshot(response) => end.snapshot = Some(response.snapshot),
+            ResponseMessage::Snapshot(response) => {
+                end.snapshot = Some(response.snapshot);
+                end.points_before_snapshot = points;
+            }
             ResponseMessage::Error(error) => end.error = Some(error.error),
             other => {
                 if let Some(output) = assembler.push(other) {
+                    points += output.points().len();
                     sink(output);
                 }
             }

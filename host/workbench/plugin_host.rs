@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::config::{CheckpointPolicy, Config, OnFull, PartialPolicy};
+use crate::config::{CheckpointPolicy, Config, OnFull, PartialPolicy, Policy};
 use crate::plugin::Plugin;
 use crate::protocol::client::Client;
 use crate::routing::Function;
@@ -92,6 +92,11 @@ impl PluginHost {
     /// The plugin.
     pub fn plugin(&self) -> &Plugin {
         &self.plugin
+    }
+
+    /// What happens when the plugin fails.
+    pub fn policy(&self) -> &Policy {
+        &self.function.policy
     }
 
     /// The plugin's file.

@@ -16,7 +16,7 @@ use super::pace::{Pace, sleep};
 use super::pipeline::{InputCounts, Pipeline};
 use super::player::{Player, Start};
 use super::plugin_host::PluginHost;
-use crate::task::Trial;
+use crate::task::{Observer, Trial};
 
 /// Maximum number of lines that can't be read and are told.
 const MAX_BAD_LINES: usize = 20;
@@ -80,7 +80,7 @@ impl Replay<'_> {
         mut progress: impl FnMut(Progress),
     ) -> Result<Replayed> {
         let mut pipeline = Pipeline::new(self.call.pipeline.clone(), host.plugin().info.wants())?;
-        let observer: Arc<dyn crate::task::Observer> = Arc::clone(ledger) as _;
+        let observer: Arc<dyn Observer> = ledger.clone();
         let trial = Trial { observer: Some(observer), one_by_one: self.one_by_one, failures: None };
         let start = Start {
             task: "replay".to_owned(),

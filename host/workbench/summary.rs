@@ -7,7 +7,6 @@ use super::call::Call;
 use super::plugin_host::PluginHost;
 use super::replay::Replayed;
 use crate::protocol::option_value::Value;
-use crate::units::Bytes;
 
 /// Maximum number of names in one sentence.
 const MAX_NAMES: usize = 12;
@@ -217,7 +216,8 @@ pub fn span(time: Duration) -> String {
     }
 }
 
-fn rfc3339(time: i64) -> String {
+/// A time in nanoseconds since 1970, as a person reads it.
+pub fn rfc3339(time: i64) -> String {
     let since = Duration::from_nanos(time.unsigned_abs());
     let epoch = std::time::UNIX_EPOCH;
     let at = if time < 0 { epoch.checked_sub(since) } else { epoch.checked_add(since) };
