@@ -14,8 +14,8 @@ use crate::value::{self, Literal, Value};
 /// Values of variables that are given to a script, by name.
 pub type Vars = BTreeMap<String, Literal>;
 
-/// Maximum length of a script in bytes.
-const MAX_TEXT: usize = 1 << 20;
+/// Maximum length of a script or of its vars in bytes.
+pub(crate) const MAX_TEXT: usize = 1 << 20;
 
 /// Maximum depth of parentheses, arguments and signs in each other, so that reading them can't exhaust the stack.
 const MAX_DEPTH: usize = 100;
