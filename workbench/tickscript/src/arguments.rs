@@ -74,7 +74,7 @@ impl Step {
                 Value::Literal(Literal::Value(OptionValue::String(tag))) if !tag.is_empty() => {
                     group_by.tags.push(tag.clone());
                 }
-                Value::Unread("function call") => {}
+                Value::Unread("a function call") => {}
                 other => return Err(self.wrong(*at, other, "names of tags in single quotes, or *")),
             }
         }
@@ -108,7 +108,7 @@ impl Step {
     fn wrong(&self, at: usize, value: &Value, wanted: &str) -> Fault {
         let shown = match value {
             Value::Literal(Literal::Value(value)) => short(&value.to_string()),
-            other => format!("a {}", other.describe()),
+            other => other.describe().to_owned(),
         };
         Fault::new(at, format!("the argument of `{}` is {shown}; write {wanted}", self.name))
     }
@@ -124,7 +124,7 @@ pub(crate) fn option_value(at: usize, value: &Value) -> Result<OptionValue, Faul
         other => Err(Fault::new(
             at,
             format!(
-                "a {} is no value of an option; write a literal: 'text', 3, 3.0, 5m, TRUE or FALSE",
+                "{} is no value of an option; write a literal: 'text', 3, 3.0, 5m, TRUE or FALSE",
                 other.describe()
             ),
         )),

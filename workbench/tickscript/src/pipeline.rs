@@ -138,7 +138,17 @@ impl Pipeline {
                 }
                 Kind::Query(selection)
             }
-            (Kind::Batch | Kind::Query(_) | Kind::Window(_), "window") => {
+            (Kind::Stream | Kind::Batch, "stats" | "deadman") => Kind::Other(name),
+            (source @ (Kind::Stream | Kind::Batch), _) => {
+                let first = if matches!(source, Kind::Stream) {
+                    "stream|from()"
+                } else {
+                    "batch|query('SELECT ...')"
+                };
+                let message = format!("`{}` can't be here; write `{first}` before it", step.name);
+                return Err(Fault::new(step.start, message));
+            }
+            (Kind::Query(_) | Kind::Window(_), "window") => {
                 let message = "`window` can't cut batches, which it gets here; write it after a stream";
                 return Err(Fault::new(step.start, message));
             }

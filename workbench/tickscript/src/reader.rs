@@ -127,9 +127,9 @@ impl<'a> Reader<'a> {
                 let unread = matches!(default, Some(Value::Unread(_)));
                 if !unread && wanted != Some(given.type_name()) {
                     let message = format!(
-                        "the vars give `{name}` a {}; give it a {}",
+                        "the vars give `{name}` the type {}; its type is {}",
                         given.type_name(),
-                        wanted.unwrap_or("node by the script alone")
+                        wanted.unwrap_or("that of a node, which vars can't give")
                     );
                     return Err(Fault::new(name_token.start, message));
                 }
@@ -194,13 +194,13 @@ impl<'a> Reader<'a> {
         let name_token = self.expect(TokenKind::Identifier, "a name")?;
         let name = self.slice(name_token).to_owned();
         if link == Link::Property && self.peek() != TokenKind::OpenParenthesis {
-            return Ok(Value::Unread("property without parentheses"));
+            return Ok(Value::Unread("a property without parentheses"));
         }
         let arguments = self.arguments()?;
         let end = self.tokens[self.next - 1].end;
         let Value::Node(node) = value else {
             let message = format!(
-                "`{name}` is called on a {}; write it after a node, such as stream|from()",
+                "`{name}` is called on {}; write it after a node, such as stream|from()",
                 value.describe()
             );
             return Err(Fault::new(name_token.start, message));
@@ -242,7 +242,7 @@ impl<'a> Reader<'a> {
     fn function_call(&mut self) -> Result<Value, Fault> {
         self.advance();
         self.arguments()?;
-        Ok(Value::Unread("function call"))
+        Ok(Value::Unread("a function call"))
     }
 
     /// `['a', name, *]`
@@ -256,8 +256,7 @@ impl<'a> Reader<'a> {
                 _ => return Err(self.unexpected("a text in single quotes, a variable or * in the list")),
             };
             let Value::Literal(item) = item else {
-                let message =
-                    format!("a {} can't be in a list; write text in single quotes", item.describe());
+                let message = format!("{} can't be in a list; write text in single quotes", item.describe());
                 return Err(Fault::new(token.start, message));
             };
             items.push(item);
@@ -336,7 +335,7 @@ impl<'a> Reader<'a> {
     fn variable(&mut self) -> Result<Value, Fault> {
         let token = self.advance();
         if self.in_lambda {
-            return Ok(Value::Unread("lambda"));
+            return Ok(Value::Unread("a lambda"));
         }
         let name = self.slice(token);
         let Some(value) = self.scope.get(name) else {
@@ -361,7 +360,7 @@ impl<'a> Reader<'a> {
         compute: impl FnOnce(&mut Self) -> Result<Value, String>,
     ) -> Result<Value, Fault> {
         if self.in_lambda {
-            return Ok(Value::Unread("lambda"));
+            return Ok(Value::Unread("a lambda"));
         }
         let value = compute(self).map_err(|message| Fault::new(at, message))?;
         if let Value::Literal(literal) = &value {

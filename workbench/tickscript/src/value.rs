@@ -53,7 +53,7 @@ pub(crate) enum Value {
     Node(usize),
     /// A name in double quotes.
     Reference,
-    /// Something that has a value in Kapacitor, but that is not computed here. The text names it.
+    /// Something that has a value in Kapacitor, but that is not computed here. The text names it, with its article.
     Unread(&'static str),
 }
 
@@ -62,12 +62,22 @@ impl Value {
         Self::Literal(Literal::Value(value))
     }
 
-    /// What the value is, for a message.
+    /// What the value is, for a message, with its article.
     pub(crate) fn describe(&self) -> &'static str {
         match self {
-            Self::Literal(literal) => literal.type_name(),
-            Self::Node(_) => "node",
-            Self::Reference => "name in double quotes",
+            Self::Literal(literal) => match literal.type_name() {
+                "string" => "a text",
+                "int" => "an integer",
+                "float" => "a float",
+                "duration" => "a duration",
+                "bool" => "TRUE or FALSE",
+                "list" => "a list",
+                "star" => "a *",
+                "regex" => "a regular expression",
+                _ => "a lambda",
+            },
+            Self::Node(_) => "a node",
+            Self::Reference => "a name in double quotes",
             Self::Unread(what) => what,
         }
     }
@@ -81,7 +91,7 @@ pub(crate) fn negate(value: Value) -> Result<Value, String> {
         Value::Literal(Literal::Value(Double(double))) => Value::of(Double(-double)),
         Value::Literal(Literal::Value(Duration(duration))) => Value::of(Duration(duration.wrapping_neg())),
         Value::Unread(_) => value,
-        other => return Err(format!("`-` can't be before a {}; write it before a number", other.describe())),
+        other => return Err(format!("`-` can't be before {}; write it before a number", other.describe())),
     })
 }
 
@@ -90,7 +100,7 @@ pub(crate) fn not(value: Value) -> Result<Value, String> {
     match value {
         Value::Literal(Literal::Value(OptionValue::Bool(bool))) => Ok(Value::of(OptionValue::Bool(!bool))),
         Value::Unread(_) => Ok(value),
-        other => Err(format!("`!` can't be before a {}; write it before TRUE or FALSE", other.describe())),
+        other => Err(format!("`!` can't be before {}; write it before TRUE or FALSE", other.describe())),
     }
 }
 
@@ -102,7 +112,7 @@ pub(crate) fn binary(operator: Operator, left: Value, right: Value) -> Result<Va
         operator,
         Operator::Plus | Operator::Minus | Operator::Times | Operator::Divide | Operator::Remainder
     ) {
-        return Ok(Value::Unread("comparison"));
+        return Ok(Value::Unread("a comparison"));
     }
     let (left, right) = match (left, right) {
         (Value::Literal(Literal::Value(left)), Value::Literal(Literal::Value(right))) => (left, right),
@@ -128,14 +138,14 @@ pub(crate) fn binary(operator: Operator, left: Value, right: Value) -> Result<Va
         | (Operator::Times, Double(right), Duration(left)) => Duration((left as f64 * right) as i64),
         (Operator::Divide, Duration(left), Double(right)) => Duration((left as f64 / right) as i64),
         (_, left, right) => {
-            return Err(mismatch(Literal::Value(left).type_name(), Literal::Value(right).type_name()));
+            return Err(mismatch(Value::of(left).describe(), Value::of(right).describe()));
         }
     };
     Ok(Value::of(value))
 }
 
 fn mismatch(left: &str, right: &str) -> String {
-    format!("this operator can't be between a {left} and a {right}; write two values of the same type")
+    format!("this operator can't be between {left} and {right}; write two values of the same type")
 }
 
 fn integers(operator: Operator, left: i64, right: i64) -> Result<i64, String> {
