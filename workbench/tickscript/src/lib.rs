@@ -34,7 +34,9 @@
 
 mod arguments;
 mod call;
+mod cursor;
 mod error;
+mod expression;
 mod lexer;
 mod literal;
 mod pipeline;

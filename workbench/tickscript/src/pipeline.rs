@@ -86,6 +86,13 @@ impl Pipeline {
                 format!("the script has more than {MAX_STEPS} nodes and properties; write several scripts");
             return Err(Fault::new(step.start, message));
         }
+        if let Kind::Other(name) = &self.nodes[from].kind
+            && step.link != Link::Property
+            && ["influxDBOut", "kapacitorLoopback"].contains(&name.as_str())
+        {
+            let message = format!("no points come out of `{name}`; write `{}` before it", step.name);
+            return Err(Fault::new(step.start, message));
+        }
         match step.link {
             Link::Property => self.property(from, step).map(|()| from),
             Link::Chain => {

@@ -133,10 +133,9 @@ pub(crate) fn binary(operator: Operator, left: Value, right: Value) -> Result<Va
         (Operator::Minus, Double(left), Double(right)) => Double(left - right),
         (Operator::Times, Double(left), Double(right)) => Double(left * right),
         (Operator::Divide, Double(left), Double(right)) => Double(left / right),
-        // A float beyond the range of a duration is whatever the processor makes of it in Kapacitor.
         (Operator::Times, Duration(left), Double(right))
-        | (Operator::Times, Double(right), Duration(left)) => Duration((left as f64 * right) as i64),
-        (Operator::Divide, Duration(left), Double(right)) => Duration((left as f64 / right) as i64),
+        | (Operator::Times, Double(right), Duration(left)) => Duration(whole(left as f64 * right)?),
+        (Operator::Divide, Duration(left), Double(right)) => Duration(whole(left as f64 / right)?),
         (_, left, right) => {
             return Err(mismatch(Value::of(left).describe(), Value::of(right).describe()));
         }
@@ -156,7 +155,13 @@ fn integers(operator: Operator, left: i64, right: i64) -> Result<i64, String> {
         Operator::Divide => left.checked_div(right),
         _ => left.checked_rem(right),
     }
-    .ok_or_else(|| {
-        "this is beyond the range of an integer, or a division by zero; write smaller numbers".to_owned()
-    })
+    .ok_or_else(|| BEYOND.to_owned())
 }
+
+/// `double` without its fraction. One beyond the range of an integer depends on the processor in Kapacitor.
+fn whole(double: f64) -> Result<i64, String> {
+    const LOWEST: f64 = i64::MIN as f64;
+    if double.abs() < -LOWEST { Ok(double as i64) } else { Err(BEYOND.to_owned()) }
+}
+
+const BEYOND: &str = "this is beyond the range of an integer, or a division by zero; write smaller numbers";

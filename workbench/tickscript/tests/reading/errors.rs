@@ -40,11 +40,16 @@ fn a_script_is_refused_with_the_place() {
         ("stream|from()@u().x(09)", "a.tick:1:21: `09` is no octal number, and a leading zero means octal"),
         ("stream|from()@u(3)", "a.tick:1:17: `@u` takes no argument; write options after it"),
         ("stream|from()@u.x(3)", "a.tick:1:16: `.` can't be here; write `(`"),
+        ("stream|from()@u().align", "a.tick:1:18: a property needs parentheses; write `.align()`"),
         ("var x int", "a.tick:1:5: the variable `x` has no value; give it one in the vars"),
         ("var x text", "a.tick:1:7: `text` is no type of a variable; write one of bool, int"),
         ("var x = 3\nvar x = 4", "a.tick:2:5: `x` is declared a second time"),
         ("var stream = 4", "a.tick:1:5: `stream` is declared a second time"),
         ("stream.from()", "a.tick:1:7: `.from` can't be here; write `|from(...)`"),
+        (
+            "stream|from()|influxDBOut()@u()",
+            "a.tick:1:28: no points come out of `influxDBOut`; write `u` before it",
+        ),
         ("stream|window()", "a.tick:1:7: `window` can't be here; write `stream|from()` before it"),
         ("stream|from().measurement(cpu)", "a.tick:1:27: `cpu` is not defined"),
         (
