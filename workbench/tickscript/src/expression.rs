@@ -5,7 +5,7 @@ use crate::error::Fault;
 use crate::lexer::{Operator, TokenKind};
 use crate::literal::{self, short};
 use crate::reader::Reader;
-use crate::value::{self, Literal, Value};
+use crate::value::{self, Literal, Unread, Value};
 
 /// Maximum number of bytes that all uses of variables in a script may copy.
 const MAX_COPIED: usize = 16 << 20;
@@ -101,7 +101,7 @@ impl Reader<'_> {
     pub fn variable(&mut self) -> Result<Value, Fault> {
         let token = self.cursor.advance();
         if self.in_lambda {
-            return Ok(Value::Unread("a lambda"));
+            return Ok(Value::Unread(Unread::Lambda));
         }
         let name = self.cursor.slice(token);
         let Some(value) = self.scope.get(name) else {
@@ -122,7 +122,7 @@ impl Reader<'_> {
     /// The result of an operator, which nobody asks for in a lambda.
     fn computed(&self, at: usize, compute: impl FnOnce() -> Result<Value, String>) -> Result<Value, Fault> {
         if self.in_lambda {
-            return Ok(Value::Unread("a lambda"));
+            return Ok(Value::Unread(Unread::Lambda));
         }
         compute().map_err(|message| Fault::new(at, message))
     }

@@ -89,7 +89,11 @@ fn unit(text: &str) -> Option<(i64, usize)> {
 
 /// `text` for a message or a listing: on one line, and not longer than 80 characters.
 pub(crate) fn short(text: &str) -> String {
-    const LONGEST: usize = 80;
+    shortened(text, 80)
+}
+
+/// `text` on one line, and not longer than so many characters.
+pub(crate) fn shortened(text: &str, longest: usize) -> String {
     let mut line = String::new();
     let mut length = 0;
     let mut space = false;
@@ -98,7 +102,7 @@ pub(crate) fn short(text: &str) -> String {
             space = true;
             continue;
         }
-        if length >= LONGEST {
+        if length >= longest {
             line.push('…');
             break;
         }

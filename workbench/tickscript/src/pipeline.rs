@@ -6,6 +6,7 @@
 use crate::arguments::{Link, Step};
 use crate::call::{Call, CallOption};
 use crate::error::Fault;
+use crate::literal::short;
 use crate::query::{QuerySource, query_source};
 use crate::script::{GroupBy, Window};
 
@@ -90,7 +91,7 @@ impl Pipeline {
             && step.link != Link::Property
             && ["influxDBOut", "kapacitorLoopback"].contains(&name.as_str())
         {
-            let message = format!("no points come out of `{name}`; write `{}` before it", step.name);
+            let message = format!("no points come out of `{name}`; write `{}` before it", short(&step.name));
             return Err(Fault::new(step.start, message));
         }
         match step.link {
@@ -101,8 +102,10 @@ impl Pipeline {
             }
             Link::Udf => {
                 if let Some((at, _)) = step.arguments.first() {
-                    let message =
-                        format!("`@{}` takes no argument; write options after it: .name(value)", step.name);
+                    let message = format!(
+                        "`@{}` takes no argument; write options after it: .name(value)",
+                        short(&step.name)
+                    );
                     return Err(Fault::new(*at, message));
                 }
                 if self.calls.len() == MAX_CALLS {
@@ -152,7 +155,7 @@ impl Pipeline {
                 } else {
                     "batch|query('SELECT ...')"
                 };
-                let message = format!("`{}` can't be here; write `{first}` before it", step.name);
+                let message = format!("`{}` can't be here; write `{first}` before it", short(&step.name));
                 return Err(Fault::new(step.start, message));
             }
             (Kind::Query(_) | Kind::Window(_), "window") => {
@@ -174,7 +177,7 @@ impl Pipeline {
         let name = step.node_name();
         let why = match &mut node.kind {
             Kind::Stream | Kind::Batch => {
-                let message = format!("`.{0}` can't be here; write `|{0}(...)`", step.name);
+                let message = format!("`.{0}` can't be here; write `|{0}(...)`", short(&step.name));
                 return Err(Fault::new(step.start, message));
             }
             Kind::Udf(call) => {

@@ -9,7 +9,7 @@ use crate::error::Fault;
 use crate::lexer::TokenKind;
 use crate::literal::{self, short};
 use crate::pipeline::{Dbrp, Pipeline};
-use crate::value::{Literal, Value};
+use crate::value::{Literal, Unread, Value};
 
 /// Values of variables that are given to a script, by name.
 pub type Vars = BTreeMap<String, Literal>;
@@ -117,7 +117,8 @@ impl<'a> Reader<'a> {
             (None, Some(var_type(token.start, self.cursor.slice(token))?))
         };
         if self.scope.contains_key(name) {
-            let message = format!("`{name}` is declared a second time; give this variable another name");
+            let message =
+                format!("`{}` is declared a second time; give this variable another name", short(name));
             return Err(Fault::new(name_token.start, message));
         }
         let value = match (given, default) {
@@ -125,7 +126,8 @@ impl<'a> Reader<'a> {
                 let unread = matches!(default, Some(Value::Unread(_)));
                 if !unread && wanted != Some(given.type_name()) {
                     let message = format!(
-                        "the vars give `{name}` the type {}; its type is {}",
+                        "the vars give `{}` the type {}; its type is {}",
+                        short(name),
                         given.type_name(),
                         wanted.unwrap_or("that of a node, which vars can't give")
                     );
@@ -137,7 +139,8 @@ impl<'a> Reader<'a> {
             (None, Some(default)) => default,
             (None, None) => {
                 let message = format!(
-                    "the variable `{name}` has no value; give it one in the vars, or in the script with `=`"
+                    "the variable `{}` has no value; give it one in the vars, or in the script with `=`",
+                    short(name)
                 );
                 return Err(Fault::new(name_token.start, message));
             }
@@ -201,7 +204,8 @@ impl<'a> Reader<'a> {
         let end = self.cursor.end_of_previous();
         let Value::Node(node) = value else {
             let message = format!(
-                "`{name}` is called on {}; write it after a node, such as stream|from()",
+                "`{}` is called on {}; write it after a node, such as stream|from()",
+                short(&name),
                 value.describe()
             );
             return Err(Fault::new(name_token.start, message));
@@ -243,7 +247,7 @@ impl<'a> Reader<'a> {
     pub fn function_call(&mut self) -> Result<Value, Fault> {
         self.cursor.advance();
         self.arguments()?;
-        Ok(Value::Unread("a function call"))
+        Ok(Value::Unread(Unread::Function))
     }
 
     /// Reads something that may have the like in itself.

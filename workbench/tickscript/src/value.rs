@@ -53,8 +53,19 @@ pub(crate) enum Value {
     Node(usize),
     /// A name in double quotes.
     Reference,
-    /// Something that has a value in Kapacitor, but that is not computed here. The text names it, with its article.
-    Unread(&'static str),
+    /// Something that has a value in Kapacitor, but that is not computed here.
+    Unread(Unread),
+}
+
+/// What is not computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// `name(arguments)` of a function that belongs to no node.
+    Function,
+    /// A comparison, or `AND` or `OR`.
+    Comparison,
+    /// A part of a lambda.
+    Lambda,
 }
 
 impl Value {
@@ -78,7 +89,9 @@ impl Value {
             },
             Self::Node(_) => "a node",
             Self::Reference => "a name in double quotes",
-            Self::Unread(what) => what,
+            Self::Unread(Unread::Function) => "a function call",
+            Self::Unread(Unread::Comparison) => "a comparison",
+            Self::Unread(Unread::Lambda) => "a part of a lambda",
         }
     }
 }
@@ -112,7 +125,7 @@ pub(crate) fn binary(operator: Operator, left: Value, right: Value) -> Result<Va
         operator,
         Operator::Plus | Operator::Minus | Operator::Times | Operator::Divide | Operator::Remainder
     ) {
-        return Ok(Value::Unread("a comparison"));
+        return Ok(Value::Unread(Unread::Comparison));
     }
     let (left, right) = match (left, right) {
         (Value::Literal(Literal::Value(left)), Value::Literal(Literal::Value(right))) => (left, right),

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use crate::call::OptionValue;
 use crate::error::{Fault, ScriptError};
-use crate::literal::{self, short};
+use crate::literal::{self, short, shortened};
 use crate::reader::{MAX_TEXT, Vars};
 use crate::value::Literal;
 
@@ -33,7 +33,12 @@ pub fn parse_vars(text: &str, file_name: &str) -> Result<Vars, ScriptError> {
         let (line, column) = (error.line(), error.column());
         let message = error.to_string();
         let message = message.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&message);
-        ScriptError::new(Some(file_name), line, column, format!("{message}; write {EXAMPLE}"))
+        ScriptError::new(
+            Some(file_name),
+            line,
+            column,
+            format!("{}; write {EXAMPLE}", shortened(message, 200)),
+        )
     })?;
     Ok(vars.into_iter().map(|(name, Var(literal))| (name, literal)).collect())
 }

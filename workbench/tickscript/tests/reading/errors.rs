@@ -140,6 +140,9 @@ fn hostile_texts_are_refused_quickly() {
         (format!("stream@u(){}", ".x()".repeat(10_000)), "more than 2000 nodes and properties"),
         (doubling, "too long"),
         (copies, "too long"),
+        ("x".repeat(LONG), "is not defined"),
+        (format!("var {0} = 1 var {0} = 1", "x".repeat(LONG / 4)), "declared a second time"),
+        (format!("stream|from()@{}(1)", "x".repeat(LONG / 4)), "takes no argument"),
         (repeated("x") + "1", "the text is 1048577 bytes long"),
     ] {
         let error = script_error(&text);
