@@ -4,7 +4,7 @@ use crate::call::OptionValue;
 use crate::error::Fault;
 use crate::literal::short;
 use crate::script::GroupBy;
-use crate::value::{Literal, Value};
+use crate::value::{Literal, Unread, Value};
 
 /// One step of a chain: `|name(arguments)`, `.name(arguments)` or `@name(arguments)`.
 pub(crate) struct Step {
@@ -37,7 +37,7 @@ impl Step {
 
     pub fn no_arguments(&self) -> Result<(), Fault> {
         self.arguments.first().map_or(Ok(()), |(at, _)| {
-            Err(Fault::new(*at, format!("`{}` takes no argument; write `{}()`", self.name, self.name)))
+            Err(Fault::new(*at, format!("`{0}` takes no argument; write `{0}()`", short(&self.name))))
         })
     }
 
@@ -74,12 +74,12 @@ impl Step {
                 Value::Literal(Literal::Value(OptionValue::String(tag))) if !tag.is_empty() => {
                     group_by.tags.push(tag.clone());
                 }
-                Value::Unread("function call") => {}
+                Value::Unread(Unread::Function) => {}
                 other => return Err(self.wrong(*at, other, "names of tags in single quotes, or *")),
             }
         }
         if group_by.all_tags && !group_by.tags.is_empty() {
-            let message = format!("`{}` has both * and names of tags; write one of them", self.name);
+            let message = format!("`{}` has both * and names of tags; write one of them", short(&self.name));
             return Err(Fault::new(self.start, message));
         }
         group_by.tags.sort_unstable();
@@ -98,7 +98,7 @@ impl Step {
                 self.start,
                 format!(
                     "`{0}` has {1} arguments; write one, as in `{0}({example})`",
-                    self.name,
+                    short(&self.name),
                     others.len()
                 ),
             )),
@@ -108,9 +108,9 @@ impl Step {
     fn wrong(&self, at: usize, value: &Value, wanted: &str) -> Fault {
         let shown = match value {
             Value::Literal(Literal::Value(value)) => short(&value.to_string()),
-            other => format!("a {}", other.describe()),
+            other => other.describe().to_owned(),
         };
-        Fault::new(at, format!("the argument of `{}` is {shown}; write {wanted}", self.name))
+        Fault::new(at, format!("the argument of `{}` is {shown}; write {wanted}", short(&self.name)))
     }
 }
 
@@ -124,7 +124,7 @@ pub(crate) fn option_value(at: usize, value: &Value) -> Result<OptionValue, Faul
         other => Err(Fault::new(
             at,
             format!(
-                "a {} is no value of an option; write a literal: 'text', 3, 3.0, 5m, TRUE or FALSE",
+                "{} is no value of an option; write a literal: 'text', 3, 3.0, 5m, TRUE or FALSE",
                 other.describe()
             ),
         )),

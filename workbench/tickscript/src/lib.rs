@@ -34,7 +34,9 @@
 
 mod arguments;
 mod call;
+mod cursor;
 mod error;
+mod expression;
 mod lexer;
 mod literal;
 mod pipeline;
@@ -43,12 +45,14 @@ mod reach;
 mod reader;
 mod script;
 mod value;
+mod vars;
 
 pub use call::{Call, CallOption, OptionValue};
 pub use error::ScriptError;
 pub use reader::Vars;
 pub use script::{Edge, GroupBy, LeftOut, PipelineCall, Script, Window};
 pub use value::Literal;
+pub use vars::parse_vars;
 
 use arguments::option_value;
 use error::Fault;
@@ -57,7 +61,8 @@ use reader::Reader;
 /// The UDF calls of a script, with what reaches them.
 ///
 /// `file_name` is how errors name the script. `vars` are the values of variables that the script declares with a type
-/// alone, and they override the defaults of others, as `kapacitor define -vars` does.
+/// alone, and they override the defaults of others, as `kapacitor define -vars` does; [`parse_vars`] reads them from a
+/// file.
 ///
 /// # Errors
 ///

@@ -23,10 +23,11 @@ pub(crate) fn number(text: &str) -> Result<OptionValue, String> {
 
 /// The text of a string, whose quotes `quoted` includes.
 pub(crate) fn string(quoted: &str) -> String {
-    match quoted.strip_prefix("'''").and_then(|rest| rest.strip_suffix("'''")) {
-        Some(text) => text.to_owned(),
-        None => unquote(quoted, "\\'", "'"),
+    if quoted.len() >= 6 && quoted.starts_with("'''") {
+        // With a backslash among the last quotes it may end in less than three, of which Kapacitor cuts as much.
+        return quoted.get(3..quoted.len() - 3).unwrap_or_default().to_owned();
     }
+    unquote(quoted, "\\'", "'")
 }
 
 /// The name of a reference, whose double quotes `quoted` includes.
@@ -88,18 +89,29 @@ fn unit(text: &str) -> Option<(i64, usize)> {
 
 /// `text` for a message or a listing: on one line, and not longer than 80 characters.
 pub(crate) fn short(text: &str) -> String {
-    const LONGEST: usize = 80;
+    shortened(text, 80)
+}
+
+/// `text` on one line, and not longer than so many characters.
+pub(crate) fn shortened(text: &str, longest: usize) -> String {
     let mut line = String::new();
     let mut length = 0;
-    for word in text.split_whitespace() {
-        for character in (!line.is_empty()).then_some(' ').into_iter().chain(word.chars()) {
-            if length == LONGEST {
-                line.push('…');
-                return line;
-            }
-            line.push(character);
+    let mut space = false;
+    for character in text.trim().chars() {
+        if character.is_whitespace() {
+            space = true;
+            continue;
+        }
+        if length >= longest {
+            line.push('…');
+            break;
+        }
+        if std::mem::take(&mut space) {
+            line.push(' ');
             length += 1;
         }
+        line.push(character);
+        length += 1;
     }
     line
 }

@@ -6,6 +6,7 @@
 use crate::arguments::{Link, Step};
 use crate::call::{Call, CallOption};
 use crate::error::Fault;
+use crate::literal::short;
 use crate::query::{QuerySource, query_source};
 use crate::script::{GroupBy, Window};
 
@@ -86,6 +87,13 @@ impl Pipeline {
                 format!("the script has more than {MAX_STEPS} nodes and properties; write several scripts");
             return Err(Fault::new(step.start, message));
         }
+        if let Kind::Other(name) = &self.nodes[from].kind
+            && step.link != Link::Property
+            && ["influxDBOut", "kapacitorLoopback"].contains(&name.as_str())
+        {
+            let message = format!("no points come out of `{name}`; write `{}` before it", short(&step.name));
+            return Err(Fault::new(step.start, message));
+        }
         match step.link {
             Link::Property => self.property(from, step).map(|()| from),
             Link::Chain => {
@@ -94,8 +102,10 @@ impl Pipeline {
             }
             Link::Udf => {
                 if let Some((at, _)) = step.arguments.first() {
-                    let message =
-                        format!("`@{}` takes no argument; write options after it: .name(value)", step.name);
+                    let message = format!(
+                        "`@{}` takes no argument; write options after it: .name(value)",
+                        short(&step.name)
+                    );
                     return Err(Fault::new(*at, message));
                 }
                 if self.calls.len() == MAX_CALLS {
@@ -138,7 +148,17 @@ impl Pipeline {
                 }
                 Kind::Query(selection)
             }
-            (Kind::Batch | Kind::Query(_) | Kind::Window(_), "window") => {
+            (Kind::Stream | Kind::Batch, "stats" | "deadman") => Kind::Other(name),
+            (source @ (Kind::Stream | Kind::Batch), _) => {
+                let first = if matches!(source, Kind::Stream) {
+                    "stream|from()"
+                } else {
+                    "batch|query('SELECT ...')"
+                };
+                let message = format!("`{}` can't be here; write `{first}` before it", short(&step.name));
+                return Err(Fault::new(step.start, message));
+            }
+            (Kind::Query(_) | Kind::Window(_), "window") => {
                 let message = "`window` can't cut batches, which it gets here; write it after a stream";
                 return Err(Fault::new(step.start, message));
             }
@@ -157,7 +177,7 @@ impl Pipeline {
         let name = step.node_name();
         let why = match &mut node.kind {
             Kind::Stream | Kind::Batch => {
-                let message = format!("`.{0}` can't be here; write `|{0}(...)`", step.name);
+                let message = format!("`.{0}` can't be here; write `|{0}(...)`", short(&step.name));
                 return Err(Fault::new(step.start, message));
             }
             Kind::Udf(call) => {

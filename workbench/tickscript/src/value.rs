@@ -53,8 +53,19 @@ pub(crate) enum Value {
     Node(usize),
     /// A name in double quotes.
     Reference,
-    /// Something that has a value in Kapacitor, but that is not computed here. The text names it.
-    Unread(&'static str),
+    /// Something that has a value in Kapacitor, but that is not computed here.
+    Unread(Unread),
+}
+
+/// What is not computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// `name(arguments)` of a function that belongs to no node.
+    Function,
+    /// A comparison, or `AND` or `OR`.
+    Comparison,
+    /// A part of a lambda.
+    Lambda,
 }
 
 impl Value {
@@ -62,13 +73,25 @@ impl Value {
         Self::Literal(Literal::Value(value))
     }
 
-    /// What the value is, for a message.
+    /// What the value is, for a message, with its article.
     pub(crate) fn describe(&self) -> &'static str {
         match self {
-            Self::Literal(literal) => literal.type_name(),
-            Self::Node(_) => "node",
-            Self::Reference => "name in double quotes",
-            Self::Unread(what) => what,
+            Self::Literal(literal) => match literal.type_name() {
+                "string" => "a text",
+                "int" => "an integer",
+                "float" => "a float",
+                "duration" => "a duration",
+                "bool" => "TRUE or FALSE",
+                "list" => "a list",
+                "star" => "a *",
+                "regex" => "a regular expression",
+                _ => "a lambda",
+            },
+            Self::Node(_) => "a node",
+            Self::Reference => "a name in double quotes",
+            Self::Unread(Unread::Function) => "a function call",
+            Self::Unread(Unread::Comparison) => "a comparison",
+            Self::Unread(Unread::Lambda) => "a part of a lambda",
         }
     }
 }
@@ -81,7 +104,7 @@ pub(crate) fn negate(value: Value) -> Result<Value, String> {
         Value::Literal(Literal::Value(Double(double))) => Value::of(Double(-double)),
         Value::Literal(Literal::Value(Duration(duration))) => Value::of(Duration(duration.wrapping_neg())),
         Value::Unread(_) => value,
-        other => return Err(format!("`-` can't be before a {}; write it before a number", other.describe())),
+        other => return Err(format!("`-` can't be before {}; write it before a number", other.describe())),
     })
 }
 
@@ -90,7 +113,7 @@ pub(crate) fn not(value: Value) -> Result<Value, String> {
     match value {
         Value::Literal(Literal::Value(OptionValue::Bool(bool))) => Ok(Value::of(OptionValue::Bool(!bool))),
         Value::Unread(_) => Ok(value),
-        other => Err(format!("`!` can't be before a {}; write it before TRUE or FALSE", other.describe())),
+        other => Err(format!("`!` can't be before {}; write it before TRUE or FALSE", other.describe())),
     }
 }
 
@@ -102,7 +125,7 @@ pub(crate) fn binary(operator: Operator, left: Value, right: Value) -> Result<Va
         operator,
         Operator::Plus | Operator::Minus | Operator::Times | Operator::Divide | Operator::Remainder
     ) {
-        return Ok(Value::Unread("comparison"));
+        return Ok(Value::Unread(Unread::Comparison));
     }
     let (left, right) = match (left, right) {
         (Value::Literal(Literal::Value(left)), Value::Literal(Literal::Value(right))) => (left, right),
@@ -123,19 +146,18 @@ pub(crate) fn binary(operator: Operator, left: Value, right: Value) -> Result<Va
         (Operator::Minus, Double(left), Double(right)) => Double(left - right),
         (Operator::Times, Double(left), Double(right)) => Double(left * right),
         (Operator::Divide, Double(left), Double(right)) => Double(left / right),
-        // A float beyond the range of a duration is whatever the processor makes of it in Kapacitor.
         (Operator::Times, Duration(left), Double(right))
-        | (Operator::Times, Double(right), Duration(left)) => Duration((left as f64 * right) as i64),
-        (Operator::Divide, Duration(left), Double(right)) => Duration((left as f64 / right) as i64),
+        | (Operator::Times, Double(right), Duration(left)) => Duration(whole(left as f64 * right)?),
+        (Operator::Divide, Duration(left), Double(right)) => Duration(whole(left as f64 / right)?),
         (_, left, right) => {
-            return Err(mismatch(Literal::Value(left).type_name(), Literal::Value(right).type_name()));
+            return Err(mismatch(Value::of(left).describe(), Value::of(right).describe()));
         }
     };
     Ok(Value::of(value))
 }
 
 fn mismatch(left: &str, right: &str) -> String {
-    format!("this operator can't be between a {left} and a {right}; write two values of the same type")
+    format!("this operator can't be between {left} and {right}; write two values of the same type")
 }
 
 fn integers(operator: Operator, left: i64, right: i64) -> Result<i64, String> {
@@ -146,7 +168,13 @@ fn integers(operator: Operator, left: i64, right: i64) -> Result<i64, String> {
         Operator::Divide => left.checked_div(right),
         _ => left.checked_rem(right),
     }
-    .ok_or_else(|| {
-        "this is beyond the range of an integer, or a division by zero; write smaller numbers".to_owned()
-    })
+    .ok_or_else(|| BEYOND.to_owned())
 }
+
+/// `double` without its fraction. One beyond the range of an integer depends on the processor in Kapacitor.
+fn whole(double: f64) -> Result<i64, String> {
+    const LOWEST: f64 = i64::MIN as f64;
+    if double.abs() < -LOWEST { Ok(double as i64) } else { Err(BEYOND.to_owned()) }
+}
+
+const BEYOND: &str = "this is beyond the range of an integer, or a division by zero; write smaller numbers";

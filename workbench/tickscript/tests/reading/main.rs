@@ -1,3 +1,6 @@
 //! Reads calls, values and scripts as a user of the crate does.
 
 mod calls;
+mod errors;
+mod laws;
+mod scripts;
