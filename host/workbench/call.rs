@@ -97,7 +97,10 @@ impl CallSpec {
         let read = |path: &PathBuf| {
             fs::read_to_string(path).with_context(|| format!("{}: can't be read", path.display()))
         };
-        let vars = tick::Vars::new();
+        let vars = match &self.vars {
+            None => tick::Vars::new(),
+            Some(vars) => tick::parse_vars(&read(vars)?, &vars.display().to_string())?,
+        };
         let mut calls = tick::parse_script(&read(path)?, &file, &vars)?.calls;
         let list = |calls: &[tick::PipelineCall]| {
             let line = |(number, call): (usize, &tick::PipelineCall)| {

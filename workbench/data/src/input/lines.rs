@@ -10,6 +10,11 @@ use super::quotes::{Quotes, Scan};
 /// Number of bytes that are asked for in one read.
 const CHUNK: usize = 64 * 1024;
 
+/// Number of bytes that may be looked at a second time since a text that was begun did not end as it should. It grows by
+/// what was given out. Beyond it, each line break ends a line: so even a file that is made to be slow is read in a time
+/// that grows with its length.
+const MAX_AGAIN: usize = 64 * 1024 * 1024;
+
 /// One line, or several that belong together since a text goes on over the line break.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Line {
@@ -33,13 +38,15 @@ pub(super) struct Lines {
     /// The number of the next line.
     number: u64,
     scan: Scan,
+    /// Number of bytes that were looked at again, less those that were given out since.
+    again: usize,
 }
 
 impl Lines {
     /// `max` is the maximum length of a line in bytes.
     pub(super) fn new(reader: Box<dyn Read + Send>, max: usize) -> Self {
         let scan = Scan::default();
-        Self { reader, max, buffer: Vec::new(), unread: 0..0, is_at_end: false, number: 1, scan }
+        Self { reader, max, buffer: Vec::new(), unread: 0..0, is_at_end: false, number: 1, scan, again: 0 }
     }
 
     /// The number of the next line, or of the line behind the last one.
@@ -100,6 +107,7 @@ impl Lines {
 
     /// The next line, or `None` at the end. The last one may have no line break.
     pub(super) fn next(&mut self, quotes: Quotes) -> Result<Option<Line>> {
+        let quotes = if self.again > MAX_AGAIN { Quotes::None } else { quotes };
         loop {
             let unread = &self.buffer[self.unread.clone()];
             let (length, line_break) = match self.scan.find_end(unread, quotes) {
@@ -110,6 +118,7 @@ impl Lines {
                 // The end is inside of a text: only its first line is given out.
                 None => {
                     let unread = &self.buffer[self.unread.clone()];
+                    self.again += unread.len();
                     memchr(b'\n', unread).map_or((unread.len(), 0), |end| (end, 1))
                 }
             };
@@ -126,17 +135,19 @@ impl Lines {
         if let Some(end) = memchr(b'\n', &self.buffer[range.clone()]) {
             self.unread.start = range.start + end + 1;
             self.number = number + 1;
+            self.again += range.end - self.unread.start;
         }
     }
 
     fn give_out(&mut self, length: usize, line_break: usize) -> Line {
         let (number, start) = (self.number, self.unread.start);
-        let inner = if self.scan.saw_quote() {
+        let inner = if self.scan.may_have_line_breaks() {
             memchr_iter(b'\n', &self.buffer[start..start + length]).count() as u64
         } else {
             0
         };
         self.number += inner + line_break as u64;
+        self.again = self.again.saturating_sub(length);
         self.unread.start += length + line_break;
         self.scan = Scan::default();
         let is_crlf = line_break == 1 && self.buffer[start..start + length].ends_with(b"\r");
@@ -148,6 +159,7 @@ impl Lines {
         let number = self.number;
         self.scan = Scan::default();
         self.number += 1;
+        self.again += self.unread.len();
         loop {
             if let Some(end) = memchr(b'\n', self.unread()) {
                 self.skip(end + 1);

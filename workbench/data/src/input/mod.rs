@@ -4,6 +4,11 @@
 //! recording), and then what its first lines are. It is read as a stream: however large it is, no more is in memory than
 //! some chunks of it and its longest line.
 
+mod annotated_csv;
+mod archive;
+mod batches;
+mod cells;
+mod csv;
 mod error;
 mod format;
 mod lines;
@@ -12,11 +17,12 @@ mod quotes;
 mod recognise;
 mod source;
 mod stream;
+mod times;
 
-use std::io::Read;
+use std::io::{self, Cursor, Read};
 use std::path::Path;
 
-use crate::model::Record;
+use archive::Archive;
 pub use error::{BadLine, BadLines, InputError};
 pub use format::Format;
 use format::{Decoder, Problem};
@@ -24,6 +30,8 @@ use lines::{Line, Lines};
 pub use options::{CsvOptions, OnBadLine, Options, Precision, TimeIfMissing};
 use recognise::{ENOUGH, Recognised, recognise};
 use source::{Counter, Opened, Packing};
+
+use crate::model::Record;
 
 /// A UTF-8 file may begin with this mark, which is no part of its text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -37,6 +45,10 @@ pub struct Input {
     format: Format,
     lines: Lines,
     decoder: Box<dyn Decoder>,
+    /// The entries of a batch recording that have not been read yet.
+    archive: Option<Archive>,
+    /// The name of the file with that of the entry that is read.
+    entry: Option<String>,
     on_bad_line: OnBadLine,
     bad_lines: BadLines,
     read: Counter,
@@ -49,19 +61,22 @@ pub struct Input {
 
 /// Opens a file, a pipe, or stdin for `-`, and recognises its format.
 ///
-/// A line is given out as soon as all of it has been read, and nothing is read beforehand, but for what it takes to
+/// A line is given out as soon as all of it has been read, and nothing is read beforehand but for what it takes to
 /// recognise the format: the first line of line protocol, and up to 64 KiB of anything else.
 ///
 /// # Errors
 ///
-/// If it can't be opened, is neither a regular file nor a pipe, is empty, or has no known format.
+/// If it can't be opened, is neither a regular file nor a pipe, or has no known format.
 pub fn open(path: &Path, options: &Options) -> Result<Input, InputError> {
     if path == Path::new("-") {
-        return Input::recognised("stdin".to_owned(), None, std::io::stdin(), options);
+        return Input::of_stream("stdin".to_owned(), None, io::stdin(), options, Archive::of_pipe);
     }
     let file = path.display().to_string();
     match source::open(path) {
-        Ok(Opened { file: opened, length }) => Input::recognised(file, length, opened, options),
+        Ok(Opened { file: opened, length: None }) => {
+            Input::of_stream(file, None, opened, options, Archive::of_pipe)
+        }
+        Ok(Opened { file: opened, length }) => Input::of_stream(file, length, opened, options, Archive::open),
         Err(problem) => Err(InputError::Unreadable { file, problem }),
     }
 }
@@ -71,71 +86,78 @@ impl Input {
     ///
     /// `file` is what messages call it.
     pub fn live(file: &str, reader: impl Read + Send + 'static, options: &Options) -> Self {
-        let decoder = Box::new(stream::LineProtocol::new(options.precision, options.time_if_missing));
         let read = Counter::default();
+        let lines = Lines::new(Box::new(read.count(reader)), 0);
+        let decoder = Box::new(stream::LineProtocol::new(options.precision, options.time_if_missing));
+        let input = Self::new(file.to_owned(), Format::LineProtocol, lines, decoder, options);
+        Self { read, needs_point: false, ..input }
+    }
+
+    fn new(
+        file: String,
+        format: Format,
+        mut lines: Lines,
+        decoder: Box<dyn Decoder>,
+        options: &Options,
+    ) -> Self {
+        lines.set_max(decoder.max_line());
         Self {
-            file: file.to_owned(),
+            file,
             packing: Packing::None,
-            format: Format::LineProtocol,
-            lines: Lines::new(Box::new(read.count(reader)), decoder.max_line()),
+            format,
+            lines,
             decoder,
+            archive: None,
+            entry: None,
             on_bad_line: options.on_bad_line,
             bad_lines: BadLines::default(),
-            read,
+            read: Counter::default(),
             length: None,
-            needs_point: false,
+            needs_point: true,
             has_record: false,
             is_ended: false,
         }
     }
 
-    fn recognised(
+    fn of_stream<R: Read + Send + 'static>(
         file: String,
         length: Option<u64>,
-        reader: impl Read + Send + 'static,
+        mut reader: R,
         options: &Options,
+        open_archive: impl FnOnce(R, Counter) -> Result<Archive, String>,
     ) -> Result<Self, InputError> {
         let unreadable = |problem| InputError::Unreadable { file: file.clone(), problem };
+        let start = source::read_start(&mut reader);
+        let (packing, start) = start.map_err(|error| unreadable(format!("it can't be read: {error}")))?;
         let read = Counter::default();
-        let peeked = source::peek(read.count(reader));
-        let (packing, reader) = peeked.map_err(|error| unreadable(format!("it can't be read: {error}")))?;
-        let damaged = |error| unreadable(source::problem_of_reading(packing, &error));
-        let reader = source::unpack(packing, reader).map_err(damaged)?;
-        let mut lines = Lines::new(reader, 0);
-        while lines.unread().len() < BYTE_ORDER_MARK.len() && lines.fill().map_err(damaged)? {}
-        if lines.unread().starts_with(BYTE_ORDER_MARK) {
-            lines.skip(BYTE_ORDER_MARK.len());
+        if packing == Packing::Zip {
+            let archive = open_archive(reader, read.clone()).map_err(unreadable)?;
+            let lines = Lines::new(Box::new(io::empty()), 0);
+            let decoder = Box::new(batches::BatchRecording::new());
+            let input = Self::new(file, Format::BatchRecording, lines, decoder, options);
+            return Ok(Self { packing, archive: Some(archive), read, length, ..input });
         }
-        let mut is_all = false;
-        let format = loop {
-            match recognise(lines.unread(), is_all || lines.unread().len() >= ENOUGH) {
-                Recognised::As(format) => break format,
-                Recognised::No(problem) => return Err(unreadable(problem)),
-                Recognised::NeedsMore => is_all = !lines.fill().map_err(damaged)?,
-            }
-        };
+        let damaged = |error| unreadable(source::problem_of_reading(packing, &error));
+        let reader =
+            source::unpack(packing, read.count(Cursor::new(start).chain(reader))).map_err(damaged)?;
+        let mut lines = Lines::new(reader, 0);
+        let format = begin(&mut lines).map_err(damaged)?.map_err(unreadable)?;
+        let measurement = || name_without_extension(&file);
         let decoder: Box<dyn Decoder> = match format {
-            Format::StreamRecording => Box::new(stream::StreamRecording::new()),
             Format::LineProtocol => {
                 Box::new(stream::LineProtocol::new(options.precision, options.time_if_missing))
             }
-            _ => return Err(unreadable(format!("{format} can't be read yet"))),
+            Format::StreamRecording => Box::new(stream::StreamRecording::new()),
+            Format::BatchRecording => Box::new(batches::BatchRecording::new()),
+            Format::AnnotatedCsv => Box::new(annotated_csv::AnnotatedCsv::new(measurement(), &options.csv)),
+            Format::Csv => {
+                while lines.unread().len() < ENOUGH && lines.fill().map_err(damaged)? {}
+                let csv = csv::Csv::new(lines.unread(), measurement(), options.precision, &options.csv);
+                Box::new(csv.map_err(unreadable)?)
+            }
         };
-        lines.set_max(decoder.max_line());
-        Ok(Self {
-            file,
-            packing,
-            format,
-            lines,
-            decoder,
-            on_bad_line: options.on_bad_line,
-            bad_lines: BadLines::default(),
-            read,
-            length,
-            needs_point: true,
-            has_record: false,
-            is_ended: false,
-        })
+        let input = Self::new(file, format, lines, decoder, options);
+        Ok(Self { packing, read, length, ..input })
     }
 
     /// The file as messages name it.
@@ -162,31 +184,30 @@ impl Input {
     /// The next record; `None` at the end.
     fn read(&mut self) -> Result<Option<Record>, InputError> {
         loop {
-            let line = self.lines.next(self.decoder.quotes());
-            let line = line.map_err(|error| {
-                let problem = source::problem_of_reading(self.packing, &error);
-                InputError::Unreadable { file: self.file.clone(), problem }
-            })?;
+            let line = self.lines.next(self.decoder.quotes()).map_err(|error| self.unreadable(&error))?;
             let (number, decoded) = match line {
-                None => return self.end(),
+                Some(Line::Whole(number, range)) => {
+                    let decoded = match std::str::from_utf8(self.lines.text(range.clone())) {
+                        Ok(text) => self.decoder.line(text),
+                        Err(_) => {
+                            self.decoder.skip_line();
+                            Err(Problem::Syntax("it is not UTF-8".to_owned()))
+                        }
+                    };
+                    if matches!(decoded, Err(Problem::Syntax(_))) {
+                        self.lines.take_back_all_but_first(number, range);
+                    }
+                    (number, decoded)
+                }
                 Some(Line::TooLong(number)) => {
                     self.decoder.skip_line();
                     let max = self.decoder.max_line();
                     (number, Err(Problem::Meaning(format!("it is longer than {max} bytes"))))
                 }
-                Some(Line::Whole(number, range)) => match std::str::from_utf8(self.lines.text(range.clone()))
-                {
-                    Ok(text) => {
-                        let decoded = self.decoder.line(text);
-                        if matches!(decoded, Err(Problem::Syntax(_))) {
-                            self.lines.take_back_all_but_first(number, range);
-                        }
-                        (number, decoded)
-                    }
-                    Err(_) => {
-                        self.decoder.skip_line();
-                        (number, Err(Problem::Syntax("it is not UTF-8".to_owned())))
-                    }
+                None => match self.decoder.end() {
+                    Ok(None) if self.next_entry()? => continue,
+                    Ok(None) => return self.end(),
+                    decoded => (self.lines.number(), decoded),
                 },
             };
             match decoded {
@@ -200,9 +221,34 @@ impl Input {
         }
     }
 
+    /// Goes on with the next entry of a batch recording, if there is one.
+    fn next_entry(&mut self) -> Result<bool, InputError> {
+        let entry = self.archive.as_mut().map_or(Ok(None), Archive::next);
+        let Some((name, reader)) = entry.map_err(|error| self.unreadable(&error))? else { return Ok(false) };
+        let name: String = name.escape_debug().take(60).collect();
+        self.lines = Lines::new(reader, self.decoder.max_line());
+        match begin(&mut self.lines).map_err(|error| self.unreadable(&error))? {
+            Ok(Format::BatchRecording) => {}
+            // It is empty if the query has returned nothing.
+            Ok(_) if self.lines.unread().trim_ascii().is_empty() => {}
+            _ => {
+                let problem = format!("its entry {name} is no batch recording: unpack the zip file");
+                return Err(InputError::Unreadable { file: self.file.clone(), problem });
+            }
+        }
+        self.entry = Some(format!("{} (entry {name})", self.file));
+        Ok(true)
+    }
+
+    fn unreadable(&self, error: &io::Error) -> InputError {
+        let problem = source::problem_of_reading(self.packing, error);
+        InputError::Unreadable { file: self.file.clone(), problem }
+    }
+
     fn bad_line(&mut self, line: u64, problem: Problem) -> Result<(), InputError> {
         let (Problem::Syntax(problem) | Problem::Meaning(problem)) = problem;
-        let line = BadLine { file: self.file.clone(), line, problem };
+        let file = self.entry.as_ref().unwrap_or(&self.file);
+        let line = BadLine { file: file.clone(), line, problem };
         if self.on_bad_line == OnBadLine::Fail {
             return Err(InputError::BadLine(line));
         }
@@ -210,28 +256,22 @@ impl Input {
         Ok(())
     }
 
-    fn end(&mut self) -> Result<Option<Record>, InputError> {
-        match self.decoder.end() {
-            Ok(Some(record)) => {
-                self.has_record = true;
-                return Ok(Some(record));
-            }
-            Ok(None) => {}
-            Err(problem) => self.bad_line(self.lines.number(), problem)?,
-        }
+    fn end(&self) -> Result<Option<Record>, InputError> {
         if self.has_record || !self.needs_point {
             return Ok(None);
         }
         let problem = match self.bad_lines.first.first() {
-            Some(first) => {
-                let count = self.bad_lines.count;
+            Some(BadLine { line, problem, .. }) => {
+                let (count, format) = (self.bad_lines.count, self.format);
                 format!(
-                    "none of its {count} lines can be read as {}; line {}: {}",
-                    self.format, first.line, first.problem
+                    "nothing in it can be read as {format}, {count} lines are bad, the first is line {line}: {problem}"
                 )
             }
             None if self.read.get() == 0 => "it is empty: choose a file with points".to_owned(),
-            None => format!("there is no point in this {}: choose a file with points", self.format),
+            None if self.format == Format::LineProtocol => {
+                "it has only comments and empty lines: choose a file with points".to_owned()
+            }
+            None => "there is no point in it: choose a file with points".to_owned(),
         };
         Err(InputError::NoPoint { file: self.file.clone(), problem })
     }
@@ -248,4 +288,28 @@ impl Iterator for Input {
         self.is_ended = !matches!(next, Some(Ok(_)));
         next
     }
+}
+
+/// Reads as much as it takes to recognise the format. The inner error says why there is none.
+fn begin(lines: &mut Lines) -> io::Result<Result<Format, String>> {
+    while lines.unread().len() < BYTE_ORDER_MARK.len() && lines.fill()? {}
+    if lines.unread().starts_with(BYTE_ORDER_MARK) {
+        lines.skip(BYTE_ORDER_MARK.len());
+    }
+    let mut is_all = false;
+    loop {
+        match recognise(lines.unread(), is_all || lines.unread().len() >= ENOUGH) {
+            Recognised::As(format) => return Ok(Ok(format)),
+            Recognised::No(problem) => return Ok(Err(problem)),
+            Recognised::NeedsMore => is_all = !lines.fill()?,
+        }
+    }
+}
+
+/// The name of a file without its folders, without `.gz` or `.zst`, and without its extension.
+fn name_without_extension(file: &str) -> String {
+    let path = Path::new(file);
+    let is_packed = path.extension().is_some_and(|extension| extension == "gz" || extension == "zst");
+    let path = if is_packed { path.with_extension("") } else { path.to_owned() };
+    path.file_stem().map_or_else(|| file.to_owned(), |name| name.to_string_lossy().into_owned())
 }

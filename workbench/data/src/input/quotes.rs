@@ -11,6 +11,8 @@ pub(super) enum Quotes {
     LineProtocol,
     /// In a quoted cell.
     Csv,
+    /// Between brackets, as in JSON that was written for the eye.
+    Json,
 }
 
 /// How far the search for the end of a line has come. It goes on where it was when more bytes are there.
@@ -28,11 +30,12 @@ enum State {
     Comment,
     LineProtocol(LineProtocol),
     Csv(Csv),
+    Json(Json),
 }
 
 impl Scan {
-    /// Whether the line has a quote, so that there may be line breaks in it.
-    pub(super) fn saw_quote(&self) -> bool {
+    /// Whether there may be line breaks in the line.
+    pub(super) fn may_have_line_breaks(&self) -> bool {
         self.state.is_some()
     }
 
@@ -41,6 +44,9 @@ impl Scan {
     pub(super) fn find_end(&mut self, bytes: &[u8], quotes: Quotes) -> Option<usize> {
         if quotes == Quotes::None {
             return self.find_line_break(bytes);
+        }
+        if quotes == Quotes::Json {
+            self.state.get_or_insert_with(|| State::Json(Json::default()));
         }
         if self.state.is_none() {
             match memchr2(b'\n', b'"', bytes.get(self.at..)?) {
@@ -63,6 +69,7 @@ impl Scan {
                 bytes.get(self.at..)?.iter().position(|&byte| state.is_end(byte))
             }
             Some(State::Csv(state)) => bytes.get(self.at..)?.iter().position(|&byte| state.is_end(byte)),
+            Some(State::Json(state)) => bytes.get(self.at..)?.iter().position(|&byte| state.is_end(byte)),
             Some(State::Comment) | None => return self.find_line_break(bytes),
         };
         let end = end.map(|end| self.at + end);
@@ -74,6 +81,15 @@ impl Scan {
         let end = memchr(b'\n', bytes.get(self.at..)?).map(|end| self.at + end);
         self.at = bytes.len();
         end
+    }
+}
+
+/// Whether a row of CSV ends inside of a quoted cell.
+pub(super) fn has_open_quote(row: &[u8]) -> bool {
+    let mut state = Csv::default();
+    memchr(b'"', row).is_some() && {
+        row.iter().for_each(|&byte| _ = state.is_end(byte));
+        state.is_quoted
     }
 }
 
@@ -130,6 +146,30 @@ impl Csv {
         }
         // Behind a quote the cell may go on with another one.
         self.is_at_start = !self.is_quoted && matches!(byte, b',' | b'"');
+        false
+    }
+}
+
+/// As RFC 8259. A text has no line breaks in JSON: one that is not closed ends with its line.
+#[derive(Debug, Default)]
+struct Json {
+    depth: u64,
+    in_text: bool,
+    is_escaped: bool,
+}
+
+impl Json {
+    fn is_end(&mut self, byte: u8) -> bool {
+        match byte {
+            b'\n' => return self.in_text || self.depth == 0,
+            _ if self.is_escaped => self.is_escaped = false,
+            b'\\' => self.is_escaped = self.in_text,
+            b'"' => self.in_text = !self.in_text,
+            _ if self.in_text => {}
+            b'{' | b'[' => self.depth += 1,
+            b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+            _ => {}
+        }
         false
     }
 }

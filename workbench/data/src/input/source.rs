@@ -1,7 +1,7 @@
 //! Where the bytes come from: files, pipes and stdin, and what is packed in them.
 
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -81,13 +81,13 @@ pub(super) enum Packing {
     Zip,
 }
 
-/// A reader that begins with the bytes that were looked at.
-pub(super) type Peeked<R> = io::Chain<Cursor<Vec<u8>>, R>;
+/// Number of bytes that say how a file is packed.
+const MAGIC: u64 = 4;
 
-/// Looks at the first bytes.
-pub(super) fn peek<R: Read>(mut reader: R) -> io::Result<(Packing, Peeked<R>)> {
+/// Reads the bytes that say how a file is packed.
+pub(super) fn read_start(reader: &mut impl Read) -> io::Result<(Packing, Vec<u8>)> {
     let mut start = Vec::new();
-    reader.by_ref().take(4).read_to_end(&mut start)?;
+    reader.take(MAGIC).read_to_end(&mut start)?;
     let packing = match start[..] {
         [0x1f, 0x8b, ..] => Packing::Gzip,
         [0x28, 0xb5, 0x2f, 0xfd] => Packing::Zstd,
@@ -95,7 +95,7 @@ pub(super) fn peek<R: Read>(mut reader: R) -> io::Result<(Packing, Peeked<R>)> {
         [b'P', b'K', 3, 4] | [b'P', b'K', 5, 6] => Packing::Zip,
         _ => Packing::None,
     };
-    Ok((packing, Cursor::new(start).chain(reader)))
+    Ok((packing, start))
 }
 
 /// Unpacks as it is read.
