@@ -24,6 +24,7 @@ mod recorder;
 mod report;
 mod series;
 mod svg;
+mod tables;
 mod words;
 
 pub use group::Group;
