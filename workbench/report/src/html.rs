@@ -115,8 +115,7 @@ mod tests {
 
     #[test]
     fn uplot_is_as_it_was_published() {
-        let hash =
-            |text: &str| Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let hash = |text: &str| format!("{:x}", Sha256::digest(text));
         assert_eq!(
             [UPLOT, UPLOT_STYLE, UPLOT_LICENCE].map(hash),
             [

@@ -12,13 +12,16 @@
 
 #![forbid(unsafe_code)]
 
+mod axes;
 mod buckets;
+mod drawing;
 mod findings;
 mod group;
 mod html;
 mod log;
 mod marks;
 mod page;
+mod panel;
 mod record;
 mod recorder;
 mod report;

@@ -65,7 +65,7 @@ struct Runs<'a> {
     field: &'a str,
     more: u64,
     /// Start, end, points and text of each.
-    runs: Vec<(u64, u64, u64, &'a str)>,
+    marks: Vec<(u64, u64, u64, &'a str)>,
 }
 
 /// Start, end, points and number of the reason.
@@ -93,9 +93,10 @@ impl Clock {
         (Self { base: start.div_euclid(DAY), unit }, start, end)
     }
 
+    /// Units since the midnight. It is the largest number where the times are 584 years apart.
     fn at(&self, time: i64) -> u64 {
         let base = i128::from(self.base) * i128::from(DAY);
-        u64::try_from((i128::from(time) - base) / i128::from(self.unit)).unwrap_or_default()
+        u64::try_from((i128::from(time) - base) / i128::from(self.unit)).unwrap_or(u64::MAX)
     }
 
     fn line(&self, samples: &[Sample], count: u64, span: i64) -> Line {
@@ -202,7 +203,7 @@ impl Samples {
             };
             drawn.iter().enumerate().map(sampled).collect::<Vec<_>>()
         };
-        let added = findings.added.iter().map(|name| findings.added(record, name));
+        let added = findings.added.iter().map(|name| record.added(name));
         Self {
             inputs: each(|drawn| drawn.input),
             changed: each(|drawn| drawn.changed),
@@ -225,7 +226,7 @@ fn resolution(findings: &Findings<'_>, records: &[&Record]) -> (usize, usize) {
             let series = [input, changed, flagged].into_iter().flatten();
             (if i == 0 { &mut first } else { &mut other }).extend(series.map(Series::detail));
         }
-        let added = findings.added.iter().filter_map(|name| findings.added(record, name));
+        let added = findings.added.iter().filter_map(|name| record.added(name));
         first.extend(added.map(Series::detail));
     }
     (share(FIRST_SAMPLES, first), share(SAMPLES - FIRST_SAMPLES, other))
@@ -251,7 +252,7 @@ fn runs<'a>(record: &'a Record, clock: &Clock) -> Vec<Runs<'a>> {
         .map(|field| Runs {
             field: &field.name,
             more: field.runs.left_out,
-            runs: field
+            marks: field
                 .runs
                 .kept
                 .iter()
@@ -279,7 +280,8 @@ mod tests {
         assert_eq!((clock.unit, start, end), (1_000_000, times[0], times[1]));
         assert_eq!(clock.at(start), 6 * 3_600_000 + 250);
         let (clock, start, end) = Clock::of([i64::MIN, i64::MAX].into_iter());
-        assert_eq!(clock.at(end) - clock.at(start), u64::MAX);
+        assert_eq!((clock.unit, clock.at(end)), (1, u64::MAX));
+        assert!(clock.at(start) < DAY.cast_unsigned());
         assert_eq!(Clock::of(std::iter::empty()).1, 0);
     }
 

@@ -7,10 +7,13 @@ use crate::log::{Level, Line};
 use crate::page::CHARTS;
 use crate::record::Record;
 use crate::report::Report;
-use crate::words::{clock, count, date, escape, thousands, value};
+use crate::words::{clock, count, date, escape, shorten, thousands, value};
 
 /// Fields of which the table has the last value.
 const LAST: usize = 4;
+
+/// Longest name of a field in a heading, in characters.
+const NAME: usize = 32;
 
 /// Longest value of the summary that is shown large, in characters.
 const LARGE: usize = 14;
@@ -43,7 +46,7 @@ pub fn groups(findings: &Findings<'_>, out: &mut impl Write) -> io::Result<()> {
     )?;
     head(out, "group", true)?;
     if let Some(main) = main {
-        write!(out, "<th scope=\"col\">{}</th>", escape(main))?;
+        write!(out, "<th scope=\"col\">{}</th>", escape(&shorten(main, NAME)))?;
     }
     head(out, "points in", false)?;
     head(out, "points out", false)?;
@@ -52,7 +55,7 @@ pub fn groups(findings: &Findings<'_>, out: &mut impl Write) -> io::Result<()> {
     }
     head(out, "skipped", false)?;
     for name in &lasts {
-        head(out, &format!("last {name}"), false)?;
+        head(out, &format!("last {}", shorten(name, NAME)), false)?;
     }
     writeln!(out, "</tr></thead><tbody>")?;
     for (i, record) in recorder.records.iter().enumerate() {

@@ -30,9 +30,9 @@ function lines(chart, field) {
 // Points that the plugin calls true are marks on the line of the input, too. Their lane has the legend.
 function truths(chart, input, found) {
   if (!input || !input.x.length) return;
-  for (const { field, runs } of chart.runs) {
+  for (const { field, marks } of chart.runs) {
     const x = [], y = [];
-    for (const [start, , , text] of runs) {
+    for (const [start, , , text] of marks) {
       const at = nearest(input.x, input.y, seconds(start));
       if (text !== "true" || at < 0 || input.x[at] <= x[x.length - 1]) continue;
       x.push(input.x[at]); y.push(input.y[at]);
@@ -46,7 +46,7 @@ function truths(chart, input, found) {
 function lanes(chart) {
   const found = chart.runs.map((runs) => ({
     key: "runs " + runs.field, label: runs.field, role: "added", more: runs.more,
-    marks: runs.runs.map(([start, end, n, text]) => ({ start: seconds(start), end: seconds(end), n, text })),
+    marks: runs.marks.map(([start, end, n, text]) => ({ start: seconds(start), end: seconds(end), n, text })),
   }));
   if (chart.skips.length) {
     found.push({
@@ -99,7 +99,7 @@ function makePanel(place, all, view, size, last, hooks) {
     scales: { x: { time: false, auto: false, min: view.min, max: view.max }, y: { range } },
     axes: [
       { ...axis, incrs: STEPS, splits, values: times, space: 92, size: last ? 46 : 12, ...(last ? {} : { values: (plot, all) => all.map(() => "") }) },
-      { ...axis, size: GUTTER, space: 34, values: (plot, values, index, space, step) => ticks(values, step) },
+      { ...axis, size: GUTTER, space: 34, grid: all.length ? axis.grid : { show: false }, ticks: all.length ? axis.ticks : { show: false }, values: !all.length ? (plot, all) => all.map(() => "") : (plot, values, index, space, step) => ticks(values, step) },
     ],
     series: [{}, ...series],
     cursor: {
@@ -155,9 +155,10 @@ function shortened(context, text, width) {
 // Levels, as those of Kapacitor's alerts, have the colours that they have everywhere. Other texts get colours in the
 // order in which they appear.
 const LEVELS = [
-  [/^(true|yes|crit|err|fail|fatal|alert|emerg|down|anomal|outlier)/i, "--flagged"],
-  [/^(warn|high|low|degraded)/i, "--c3"],
-  [/^(ok|good|normal|up|healthy)\b/i, "--c1"],
+  [/^true$/, "--flagged"],
+  [/^(crit|err|fail|fatal|alert|emerg|down)/i, "--critical"],
+  [/^(warn|degraded)/i, "--warn"],
+  [/^(ok|good|normal|up|healthy)\b/i, "--ok"],
   [/^(info|notice)/i, "--c4"],
 ];
 function inkOf(strip, text) {
@@ -167,6 +168,12 @@ function inkOf(strip, text) {
   strip.inks ||= new Map();
   if (!strip.inks.has(text)) strip.inks.set(text, strip.inks.size);
   return ["--c2", "--c5", "--c4", "--c0", "--c3", "--c1"][strip.inks.get(text) % 6];
+}
+
+// Black or white, whichever is seen better over a colour, which is `#rrggbb`.
+function over(ink) {
+  const [red, green, blue] = [1, 3, 5].map((at) => parseInt(ink.slice(at, at + 2), 16));
+  return red * 0.3 + green * 0.59 + blue * 0.11 > 140 ? "#161b26" : "#fff";
 }
 
 function drawLanes(canvas, strips, view, width) {
@@ -191,7 +198,7 @@ function drawLanes(canvas, strips, view, width) {
       context.roundRect(to - from < 3 ? (from + to) / 2 - 1.5 : from, top, Math.max(3, to - from), LANE - 5, 2);
       context.fill();
       if (!strip.skipped && to - from > 34) {
-        context.fillStyle = color("--card");
+        context.fillStyle = over(context.fillStyle);
         context.fillText(shortened(context, mark.text, to - from - 10), from + 5, middle + .5);
       }
     }
@@ -199,7 +206,7 @@ function drawLanes(canvas, strips, view, width) {
   });
 }
 
-function drawOverview(canvas, all, full, view, width) {
+function drawOverview(canvas, all, strips, full, view, width) {
   const height = 40, context = sharp(canvas, width, height);
   const inner = width - GUTTER - RIGHT;
   const place = (at) => GUTTER + ((at - full[0]) / (full[1] - full[0])) * inner;
@@ -226,6 +233,12 @@ function drawOverview(canvas, all, full, view, width) {
   for (const one of all.filter((one) => one.kind === "dots")) {
     context.fillStyle = color(one.ink);
     for (const at of one.line.x) context.fillRect(place(at) - 1, height - 5, 2, 5);
+  }
+  if (!line) {
+    for (const strip of strips) for (const mark of strip.marks) {
+      context.fillStyle = color(inkOf(strip, mark.text));
+      context.fillRect(place(mark.start) - 1, height / 2 - 6, Math.max(2, place(mark.end) - place(mark.start)), 12);
+    }
   }
   const from = place(view.min), to = place(view.max);
   context.fillStyle = color("--back");

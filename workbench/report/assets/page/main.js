@@ -35,7 +35,7 @@ function draw() {
     if (name) place.append(element("div", { class: "panel-name" }, name));
     $("panels").append(place);
     const height = (first ? (phone ? 230 : 330) : 130) + (last ? 34 : 0);
-    const size = { width, height: visible.length ? height : 90 };
+    const size = { width, height: visible.length ? height : 70 };
     panels.push(makePanel(place, visible.filter((one) => one.panel === name), view, size, last, { zoom, reset }));
   });
   strip();
@@ -54,7 +54,7 @@ function strip() {
   const width = Math.max(240, $("panels").clientWidth), visible = strips.filter(shown);
   $("lanes").hidden = !visible.length;
   if (visible.length) drawLanes($("lanes"), visible, view, width);
-  overview = drawOverview($("overview"), all.filter(shown), full, view, width);
+  overview = drawOverview($("overview"), all.filter(shown), visible, full, view, width);
   $("reset").disabled = !zoomed;
   for (const id of ["left", "right"]) $(id).disabled = !zoomed;
 }
