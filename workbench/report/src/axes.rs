@@ -89,8 +89,8 @@ pub struct ValueAxis {
 }
 
 impl ValueAxis {
-    /// Over all of the values, with about `steps` lines.
-    pub fn of(values: impl Iterator<Item = f64>, steps: f64) -> Self {
+    /// Over all of the values, with `labels` labels at least.
+    pub fn of(values: impl Iterator<Item = f64>, labels: u8) -> Self {
         let (low, high) = values
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
         if low > high {
@@ -98,14 +98,19 @@ impl ValueAxis {
         }
         // Values that are about as large as they differ are seen best above 0.
         let low = if low > 0.0 && low < high / 4.0 { 0.0 } else { low };
-        let step = round_step(high / steps - low / steps);
         if high <= low {
-            return Self { low: low - step, high: high + step, step };
+            let step = round_step(low.abs() / 10.0);
+            return Self { low: low - step, high: low + step, step };
         }
         // Half the width of a line, and half a mark.
         let room = high / 25.0 - low / 25.0;
         let low = if low == 0.0 { low } else { (low - room).max(f64::MIN) };
-        Self { low, high: (high + room).min(f64::MAX), step }
+        let high = (high + room).min(f64::MAX);
+        let fits = |step: &f64| (high / step).floor() - (low / step).ceil() + 1.0 >= f64::from(labels);
+        let most = high / 2.0 - low / 2.0;
+        let smaller = [1.0, 2.0, 4.0, 10.0, 20.0].into_iter().map(|part| round_step(most / part));
+        let step = smaller.into_iter().find(fits).unwrap_or(most);
+        Self { low, high, step }
     }
 
     /// How far values are apart on the axis.
@@ -191,7 +196,7 @@ mod tests {
 
     #[test]
     fn axes_are_round() {
-        let values = ValueAxis::of([0.4, 96.2].into_iter(), 2.0).labels();
+        let values = ValueAxis::of([0.4, 96.2].into_iter(), 3).labels();
         assert_eq!(values.iter().map(|(_, label)| label.as_str()).collect::<Vec<_>>(), ["0", "50", "100"]);
         let labels = times(&[1_772_431_200_000_000_000, 1_772_455_190_000_000_000]).labels();
         assert_eq!(labels.len(), 7);
@@ -211,14 +216,14 @@ mod tests {
         ] {
             let times =
                 TimeAxis::of(samples.iter().map(|sample| sample.0), (0.0, 1000.0)).expect("not empty");
-            let values = ValueAxis::of(samples.iter().map(|sample| sample.1), 2.0);
+            let values = ValueAxis::of(samples.iter().map(|sample| sample.1), 2);
             assert!(values.labels().len() <= 11 && times.labels().len() <= 10);
             let path = path(samples, &times, |value| values.y(value, 100.0));
             assert!(path.starts_with('M') && !path.contains("NaN") && !path.contains("inf"), "{path}");
         }
         assert!(TimeAxis::of([].into_iter(), (0.0, 1.0)).is_none());
-        assert_eq!(ValueAxis::of([].into_iter(), 2.0).labels().len(), 2);
-        assert_eq!(ValueAxis::of([7.0].into_iter(), 2.0).labels()[1], (7.0, "7".to_owned()));
+        assert_eq!(ValueAxis::of([].into_iter(), 2).labels().len(), 2);
+        assert_eq!(ValueAxis::of([7.0].into_iter(), 2).labels()[1], (7.0, "7".to_owned()));
     }
 
     #[test]

@@ -129,7 +129,7 @@ impl<'a> Panel<'a> {
         top += self.panel_height();
         for (name, (class, samples)) in &self.small {
             top += ABOVE_SMALL;
-            let values = ValueAxis::of(samples.iter().map(|sample| sample.1), 1.5);
+            let values = ValueAxis::of(samples.iter().map(|sample| sample.1), 2);
             grid(drawing, times, values, top, SMALL);
             let path = path(samples, times, |value| top + values.y(value, SMALL));
             let name = escape(name);

@@ -131,8 +131,8 @@ fn draw(
     top: f64,
     reasons: &[(String, u64)],
 ) -> f64 {
-    let own: Vec<_> = panels.iter().map(|panel| ValueAxis::of(panel.values(), 3.0)).collect();
-    let all = ValueAxis::of(panels.iter().flat_map(Panel::values), 3.0);
+    let own: Vec<_> = panels.iter().map(|panel| ValueAxis::of(panel.values(), 3)).collect();
+    let all = ValueAxis::of(panels.iter().flat_map(Panel::values), 3);
     // Groups are compared best on the same axis, as long as each can be seen on it.
     let shared = own.iter().all(|axis| axis.span() * 4.0 >= all.span());
     let bottom = top + panels.iter().map(|panel| ABOVE + panel.height()).sum::<f64>();
