@@ -118,22 +118,14 @@ impl<'a> Findings<'a> {
         drawn
     }
 
-    /// The values of an added field.
-    pub fn added(&self, record: &'a Record, name: &str) -> Option<&'a Series> {
-        record.outputs.iter().find(|field| field.name == name)?.added.as_deref()
-    }
-
     /// Whether an added field is drawn over a field of the input: its values are as large, and about where those
     /// of the input are. The others are drawn by themselves.
     pub fn together(&self, field: &str, added: &str) -> bool {
         let records = &self.recorder.records;
-        let input = records
-            .iter()
-            .flat_map(|record| &record.inputs)
-            .filter(|other| other.name == field)
-            .filter_map(|field| field.series.as_deref());
-        let output = records.iter().filter_map(|record| self.added(record, added));
-        let ([mean, deviation], [added_mean, added_deviation]) = (pooled(input), pooled(output));
+        let input = records.iter().flat_map(|record| &record.inputs).filter(|other| other.name == field);
+        let input: Vec<_> = input.filter_map(|field| field.series.as_deref()).collect();
+        let output: Vec<_> = records.iter().filter_map(|record| record.added(added)).collect();
+        let ([mean, deviation], [added_mean, added_deviation]) = (pooled(&input), pooled(&output));
         let (size, added_size) = (mean.hypot(deviation), added_mean.hypot(added_deviation));
         let near = (mean - added_mean).abs() <= 4.0 * deviation + 0.1 * size;
         near && (0.2 * size..=5.0 * size).contains(&added_size)
@@ -141,10 +133,11 @@ impl<'a> Findings<'a> {
 }
 
 /// Mean and standard deviation of all values of several series.
-fn pooled<'a>(all: impl Iterator<Item = &'a Series> + Clone) -> [f64; 2] {
-    let count = all.clone().map(|series| series.count() as f64).sum::<f64>().max(1.0);
-    let mean = all.clone().map(|series| series.mean() * series.count() as f64 / count).sum::<f64>();
+fn pooled(all: &[&Series]) -> [f64; 2] {
+    let total = all.iter().map(|series| series.count() as f64).sum::<f64>().max(1.0);
+    let share = |series: &Series| series.count() as f64 / total;
+    let mean = all.iter().map(|series| series.mean() * share(series)).sum::<f64>();
     let square = |series: &Series| series.deviation().powi(2) + (series.mean() - mean).powi(2);
-    let squares = all.map(|series| square(series) * series.count() as f64 / count).sum::<f64>();
+    let squares = all.iter().map(|series| square(series) * share(series)).sum::<f64>();
     [mean, squares.sqrt()]
 }

@@ -12,18 +12,22 @@
 
 #![forbid(unsafe_code)]
 
+mod axes;
 mod buckets;
+mod drawing;
 mod findings;
 mod group;
 mod html;
 mod log;
 mod marks;
 mod page;
+mod panel;
 mod record;
 mod recorder;
 mod report;
 mod series;
 mod svg;
+mod tables;
 mod words;
 
 pub use group::Group;

@@ -65,7 +65,7 @@ struct Runs<'a> {
     field: &'a str,
     more: u64,
     /// Start, end, points and text of each.
-    runs: Vec<(u64, u64, u64, &'a str)>,
+    marks: Vec<(u64, u64, u64, &'a str)>,
 }
 
 /// Start, end, points and number of the reason.
@@ -93,9 +93,10 @@ impl Clock {
         (Self { base: start.div_euclid(DAY), unit }, start, end)
     }
 
+    /// Units since the midnight. It is the largest number where the times are 584 years apart.
     fn at(&self, time: i64) -> u64 {
         let base = i128::from(self.base) * i128::from(DAY);
-        u64::try_from((i128::from(time) - base) / i128::from(self.unit)).unwrap_or_default()
+        u64::try_from((i128::from(time) - base) / i128::from(self.unit)).unwrap_or(u64::MAX)
     }
 
     fn line(&self, samples: &[Sample], count: u64, span: i64) -> Line {
@@ -202,7 +203,7 @@ impl Samples {
             };
             drawn.iter().enumerate().map(sampled).collect::<Vec<_>>()
         };
-        let added = findings.added.iter().map(|name| findings.added(record, name));
+        let added = findings.added.iter().map(|name| record.added(name));
         Self {
             inputs: each(|drawn| drawn.input),
             changed: each(|drawn| drawn.changed),
@@ -216,19 +217,33 @@ impl Samples {
     }
 }
 
-/// Samples of each series: of those that are shown first, and of the others.
+/// Samples of each series at most: of those that are shown first, and of the others.
 fn resolution(findings: &Findings<'_>, records: &[&Record]) -> (usize, usize) {
-    let (mut first, mut other) = (0, 0);
+    let (mut first, mut other) = (Vec::new(), Vec::new());
     for record in records {
         for (i, field) in findings.fields.iter().enumerate() {
-            let drawn = findings.drawn(record, field);
-            let count = [drawn.input, drawn.changed, drawn.flagged].into_iter().flatten().count();
-            *(if i == 0 { &mut first } else { &mut other }) += count;
+            let Drawn { input, changed, flagged } = findings.drawn(record, field);
+            let series = [input, changed, flagged].into_iter().flatten();
+            (if i == 0 { &mut first } else { &mut other }).extend(series.map(Series::detail));
         }
-        first += findings.added.iter().filter_map(|name| findings.added(record, name)).count();
+        let added = findings.added.iter().filter_map(|name| record.added(name));
+        first.extend(added.map(Series::detail));
     }
-    let share = |samples: usize, series: usize| (samples / series.max(1)).clamp(40, 8000);
     (share(FIRST_SAMPLES, first), share(SAMPLES - FIRST_SAMPLES, other))
+}
+
+/// The most that each may have of `total`, where some want less than their share.
+fn share(mut total: usize, mut wanted: Vec<usize>) -> usize {
+    wanted.sort_unstable();
+    let mut left = wanted.len();
+    for wants in wanted {
+        if wants > total / left {
+            return (total / left).max(40);
+        }
+        total -= wants;
+        left -= 1;
+    }
+    usize::MAX
 }
 
 fn runs<'a>(record: &'a Record, clock: &Clock) -> Vec<Runs<'a>> {
@@ -237,7 +252,7 @@ fn runs<'a>(record: &'a Record, clock: &Clock) -> Vec<Runs<'a>> {
         .map(|field| Runs {
             field: &field.name,
             more: field.runs.left_out,
-            runs: field
+            marks: field
                 .runs
                 .kept
                 .iter()
@@ -245,4 +260,33 @@ fn runs<'a>(record: &'a Record, clock: &Clock) -> Vec<Runs<'a>> {
                 .collect(),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_some_do_not_want_is_for_others() {
+        assert_eq!(share(1000, vec![100, 5000, 5000]), 450);
+        assert_eq!(share(1000, vec![100, 200]), usize::MAX);
+        assert_eq!(share(10, vec![100; 100]), 40);
+    }
+
+    #[test]
+    fn times_are_whole_units_since_a_midnight() {
+        let times = [1_772_431_200_250_000_000, 1_772_431_201_000_000_000];
+        let (clock, start, end) = Clock::of(times.into_iter());
+        assert_eq!((clock.unit, start, end), (1_000_000, times[0], times[1]));
+        assert_eq!(clock.at(start), 6 * 3_600_000 + 250);
+        let (clock, start, end) = Clock::of([i64::MIN, i64::MAX].into_iter());
+        assert_eq!((clock.unit, clock.at(end)), (1, u64::MAX));
+        assert!(clock.at(start) < DAY.cast_unsigned());
+        assert_eq!(Clock::of(std::iter::empty()).1, 0);
+    }
+
+    #[test]
+    fn values_have_the_digits_that_are_seen() {
+        assert_eq!([0.1 + 0.2, 1e15 + 1.0, 2.0 / 3.0].map(rounded), [0.3, 1e15 + 1.0, 0.666_666_666_7]);
+    }
 }

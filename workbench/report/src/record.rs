@@ -213,6 +213,11 @@ impl Record {
         }
     }
 
+    /// The values of an added field.
+    pub fn added(&self, name: &str) -> Option<&Series> {
+        self.outputs.iter().find(|field| field.name == name)?.added.as_deref()
+    }
+
     pub fn skip(&mut self, time: i64, reason: usize) {
         self.skipped += 1;
         self.skips.add(time, Skip { start: time, end: time, count: 1, reason }, SKIPS);

@@ -76,6 +76,11 @@ impl Series {
         self.count
     }
 
+    /// Number of samples that there may be at the most.
+    pub fn detail(&self) -> usize {
+        usize::try_from(self.count).unwrap_or(usize::MAX).min(self.buckets.len() * 4)
+    }
+
     /// Mean of all values.
     pub fn mean(&self) -> f64 {
         self.mean
@@ -95,8 +100,7 @@ impl Series {
     pub fn samples(&self, most: usize) -> Vec<Sample> {
         let coarser;
         let mut buckets = &self.buckets;
-        // Buckets of one sample each make one sample each.
-        if buckets.len() > most || self.count > buckets.len() as u64 && buckets.len() * 4 > most {
+        if self.detail() > most {
             coarser = buckets.coarser(most / 4);
             buckets = &coarser;
         }
