@@ -47,12 +47,13 @@ const grouped = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const count = (number) => grouped.format(number);
 const points = (number) => count(number) + (number === 1 ? " point" : " points");
 
-// A value with up to ten digits.
+// A value with up to seven digits, and more if it is whole.
 function value(number) {
   const size = Math.abs(number);
   if (number === 0) return "0";
   if (size >= 1e12 || size < 1e-4) return number.toExponential(4).replace(/\.?0+e/, "e");
-  return new Intl.NumberFormat("en", { maximumSignificantDigits: 10 }).format(number);
+  if (Number.isInteger(number)) return grouped.format(number);
+  return new Intl.NumberFormat("en", { maximumSignificantDigits: 7 }).format(number);
 }
 
 // Labels of an axis, with the decimals that tell them apart.
