@@ -4,6 +4,7 @@
 // A test reads these attributes of the page: what was drawn, and whether something failed.
 const state = document.documentElement.dataset;
 addEventListener("error", (event) => { state.error = String(event.message); });
+addEventListener("unhandledrejection", (event) => { state.error = String(event.reason); });
 addEventListener("securitypolicyviolation", (event) => { state.error = "policy: " + event.violatedDirective; });
 
 const D = JSON.parse(document.getElementById("data").textContent);
@@ -121,8 +122,11 @@ function splits(plot, axis, min, max, step) {
 
 // The day is below the first time, and below the first of each day.
 function times(plot, values, axis, space, step) {
+  const { min, max } = plot.scales.x;
   let before = "";
   return values.map((at) => {
+    // There is no room for a long label at the right edge.
+    if (step < 1 && at > max - (max - min) * 0.05) return "";
     const day = date(at);
     if (step >= 30 * DAY) return day.slice(0, 7);
     if (step >= DAY) return day;

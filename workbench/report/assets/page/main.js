@@ -100,6 +100,7 @@ function legend() {
 }
 
 function zoom(min, max) {
+  if (!(max >= min)) return;
   const whole = full[1] - full[0];
   // Below this, a double can't tell times apart.
   const least = Math.max(whole * 1e-9, Math.abs(full[1]) * 1e-13, SECONDS / 10);
@@ -108,7 +109,8 @@ function zoom(min, max) {
   view.min = min; view.max = min + span;
   zoomed = span < whole * 0.9999;
   if (!zoomed) [view.min, view.max] = full;
-  for (const panel of panels) panel.setScale("x", { min: view.min, max: view.max });
+  // At once: what follows asks the panels where times are.
+  for (const panel of panels) panel.batch(() => panel.setScale("x", { min: view.min, max: view.max }));
   hideTip();
   strip();
 }
