@@ -17,8 +17,10 @@ pub struct Findings<'a> {
     pub fields: Vec<&'a str>,
     /// Numeric fields of the output that the input does not have.
     pub added: Vec<&'a str>,
-    /// Whether points that come out as they went in are flagged. They are not if all points do.
+    /// Whether points that come out as they went in are flagged.
     pub flags: bool,
+    /// Whether most points come out as they went in, but not all: then the points that come out are drawn as a line.
+    pub filters: bool,
     /// The groups, by the number of their record: those first of which there is most to see.
     pub order: Vec<usize>,
     /// Fields that come out with other values or at other times than they went in.
@@ -72,8 +74,10 @@ impl<'a> Findings<'a> {
 
         let total = |count: fn(&Record) -> u64| records.iter().map(count).sum::<u64>();
         let plain = total(|record| record.plain_out);
-        let all = plain + total(|record| record.skipped) >= total(|record| record.points_in);
-        let flags = plain > 0 && !all && changed.is_empty();
+        let skipped = total(|record| record.skipped) + recorder.skipped_elsewhere;
+        let could = total(|record| record.points_in).saturating_sub(skipped);
+        let flags = plain > 0 && plain <= could / 2 && changed.is_empty();
+        let filters = plain < could && plain > could / 2 && changed.is_empty();
 
         let mut fields: Vec<_> = known.keys().copied().collect();
         let rank = |name: &str| {
@@ -83,7 +87,7 @@ impl<'a> Findings<'a> {
         fields.sort_by_key(|name| rank(name));
         fields.truncate(FIELDS);
 
-        let mut findings = Self { recorder, fields, added, flags, order: Vec::new(), changed };
+        let mut findings = Self { recorder, fields, added, flags, filters, order: Vec::new(), changed };
         let mut order: Vec<_> = (0..records.len()).collect();
         order.sort_by_cached_key(|i| std::cmp::Reverse(findings.interest(&records[*i])));
         findings.order = order;
@@ -113,6 +117,8 @@ impl<'a> Findings<'a> {
                     all.into_iter().filter_map(Option::as_deref).max_by_key(|series| series.count());
             } else if self.flags {
                 drawn.flagged = plain.as_deref();
+            } else if self.filters {
+                drawn.changed = plain.as_deref();
             }
         }
         drawn

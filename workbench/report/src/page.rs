@@ -22,9 +22,6 @@ pub struct Page<'a> {
     base: i64,
     /// Nanoseconds in one unit of time.
     unit: i64,
-    /// First and last time.
-    start: u64,
-    end: u64,
     fields: &'a [&'a str],
     added: &'a [&'a str],
     /// For each field of the input, whether each added one is drawn over it.
@@ -162,8 +159,6 @@ impl<'a> Page<'a> {
         Self {
             base: clock.base.saturating_mul(86_400_000),
             unit: clock.unit,
-            start: clock.at(start),
-            end: clock.at(end),
             fields: &findings.fields,
             added: &findings.added,
             together: findings.fields.iter().map(together).collect(),

@@ -10,8 +10,8 @@ use crate::log::{Level, Log};
 use crate::marks::Reasons;
 use crate::record::{Record, Room};
 
-/// Keeps what a [`crate::Report`] shows, in bounded memory (about 100 MB at the most), however many points there
-/// are. Times may be in any order.
+/// Keeps what a [`crate::Report`] shows: some megabytes for tens of groups, and about 200 MB at the most, however many
+/// points there are. Times may be in any order.
 #[derive(Debug)]
 pub struct Recorder {
     pub(crate) records: Vec<Record>,
@@ -24,6 +24,8 @@ pub struct Recorder {
     pub(crate) log: Log,
     pub(crate) points_in: u64,
     pub(crate) points_out: u64,
+    /// Points that were skipped and are in no group.
+    pub(crate) skipped_elsewhere: u64,
 }
 
 impl Recorder {
@@ -46,6 +48,7 @@ impl Recorder {
             log: Log::default(),
             points_in: 0,
             points_out: 0,
+            skipped_elsewhere: 0,
         }
     }
 
@@ -70,6 +73,7 @@ impl Recorder {
     /// apart.
     pub fn skipped(&mut self, group: Option<&Group>, time: i64, reason: &str) {
         let reason = self.reasons.add(reason);
+        self.skipped_elsewhere += u64::from(group.is_none());
         if let Some(at) = group.and_then(|group| self.find(group)) {
             self.records[at].skip(time, reason);
         }

@@ -76,6 +76,29 @@ fn points_are_not_flagged_if_all_come_out() {
 }
 
 #[test]
+fn most_points_that_come_out_are_a_line() {
+    let page = replay(|_, x| (x > 10.0).then(|| same(x)));
+    assert!(page["charts"][0]["flagged"][0].is_null());
+    assert_eq!(page["charts"][0]["changed"][0]["n"], 879);
+}
+
+#[test]
+fn skipped_points_could_not_come_out() {
+    let mut recorder = Recorder::new([]);
+    for time in 0..100 {
+        let one = point(time, &same(time as f64));
+        recorder.input(&all(), &one);
+        if time % 3 == 0 {
+            recorder.skipped(None, time, "a reason");
+        } else {
+            recorder.output(&all(), &one);
+        }
+    }
+    let chart = &data(&recorder)["charts"][0];
+    assert!(chart["flagged"][0].is_null() && chart["changed"][0].is_null());
+}
+
+#[test]
 fn a_field_that_comes_out_with_other_values_is_changed() {
     for beside in [false, true] {
         let page = replay(|_, x| {

@@ -46,6 +46,7 @@ fn each_page_draws_what_there_is() {
 #[test]
 fn a_page_shows_values_zooms_and_changes_the_group() {
     let script = "
+        (async () => {
         const key = (key) => plot.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
         const results = [];
         key('Home'); key('ArrowRight'); results.push(state.tip);
@@ -54,16 +55,23 @@ fn a_page_shows_values_zooms_and_changes_the_group() {
         key('PageDown'); results.push(D.charts[chosen].group, $('group').value);
         document.querySelector('#legend button').click(); results.push(state.drawn.split(' ')[1]);
         document.querySelector('#legend button').click();
+        // uPlot draws when the script pauses.
+        await null;
         const box = panels[0].over.getBoundingClientRect();
         plot.dispatchEvent(new PointerEvent('pointermove', { clientX: box.left + box.width / 2, clientY: box.top + 9, bubbles: true }));
         results.push(tip.hidden);
+        const mouse = (type, part) => panels[0].over.dispatchEvent(new MouseEvent(type, { clientX: box.left + box.width * part, clientY: box.top + 50, button: 0, movementX: 5, bubbles: true }));
+        mouse('mousemove', 0.2); mouse('mousedown', 0.2); mouse('mousemove', 0.7); mouse('mouseup', 0.7);
+        results.push(Math.round(((view.max - view.min) / (full[1] - full[0])) * 10));
+        mouse('dblclick', 0.5); results.push(zoomed);
         const heads = document.querySelectorAll('#groups thead button');
         heads[3].click(); results.push(document.querySelector('#groups tbody th').textContent);
         $('search').value = 'web-3'; $('search').dispatchEvent(new Event('input'));
         results.push([...document.querySelectorAll('#groups tbody tr')].filter((row) => !row.hidden).length);
         $('level').value = '2'; $('level').dispatchEvent(new Event('change'));
         results.push([...document.querySelectorAll('#log tr')].filter((row) => !row.hidden).length);
-        state.results = results.join('|');";
+        state.results = results.join('|');
+        })();";
     let Some(page) = open(&with_script(&case("average"), script)) else { return };
     assert_eq!(page.state().get("error"), None);
     let results: Vec<_> = page.state()["results"].split('|').map(str::to_owned).collect();
@@ -71,7 +79,8 @@ fn a_page_shows_values_zooms_and_changes_the_group() {
     assert!(results[0].contains("usage_user") && results[0].contains("mean"), "{results:?}");
     assert_eq!(
         results[1..],
-        ["2", "false", "host=web-1", "1", "series=1", "false", "host=db-2", "1", "1"].map(str::to_owned),
+        ["2", "false", "host=web-1", "1", "series=1", "false", "5", "false", "host=db-2", "1", "1"]
+            .map(str::to_owned),
     );
 }
 

@@ -76,7 +76,7 @@ function range(plot, min, max) {
   return uPlot.rangeNum(min, max, { min: { pad: 0.08, soft: 0, mode: 3 }, max: { pad: 0.08, soft: 0, mode: 3 } });
 }
 
-function makePanel(place, all, view, size, last, hooks) {
+function makePanel(place, all, view, size, { first, last }, hooks) {
   const quiet = color("--quiet"), grid = color("--grid");
   const font = "12px system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif";
   const axis = { stroke: quiet, font, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1, size: 5 } };
@@ -98,8 +98,8 @@ function makePanel(place, all, view, size, last, hooks) {
     legend: { show: false },
     scales: { x: { time: false, auto: false, min: view.min, max: view.max }, y: { range } },
     axes: [
-      { ...axis, incrs: STEPS, splits, values: times, space: 92, size: last ? 46 : 12, ...(last ? {} : { values: (plot, all) => all.map(() => "") }) },
-      { ...axis, size: GUTTER, space: 34, grid: all.length ? axis.grid : { show: false }, ticks: all.length ? axis.ticks : { show: false }, values: !all.length ? (plot, all) => all.map(() => "") : (plot, values, index, space, step) => ticks(values, step) },
+      { ...axis, incrs: STEPS, splits, values: times, space: () => (view.max - view.min < 10 ? 130 : 92), size: last ? 46 : 12, ...(last ? {} : { values: (plot, all) => all.map(() => "") }) },
+      { ...axis, size: GUTTER, space: first ? 34 : 22, grid: all.length ? axis.grid : { show: false }, ticks: all.length ? axis.ticks : { show: false }, values: !all.length ? (plot, all) => all.map(() => "") : (plot, values, index, space, step) => ticks(values, step) },
     ],
     series: [{}, ...series],
     cursor: {

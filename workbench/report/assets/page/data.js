@@ -4,6 +4,7 @@
 // A test reads these attributes of the page: what was drawn, and whether something failed.
 const state = document.documentElement.dataset;
 addEventListener("error", (event) => { state.error = String(event.message); });
+addEventListener("unhandledrejection", (event) => { state.error = String(event.reason); });
 addEventListener("securitypolicyviolation", (event) => { state.error = "policy: " + event.violatedDirective; });
 
 const D = JSON.parse(document.getElementById("data").textContent);
@@ -47,12 +48,13 @@ const grouped = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const count = (number) => grouped.format(number);
 const points = (number) => count(number) + (number === 1 ? " point" : " points");
 
-// A value with up to ten digits.
+// A value with up to seven digits, and more if it is whole.
 function value(number) {
   const size = Math.abs(number);
   if (number === 0) return "0";
   if (size >= 1e12 || size < 1e-4) return number.toExponential(4).replace(/\.?0+e/, "e");
-  return new Intl.NumberFormat("en", { maximumSignificantDigits: 10 }).format(number);
+  if (Number.isInteger(number)) return grouped.format(number);
+  return new Intl.NumberFormat("en", { maximumSignificantDigits: 7 }).format(number);
 }
 
 // Labels of an axis, with the decimals that tell them apart.
@@ -120,8 +122,11 @@ function splits(plot, axis, min, max, step) {
 
 // The day is below the first time, and below the first of each day.
 function times(plot, values, axis, space, step) {
+  const { min, max } = plot.scales.x;
   let before = "";
   return values.map((at) => {
+    // There is no room for a long label at the right edge.
+    if (step < 1 && at > max - (max - min) * 0.05) return "";
     const day = date(at);
     if (step >= 30 * DAY) return day.slice(0, 7);
     if (step >= DAY) return day;

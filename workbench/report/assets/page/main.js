@@ -36,7 +36,7 @@ function draw() {
     $("panels").append(place);
     const height = (first ? (phone ? 230 : 330) : 130) + (last ? 34 : 0);
     const size = { width, height: visible.length ? height : 70 };
-    panels.push(makePanel(place, visible.filter((one) => one.panel === name), view, size, last, { zoom, reset }));
+    panels.push(makePanel(place, visible.filter((one) => one.panel === name), view, size, { first, last }, { zoom, reset }));
   });
   strip();
   note(chart);
@@ -100,6 +100,7 @@ function legend() {
 }
 
 function zoom(min, max) {
+  if (!(max >= min)) return;
   const whole = full[1] - full[0];
   // Below this, a double can't tell times apart.
   const least = Math.max(whole * 1e-9, Math.abs(full[1]) * 1e-13, SECONDS / 10);
@@ -108,7 +109,8 @@ function zoom(min, max) {
   view.min = min; view.max = min + span;
   zoomed = span < whole * 0.9999;
   if (!zoomed) [view.min, view.max] = full;
-  for (const panel of panels) panel.setScale("x", { min: view.min, max: view.max });
+  // At once: what follows asks the panels where times are.
+  for (const panel of panels) panel.batch(() => panel.setScale("x", { min: view.min, max: view.max }));
   hideTip();
   strip();
 }
@@ -136,7 +138,8 @@ function showTip(at, top) {
   for (const one of all.filter((one) => shown(one) && !one.unlisted)) {
     const { x, y } = one.line, found = nearest(x, y, when);
     if (found < 0 || Math.abs(x[found] - when) > pixel * (one.kind === "dots" ? 6 : 40)) continue;
-    rows.push(row(one.ink, one.label, value(y[found])));
+    const twin = all.some((other) => other !== one && other.label === one.label && shown(other));
+    rows.push(row(one.ink, one.label + (twin ? ", " + one.role : ""), value(y[found])));
   }
   for (const one of strips.filter(shown)) {
     const near = one.marks.filter((mark) => mark.start - pixel * 4 <= at && at <= mark.end + pixel * 4);
