@@ -127,7 +127,7 @@ impl Decoder for StreamRecording {
     }
 
     fn end(&mut self) -> Result<Option<Record>, Problem> {
-        match self.part {
+        match std::mem::replace(&mut self.part, Part::Database) {
             Part::Database => Ok(None),
             // An empty line at the end of a file is no database.
             Part::RetentionPolicy if self.database.is_empty() => Ok(None),
