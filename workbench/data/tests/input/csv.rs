@@ -79,6 +79,9 @@ fn results_without_annotations_have_guessed_types() {
         point("cpu", [("host", "a")], [("v", Bool(true))], 1_000_000_000),
     ];
     assert_eq!(read("x", content).points(), expected);
+    let without_measurement =
+        content.replace(",_measurement", "").replace(",cpu", "").replace("_time", "\"_time\"");
+    assert_eq!(read("cpu.csv", without_measurement).points(), expected);
 }
 
 #[test]
