@@ -52,7 +52,7 @@ fn simple() -> Point {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_written_reads_back(mut point in point()) {
@@ -89,11 +89,11 @@ proptest! {
 #[test]
 fn lines_mean_what_they_mean_to_influxdb() {
     let read = parse(
-        r#"a\ b\,c=d\e,k\=1=v\ 1,unc=\\server\share,empty=,q="x" f\=\ \"1="a\"b\\c\d, e=f",g=1.5,h=-3i,i=4u,j=t,k=FALSE,l=.5,m=1.,n=1e-3,n=-0   -7  "#,
+        r#"a\ b\,c=d\e\=\",e\"==\",k\=1=v\ 1,unc=\\server\share,empty=,q="x" f\=\ \"1="a\"b\\c\d, e=f",g=1.5,h=-3i,i=4u,j=t,k=FALSE,l=.5,m=1.,n=1e-3,n=-0   -7  "#,
     )
     .unwrap();
-    assert_eq!(read.measurement, r"a b,c=d\e");
-    let tags = [("k=1", "v 1"), ("unc", r"\\server\share"), ("q", "\"x\"")];
+    assert_eq!(read.measurement, r#"a b,c=d\e=""#);
+    let tags = [("e\\\"", "=\\\""), ("k=1", "v 1"), ("unc", r"\\server\share"), ("q", "\"x\"")];
     assert_eq!(read.tags, tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
     let fields = [
         ("f= \"1", Value::String(r#"a"b\c\d, e=f"#.to_owned())),
@@ -179,13 +179,19 @@ fn what_line_protocol_cannot_express_is_named() {
     assert_eq!(measurement("\ta"), "the measurement \"\\ta\", which begins with a tab or a zero byte");
     assert_eq!(measurement("a\nb"), "the measurement \"a\\nb\", with a line break");
     assert_eq!(measurement("a\\"), "the measurement \"a\\\\\", which ends with a backslash");
+    let backslash = "which has a backslash before a space, comma or `=`";
+    assert_eq!(measurement("a\\ b"), format!("the measurement \"a\\\\ b\", {backslash}"));
+    let quote = "which has a backslash before a `=` or quote";
+    assert_eq!(measurement("a\\=b"), format!("the measurement \"a\\\\=b\", {quote}"));
+    for time in [i64::MIN, i64::MIN + 1, i64::MAX] {
+        assert_eq!(problem(Point { time, ..simple() }), format!("the time {time}"));
+    }
     let tag = |key: &str, value: &str| {
         problem(Point { tags: [(key.to_owned(), value.to_owned())].into(), ..simple() })
     };
     assert_eq!(tag("", "a"), "a tag without a name");
     assert_eq!(tag("a\n", "a"), "the tag \"a\\n\", with a line break");
     assert_eq!(tag("a", "b\\"), "the value \"b\\\\\" of the tag \"a\", which ends with a backslash");
-    let backslash = "which has a backslash before a space, comma or `=`";
     assert_eq!(tag("a\\=b", "c"), format!("the tag \"a\\\\=b\", {backslash}"));
     let field =
         |key: &str, value: Value| problem(Point { fields: [(key.to_owned(), value)].into(), ..simple() });

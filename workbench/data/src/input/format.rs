@@ -57,7 +57,7 @@ pub(super) trait Decoder: Send {
     /// Notes that the next line can't be read at all.
     fn skip_line(&mut self) {}
 
-    /// What is left at the end of the input, or of an entry of a batch recording.
+    /// What is left at the end of the input, or of an entry of a batch recording. It is called until nothing is left.
     fn end(&mut self) -> Result<Option<Record>, Problem> {
         Ok(None)
     }

@@ -172,3 +172,61 @@ impl Lines {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives out the piece again and again, `left` times.
+    struct Repeated {
+        piece: &'static [u8],
+        left: usize,
+    }
+
+    impl Read for Repeated {
+        fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+            if self.left == 0 {
+                return Ok(0);
+            }
+            self.left -= 1;
+            buffer[..self.piece.len()].copy_from_slice(self.piece);
+            Ok(self.piece.len())
+        }
+    }
+
+    #[test]
+    fn the_buffer_is_bounded_whatever_comes() {
+        const MAX: usize = 100_000;
+        let pieces: [&[u8]; 7] = [
+            &[b'x'; 5000],
+            &[b'"'; 5000],
+            b"a s=\"x\n",
+            b"a s=\"x\" 1\na s=\"",
+            &[b'\n'; 5000],
+            b"a,b\"c,\"d\n",
+            b"{[\n",
+        ];
+        for piece in pieces {
+            for quotes in [Quotes::None, Quotes::LineProtocol, Quotes::Csv, Quotes::Json] {
+                let left = 2_000_000 / piece.len().max(100);
+                let mut lines = Lines::new(Box::new(Repeated { piece, left }), MAX);
+                let mut expected = 1;
+                while let Some(line) = lines.next(quotes).unwrap() {
+                    let (Line::Whole(number, _) | Line::TooLong(number)) = line;
+                    assert_eq!(number, expected);
+                    if let Line::Whole(_, range) = line {
+                        assert!(range.len() <= MAX);
+                        if range.len() > 50_000 {
+                            lines.take_back_all_but_first(number, range);
+                        }
+                    }
+                    expected = lines.number();
+                    assert!(lines.buffer.len() <= 2 * (MAX + 2 * CHUNK));
+                }
+                let breaks = (memchr_iter(b'\n', piece).count() * left) as u64;
+                // The last line may have no line break.
+                assert!((breaks + 1..=breaks + 2).contains(&lines.number()));
+            }
+        }
+    }
+}

@@ -267,7 +267,9 @@ impl Input {
                     "nothing in it can be read as {format}, {count} lines are bad, the first is line {line}: {problem}"
                 )
             }
-            None if self.read.get() == 0 => "it is empty: choose a file with points".to_owned(),
+            None if self.read.get() == 0 && self.archive.is_none() => {
+                "it is empty: choose a file with points".to_owned()
+            }
             None if self.format == Format::LineProtocol => {
                 "it has only comments and empty lines: choose a file with points".to_owned()
             }

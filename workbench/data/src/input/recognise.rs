@@ -123,9 +123,14 @@ fn is_annotation(line: &[u8]) -> bool {
 
 /// Whether this is the header of a result of InfluxDB 2 that was written without annotations.
 fn is_header_of_result(line: &[u8]) -> bool {
-    let cells: Vec<_> = line.split(|&byte| byte == b',').collect();
-    cells.contains(&&b"_time"[..]) && cells.contains(&&b"_measurement"[..])
-        || cells == [&b"error"[..], b"reference"]
+    let cells: Vec<_> = line.split(|&byte| byte == b',').map(unquoted).collect();
+    let has = |name: &str| cells.contains(&name.as_bytes());
+    let is_result = has("_time") && (has("_measurement") || has("_field") && has("_value"));
+    is_result || cells == [&b"error"[..], b"reference"]
+}
+
+fn unquoted(cell: &[u8]) -> &[u8] {
+    cell.strip_prefix(b"\"").and_then(|cell| cell.strip_suffix(b"\"")).unwrap_or(cell)
 }
 
 fn is_point(line: &[u8]) -> bool {

@@ -117,7 +117,7 @@ pub(super) fn unpack<R: Read + Send + 'static>(
 /// What is wrong if reading fails.
 pub(super) fn problem_of_reading(packing: Packing, error: &io::Error) -> String {
     match (packing, error.kind()) {
-        (Packing::None, _) => format!("it can't be read on: {error}"),
+        (Packing::None, _) => format!("reading it has failed: {error}"),
         (_, io::ErrorKind::UnexpectedEof) => {
             "the compressed data ends too early: the file is not complete".to_owned()
         }

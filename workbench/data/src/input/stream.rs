@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::format::{Decoder, Problem};
 use super::options::{Precision, TimeIfMissing};
 use super::quotes::Quotes;
-use crate::line_protocol::{Line, parse};
+use crate::line_protocol::{Line, TIMES, parse};
 use crate::model::{Point, Record, Source};
 
 /// Line protocol: a point in each line.
@@ -28,7 +28,8 @@ impl LineProtocol {
                 TimeIfMissing::Refuse => Err(Problem::Meaning("it has no timestamp".to_owned())),
             };
         };
-        timestamp.checked_mul(self.precision.nanoseconds()).ok_or_else(|| {
+        let time = timestamp.checked_mul(self.precision.nanoseconds());
+        time.filter(|time| TIMES.contains(time)).ok_or_else(|| {
             let problem = "is out of range: is the precision of the input a smaller unit?";
             Problem::Meaning(format!("the timestamp {timestamp} {problem}"))
         })
@@ -127,7 +128,7 @@ impl Decoder for StreamRecording {
     }
 
     fn end(&mut self) -> Result<Option<Record>, Problem> {
-        match self.part {
+        match std::mem::replace(&mut self.part, Part::Database) {
             Part::Database => Ok(None),
             // An empty line at the end of a file is no database.
             Part::RetentionPolicy if self.database.is_empty() => Ok(None),

@@ -4,4 +4,5 @@ mod parse;
 mod write;
 
 pub use parse::{Line, SyntaxError, parse};
+pub(crate) use write::TIMES;
 pub use write::{Unwritable, write};

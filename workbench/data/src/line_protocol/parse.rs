@@ -48,7 +48,7 @@ pub fn parse(line: &str) -> Result<Line, SyntaxError> {
     if measurement.is_empty() {
         return fail("it begins without a measurement");
     }
-    let measurement = unescape(measurement, b", ");
+    let measurement = unescape(measurement, b",= \"");
     let mut tags = BTreeMap::new();
     while rest.take(b',') {
         let (key, value) = tag(&mut rest)?;
@@ -94,7 +94,7 @@ fn tag<'a>(rest: &mut Rest<'a>) -> Result<(&'a str, &'a str), SyntaxError> {
     if !rest.take(b'=') {
         return fail(format!("the tag {} has no value", shown(key)));
     }
-    let value = rest.name(b",= ");
+    let value = rest.value_of_tag();
     if rest.peek() == Some(b'=') {
         return fail(format!("the value of the tag {} has a `=` without a backslash before it", shown(key)));
     }
@@ -222,6 +222,14 @@ impl<'a> Rest<'a> {
             before = byte;
         }
         self.advance(bytes.len())
+    }
+
+    /// As a name that may begin with a `=`.
+    fn value_of_tag(&mut self) -> &'a str {
+        let start = self.at;
+        self.take(b'=');
+        self.name(b",= ");
+        &self.line[start..self.at]
     }
 
     /// Up to the closing quote, which is read as well; `None` if there is none.

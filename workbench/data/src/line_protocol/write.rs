@@ -1,6 +1,7 @@
 //! Writes one line.
 
 use std::io::Write as _;
+use std::ops::RangeInclusive;
 
 use crate::model::{Point, Value};
 
@@ -8,6 +9,9 @@ use crate::model::{Point, Value};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Unwritable(String);
+
+/// Times that InfluxDB can store, in nanoseconds since 1970: from 1677-09-21 to 2262-04-11.
+pub(crate) const TIMES: RangeInclusive<i64> = i64::MIN + 2..=i64::MAX - 1;
 
 /// Appends a point as one line with its line break, and its time in nanoseconds.
 ///
@@ -29,6 +33,9 @@ pub fn write(point: &Point, out: &mut Vec<u8>) -> Result<(), Unwritable> {
 fn append(point: &Point, out: &mut Vec<u8>) -> Result<(), Unwritable> {
     if point.fields.is_empty() {
         return fail("a point without a field");
+    }
+    if !TIMES.contains(&point.time) {
+        return fail(format!("the time {}", point.time));
     }
     measurement(&point.measurement, out)?;
     for (key, value) in point.tags.iter().filter(|(_, value)| !value.is_empty()) {
@@ -59,6 +66,10 @@ fn measurement(text: &str, out: &mut Vec<u8>) -> Result<(), Unwritable> {
         [] => return fail("an empty measurement"),
         [b'#', ..] => Some("which begins with `#`, as a comment does"),
         _ if begins_with_blank(text) => Some("which begins with a tab or a zero byte"),
+        // InfluxDB keeps such a backslash, and Kapacitor leaves it out.
+        _ if text.contains("\\=") || text.contains("\\\"") => {
+            Some("which has a backslash before a `=` or quote")
+        }
         _ => flaw(text).or_else(|| flaw_of_backslashes(text, b", ")),
     };
     if let Some(flaw) = flaw {
