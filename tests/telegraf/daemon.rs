@@ -70,7 +70,7 @@ pub struct Ended {
 /// Starts Telegraf with `--once`: it reads `input`, which is line protocol, puts it through `processor`,
 /// ends the processor, writes what came out, and ends. `processor` is the part of telegraf.conf for it,
 /// or empty; `files` are files of the folder in which all of this runs, by name. Returns `None` if the test
-/// is to be skipped.
+/// is to be skipped. Telegraf may lose what a process has written just before it ended.
 ///
 /// # Panics
 ///
@@ -105,7 +105,7 @@ impl Live {
         Some(live)
     }
 
-    /// Sends points to Telegraf, as line protocol; it is read as far as its last line break.
+    /// Sends points to Telegraf, as line protocol. Each line is a point, so strings can't have line breaks.
     ///
     /// # Panics
     ///

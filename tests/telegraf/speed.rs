@@ -45,7 +45,8 @@ fn no_processor() {
 #[test]
 fn cat() {
     let Some(ended) = measure("cat", CAT, &[]) else { return };
-    assert_eq!(ended.output.lines().count(), points());
+    // Telegraf may lose what the process has written last, see `protocol`.
+    assert!(cpu(points()).starts_with(&ended.output), "{}", ended.log);
 }
 
 #[test]
