@@ -64,3 +64,5 @@ mod fuzz_seeds;
 mod kapacitor;
 /// Many random sessions at once.
 mod soak;
+/// Processors in a real Telegraf.
+mod telegraf;
