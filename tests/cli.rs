@@ -87,12 +87,14 @@ fn readme_shows_output_of_config_and_check() {
 }
 
 /// Every command with the arguments that it cannot do without.
-const COMMANDS: [&[&str]; 13] = [
+const COMMANDS: [&[&str]; 15] = [
     &["serve"],
     &["stdio", "mirror"],
     &["check"],
     &["config"],
     &["skipped"],
+    &["replay", "mirror", "--input", "cpu.lp"],
+    &["test", "mirror"],
     &["completions", "bash"],
     &["state", "list"],
     &["state", "show", "cpu"],

@@ -58,6 +58,11 @@ mod state_programs;
 /// Snapshots that Kapacitor stores and gives back.
 mod state_snapshots;
 
+/// `test`: cases of plugins, and their proofs.
+mod workbench_cases;
+/// `replay`: recordings in all formats, summaries and reports.
+mod workbench_replay;
+
 /// Seeds of the fuzz targets.
 mod fuzz_seeds;
 /// Tasks in a real kapacitord with a real InfluxDB.

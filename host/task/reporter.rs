@@ -261,7 +261,12 @@ mod tests {
     fn reporter(folder: &Path, disk: &Arc<Disk>) -> Reporter {
         let udf = UdfNode { task: "t".to_owned(), ..UdfNode::default() };
         let labels = Labels { udf, plugin: "p".to_owned() };
-        Reporter::new(Arc::new(labels), [7; 32], Arc::new(SkippedRecords::new(folder, Arc::clone(disk))), None)
+        Reporter::new(
+            Arc::new(labels),
+            [7; 32],
+            Arc::new(SkippedRecords::new(folder, Arc::clone(disk))),
+            None,
+        )
     }
 
     fn records(folder: &Path, disk: Arc<Disk>) -> Vec<Record> {

@@ -48,7 +48,8 @@ impl Task {
     /// What the plugin says, or how it failed.
     pub async fn start(spec: TaskSpec) -> Result<Self, StartError> {
         let TaskSpec { plugin, context, policy, request, options_sha256, skipped, permit, trial } = spec;
-        let reporter = Reporter::new(Arc::clone(&context.labels), plugin.sha256, skipped, trial.observer.clone());
+        let reporter =
+            Reporter::new(Arc::clone(&context.labels), plugin.sha256, skipped, trial.observer.clone());
         let setup = Setup { program: PluginProgram { plugin, request }, context, policy, trial };
         Self::start_program(setup, reporter, options_sha256, permit).await
     }

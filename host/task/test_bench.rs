@@ -135,7 +135,9 @@ async fn start(program: ScriptedProgram, policy: Policy) -> Task<ScriptedProgram
     // Nothing can be written there, so that no case waits for a disk.
     let records = Arc::new(SkippedRecords::new(Path::new("/dev/null"), Arc::default()));
     let reporter = Reporter::new(Arc::clone(&context.labels), [0; 32], records, None);
-    Task::start_program(Setup { program, context, policy, trial: Trial::default() }, reporter, [0; 32], None).await.unwrap()
+    Task::start_program(Setup { program, context, policy, trial: Trial::default() }, reporter, [0; 32], None)
+        .await
+        .unwrap()
 }
 
 /// A policy that lets the plugin fail as often as it does.

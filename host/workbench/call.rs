@@ -85,8 +85,7 @@ impl CallSpec {
         if let Some(window) = &self.window {
             let period = positive("--window", window)?;
             let every = self.every.as_deref().map_or(Ok(period), |every| positive("--every", every))?;
-            pipeline.window =
-                Some(WindowSpec::Time { period, every, align: self.align, fill_period: false });
+            pipeline.window = Some(WindowSpec::Time { period, every, align: self.align, fill_period: false });
         }
         Ok(call)
     }
@@ -160,9 +159,8 @@ fn of_pipeline(call: tick::PipelineCall, file: &str) -> Call {
         window: call.window.map(window),
     };
     let place = |line| if file.is_empty() { String::new() } else { format!("{file}:{line}: ") };
-    let left_out = call.left_out.iter().map(|left| {
-        format!("{}left out: {}: {}", place(left.line), left.text, left.why)
-    });
+    let left_out =
+        call.left_out.iter().map(|left| format!("{}left out: {}: {}", place(left.line), left.text, left.why));
     Call {
         left_out: left_out.collect(),
         shown: call.call.to_string(),

@@ -118,7 +118,8 @@ impl Observer for Ledger {
         let mut entries = self.lock();
         let reason = entries.last_reason.clone();
         count(&mut entries.declined, &reason, points);
-        let said = if reason.is_empty() { "by the plugin".to_owned() } else { format!("by the plugin: {reason}") };
+        let said =
+            if reason.is_empty() { "by the plugin".to_owned() } else { format!("by the plugin: {reason}") };
         mark(&mut entries, frames, &said);
     }
 

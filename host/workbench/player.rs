@@ -93,12 +93,6 @@ impl Player {
         self.waiting.len() < CHUNK || self.flush()
     }
 
-    /// Sends frames as they are.
-    pub fn send_frames(&mut self, frames: &[u8]) -> bool {
-        self.waiting.extend_from_slice(frames);
-        self.waiting.len() < CHUNK || self.flush()
-    }
-
     /// Sends what waits. False once the task has ended by itself.
     pub fn flush(&mut self) -> bool {
         let sent = self.writer.write_all(&self.waiting);

@@ -39,7 +39,6 @@ pub struct PluginHost {
     shared: Arc<Shared>,
     function: Arc<Function>,
     plugin: Arc<Plugin>,
-    file: PathBuf,
     /// The folder of the state, which is empty at first.
     _state: TempDir,
 }
@@ -86,7 +85,7 @@ impl PluginHost {
             None => bail!("{}: there is no such plugin", file.display()),
         };
         let function = shared.function(&function)?;
-        Ok(Self { runtime, shared, function, plugin, file, _state: state })
+        Ok(Self { runtime, shared, function, plugin, _state: state })
     }
 
     /// The plugin.
@@ -97,11 +96,6 @@ impl PluginHost {
     /// What happens when the plugin fails.
     pub fn policy(&self) -> &Policy {
         &self.function.policy
-    }
-
-    /// The plugin's file.
-    pub fn file(&self) -> &Path {
-        &self.file
     }
 
     /// Opens a session, as Kapacitor does.

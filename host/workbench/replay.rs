@@ -82,11 +82,7 @@ impl Replay<'_> {
         let mut pipeline = Pipeline::new(self.call.pipeline.clone(), host.plugin().info.wants())?;
         let observer: Arc<dyn Observer> = ledger.clone();
         let trial = Trial { observer: Some(observer), one_by_one: self.one_by_one, failures: None };
-        let start = Start {
-            task: "replay".to_owned(),
-            options: self.call.options.clone(),
-            snapshot: None,
-        };
+        let start = Start { task: "replay".to_owned(), options: self.call.options.clone(), snapshot: None };
         let begin = Instant::now();
         let writer = Arc::new(Mutex::new(LineWriter::new(output, self.speed.is_some())));
         let mut player = {

@@ -67,9 +67,12 @@ pub fn notes(replayed: &Replayed, call: &Call) -> Vec<String> {
     notes.extend(replayed.bad_lines.1.iter().map(|line| format!("skipped: {line}")));
     notes.extend(missing_fields(replayed, call));
     notes.extend(missing_tags(replayed, call));
-    notes.extend(input.mixed_types().into_iter().map(|mixed| {
-        format!("{mixed}: the plugin gets each as it is, as from Kapacitor")
-    }));
+    notes.extend(
+        input
+            .mixed_types()
+            .into_iter()
+            .map(|mixed| format!("{mixed}: the plugin gets each as it is, as from Kapacitor")),
+    );
     if replayed.unsent > 0 {
         notes.push(format!(
             "{} points are in windows that no later point has completed, so they were not sent, as in Kapacitor",
@@ -221,10 +224,8 @@ pub fn rfc3339(time: i64) -> String {
     let since = Duration::from_nanos(time.unsigned_abs());
     let epoch = std::time::UNIX_EPOCH;
     let at = if time < 0 { epoch.checked_sub(since) } else { epoch.checked_add(since) };
-    at.filter(|at| *at >= epoch).map_or_else(
-        || format!("{time} ns"),
-        |at| humantime::format_rfc3339(at).to_string(),
-    )
+    at.filter(|at| *at >= epoch)
+        .map_or_else(|| format!("{time} ns"), |at| humantime::format_rfc3339(at).to_string())
 }
 
 #[cfg(test)]

@@ -127,6 +127,24 @@ impl Api {
             .sum()
     }
 
+    /// Has Kapacitor begin to record; `what` is `stream`, `batch` or `query`, `request` a JSON object with an `id`.
+    #[track_caller]
+    pub fn record(&self, what: &str, request: &Value) {
+        let path = self.kapacitor_path(&format!("recordings/{what}"));
+        accept(&format!("record {what}"), self.agent.post(path).send(request.to_string()));
+    }
+
+    /// Waits until a recording is finished.
+    #[track_caller]
+    pub fn wait_for_recording(&self, id: &str) {
+        let path = self.kapacitor_path(&format!("recordings/{id}"));
+        let recording = wait_for(&format!("recording {id} is finished"), || {
+            let recording = parse(&accept("recording", self.agent.get(&path).call()));
+            (recording["status"] != "running").then_some(recording)
+        });
+        assert_eq!(recording["status"], "finished", "{recording}");
+    }
+
     /// Writes line protocol to Kapacitor, as if InfluxDB had.
     #[track_caller]
     pub fn write_kapacitor(&self, lines: &str) {

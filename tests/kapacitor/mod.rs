@@ -8,6 +8,7 @@
 //! - [`data`]: points and batches that pass through a UDF.
 //! - [`decoder`]: output of the guard, with Kapacitor's decoder alone.
 //! - [`guard_attacks`]: hostile guests.
+//! - [`recordings`]: recordings of Kapacitor, and what the workbench makes of them.
 //! - [`state`]: state over restarts and updates.
 //! - [`tasks`]: tasks that fail, stop and choose their plugin.
 
@@ -18,6 +19,7 @@ mod daemons;
 mod data;
 mod decoder;
 mod guard_attacks;
+mod recordings;
 mod state;
 mod tasks;
 

@@ -4,9 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use anyhow::Result;
-
-use super::test::no_plugin;
+use anyhow::{Result, anyhow};
 
 /// Profiles whose plugins are as fast as they are meant to be.
 const PROFILES: [&str; 2] = ["release", "plugin"];
@@ -27,7 +25,12 @@ pub fn plugin_of(subject: &Path, plugin: Option<&Path>) -> Result<PathBuf> {
     // A member of a workspace is built in the workspace's folder.
     let name = package_name(&folder);
     let built = folder.ancestors().find_map(|folder| newest(&folder.join("target"), name.as_deref()));
-    built.map_or_else(|| no_plugin(subject), Ok)
+    built.ok_or_else(|| {
+        anyhow!(
+            "{}: no .wasm file was built there: run `cargo build --release --target wasm32-unknown-unknown`, or name the file with --plugin",
+            subject.display()
+        )
+    })
 }
 
 /// The folder of the cases.
@@ -59,7 +62,8 @@ fn newest(target: &Path, name: Option<&str>) -> Option<PathBuf> {
             let files = fs::read_dir(triple.path().join(profile)).into_iter().flatten().flatten();
             found.extend(files.filter_map(|file| {
                 let path = file.path();
-                let is_plugin = path.extension()? == "wasm" && name.is_none_or(|name| path.file_stem().is_some_and(|stem| stem == name));
+                let is_plugin = path.extension()? == "wasm"
+                    && name.is_none_or(|name| path.file_stem().is_some_and(|stem| stem == name));
                 is_plugin.then_some((file.metadata().ok()?.modified().ok()?, path))
             }));
         }

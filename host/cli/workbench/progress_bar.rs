@@ -30,7 +30,8 @@ impl Bar {
         }
         let bar = self.bar.get_or_insert_with(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            let template = if progress.bytes.is_some() { "{wide_bar} {percent}% {msg}" } else { "{spinner} {msg}" };
+            let template =
+                if progress.bytes.is_some() { "{wide_bar} {percent}% {msg}" } else { "{spinner} {msg}" };
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);
             }

@@ -16,7 +16,8 @@ use crate::cli::exit::{DONE, FAILED};
 use crate::logging::visible;
 use crate::protocol::option_value::Value;
 use crate::workbench::{
-    Call, CallSpec, Ledger, PluginHost, Replay, Replayed, notes, nothing_played, parse_speed, summary, text_of,
+    Call, CallSpec, Ledger, PluginHost, Replay, Replayed, notes, nothing_played, parse_speed, summary,
+    text_of,
 };
 
 /// Maximum number of log lines that are printed.
@@ -78,7 +79,8 @@ fn run(options: &Options, log: &LogLines) -> Result<ExitCode> {
         false => Ledger::default(),
     });
     log.set(&ledger);
-    let host = PluginHost::start(options.plugin.config.host(&options.plugin.plugin, call.function.as_deref())?)?;
+    let host =
+        PluginHost::start(options.plugin.config.host(&options.plugin.plugin, call.function.as_deref())?)?;
     let replay = Replay {
         inputs: &options.input.input,
         options: &options.input.options(),
@@ -138,7 +140,9 @@ fn write_reports(options: &Options, replayed: &Replayed, host: &PluginHost, call
     let report = Report { title, call: call.shown.clone(), summary: rows };
     let write = |file: &Path, flag, write: &dyn Fn(&mut BufWriter<File>) -> io::Result<()>| {
         let mut out = BufWriter::new(create(file, flag)?);
-        write(&mut out).and_then(|()| out.flush()).with_context(|| format!("{}: can't be written", file.display()))
+        write(&mut out)
+            .and_then(|()| out.flush())
+            .with_context(|| format!("{}: can't be written", file.display()))
     };
     if let Some(file) = &options.html {
         write(file, "--html", &|out| report.write_html(recorder, out))?;

@@ -5,14 +5,16 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::flags::{ConfigFlags, LogLines};
 use super::junit;
 use super::locate::{cases_of, plugin_of};
 use crate::cli::exit::{DONE, FAILED, unusable};
 use crate::logging::visible;
-use crate::workbench::{Case, CaseError, CaseOutcome, PluginHost, Proof, find_cases, run_case, write_expected};
+use crate::workbench::{
+    Case, CaseError, CaseOutcome, PluginHost, Proof, find_cases, run_case, write_expected,
+};
 
 /// Maximum number of log lines that are shown of a case that failed.
 const MAX_LINES: usize = 10;
@@ -65,8 +67,9 @@ pub fn test(options: &Options) -> Result<ExitCode> {
         outcomes.push(outcome);
     }
     if let Some(file) = &options.junit {
-        fs::write(file, junit::write(&host.plugin().name, &outcomes)?)
-            .with_context(|| format!("{}: can't be written, choose another file with --junit", file.display()))?;
+        fs::write(file, junit::write(&host.plugin().name, &outcomes)?).with_context(|| {
+            format!("{}: can't be written, choose another file with --junit", file.display())
+        })?;
     }
     let failed = outcomes.iter().filter(|outcome| !outcome.passed()).count();
     println!("{} passed, {failed} failed", outcomes.len() - failed);
@@ -113,12 +116,4 @@ fn report(outcome: &CaseOutcome) -> String {
         }
     }
     text
-}
-
-/// Where the plugin can't be found.
-pub(super) fn no_plugin(folder: &Path) -> Result<PathBuf> {
-    bail!(
-        "{}: no .wasm file was built there: run `cargo build --release --target wasm32-unknown-unknown`, or name the file with --plugin",
-        folder.display()
-    )
 }

@@ -120,7 +120,8 @@ pub struct Case {
 /// When the folder can't be read, or has no case.
 pub fn find_cases(folder: &Path) -> Result<Vec<PathBuf>, CaseError> {
     let problem = |problem: String| CaseError::File { path: folder.to_owned(), problem };
-    let entries = fs::read_dir(folder).map_err(|e| problem(format!("the folder of cases can't be read: {e}")))?;
+    let entries =
+        fs::read_dir(folder).map_err(|e| problem(format!("the folder of cases can't be read: {e}")))?;
     let mut cases: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.join(CASE).exists())
@@ -147,7 +148,8 @@ impl Case {
         let text = fs::read_to_string(&path).map_err(|e| problem(format!("can't be read: {e}")))?;
         let file: CaseFile = toml::from_str(&text).map_err(|e| problem(on_one_line(&e, &text)))?;
         let log = file.log.iter().map(|pattern| {
-            regex::Regex::new(pattern).map_err(|_| problem(format!("log: `{pattern}` is no regular expression")))
+            regex::Regex::new(pattern)
+                .map_err(|_| problem(format!("log: `{pattern}` is no regular expression")))
         });
         let log = log.collect::<Result<_, _>>()?;
         let options = file.input_options().map_err(problem)?;
@@ -161,7 +163,18 @@ impl Case {
         };
         let name = folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned();
         let CaseFile { error, skipped, tolerance, proofs, .. } = file;
-        Ok(Self { name, folder: folder.to_owned(), call, input, expected, error, skipped, log, tolerance, proofs })
+        Ok(Self {
+            name,
+            folder: folder.to_owned(),
+            call,
+            input,
+            expected,
+            error,
+            skipped,
+            log,
+            tolerance,
+            proofs,
+        })
     }
 
     /// The file with the expected points.
@@ -178,8 +191,9 @@ impl Case {
 pub fn write_expected(file: &Path, points: &[Point]) -> anyhow::Result<()> {
     let mut lines = Vec::new();
     for point in points {
-        line_protocol::write(point, &mut lines)
-            .map_err(|problem| anyhow::anyhow!("a point can't be written as line protocol: it has {problem}"))?;
+        line_protocol::write(point, &mut lines).map_err(|problem| {
+            anyhow::anyhow!("a point can't be written as line protocol: it has {problem}")
+        })?;
     }
     Ok(fs::write(file, lines)?)
 }
@@ -211,7 +225,12 @@ impl CaseFile {
             measurement: self.csv_measurement.clone(),
             tags: self.csv_tags.clone(),
         };
-        Ok(input::Options { precision, on_bad_line: input::OnBadLine::Fail, csv, ..input::Options::default() })
+        Ok(input::Options {
+            precision,
+            on_bad_line: input::OnBadLine::Fail,
+            csv,
+            ..input::Options::default()
+        })
     }
 }
 
@@ -219,9 +238,8 @@ impl CaseFile {
 fn input_of(folder: &Path) -> Result<PathBuf, CaseError> {
     let problem = |problem: &str| CaseError::File { path: folder.to_owned(), problem: problem.to_owned() };
     let entries = fs::read_dir(folder).map_err(|e| problem(&e.to_string()))?;
-    let is_input = |path: &PathBuf| {
-        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("input."))
-    };
+    let is_input =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("input."));
     let mut inputs = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_input);
     match (inputs.next(), inputs.next()) {
         (Some(input), None) => Ok(input),

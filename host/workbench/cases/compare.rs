@@ -79,7 +79,8 @@ fn compare_series(expected: &[&Point], got: &[&Point], tolerance: Tolerance, dif
 fn compare_points(expected: &Point, got: &Point, tolerance: Tolerance, differences: &mut Differences) {
     for (key, value) in &expected.fields {
         match got.fields.get(key) {
-            None => differences.add(|| format!("{}: field `{key}` is missing, expected {}", place(got), text(value))),
+            None => differences
+                .add(|| format!("{}: field `{key}` is missing, expected {}", place(got), text(value))),
             Some(other) if !is_same(value, other, tolerance) => differences.add(|| {
                 format!("{}: field `{key}` is {}, expected {}", place(got), text(other), text(value))
             }),
@@ -155,10 +156,10 @@ mod tests {
 
     #[test]
     fn what_is_missing_and_what_is_too_much_is_told() {
-        assert_eq!(told(&["x v=1 1", "x v=1 3"], &["x v=1 2", "x v=1 3"]), [
-            "missing: x v=1 1",
-            "unexpected: x v=1 2"
-        ]);
+        assert_eq!(
+            told(&["x v=1 1", "x v=1 3"], &["x v=1 2", "x v=1 3"]),
+            ["missing: x v=1 1", "unexpected: x v=1 2"]
+        );
         assert_eq!(told(&["x v=1,w=2 1"], &["x v=1,z=2 1"]).len(), 2);
         assert_eq!(told(&[], &["y v=1 1"]), ["unexpected: y v=1 1"]);
     }

@@ -3,6 +3,7 @@
 mod case;
 mod compare;
 mod outcome;
+mod play;
 mod proofs;
 mod run;
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 use super::case::{Case, Tolerance};
 use super::compare::compare;
 use super::outcome::{Proof, lines};
-use super::run::{Ran, run};
+use super::play::{Ran, run};
 use crate::config::OnTrap;
 use crate::protocol::EdgeType;
 use crate::task::{ForcedFailures, Trial};
@@ -83,21 +83,20 @@ pub fn recovered(host: &PluginHost, case: &Case, messages: &[Message]) -> Result
         return Ok(Proof::Skipped("policy.on-trap is not `recover`".to_owned()));
     }
     let batches = host.plugin().info.wants() == EdgeType::Batch;
-    let all: Vec<(Vec<u8>, &Message)> = messages.iter().map(|message| (last_frame(message), message)).collect();
+    let all: Vec<(Vec<u8>, &Message)> =
+        messages.iter().map(|message| (last_frame(message), message)).collect();
     let Some((failures, left)) = choose(&all, batches) else {
         return Ok(Proof::Skipped("it takes more points or batches".to_owned()));
     };
     let failed = messages.len() - left.len();
     let trial = Trial { failures: Some(failures), ..Trial::default() };
-    let (with, without) = match (
-        run(host, case, None, messages, trial),
-        run(host, case, None, left, Trial::default()),
-    ) {
-        (Ok(with), Ok(without)) => (with, without),
-        (Err(error), _) | (_, Err(error)) => {
-            return Ok(Proof::Fails(vec![error.downcast::<StartRefused>()?.to_string()]));
-        }
-    };
+    let (with, without) =
+        match (run(host, case, None, messages, trial), run(host, case, None, left, Trial::default())) {
+            (Ok(with), Ok(without)) => (with, without),
+            (Err(error), _) | (_, Err(error)) => {
+                return Ok(Proof::Fails(vec![error.downcast::<StartRefused>()?.to_string()]));
+            }
+        };
     if let Some(error) = with.end.error {
         return Ok(Proof::Fails(vec![format!("the task has ended: {error}")]));
     }

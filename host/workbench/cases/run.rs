@@ -1,32 +1,20 @@
 //! Runs one case.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
-use kapacitor_wasm_data::Point;
 
 use super::case::Case;
 use super::compare::compare;
 use super::outcome::{CaseOutcome, lines};
+use super::play::{Ran, run};
 use super::proofs::{interrupted, recovered};
 use crate::task::{Observer, Trial};
 use crate::workbench::ledger::{Ledger, is_from_plugin, text_of};
 use crate::workbench::pipeline::{Message, Pipeline};
-use crate::workbench::player::{End, Player, Start, StartRefused};
+use crate::workbench::player::StartRefused;
 use crate::workbench::plugin_host::PluginHost;
-
-/// Kapacitor's id of the tasks.
-const TASK: &str = "test";
-
-/// What came out of a task.
-#[derive(Debug, Default)]
-pub struct Ran {
-    /// The points.
-    pub points: Vec<Point>,
-    /// How it ended.
-    pub end: End,
-}
 
 /// Runs `case` as it is, and then its proofs. Lines of the log go to `set_ledger`'s argument.
 ///
@@ -90,39 +78,12 @@ fn messages(host: &PluginHost, case: &Case) -> Result<Vec<Message>> {
     Ok(messages)
 }
 
-/// Runs a task on `messages`, from a snapshot or from the beginning.
-///
-/// # Errors
-///
-/// [`StartRefused`], or that the connection was lost.
-pub fn run<'a>(
-    host: &PluginHost,
-    case: &Case,
-    snapshot: Option<Vec<u8>>,
-    messages: impl IntoIterator<Item = &'a Message>,
-    trial: Trial,
-) -> Result<Ran> {
-    let points = Arc::new(Mutex::new(Vec::new()));
-    let start = Start { task: TASK.to_owned(), options: case.call.options.clone(), snapshot };
-    let sink = Arc::clone(&points);
-    let mut player = Player::start(host, start, trial, move |mut output| {
-        let mut points = sink.lock().unwrap_or_else(PoisonError::into_inner);
-        points.append(&mut output.take_points());
-    })?;
-    for message in messages {
-        if !player.send(message.clone()) {
-            break;
-        }
-    }
-    let end = player.end(true)?;
-    let points = std::mem::take(&mut *points.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok(Ran { points, end })
-}
-
 fn problem_of_start(case: &Case, refused: &str) -> Option<String> {
     match &case.error {
         Some(expected) if refused.contains(expected) => None,
-        Some(expected) => Some(format!("the task does not start: {refused}; expected an error with `{expected}`")),
+        Some(expected) => {
+            Some(format!("the task does not start: {refused}; expected an error with `{expected}`"))
+        }
         None => Some(format!("the task does not start: {refused}")),
     }
 }

@@ -45,8 +45,7 @@ impl GroupBy {
 
     /// The group of `point`.
     pub fn group(&self, point: &Point) -> Group {
-        let dimensions =
-            if self.all_tags { point.tags.keys().cloned().collect() } else { self.tags.clone() };
+        let dimensions = if self.all_tags { point.tags.keys().cloned().collect() } else { self.tags.clone() };
         Group::new(&point.measurement, &point.tags, dimensions, self.measurement)
     }
 }

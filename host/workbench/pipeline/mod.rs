@@ -14,8 +14,8 @@ use thiserror::Error;
 pub use self::frames::put_frames;
 pub use self::group::{Group, GroupBy};
 pub use self::input_counts::InputCounts;
-pub use self::window::{TooManyPoints, WindowSpec};
 use self::window::{Complete, Windows};
+pub use self::window::{TooManyPoints, WindowSpec};
 use crate::protocol::EdgeType;
 
 /// What lies between the recording and the UDF.
@@ -189,7 +189,7 @@ impl Message {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use kapacitor_wasm_data::Value;
 
     use super::*;

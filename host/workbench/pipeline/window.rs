@@ -225,26 +225,24 @@ mod tests {
     fn windows_end_as_those_of_kapacitor() {
         let times = [13, 14, 19, 20, 27, 41];
         // Aligned, the year 1 began at a multiple of ten nanoseconds before 1970.
+        assert_eq!(windows(timed(10, 10, true, false), &times), [(20, vec![13, 14, 19]), (30, vec![20, 27])]);
         assert_eq!(
-            windows(timed(10, 10, true, false), &times),
-            [(20, vec![13, 14, 19]), (30, vec![20, 27])]
+            windows(timed(10, 10, false, false), &times),
+            [(23, vec![13, 14, 19, 20]), (37, vec![27])]
         );
-        assert_eq!(windows(timed(10, 10, false, false), &times), [(23, vec![13, 14, 19, 20]), (37, vec![27])]);
-        assert_eq!(windows(timed(20, 10, true, false), &times), [
-            (20, vec![13, 14, 19]),
-            (30, vec![13, 14, 19, 20, 27])
-        ]);
+        assert_eq!(
+            windows(timed(20, 10, true, false), &times),
+            [(20, vec![13, 14, 19]), (30, vec![13, 14, 19, 20, 27])]
+        );
         assert_eq!(windows(timed(10, 10, true, true), &times), [(30, vec![20, 27])]);
     }
 
     #[test]
     fn every_of_zero_sends_a_window_at_each_point() {
-        assert_eq!(windows(timed(5, 0, false, false), &[10, 12, 15, 30]), [
-            (10, vec![10]),
-            (12, vec![10, 12]),
-            (15, vec![12, 15]),
-            (30, vec![30])
-        ]);
+        assert_eq!(
+            windows(timed(5, 0, false, false), &[10, 12, 15, 30]),
+            [(10, vec![10]), (12, vec![10, 12]), (15, vec![12, 15]), (30, vec![30])]
+        );
     }
 
     #[test]
