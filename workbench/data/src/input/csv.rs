@@ -98,7 +98,7 @@ impl Csv {
                     let Some(value) = value else {
                         let expected = of_column.name();
                         let problem = format!(
-                            "{cell:?} in the column {key:?} is no {expected}, as the cells before it"
+                            "{cell:?} in the column {key:?} is no {expected}, the type of this column"
                         );
                         return Err(Problem::Meaning(problem));
                     };

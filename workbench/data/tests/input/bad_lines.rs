@@ -60,3 +60,15 @@ fn lines_that_are_not_utf8_are_bad() {
     let read = read("x", b"a v=1 1\na,t=\xff v=1 2\na v=1 3\n");
     assert_eq!((read.times(), read.bad), (vec![1, 3], vec!["x:2: it is not UTF-8".to_owned()]));
 }
+
+#[test]
+fn problems_are_short_and_on_one_line() {
+    let long = format!("\u{1b}[2J{}", "x".repeat(100_000));
+    let read_csv = read("x", format!("time,a\n1,2\n{long},1\n"));
+    assert!(read_csv.bad[0].starts_with("x:3: the time \"\\u{1b}[2Jxxx"), "{:?}", read_csv.bad);
+    assert!(read_csv.bad[0].len() < 320);
+    let failed = read("x", format!(",error,reference\n,{long}\u{1b}[2J,1\n")).error.unwrap();
+    assert!(failed.contains("\\u{1b}[2Jxxx") && failed.len() < 500, "{failed}");
+    let header = read("x", format!("{long},a\n1,2\n")).error.unwrap();
+    assert!(header.contains("\\u{1b}[2Jxxx") && header.len() < 500, "{header}");
+}
