@@ -51,7 +51,7 @@ fn lines_without_end_are_left_out() {
 #[test]
 fn a_file_made_to_be_slow_is_read_in_time() {
     // Each row opens a quote that the rows behind it do not close.
-    let read = read("x", format!("time,v,w\n{}1,2,3\n", "a\"b,\"c\n".repeat(1 << 20)));
+    let read = read("x", format!("time,v,w\n{}1,2,3\n", "a\"b,\"c\n".repeat(1 << 18)));
     assert_eq!(read.times(), [1]);
 }
 
