@@ -34,8 +34,9 @@ struct Entry {
 impl Archive {
     /// Learns which entries there are. `read` counts the bytes that are read of them.
     pub(super) fn open(file: File, read: Counter) -> Result<Self, String> {
-        let problem =
-            |error: &dyn std::fmt::Display| format!("it is no complete zip file ({error}): copy it again");
+        let problem = |error: &dyn std::fmt::Display| {
+            format!("the list of its entries can't be read ({error}): copy the file again")
+        };
         let bounded = Bounded { file: &file, left: MAX_DIRECTORY };
         let mut archive = ZipArchive::new(bounded).map_err(|error| problem(&error))?;
         let mut entries = VecDeque::new();

@@ -53,11 +53,11 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// The type that a cell seems to have.
+    /// The type that a cell seems to have. NaN is among the numbers, though no number that can be used.
     pub(super) fn of(cell: &str) -> Self {
         if cell.parse::<i64>().is_ok() {
             Self::Int
-        } else if double(cell).is_some() {
+        } else if cell.parse::<f64>().is_ok() {
             Self::Double
         } else if bool(cell).is_some() {
             Self::Bool
@@ -91,7 +91,7 @@ impl Kind {
         match self {
             Self::Int => "integer",
             Self::Unsigned => "unsigned integer",
-            Self::Double => "number",
+            Self::Double => "finite number",
             Self::Bool => "boolean",
             Self::Text => "text",
         }

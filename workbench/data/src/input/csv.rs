@@ -10,7 +10,7 @@ use super::cells::{Cells, Kind};
 use super::format::{Decoder, Problem};
 use super::options::{CsvOptions, Precision};
 use super::quotes::{Quotes, Scan};
-use super::times::parse_date;
+use super::times::{from_number, parse_date};
 use crate::model::{Point, Record, Source, Value};
 
 /// Columns with the time, if the options name none. The first one that is there is it.
@@ -98,7 +98,7 @@ impl Csv {
                     let Some(value) = value else {
                         let expected = of_column.name();
                         let problem = format!(
-                            "{cell:?} in the column {key:?} is no {expected}, as the cells before it"
+                            "{cell:?} in the column {key:?} is no {expected}, the type of this column"
                         );
                         return Err(Problem::Meaning(problem));
                     };
@@ -195,7 +195,7 @@ fn columns(header: &[&str], options: &CsvOptions) -> Result<Vec<Column>, String>
 fn read_time(cell: &str, precision: Precision) -> Result<i64, Problem> {
     let number: Option<i64> = cell.parse().ok();
     let time = match number {
-        Some(number) => number.checked_mul(precision.nanoseconds()),
+        Some(number) => from_number(number, precision),
         None => parse_date(cell),
     };
     time.ok_or_else(|| Problem::Meaning(format!("the time {cell:?} is none, or out of range")))

@@ -5,6 +5,9 @@ use std::fmt;
 /// Number of bad lines that are kept with their problem. All are counted.
 const MAX_KEPT: usize = 20;
 
+/// Maximum number of characters of a problem. A problem may show a part of the file, which may be long.
+const MAX_SHOWN: usize = 300;
+
 /// Why no more can be read. The text says which file, what is wrong and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum InputError {
@@ -64,4 +67,21 @@ impl BadLines {
             self.first.push(line);
         }
     }
+}
+
+/// A problem on one line that is not too long, whatever part of the file it shows.
+pub(super) fn one_line(problem: &str) -> String {
+    let mut characters = problem.chars();
+    let mut line = String::new();
+    for character in characters.by_ref().take(MAX_SHOWN) {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    if characters.next().is_some() {
+        line.push_str("...");
+    }
+    line
 }

@@ -19,10 +19,12 @@ mod source;
 mod stream;
 mod times;
 
+use std::fmt;
 use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 use archive::Archive;
+use error::one_line;
 pub use error::{BadLine, BadLines, InputError};
 pub use format::Format;
 use format::{Decoder, Problem};
@@ -126,7 +128,8 @@ impl Input {
         options: &Options,
         open_archive: impl FnOnce(R, Counter) -> Result<Archive, String>,
     ) -> Result<Self, InputError> {
-        let unreadable = |problem| InputError::Unreadable { file: file.clone(), problem };
+        let unreadable =
+            |problem: String| InputError::Unreadable { file: file.clone(), problem: one_line(&problem) };
         let start = source::read_start(&mut reader);
         let (packing, start) = start.map_err(|error| unreadable(format!("it can't be read: {error}")))?;
         let read = Counter::default();
@@ -248,7 +251,7 @@ impl Input {
     fn bad_line(&mut self, line: u64, problem: Problem) -> Result<(), InputError> {
         let (Problem::Syntax(problem) | Problem::Meaning(problem)) = problem;
         let file = self.entry.as_ref().unwrap_or(&self.file);
-        let line = BadLine { file: file.clone(), line, problem };
+        let line = BadLine { file: file.clone(), line, problem: one_line(&problem) };
         if self.on_bad_line == OnBadLine::Fail {
             return Err(InputError::BadLine(line));
         }
@@ -276,6 +279,15 @@ impl Input {
             None => "there is no point in it: choose a file with points".to_owned(),
         };
         Err(InputError::NoPoint { file: self.file.clone(), problem })
+    }
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Input")
+            .field("file", &self.file)
+            .field("format", &self.format)
+            .finish_non_exhaustive()
     }
 }
 

@@ -126,7 +126,7 @@ fn is_header_of_result(line: &[u8]) -> bool {
     let cells: Vec<_> = line.split(|&byte| byte == b',').map(unquoted).collect();
     let has = |name: &str| cells.contains(&name.as_bytes());
     let is_result = has("_time") && (has("_measurement") || has("_field") && has("_value"));
-    is_result || cells == [&b"error"[..], b"reference"]
+    is_result || has("error") && has("reference") && cells.len() <= 3
 }
 
 fn unquoted(cell: &[u8]) -> &[u8] {

@@ -6,7 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::format::{Decoder, Problem};
 use super::options::{Precision, TimeIfMissing};
 use super::quotes::Quotes;
-use crate::line_protocol::{Line, TIMES, parse};
+use super::times::from_number;
+use crate::line_protocol::{Line, parse};
 use crate::model::{Point, Record, Source};
 
 /// Line protocol: a point in each line.
@@ -28,8 +29,7 @@ impl LineProtocol {
                 TimeIfMissing::Refuse => Err(Problem::Meaning("it has no timestamp".to_owned())),
             };
         };
-        let time = timestamp.checked_mul(self.precision.nanoseconds());
-        time.filter(|time| TIMES.contains(time)).ok_or_else(|| {
+        from_number(timestamp, self.precision).ok_or_else(|| {
             let problem = "is out of range: is the precision of the input a smaller unit?";
             Problem::Meaning(format!("the timestamp {timestamp} {problem}"))
         })

@@ -51,7 +51,7 @@ fn lines_without_end_are_left_out() {
 #[test]
 fn a_file_made_to_be_slow_is_read_in_time() {
     // Each row opens a quote that the rows behind it do not close.
-    let read = read("x", format!("time,v,w\n{}1,2,3\n", "a\"b,\"c\n".repeat(1 << 20)));
+    let read = read("x", format!("time,v,w\n{}1,2,3\n", "a\"b,\"c\n".repeat(1 << 18)));
     assert_eq!(read.times(), [1]);
 }
 
@@ -59,4 +59,16 @@ fn a_file_made_to_be_slow_is_read_in_time() {
 fn lines_that_are_not_utf8_are_bad() {
     let read = read("x", b"a v=1 1\na,t=\xff v=1 2\na v=1 3\n");
     assert_eq!((read.times(), read.bad), (vec![1, 3], vec!["x:2: it is not UTF-8".to_owned()]));
+}
+
+#[test]
+fn problems_are_short_and_on_one_line() {
+    let long = format!("\u{1b}[2J{}", "x".repeat(100_000));
+    let read_csv = read("x", format!("time,a\n1,2\n{long},1\n"));
+    assert!(read_csv.bad[0].starts_with("x:3: the time \"\\u{1b}[2Jxxx"), "{:?}", read_csv.bad);
+    assert!(read_csv.bad[0].len() < 320);
+    let failed = read("x", format!(",error,reference\n,{long}\u{1b}[2J,1\n")).error.unwrap();
+    assert!(failed.contains("\\u{1b}[2Jxxx") && failed.len() < 500, "{failed}");
+    let header = read("x", format!("{long},a\n1,2\n")).error.unwrap();
+    assert!(header.contains("\\u{1b}[2Jxxx") && header.len() < 500, "{header}");
 }

@@ -3,7 +3,9 @@
 use kapacitor_wasm_data::input::{Format, Options};
 use kapacitor_wasm_data::{Batch, Value};
 
-use crate::helpers::{OnDisk, gzip, point, read, text, texts, zip};
+use zip::CompressionMethod;
+
+use crate::helpers::{OnDisk, gzip, point, read, text, texts, zip, zip_with};
 
 const FIRST: &str = r#"{"name":"cpu","tmax":"1970-01-01T00:00:10Z","group":"host=a","byname":true,"tags":{"host":"a"},"points":[{"fields":{"v":1,"n":null},"tags":{"host":"a","cpu":"0"},"time":"1970-01-01T00:00:00.000000001Z"},{"fields":{"s":"x","b":true},"tags":null,"time":"1970-01-01T00:00:01Z"},{"fields":{"n":null},"tags":null,"time":"1970-01-01T00:00:02Z"}]}
 "#;
@@ -44,6 +46,9 @@ fn are_read_unpacked_as_well() {
     assert_eq!(read("x", gzip(&content)).batches(), [first(), late()]);
     let for_the_eye = content.replace("[{", "[\n  {").replace(",\"", ",\n  \"");
     assert_eq!(read("x", for_the_eye).batches(), [first(), late()]);
+    let too_early = content.replace("00:00:10Z", "00:00:00.5Z").replace("0001-01-01T", "1970-01-01T");
+    let early = Batch { tmax: 1_000_000_000, ..first() };
+    assert_eq!(read("x", too_early).batches(), [early, late()]);
 }
 
 #[test]
@@ -60,17 +65,25 @@ fn bad_batches_are_named_with_their_entry() {
 
 #[test]
 fn other_and_damaged_zip_files_are_refused() {
+    let mut stored = zip_with(&[FIRST], CompressionMethod::STORE);
     let refused = |content: Vec<u8>| read("x", content).error.unwrap();
     assert_eq!(refused(zip(&["cpu v=1 1\n"])), "x: its entry 0 is no batch recording: unpack the zip file");
     assert_eq!(refused(zip(&[])), "x: there is no point in it: choose a file with points");
     assert_eq!(refused(zip(&[EMPTY])), "x: there is no point in it: choose a file with points");
     let whole = zip(&[FIRST]);
     let cut = refused(whole[..whole.len() - 30].to_vec());
-    assert!(cut.starts_with("x: it is no complete zip file ("), "{cut}");
+    assert!(cut.starts_with("x: the list of its entries can't be read ("), "{cut}");
     let mut damaged = whole;
     damaged[60] ^= 0xff;
-    let damaged = read("x", damaged);
-    assert!(damaged.error.is_some());
+    assert!(read("x", damaged).error.is_some());
+    // A digit that is another one is found by the checksum only.
+    let at = stored.windows(6).position(|bytes| bytes == b"\"v\":1,").unwrap();
+    stored[at + 4] = b'7';
+    let error = refused(stored);
+    assert_eq!(
+        error,
+        "x: the compressed data is damaged (the checksum of an entry is wrong): copy the file again"
+    );
 }
 
 #[test]

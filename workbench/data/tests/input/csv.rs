@@ -172,9 +172,16 @@ fn a_column_has_one_type() {
     // Near the beginning, it counts for all of them.
     let points = read("x", "time,v,s\n0,1,5\n1,1.5,x\n").points();
     assert_eq!(points[0].fields, [("v".to_owned(), Double(1.0)), ("s".to_owned(), text("5"))].into());
+    // NaN can't be stored, but it does not make the numbers texts.
+    let with_nan = read("x", "time,v\n0,NaN\n1,1.5\n");
+    assert_eq!(
+        with_nan.bad,
+        ["x:2: \"NaN\" in the column \"v\" is no finite number, the type of this column"]
+    );
+    assert_eq!(with_nan.times(), [1]);
     let late_text = read("x", format!("time,v\n{rows}20000,none\n20001,NaN\n20002,2\n"));
     let problem = |line: u32, cell: &str| {
-        format!("x:{line}: {cell:?} in the column \"v\" is no integer, as the cells before it")
+        format!("x:{line}: {cell:?} in the column \"v\" is no integer, the type of this column")
     };
     assert_eq!(late_text.bad, [problem(20_002, "none"), problem(20_003, "NaN")]);
     assert_eq!(late_text.records.len(), 20_001);

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use kapacitor_wasm_data::input::{BadLine, Input, InputError, Options, open};
 use kapacitor_wasm_data::{Batch, Point, Record, Value};
 use tempfile::TempDir;
+use zip::CompressionMethod;
+use zip::write::SimpleFileOptions;
 
 /// A folder with one file in it.
 pub struct OnDisk {
@@ -136,9 +138,14 @@ pub fn zstd(content: impl AsRef<[u8]>) -> Vec<u8> {
 
 /// A zip file with these entries, named as Kapacitor names them.
 pub fn zip(entries: &[&str]) -> Vec<u8> {
+    zip_with(entries, CompressionMethod::DEFLATE)
+}
+
+pub fn zip_with(entries: &[&str], method: CompressionMethod) -> Vec<u8> {
+    let options = SimpleFileOptions::default().compression_method(method);
     let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for (name, content) in entries.iter().enumerate() {
-        writer.start_file(name.to_string(), zip::write::SimpleFileOptions::default()).unwrap();
+        writer.start_file(name.to_string(), options).unwrap();
         writer.write_all(content.as_bytes()).unwrap();
     }
     writer.finish().unwrap().into_inner()

@@ -62,6 +62,14 @@ fn timestamps_have_a_precision() {
 }
 
 #[test]
+fn times_that_influxdb_cannot_store_are_refused() {
+    let content = "a v=1 9223372036854775806\na v=1 9223372036854775807\na v=1 -9223372036854775807\n";
+    let read = read("x", content);
+    assert_eq!(read.times(), [i64::MAX - 1]);
+    assert_eq!(read.bad.len(), 2);
+}
+
+#[test]
 fn a_missing_timestamp_is_refused_or_now() {
     let read = read("x", "a v=1\na v=1 5\n");
     assert_eq!((read.bad, read.records.len()), (vec!["x:1: it has no timestamp".to_owned()], 1));

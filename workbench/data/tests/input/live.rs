@@ -53,3 +53,9 @@ fn the_end_of_a_pipe_in_the_middle_of_a_line_is_a_bad_line() {
     assert!(input.next().is_none());
     assert_eq!(input.bad_lines().count, 1);
 }
+
+#[test]
+fn an_input_may_be_read_in_a_thread() {
+    let input = Input::live("telegraf", &b"a v=1 1\n"[..], &Options::default());
+    assert_eq!(std::thread::spawn(|| input.count()).join().unwrap(), 1);
+}

@@ -27,8 +27,9 @@ fn is_read_as_kapacitor_writes_it() {
 
 #[test]
 fn one_point_is_enough_to_recognise_it() {
-    assert_eq!(read("x", "db\nrp\ncpu v=1 1").times(), [1]);
-    assert_eq!(read("x", "db\nrp\nlog s=\"a\nb\" 1\n").times(), [1]);
+    for content in ["db\nrp\ncpu v=1 1", "db\nrp\nlog s=\"a\nb\" 1\n"] {
+        assert_eq!(read("x", content).points()[0].source.retention_policy, "rp");
+    }
 }
 
 #[test]
