@@ -156,7 +156,7 @@ fn cases_that_can_not_be_read_are_told_by_file() {
         &Project::of("moving_avg").case("a", "cal = 1\n", "x v=1 1\n", None),
         "case.toml: line 1: unknown field `cal`",
     );
-    told(&Project::of("moving_avg").case("a", MEAN, "nonsense\n", None), "input.lp:1: ");
+    told(&Project::of("moving_avg").case("a", MEAN, "nonsense\n", None), "of no known format");
     told(
         &Project::of("moving_avg").case("a", &format!("{MEAN}log = [\"(\"]"), "x v=1 1\n", None),
         "no regular expression",
