@@ -4,9 +4,11 @@
 
 mod labels;
 mod logfmt;
+mod tenfold;
 mod text;
 
 pub use labels::Labels;
 pub(crate) use labels::log_for;
 pub(crate) use logfmt::{LevelHandle, Log, THREAD, start};
+pub(crate) use tenfold::Tenfold;
 pub(crate) use text::{cut, on_one_line, shown, visible};
