@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::checkpoints::Checkpoints;
 use super::files::{make_folder, write_whole};
 use super::names::{EXTENSION, aside_stem, snapshots_in};
+use super::read::MOST_OF_STATE;
 use super::snapshot;
 use crate::digest::hex;
 use crate::logging::{Labels, log_for};
@@ -79,21 +80,23 @@ impl Checkpoints {
         files.sort_by(|a, b| b.cmp(a));
         let stem = format!("{}-", aside_stem(key));
         let most_bytes = self.retention().set_aside.0;
-        let (mut of_one, mut count, mut bytes) = (0, 0, 0);
+        let (mut of_one, mut count, mut bytes, mut has_oversized) = (0, 0, 0, false);
         for (_, length, path) in files {
             let own = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&stem));
-            let full = count >= MOST_ASIDE
-                || (own && of_one >= MOST_ASIDE_OF_ONE)
-                // The newest one stays, however large it is.
-                || (count > 0 && bytes + length > most_bytes);
-            if full {
+            // A file that does not fit in by itself, or that no task could read, pushes out no other. The newest of such
+            // files stays.
+            let oversized = length > most_bytes.min(MOST_OF_STATE.0);
+            let too_many = count >= MOST_ASIDE || (own && of_one >= MOST_ASIDE_OF_ONE);
+            let too_large = if oversized { has_oversized } else { bytes + length > most_bytes };
+            if too_many || too_large {
                 // A folder stays.
                 let _ = fs::remove_file(path);
                 continue;
             }
             of_one += usize::from(own);
             count += 1;
-            bytes += length;
+            has_oversized |= oversized;
+            bytes += if oversized { 0 } else { length };
         }
         Ok(())
     }
@@ -133,7 +136,27 @@ mod tests {
         let bytes: u64 =
             checkpoints.files_aside().unwrap().iter().map(|file| fs::metadata(file).unwrap().len()).sum();
         assert!(bytes <= 10 * 1024, "{bytes}");
-        let large = checkpoints.set_aside(&key("large", "n"), &vec![7; 20 * 1024]).unwrap();
-        assert_eq!(checkpoints.files_aside().unwrap(), [large]);
+    }
+
+    #[test]
+    fn state_that_is_too_large_pushes_out_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoints = checkpoints(folder.path(), Bytes::kib(10));
+        let precious = checkpoints.set_aside(&key("t", "n"), &[1; 9 * 1024]).unwrap();
+        let first = checkpoints.set_aside(&key("large", "n"), &vec![2; 20 * 1024]).unwrap();
+        assert!(precious.exists() && first.exists());
+        let second = checkpoints.set_aside(&key("larger", "n"), &vec![3; 30 * 1024]).unwrap();
+        assert_eq!(checkpoints.files_aside().unwrap(), [second, precious]);
+
+        // No task could read this file, which takes no room on the disk.
+        checkpoints
+            .set_retention(Retention { set_aside: Bytes(2 * MOST_OF_STATE.0), ..checkpoints.retention() });
+        let damaged = checkpoints.set_aside(&key("damaged", "n"), b"").unwrap();
+        let file = fs::File::options().write(true).open(damaged).unwrap();
+        file.set_len(2 * MOST_OF_STATE.0).unwrap();
+        file.set_modified(SystemTime::now() + Duration::from_secs(60)).unwrap();
+        let last = checkpoints.set_aside(&key("t", "n"), &[4; 9 * 1024]).unwrap();
+        let kept = checkpoints.files_aside().unwrap();
+        assert!(kept.len() == 4 && kept.contains(&last), "{kept:?}");
     }
 }
