@@ -52,16 +52,6 @@ fn implementation(input: &DeriveInput) -> TokenStream {
 /// One function has all that names the type of a field. The compiler says once for each function that a type is no
 /// option.
 fn expand(input: &DeriveInput) -> Result<TokenStream> {
-    let Data::Struct(data) = &input.data else {
-        return Err(Error::new(input.span(), "Options can be derived for a struct only"));
-    };
-    let fields = match &data.fields {
-        Fields::Named(fields) => fields.named.iter().collect(),
-        Fields::Unit => Vec::new(),
-        Fields::Unnamed(_) => {
-            return Err(Error::new(input.span(), "the fields must have names: they name the options"));
-        }
-    };
     let local = |name: &str| Ident::new(name, Span::mixed_site());
     let (options, given) = (local("__kapacitor_options"), local("__kapacitor_given"));
     let step = local("__kapacitor_step");
@@ -70,7 +60,7 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let mut idents = Vec::new();
     let mut values = Vec::new();
     let mut mistakes: Option<Error> = None;
-    for (index, field) in fields.into_iter().enumerate() {
+    for (index, field) in fields_of(input)?.into_iter().enumerate() {
         let Attributes { name, default } = match Attributes::of(field) {
             Ok(attributes) => attributes,
             Err(e) => {
@@ -109,11 +99,8 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
     }
     let name = &input.ident;
     let (generics, types, bounds) = input.generics.split_for_impl();
-    let construct = match &data.fields {
-        Fields::Unit => quote! { Self },
-        // All options are read before the first `?`, so that all problems are recorded.
-        _ => quote! { Self { #(#idents: #values?),* } },
-    };
+    // All options are read before the first `?`, so that all problems are recorded.
+    let construct = quote! { Self { #(#idents: #values?),* } };
     let step_type = quote! {
         ::core::result::Result<
             &mut ::kapacitor_guest::options::Described,
@@ -160,6 +147,20 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
             }
         };
     })
+}
+
+/// The fields of a struct, which are its options.
+fn fields_of(input: &DeriveInput) -> Result<Vec<&Field>> {
+    let Data::Struct(data) = &input.data else {
+        return Err(Error::new(input.span(), "Options can be derived for a struct only"));
+    };
+    match &data.fields {
+        Fields::Named(fields) => Ok(fields.named.iter().collect()),
+        Fields::Unit => Ok(Vec::new()),
+        Fields::Unnamed(_) => {
+            Err(Error::new(input.span(), "the fields must have names: they name the options"))
+        }
+    }
 }
 
 /// The contents of `#[option(name = "...", default = ...)]`.
