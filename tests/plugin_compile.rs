@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use kapacitor_wasm::protocol::RequestMessage;
 
+use crate::support::preload::compile;
 use crate::support::{Setup, compile_bomb, play, point};
 
 #[test]
@@ -67,4 +68,20 @@ fn memory_of_compilation_is_limited() {
     let (code, stdout, _) = setup.run(&["check"]);
     let expected = "bomb.wasm: takes more memory to compile than host.compile-memory = 128MiB";
     assert!(code == 1 && stdout.contains(expected), "{stdout}");
+}
+
+#[test]
+fn compilation_is_started_again_where_the_machine_has_no_room_for_a_process() {
+    let library = compile("failing_spawn");
+    let setup = |fails: &str| {
+        let setup = Setup::new("").with(&["mirror"]).env("LD_PRELOAD", library.path.clone());
+        setup.env("KW_FAILING_SPAWNS", fails.into())
+    };
+    // `check` looks at each file once, and so does `stdio`.
+    let (code, stdout, _) = setup("3").run(&["check"]);
+    assert_eq!(code, 0, "{stdout}");
+    // The host says so in the end, and tries on.
+    let host = setup("8").begin_to_serve();
+    host.wait_for_log(&["plugin is not there yet, it is tried again", "no process can be started for it"]);
+    host.wait_for_log(&["plugin loaded", "plugin=mirror"]);
 }

@@ -1,5 +1,6 @@
 //! Limits of a sandbox, of a call and of all sandboxes together.
 
+use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -236,4 +237,34 @@ fn busy_guests_do_not_delay_other_sessions() {
         }
     });
     assert_eq!(play(neighbour, []), []);
+}
+
+#[test]
+fn clock_of_the_guests_stands_still_while_none_runs() {
+    let host = Setup::new("").with(&["mirror", "endless_loop"]).serve();
+    let wakes = || {
+        let threads = fs::read_dir(host.proc("task")).unwrap().map(|thread| thread.unwrap().path());
+        let status = threads.map(|thread| fs::read_to_string(thread.join("status")).unwrap_or_default());
+        let epoch = status.into_iter().find(|status| status.starts_with("Name:\tepoch\n")).unwrap();
+        let wakes = epoch.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        wakes.unwrap().trim().parse::<u64>().unwrap()
+    };
+    for _ in 0..2 {
+        assert_eq!(play(host.start("mirror", &[]), [RequestMessage::Point(point("a", 1, 1.0))]).len(), 1);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let before = wakes();
+            thread::sleep(Duration::from_millis(500));
+            let woken = wakes() - before;
+            if woken == 0 {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{woken} wake-ups in half a second");
+        }
+        // It ticks again, or this guest would go on for ever.
+        let mut endless = host.start("endless_loop", &[]);
+        endless.send(RequestMessage::Point(point("a", 1, 1.0))).unwrap();
+        endless.snapshot(&mut Vec::new()).unwrap();
+    }
+    host.wait_for_logs(&["plugin failed", "limits.call-deadline"], 2);
 }

@@ -3,12 +3,14 @@
 use std::io::{ErrorKind, Write};
 use std::os::unix::net::UnixStream;
 use std::thread;
+use std::time::Duration;
 
-use kapacitor_wasm::internals::wire::put_varint;
+use kapacitor_wasm::internals::wire::{put_varint, varint};
 use kapacitor_wasm::protocol::{InfoRequest, KeepaliveResponse, RequestMessage, ResponseMessage};
 
 use crate::support::{
-    FAIL, Host, Setup, batch, encoded, error_of, field, moving_avg, play, point, points, send_apart,
+    FAIL, Host, Setup, batch, encoded, error_of, field, live_point, mean, moving_avg, number, play, point,
+    points, send_apart,
 };
 
 #[test]
@@ -214,4 +216,66 @@ fn keepalives_follow_timeout_of_kapacitor() {
     assert!(error_of(&responses).contains("limits.call-deadline"));
     // On an idle machine there would be one each 20 ms, for a second.
     assert!(responses.len() > 5, "{} signs of life", responses.len());
+}
+
+/// As a kapacitord that is killed: it has written, has read nothing, and all of the connection is closed.
+#[test]
+fn points_of_a_client_that_has_gone_are_in_the_state() {
+    let host = Host::with(&["moving_avg"]);
+    let count = 20_000;
+    // It was cut off inside its last message.
+    for (round, rest) in [&b""[..], &[0x80], &[200, 1, 0x8a]].into_iter().enumerate() {
+        let mut client = host.connect("moving_avg");
+        let task = format!("task{round}");
+        assert!(client.init(&task, moving_avg(2)).unwrap().success);
+        let mut bytes = encoded((0..count).map(|i| live_point("a", f64::from(i))));
+        bytes.extend_from_slice(rest);
+        client.send_bytes(&bytes).unwrap();
+        drop(client);
+        let task_is = format!("task={task} ");
+        let ended = host.wait_for_log(&["task ended", &task_is]);
+        assert_eq!(number(&ended, "points_in="), count as u64, "{ended}");
+        let mut next = host.connect("moving_avg");
+        assert!(next.init(&task, moving_avg(2)).unwrap().success);
+        assert_eq!(mean(&mut next, f64::from(count)), f64::from(count) - 0.5);
+        host.wait_for_log(&["state restored", &task_is, "points_seen=20000"]);
+    }
+}
+
+#[test]
+fn points_that_wait_behind_a_full_queue_are_processed_though_the_client_has_gone() {
+    for gather in ["0s", "1ms"] {
+        let config = format!("[sessions]\nqueue = \"64KiB\"\ngather = \"{gather}\"\n");
+        let host = Setup::new(&config).with(&["mirror"]).serve();
+        let (reader, mut writer, socket) = host.start("mirror", &[]).split();
+        let socket = socket.unwrap();
+        socket.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
+        let bytes = encoded(points(50_000));
+        let mut written = 0;
+        // The host sends what the client does not read, and stops reading.
+        while let Ok(count) = writer.write(&bytes[written..]) {
+            written += count;
+        }
+        assert!(written < bytes.len());
+        drop((reader, writer, socket));
+        let (mut rest, mut whole) = (&bytes[..written], 0);
+        while let Ok((length, header)) = varint(rest)
+            && let Some(after) = rest.get(header + length as usize..)
+        {
+            (rest, whole) = (after, whole + 1);
+        }
+        let ended = host.wait_for_log(&["task ended"]);
+        assert_eq!(number(&ended, "points_in="), whole, "{ended}");
+    }
+}
+
+#[test]
+fn client_that_has_gone_is_given_up_at_the_drain_deadline() {
+    let config = "[sessions]\ndrain-deadline = \"100ms\"\n[limits]\ncall-deadline = \"1h\"\n";
+    let host = Setup::new(config).with(&["endless_loop"]).serve();
+    let mut client = host.start("endless_loop", &[]);
+    client.send_bytes(&encoded(points(10))).unwrap();
+    drop(client);
+    host.wait_for_log(&["closed at sessions.drain-deadline", "the plugin still computes"]);
+    host.wait_for_log(&["connection ended"]);
 }

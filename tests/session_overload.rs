@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::iter;
 use std::net::Shutdown;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kapacitor_wasm::protocol::{KeepaliveResponse, RequestMessage, ResponseMessage};
 
@@ -82,8 +83,7 @@ fn kapacitor_that_does_not_read_is_named_as_slow() {
 
 #[test]
 fn hang_up_is_noticed_while_nothing_is_read() {
-    let config =
-        "[sessions]\nqueue = \"1KiB\"\n[state]\ncheckpoints = \"always\"\n[limits]\ncall-deadline = \"1m\"\n";
+    let config = "[sessions]\nqueue = \"1KiB\"\ndrain-deadline = \"300ms\"\n[state]\ncheckpoints = \"always\"\n[limits]\ncall-deadline = \"1m\"\n";
     let host = slow_host(config);
     for restored in 1..=3 {
         let mut client = host.start("slow", &[]);
@@ -167,4 +167,41 @@ fn slow_reader_gets_all_output_after_end_of_input() {
 fn full_queue_stops_reading_and_loses_nothing() {
     let host = Setup::new("[sessions]\nqueue = \"1KiB\"\n").with(&["mirror"]).serve();
     assert_eq!(play(host.start("mirror", &[]), points(500)).len(), 500);
+}
+
+/// The queue is far larger than what may be moved or looked at for each message.
+#[test]
+fn large_queue_that_drops_the_oldest_keeps_no_other_session_waiting() {
+    let config = "[limits]\ncall-deadline = \"1m\"\n[sessions]\nqueue = \"64MiB\"\ndrain-deadline = \"100ms\"\n[functions.slow.policy]\non-full = \"drop-oldest\"\n";
+    let host = slow_host(config);
+    let mut client = host.start("slow", &[]);
+    let (part, parts) = (encoded(points(100_000)), 40);
+    assert!(part.len() * parts > 3 * (64 << 20));
+    let mut other = host.start("mirror", &[]);
+    let flooding = AtomicBool::new(true);
+    let slowest = thread::scope(|scope| {
+        let rounds = scope.spawn(|| {
+            let (mut slowest, mut time) = (Duration::ZERO, 0);
+            while flooding.load(Relaxed) {
+                time += 1;
+                let sent = Instant::now();
+                other.keepalive(time).unwrap();
+                while other.receive().unwrap() != Some(keepalive(time)) {}
+                slowest = slowest.max(sent.elapsed());
+            }
+            slowest
+        });
+        (0..parts).for_each(|_| client.send_bytes(&part).unwrap());
+        client.keepalive(1).unwrap();
+        while client.receive().unwrap() != Some(keepalive(1)) {}
+        flooding.store(false, Relaxed);
+        rounds.join().unwrap()
+    });
+    println!("the longest round trip of another session took {slowest:?}");
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    drop(client);
+    let dropped = number(&host.wait_for_log(&["connection ended", "function=slow"]), "dropped=");
+    // After a drop the queue is three quarters full, less what it holds beside the points.
+    let kept = part.len() * parts - dropped as usize * part.len() / 100_000;
+    assert!((40 << 20..90 << 20).contains(&kept), "{kept} bytes were not dropped");
 }

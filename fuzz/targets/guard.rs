@@ -76,6 +76,11 @@ impl Setup {
     fn leaves_batch(self, end: &EndBatch) -> bool {
         self.unwanted != Unwanted::Drop || batch_can_be_stored(end)
     }
+
+    /// Whether the policy leaves a point in a batch with this End.
+    fn leaves_in_batch(self, end: &EndBatch, point: &Point) -> bool {
+        self.unwanted != Unwanted::Drop || is_series(&end.name, &point.tags)
+    }
 }
 
 fuzz_target!(|input: &[u8]| -> Corpus {
@@ -128,18 +133,18 @@ fuzz_target!(|input: &[u8]| -> Corpus {
     Corpus::Keep
 });
 
-/// The counts of a call that passes; `batch` is the number of points that have passed of an open one.
-fn counted(setup: Setup, mut call: &[u8], batch: &mut Option<u64>) -> Verdict {
+/// The counts of a call that passes; `batch` has the points that have passed of an open one.
+fn counted(setup: Setup, mut call: &[u8], batch: &mut Option<Vec<Point>>) -> Verdict {
     let mut counted = Verdict::default();
     while !call.is_empty() {
         match kapacitor::read(&mut call).expect("it passed").message {
-            Some(ResponseMessage::Begin(_)) => *batch = Some(0),
+            Some(ResponseMessage::Begin(_)) => *batch = Some(Vec::new()),
             Some(ResponseMessage::Point(point)) => match setup.left_of(&point, batch.is_none()) {
                 Some(left) => {
                     counted.points += 1;
                     counted.reduced_points += u64::from(fields(&left) < fields(&point));
                     match batch {
-                        Some(points) => *points += 1,
+                        Some(points) => points.push(left),
                         None => counted.points_out += 1,
                     }
                 }
@@ -147,12 +152,12 @@ fn counted(setup: Setup, mut call: &[u8], batch: &mut Option<u64>) -> Verdict {
             },
             Some(ResponseMessage::End(end)) => {
                 let points = batch.take().unwrap_or_default();
-                if setup.leaves_batch(&end) {
-                    counted.points_out += points;
-                } else {
-                    counted.points = counted.points.saturating_sub(points);
-                    counted.dropped_points += points;
-                }
+                let leaves = |point: &&Point| setup.leaves_batch(&end) && setup.leaves_in_batch(&end, point);
+                let left = points.iter().filter(leaves).count() as u64;
+                let dropped = points.len() as u64 - left;
+                counted.points_out += left;
+                counted.points = counted.points.saturating_sub(dropped);
+                counted.dropped_points += dropped;
             }
             _ => {}
         }
@@ -231,11 +236,20 @@ fn left_of(setup: Setup, messages: &[ResponseMessage]) -> Vec<ResponseMessage> {
             }
             ResponseMessage::End(end) => {
                 let begin = last_begin.take().expect("it was received before");
-                if setup.leaves_batch(end) {
-                    all.push(message.clone());
-                } else {
+                if !setup.leaves_batch(end) {
                     all.truncate(begin);
+                    continue;
                 }
+                let mut points = all.split_off(begin + 1);
+                points.retain(|message| match message {
+                    ResponseMessage::Point(point) => setup.leaves_in_batch(end, point),
+                    _ => true,
+                });
+                if let Some(ResponseMessage::Begin(BeginBatch { size, .. })) = all.last_mut() {
+                    *size = points.len() as i64;
+                }
+                all.append(&mut points);
+                all.push(message.clone());
             }
             other => all.push(other.clone()),
         }
@@ -254,15 +268,19 @@ fn encoded(messages: &[ResponseMessage]) -> Vec<u8> {
 
 /// Whether InfluxDB takes all points of these messages.
 fn all_wanted(messages: &[ResponseMessage]) -> bool {
-    let mut in_batch = false;
+    let mut batch: Option<Vec<&Point>> = None;
     messages.iter().all(|message| match message {
-        ResponseMessage::Point(point) => can_be_stored(point, !in_batch),
+        ResponseMessage::Point(point) => {
+            let stored = can_be_stored(point, batch.is_none());
+            batch.iter_mut().for_each(|points| points.push(point));
+            stored
+        }
         ResponseMessage::End(end) => {
-            in_batch = false;
-            batch_can_be_stored(end)
+            let points = batch.take().unwrap_or_default();
+            batch_can_be_stored(end) && points.iter().all(|point| is_series(&end.name, &point.tags))
         }
         ResponseMessage::Begin(_) => {
-            in_batch = true;
+            batch = Some(Vec::new());
             true
         }
         _ => true,

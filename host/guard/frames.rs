@@ -1,6 +1,6 @@
 //! Frames of responses, as the guard finds and writes them.
 
-use crate::protocol::wire::{self, LEN};
+use crate::protocol::wire::{self, Fields, LEN};
 
 /// Start and end of the message in the frame at `pos`; `None` if there is no whole frame.
 pub fn frame_at(frames: &[u8], pos: usize) -> Option<(usize, usize)> {
@@ -8,6 +8,26 @@ pub fn frame_at(frames: &[u8], pos: usize) -> Option<(usize, usize)> {
     let start = pos + header;
     let end = start.checked_add(usize::try_from(length).ok()?)?;
     (end <= frames.len()).then_some((start, end))
+}
+
+/// A point that was checked.
+pub struct Point<'a> {
+    /// Its whole frame.
+    pub frame: &'a [u8],
+    /// The point itself.
+    pub message: &'a [u8],
+}
+
+/// The points in frames that were checked.
+pub fn points_of(frames: &[u8]) -> impl Iterator<Item = Point<'_>> {
+    let mut pos = 0;
+    std::iter::from_fn(move || {
+        let (start, end) = frame_at(frames, pos).filter(|_| pos < frames.len())?;
+        let message = Fields::new(&frames[start..end]).next().ok().flatten()?.value;
+        let frame = &frames[pos..end];
+        pos = end;
+        Some(Point { frame, message })
+    })
 }
 
 /// Appends the frame of a response that has `body` as its field `number`.

@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use super::entries::Entry;
 use super::fast_path::high_bits;
 use super::field_types::NameSets;
+use super::series::may_exceed_series;
 use super::unwritable::{
-    is_unwritable_measurement, is_unwritable_tag, is_unwritable_text, is_unwritable_time, may_exceed_series,
+    is_unwritable_measurement, is_unwritable_tag, is_unwritable_text, is_unwritable_time,
 };
 use super::violation::{MAX_ENTRIES, ViolationKind};
 use crate::protocol::field::{self, point};

@@ -24,6 +24,7 @@ mod frames;
 mod full_check;
 mod open_batch;
 mod response;
+mod series;
 mod unwritable;
 mod violation;
 mod walk;

@@ -1,8 +1,10 @@
 //! A batch that has begun and not ended. It goes out as a whole, with its true size, or not at all.
 
+use std::mem;
 use std::ops::Range;
 
-use super::frames::put_frame;
+use super::frames::{Point, points_of, put_frame};
+use super::series::may_exceed_in_batch;
 use super::violation::ViolationKind;
 use crate::protocol::field;
 use crate::protocol::wire::{self, Fields, VARINT, short_tag};
@@ -15,6 +17,8 @@ pub struct OpenBatch {
     /// Whole point frames.
     points: Vec<u8>,
     count: u64,
+    /// Whether a point may have tags that are too long together with a long measurement of the batch.
+    has_long_points: bool,
     /// The size that the Begin has; `None` if it has more than one.
     size: Option<u64>,
     /// The place of the Begin's frame among those of the current call, until something of the batch is moved.
@@ -43,7 +47,7 @@ impl OpenBatch {
             }
         }
         let size = (sizes <= 1).then_some(size);
-        Ok(Self { begin, points: Vec::new(), count: 0, size, frame: Some(place) })
+        Ok(Self { begin, points: Vec::new(), count: 0, has_long_points: false, size, frame: Some(place) })
     }
 
     /// Number of points.
@@ -80,6 +84,34 @@ impl OpenBatch {
     /// Counts a point less, since it is left out.
     pub fn remove_point(&mut self) {
         self.count -= 1;
+    }
+
+    /// Notes a point in a frame of this length.
+    pub fn note_length(&mut self, frame: usize) {
+        self.has_long_points |= may_exceed_in_batch(frame);
+    }
+
+    /// Whether a point may have tags that are too long together with a long measurement of the batch.
+    pub fn has_long_points(&self) -> bool {
+        self.has_long_points
+    }
+
+    /// The point frames that were moved.
+    pub fn points(&self) -> &[u8] {
+        &self.points
+    }
+
+    /// Leaves out the moved points whose messages are not `wanted`; returns their number.
+    pub fn retain(&mut self, wanted: impl Fn(&[u8]) -> bool) -> u64 {
+        let (points, before) = (mem::take(&mut self.points), self.count);
+        for Point { frame, message } in points_of(&points) {
+            if wanted(message) {
+                self.points.extend_from_slice(frame);
+            } else {
+                self.count -= 1;
+            }
+        }
+        before - self.count
     }
 
     /// Appends whole point frames.

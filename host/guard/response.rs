@@ -21,8 +21,13 @@ pub enum Response<'a> {
     Point(PointFate),
     /// Begin of a batch.
     Begin,
-    /// End of a batch, which is left out as a whole if this is true.
-    End { dropped: bool },
+    /// End of a batch, which may be left out as a whole.
+    End {
+        /// Whether it is left out.
+        dropped: bool,
+        /// The End itself.
+        message: &'a [u8],
+    },
     /// An error, with its text.
     Error(&'a str),
 }
@@ -111,7 +116,8 @@ impl ResponseCheck {
             }
             END => {
                 end(field.value)?;
-                Response::End { dropped: self.leaves_out(|| problem_of_batch(field.value))? }
+                let dropped = self.leaves_out(|| problem_of_batch(field.value))?;
+                Response::End { dropped, message: field.value }
             }
             _ => Response::Error(error(field.value)?),
         })
@@ -132,7 +138,11 @@ impl ResponseCheck {
     }
 
     /// Whether what has the problem that `find` finds is left out, since InfluxDB can't store it.
-    fn leaves_out(&self, find: impl FnOnce() -> Option<String>) -> Result<bool, ViolationKind> {
+    ///
+    /// # Errors
+    ///
+    /// When the policy says that this is a failure.
+    pub fn leaves_out(&self, find: impl FnOnce() -> Option<String>) -> Result<bool, ViolationKind> {
         match self.unwritable {
             Unwanted::Pass => Ok(false),
             Unwanted::Drop => Ok(find().is_some()),

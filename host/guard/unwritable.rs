@@ -6,21 +6,15 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use super::entries::Entry;
+use super::series::{Parts, problem_of_series};
 use crate::protocol::field::{end, point};
-use crate::protocol::wire::{self, Fields};
+use crate::protocol::wire;
 
 /// The name of a field or tag that is lost, since InfluxDB takes it for the time of the point.
 const TIME: &[u8] = b"time";
 
 /// Times that InfluxDB can store, in nanoseconds since 1970: from 1677-09-21 to 2262-04-11.
 const TIMES: RangeInclusive<i64> = i64::MIN + 2..=i64::MAX - 1;
-
-/// Maximum length in bytes of a measurement with its tags, as InfluxDB stores them.
-const MAX_SERIES: usize = 65_535;
-
-/// Size in bytes of a message whose measurement and tags fit in any case: no byte takes more than two in a line.
-const SERIES_FITS: usize = MAX_SERIES / 2;
 
 /// Whether InfluxDB can't store a tag of this name.
 #[inline]
@@ -50,12 +44,6 @@ pub(super) fn is_unwritable_text(text: &[u8]) -> bool {
 #[inline]
 fn begins_with_blank(name: &[u8]) -> bool {
     matches!(name, [b'\t' | 0, ..])
-}
-
-/// Whether the measurement and tags of a message of this length may be longer than InfluxDB takes.
-#[inline]
-pub(super) fn may_exceed_series(message: usize) -> bool {
-    message > SERIES_FITS
 }
 
 /// Whether InfluxDB can't store a point of this time, a varint.
@@ -92,31 +80,6 @@ pub(super) fn problem_of_batch(message: &[u8]) -> Option<String> {
     problem_of_tags(&parts.tags).or_else(of_measurement).or_else(|| problem_of_series(&parts))
 }
 
-/// Parts of a point or of an End. Of several with one name the last one counts, as for every decoder.
-#[derive(Default)]
-struct Parts<'a> {
-    measurement: &'a [u8],
-    tags: BTreeMap<&'a [u8], &'a [u8]>,
-    time: i64,
-}
-
-impl<'a> Parts<'a> {
-    fn of(message: &'a [u8], name: u32, tags: u32, time: Option<u32>) -> Self {
-        let (mut parts, mut fields) = (Self::default(), Fields::new(message));
-        while let Ok(Some(field)) = fields.next() {
-            if field.number == name {
-                parts.measurement = field.value;
-            } else if field.number == tags {
-                let Entry { key, value } = Entry::of(field);
-                parts.tags.insert(key, value);
-            } else if Some(field.number) == time {
-                parts.time = wire::varint(field.value).map_or(0, |(time, _)| time as i64);
-            }
-        }
-        parts
-    }
-}
-
 fn problem_of_measurement(name: &[u8]) -> Option<String> {
     let flaw = match name {
         [] => return Some("an empty measurement".to_owned()),
@@ -151,17 +114,6 @@ fn flaw_of_text(text: &[u8]) -> Option<&'static str> {
         [.., b'\\'] => Some("which ends with a backslash"),
         _ => None,
     }
-}
-
-fn problem_of_series(parts: &Parts<'_>) -> Option<String> {
-    let line =
-        |text: &[u8], escaped: &[u8]| text.len() + text.iter().filter(|byte| escaped.contains(byte)).count();
-    // Kapacitor writes no tag with an empty value.
-    let tags = parts.tags.iter().filter(|(_, value)| !value.is_empty());
-    let tags: usize = tags.map(|(key, value)| 2 + line(key, b",= ") + line(value, b",= ")).sum();
-    let length = line(parts.measurement, b", ") + tags;
-    (length > MAX_SERIES)
-        .then(|| format!("a measurement with tags of {length} bytes, of at most {MAX_SERIES}"))
 }
 
 /// A name between quotes, on one line.

@@ -1,9 +1,10 @@
 //! The walk over the response frames of one call.
 
 use super::fast_path::point_at;
-use super::frames::frame_at;
+use super::frames::{Point, frame_at, points_of};
 use super::open_batch::OpenBatch;
 use super::response::{PointFate, Response, ResponseCheck};
+use super::series::{length_of_measurement, may_exceed_in_batch, problem_of_point_in_batch};
 use super::violation::{Violation, ViolationKind};
 use crate::config::{EdgeCheck, Limits, Policy};
 use crate::protocol::EdgeType;
@@ -197,7 +198,10 @@ impl Walk<'_> {
                 self.check_size(&batch, end)?;
                 self.guard.open = Some(batch);
             }
-            Response::End { dropped } => {
+            Response::End { dropped, message } => {
+                if !dropped {
+                    self.leave_out_long_series(message)?;
+                }
                 let batch = self.guard.open.take().ok_or(ViolationKind::EndWithoutBegin)?;
                 if let Err(kind) = self.check_size(&batch, end) {
                     // It stays open, or its points would go out without a Begin.
@@ -224,6 +228,7 @@ impl Walk<'_> {
         }
         if let Some(batch) = &mut self.guard.open {
             batch.add_points(1);
+            batch.note_length(end - self.pos);
             if batch.count() > max_points {
                 return Err(ViolationKind::TooManyPoints(max_points));
             }
@@ -282,6 +287,29 @@ impl Walk<'_> {
         // Those of earlier calls were counted there.
         self.verdict.points = self.verdict.points.saturating_sub(batch.count());
         self.verdict.dropped_points += batch.count();
+    }
+
+    /// Leaves out those points of the open batch that are too long for InfluxDB with the measurement of `message`, its
+    /// End.
+    fn leave_out_long_series(&mut self, message: &[u8]) -> Result<(), ViolationKind> {
+        let Some(batch) = &self.guard.open else { return Ok(()) };
+        if !batch.has_long_points() && !may_exceed_in_batch(message.len()) {
+            return Ok(());
+        }
+        let measurement = length_of_measurement(message);
+        let problem = |Point { message, .. }: Point<'_>| problem_of_point_in_batch(measurement, message);
+        let last = &self.frames[self.start_of_points(batch)..self.pos];
+        let find = || points_of(batch.points()).chain(points_of(last)).find_map(problem);
+        if !self.guard.check.leaves_out(find)? {
+            return Ok(());
+        }
+        self.flush(self.pos);
+        let fits = |message: &[u8]| problem_of_point_in_batch(measurement, message).is_none();
+        let dropped = self.guard.open.as_mut().map_or(0, |batch| batch.retain(fits));
+        // Those of earlier calls were counted there.
+        self.verdict.points = self.verdict.points.saturating_sub(dropped);
+        self.verdict.dropped_points += dropped;
+        Ok(())
     }
 
     /// Checks the size of `batch`, whose frames of this call end at `end`.

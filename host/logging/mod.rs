@@ -5,10 +5,12 @@
 mod capture;
 mod labels;
 mod logfmt;
+mod tenfold;
 mod text;
 
 pub(crate) use capture::{Line, capture};
 pub use labels::Labels;
 pub(crate) use labels::log_for;
 pub(crate) use logfmt::{LevelHandle, Log, THREAD, start};
+pub(crate) use tenfold::Tenfold;
 pub(crate) use text::{cut, on_one_line, shown, visible};

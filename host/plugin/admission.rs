@@ -18,7 +18,7 @@ use crate::plugin::compile::{Compiled, Compiler, Place};
 use crate::protocol::InfoResponse;
 use crate::sandbox::Engine;
 use crate::sandbox::MemoryImage;
-use crate::sandbox::{CallError, Guest, NotCapturable, Sandbox, SandboxContext};
+use crate::sandbox::{CallError, Guest, NotCapturable, Sandbox, SandboxContext, Ticker};
 use crate::state::PluginIdentity;
 use crate::units::Bytes;
 
@@ -44,6 +44,8 @@ pub struct Plugin {
     /// Memory that an instance begins with.
     pub min_memory: Bytes,
     pre: InstancePre<Guest>,
+    /// The clock that interrupts its sandboxes.
+    ticker: Arc<Ticker>,
 }
 
 impl Plugin {
@@ -73,7 +75,8 @@ impl Plugin {
 
         let labels = Labels { plugin: name.to_owned(), ..Labels::default() };
         let context = SandboxContext::without_session(labels, *limits);
-        let mut sandbox = Sandbox::new(&pre, &context).await.map_err(AdmissionErrorKind::Call)?;
+        let mut sandbox =
+            Sandbox::new(&pre, engine.ticker(), &context).await.map_err(AdmissionErrorKind::Call)?;
         let memory_image = captured.map(|()| MemoryImage::of(&mut sandbox, &module));
         let info = sandbox.info().await.map_err(AdmissionErrorKind::Call)?;
         let info = check_info(info)?;
@@ -87,6 +90,7 @@ impl Plugin {
             memory_image,
             reads_clock: module.imports().any(|import| READ_CLOCK.contains(&import.name())),
             pre,
+            ticker: Arc::clone(engine.ticker()),
             min_memory,
         }))
     }
@@ -118,7 +122,7 @@ impl Plugin {
     ///
     /// When the plugin can't start under these limits.
     pub async fn start(&self, context: &SandboxContext) -> Result<Sandbox, CallError> {
-        Sandbox::new(&self.pre, context).await
+        Sandbox::new(&self.pre, &self.ticker, context).await
     }
 
     /// Whether a sandbox can start under these limits.

@@ -6,14 +6,13 @@
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
-use tempfile::TempDir;
 use thiserror::Error;
 use tracing::warn;
 
@@ -149,22 +148,6 @@ impl CodeStore {
     }
 }
 
-/// A private folder through which machine code is handed over to wasmtime. It is deleted at the end.
-///
-/// # Errors
-///
-/// When there is no place for it.
-pub fn handover_folder(state_dir: &Path) -> io::Result<TempDir> {
-    let mut places =
-        [std::env::temp_dir(), PathBuf::from("/dev/shm"), state_dir.join("compiled")].into_iter();
-    let make = |place: PathBuf| {
-        let private = fs::Permissions::from_mode(0o700);
-        tempfile::Builder::new().prefix("kapacitor-wasm-").permissions(private).tempdir_in(place)
-    };
-    let first = make(places.next().unwrap_or_default());
-    first.or_else(|reason| places.find_map(|place| make(place).ok()).ok_or(reason))
-}
-
 /// The hash that an entry begins with.
 fn checksum(key: &CodeKey, code: &[u8]) -> [u8; SUM] {
     Sha256::new().chain_update(key).chain_update(code).finalize().into()
@@ -231,6 +214,7 @@ fn check_private(folder: &Path, writable: bool) -> Result<(), CodeFolderError> {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 

@@ -8,6 +8,7 @@
 //! plugins are compiled. A file that needs longer begins anew once it is its turn among such files, and stands still
 //! whenever another file has its first turn.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -216,6 +217,9 @@ impl Compiler {
                 Err(AdmissionErrorKind::CompileEnded { reason, memory: compile_memory })
             }
             Err(CompileError::Start(error)) => Err(AdmissionErrorKind::CompileStart(error)),
+            Err(CompileError::Short(reason)) => {
+                Err(AdmissionErrorKind::CompileStart(io::Error::other(reason)))
+            }
         }
     }
 

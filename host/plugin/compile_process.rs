@@ -12,6 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use rustix::io::Errno;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 use sha2::{Digest, Sha256};
@@ -34,6 +35,11 @@ const CHECK: Duration = Duration::from_millis(5);
 
 /// Time after its deadline at which the system ends the process, should it not do so itself.
 const GRACE: u64 = 5;
+
+/// Interval after which a process is started again that could not start, and the last such interval; each is twice as
+/// long as the one before.
+const START_AGAIN: Duration = Duration::from_millis(50);
+const LAST_START: Duration = Duration::from_secs(2);
 
 /// Maximum length of the first line of a reply.
 const MAX_HEAD: usize = 128;
@@ -63,6 +69,8 @@ enum Reply {
     Deadline,
     /// It could not do its work, and why.
     Failed(String),
+    /// It could not begin, since the machine was short of something, and why.
+    Unstarted(String),
 }
 
 /// Why there is no machine code.
@@ -83,6 +91,20 @@ pub(super) enum CompileError {
     /// The process can't be started.
     #[error("{0}")]
     Start(io::Error),
+    /// The process was started and could not begin, since the machine was short of something.
+    #[error("{0}")]
+    Short(String),
+}
+
+impl CompileError {
+    /// Whether the process could not start since the machine was short of something just now.
+    fn is_shortage(&self) -> bool {
+        match self {
+            Self::Start(e) => is_shortage(e),
+            Self::Short(_) => true,
+            _ => false,
+        }
+    }
 }
 
 impl Reply {
@@ -92,6 +114,7 @@ impl Reply {
             Self::Refused(reason) => ("refused", reason.as_bytes()),
             Self::Deadline => ("deadline", &b""[..]),
             Self::Failed(reason) => ("failed", reason.as_bytes()),
+            Self::Unstarted(reason) => ("unstarted", reason.as_bytes()),
         };
         writeln!(to, "{word} {} {}", body.len(), hex(&Sha256::digest(body)))?;
         to.write_all(body)?;
@@ -125,14 +148,48 @@ impl Reply {
             "refused" => Some(Self::Refused(text(&body))),
             "deadline" => Some(Self::Deadline),
             "failed" => Some(Self::Failed(text(&body))),
+            "unstarted" => Some(Self::Unstarted(text(&body))),
             _ => None,
         })
     }
 }
 
 /// Compiles `wasm` in a process of `program`; its code has at most `most` bytes. The process stands still while
-/// `pause` is true.
+/// `pause` is true. A process that can't start, since the machine is short of something, is tried again for some
+/// seconds.
 pub(super) async fn compile_apart(
+    program: &Path,
+    limits: &CompileLimits,
+    wasm: &[u8],
+    most: Bytes,
+    pause: Option<watch::Receiver<bool>>,
+) -> Result<Vec<u8>, CompileError> {
+    unless_short(|| compile_once(program, limits, wasm, most, pause.clone())).await
+}
+
+/// Does `work` until it does not fail at starting a process, or does so for a reason that will last.
+async fn unless_short<T, F: Future<Output = Result<T, CompileError>>>(
+    work: impl Fn() -> F,
+) -> Result<T, CompileError> {
+    let mut again = START_AGAIN;
+    loop {
+        match work().await {
+            Err(e) if again <= LAST_START && e.is_shortage() => {
+                tokio::time::sleep(again).await;
+                again *= 2;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Whether the system had no room for something just now: memory, processes or open files.
+fn is_shortage(error: &io::Error) -> bool {
+    let shortage = [Errno::NOMEM, Errno::AGAIN, Errno::MFILE, Errno::NFILE];
+    error.raw_os_error().is_some_and(|code| shortage.iter().any(|errno| errno.raw_os_error() == code))
+}
+
+async fn compile_once(
     program: &Path,
     limits: &CompileLimits,
     wasm: &[u8],
@@ -178,6 +235,7 @@ pub(super) async fn compile_apart(
         Some(Reply::Refused(reason)) => return Err(CompileError::Refused(reason)),
         Some(Reply::Deadline) => return Err(CompileError::Deadline),
         Some(Reply::Failed(reason)) => return Err(CompileError::Ended(reason)),
+        Some(Reply::Unstarted(reason)) => return Err(CompileError::Short(reason)),
         None => {}
     }
     // A reply that is too long is not read to its end, so the process may wait for ever.
@@ -242,14 +300,16 @@ pub fn compile_stdin(limits: &CompileLimits) -> io::Result<()> {
     let reply = compile_within(limits, &answered).unwrap_or_else(|error| {
         let mut reason = format!("{error:#}");
         cut_reason(&mut reason);
-        Reply::Failed(reason)
+        let short = error.downcast_ref::<io::Error>().is_some_and(is_shortage);
+        if short { Reply::Unstarted(reason) } else { Reply::Failed(reason) }
     });
     answer(&answered, &reply)
 }
 
 fn compile_within(limits: &CompileLimits, answered: &Arc<Mutex<bool>>) -> anyhow::Result<Reply> {
-    limit_this_process(limits)?;
+    // Before the limit of its memory, so that a thread that can't be started is the machine's fault.
     watch_own_time(limits.time.0, Arc::clone(answered)).context("no thread can be started")?;
+    limit_this_process(limits)?;
     let mut wasm = Vec::new();
     io::Read::read_to_end(&mut io::stdin().lock(), &mut wasm)?;
     let compiler = CodeCompiler::new(limits.stack).map_err(anyhow::Error::from)?;
@@ -322,6 +382,8 @@ fn end_process() {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+    use std::future::ready;
     use std::os::unix::process::ExitStatusExt as _;
 
     use super::*;
@@ -337,7 +399,12 @@ mod tests {
             reply.write(&mut bytes).unwrap();
             bytes
         };
-        let replies = [Reply::Compiled(b"code".to_vec()), Reply::Refused("no".to_owned()), Reply::Deadline];
+        let replies = [
+            Reply::Compiled(b"code".to_vec()),
+            Reply::Refused("no".to_owned()),
+            Reply::Deadline,
+            Reply::Unstarted("no".to_owned()),
+        ];
         for reply in replies {
             let bytes = written(&reply);
             for length in 0..bytes.len() {
@@ -350,6 +417,22 @@ mod tests {
         assert_eq!(read(b"compiled 4 00\ncode").await, None);
         assert_eq!(read(&written(&Reply::Compiled(vec![0; 17]))).await, None);
         assert_eq!(read(&[b'x'; 1000]).await, None);
+    }
+
+    #[tokio::test]
+    async fn process_that_finds_the_machine_short_of_something_is_started_again() {
+        let errors = [Errno::NOMEM, Errno::AGAIN, Errno::MFILE, Errno::NFILE];
+        let starts = errors.map(|errno| CompileError::Start(errno.into()));
+        let last = CompileError::Start(Errno::NOENT.into());
+        for shortage in starts.into_iter().chain([CompileError::Short("no thread".to_owned())]) {
+            let results = RefCell::new(vec![Ok(b"code"), Err(shortage)]);
+            let compiled = unless_short(|| ready(results.borrow_mut().pop().unwrap())).await;
+            assert!(matches!(compiled, Ok(b"code")));
+        }
+        for lasts in [last, CompileError::Memory, CompileError::Ended("at once".to_owned())] {
+            let results = RefCell::new(vec![Err::<(), _>(lasts)]);
+            assert!(unless_short(|| ready(results.borrow_mut().pop().unwrap())).await.is_err());
+        }
     }
 
     #[test]

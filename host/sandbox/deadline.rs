@@ -18,7 +18,7 @@ use cpu_time::ThreadTime;
 use tokio::time::Sleep;
 use wasmtime::{Store, UpdateDeadline};
 
-use super::engine::TICK;
+use super::ticker::{TICK, Ticker};
 
 /// Time after the last resort within which a call ends, unless it is stuck where no tick reaches it.
 const GRACE: Duration = Duration::from_millis(500);
@@ -176,13 +176,18 @@ impl CallClock {
         since != RESTING && Duration::from_nanos(wall) > self.last_resort() + GRACE
     }
 
-    /// Runs `call`, the future of a call that may compute for `deadline`. The store's own deadline
-    /// must be set.
+    /// Runs `call`, the future of a call that may compute for `deadline` and is interrupted by `ticker`. The store's
+    /// own deadline must be set.
     ///
     /// # Errors
     ///
     /// When the guest slept past the deadline in a call to the host, where no tick reaches it.
-    pub async fn run<F: Future>(&self, deadline: Duration, call: F) -> Result<F::Output, Expired> {
+    pub async fn run<F: Future>(
+        &self,
+        ticker: &Ticker,
+        deadline: Duration,
+        call: F,
+    ) -> Result<F::Output, Expired> {
         let mut call = pin!(call);
         // How long the guest may still wait for the host, and the wait under way.
         let mut patience = deadline;
@@ -196,6 +201,7 @@ impl CallClock {
             self.measured.store(left - 1, Relaxed);
         }
         poll_fn(|cx| {
+            let turn = ticker.begin();
             self.resume(measured);
             measured = true;
             if let Some((since, _)) = &wait {
@@ -203,6 +209,7 @@ impl CallClock {
             }
             let polled = call.as_mut().poll(cx);
             self.suspend();
+            drop(turn);
             if let Poll::Ready(output) = polled {
                 return Poll::Ready(Ok(output));
             }
@@ -240,7 +247,7 @@ mod tests {
                 thread::yield_now();
             }
         };
-        assert!(block_on(clock.run(Duration::from_millis(1), stuck)).is_ok());
+        assert!(block_on(clock.run(&Ticker::default(), Duration::from_millis(1), stuck)).is_ok());
         assert!(!clock.is_overdue());
     }
 
@@ -250,7 +257,7 @@ mod tests {
         for deadline in [1, 15, 100] {
             // As a process that was stopped between two ticks.
             let call = async { thread::sleep(Duration::from_millis(1100)) };
-            assert!(block_on(clock.run(Duration::from_millis(deadline), call)).is_ok());
+            assert!(block_on(clock.run(&Ticker::default(), Duration::from_millis(deadline), call)).is_ok());
             assert!(!clock.is_stalled(), "{deadline} ms");
         }
     }
@@ -259,7 +266,7 @@ mod tests {
     fn a_guest_that_waits_for_ever_is_given_up() {
         let clock = CallClock::new();
         let waiting = std::future::pending::<()>();
-        assert!(block_on(clock.run(Duration::from_millis(5), waiting)).is_err());
+        assert!(block_on(clock.run(&Ticker::default(), Duration::from_millis(5), waiting)).is_err());
     }
 
     #[test]
@@ -269,7 +276,7 @@ mod tests {
         for _ in 0..2 {
             // As a thread that others keep from running.
             let call = async { thread::sleep(20 * TICK) };
-            assert!(block_on(clock.run(Duration::from_secs(1), call)).is_ok());
+            assert!(block_on(clock.run(&Ticker::default(), Duration::from_secs(1), call)).is_ok());
             measured.push(clock.used());
         }
         // The first call is measured by the wall clock up to where its first tick would be, the second one from
@@ -293,7 +300,7 @@ mod tests {
             cx.waker().wake_by_ref();
             if turns == 3 { Poll::Ready(()) } else { Poll::Pending }
         });
-        assert!(block_on(clock.run(Duration::from_secs(1), call)).is_ok());
+        assert!(block_on(clock.run(&Ticker::default(), Duration::from_secs(1), call)).is_ok());
         // The first turn has no tick here.
         assert!(clock.used() >= Duration::from_nanos(11 * UNMEASURED), "{:?}", clock.used());
     }

@@ -1,9 +1,7 @@
-//! The one wasmtime engine of the process: how guests are compiled, and the clock that interrupts
-//! them.
+//! The one wasmtime engine of the process: how guests are compiled, and what they import.
 
 use std::path::Path;
-use std::thread;
-use std::time::Duration;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use wasmtime::{Linker, Module};
@@ -11,13 +9,9 @@ use wasmtime::{Linker, Module};
 use super::engine_settings::settings;
 use super::imports;
 use super::machine_code::{CodeFolder, LoadError};
-use crate::faults;
+use super::ticker::Ticker;
 use crate::sandbox::guest::Guest;
 use crate::units::Bytes;
-
-/// Interval at which a running guest is interrupted, to compare its time with its deadline and to let other
-/// guests run.
-pub const TICK: Duration = Duration::from_millis(10);
 
 /// The engine and the imports of its guests. There is one for the whole process, since compiled plugins belong
 /// to their engine.
@@ -26,6 +20,19 @@ pub struct Engine {
     pub(crate) linker: Linker<Guest>,
     /// The folder through which it gets machine code; `None` if it compiles by itself.
     code: Option<CodeFolder>,
+    /// The clock that interrupts the guests.
+    ticker: Arc<Ticker>,
+    /// Dropped last, when wasmtime's engine is gone.
+    _wake: WakeAtEnd,
+}
+
+/// Wakes a clock when it is dropped, so that its thread sees that the engine is gone, and ends.
+struct WakeAtEnd(Arc<Ticker>);
+
+impl Drop for WakeAtEnd {
+    fn drop(&mut self) {
+        self.0.wake();
+    }
 }
 
 impl Engine {
@@ -52,8 +59,13 @@ impl Engine {
             .context("wasmtime can't start on this machine")?;
         let mut linker = Linker::new(&wasmtime);
         imports::add_to_linker(&mut linker)?;
-        start_clock(&wasmtime)?;
-        Ok(Self { wasmtime, linker, code })
+        let ticker = Ticker::start(wasmtime.weak()).context("the clock thread can't start")?;
+        Ok(Self { wasmtime, linker, code, _wake: WakeAtEnd(Arc::clone(&ticker)), ticker })
+    }
+
+    /// The clock that interrupts the guests.
+    pub(crate) fn ticker(&self) -> &Arc<Ticker> {
+        &self.ticker
     }
 
     /// Whether this engine compiles by itself, rather than load machine code.
@@ -75,25 +87,4 @@ impl Engine {
             None => Module::new(&self.wasmtime, wasm).map_err(LoadError::Unfit),
         }
     }
-}
-
-/// Starts the clock, which ticks for as long as the engine lives. One clock serves all sandboxes, and each has a
-/// deadline of its own: a faster tick to stop one guest would interrupt all others as well.
-fn start_clock(engine: &wasmtime::Engine) -> Result<()> {
-    let engine = engine.weak();
-    thread::Builder::new()
-        .name("epoch".to_owned())
-        .spawn(move || {
-            faults::keep(|| {
-                loop {
-                    thread::sleep(TICK);
-                    match engine.upgrade() {
-                        Some(engine) => engine.increment_epoch(),
-                        None => return,
-                    }
-                }
-            });
-        })
-        .context("the clock thread can't start")?;
-    Ok(())
 }

@@ -11,6 +11,7 @@ use super::calls::Calls;
 use super::context::SandboxContext;
 use super::error::{CallError, CallErrorKind, missing, outcome};
 use super::guest::{Guest, Limiter};
+use super::ticker::Ticker;
 use crate::config::Limits;
 use crate::sandbox::deadline::CallClock;
 use crate::sandbox::guest::MAX_HOST_CALL;
@@ -24,6 +25,7 @@ pub struct Sandbox {
     memory: Memory,
     calls: Calls,
     clock: Arc<CallClock>,
+    ticker: Arc<Ticker>,
     limits: Limits,
     input: Option<InputBuffer>,
     /// The region of the memory that the last `udf_process` returned.
@@ -35,7 +37,11 @@ pub(crate) type InputBuffer = (u32, usize);
 
 impl Sandbox {
     /// Creates an instance, and calls `_initialize` if the plugin exports it.
-    pub(crate) async fn new(pre: &InstancePre<Guest>, context: &SandboxContext) -> Result<Self, CallError> {
+    pub(crate) async fn new(
+        pre: &InstancePre<Guest>,
+        ticker: &Arc<Ticker>,
+        context: &SandboxContext,
+    ) -> Result<Self, CallError> {
         let SandboxContext { log, limits, clock, determinism, budget, .. } = context;
         let limits = *limits;
         let limiter = Limiter::new(&limits, budget.reservation()).map_err(|full| CallError {
@@ -48,7 +54,7 @@ impl Sandbox {
         store.set_hostcall_fuel(MAX_HOST_CALL);
         clock.install(&mut store);
         store.set_epoch_deadline(2);
-        let instance = clock.run(limits.call_deadline.0, pre.instantiate_async(&mut store)).await;
+        let instance = clock.run(ticker, limits.call_deadline.0, pre.instantiate_async(&mut store)).await;
         let instance = outcome("start", instance, &mut store, &limits, clock)?;
         let calls = Calls::of(instance, &mut store);
         let (Some(memory), Ok(calls)) = (instance.get_memory(&mut store, "memory"), calls) else {
@@ -56,8 +62,9 @@ impl Sandbox {
             let kind = CallErrorKind::Trap("an export is missing".to_owned());
             return Err(CallError { call: "start", kind });
         };
-        let clock = Arc::clone(clock);
-        let mut sandbox = Self { store, instance, memory, calls, clock, limits, input: None, output: 0..0 };
+        let (clock, ticker) = (Arc::clone(clock), Arc::clone(ticker));
+        let mut sandbox =
+            Self { store, instance, memory, calls, clock, ticker, limits, input: None, output: 0..0 };
         if let Ok(initialize) = instance.get_typed_func::<(), ()>(&mut sandbox.store, "_initialize") {
             sandbox.call("_initialize", &initialize, ()).await?;
         }
@@ -250,8 +257,10 @@ impl Sandbox {
         GuestLog::begin_call(&guest.log, name);
         // Two ticks, since the next one may come at once.
         self.store.set_epoch_deadline(2);
-        let result =
-            self.clock.run(self.limits.call_deadline.0, function.call_async(&mut self.store, params)).await;
+        let result = self
+            .clock
+            .run(&self.ticker, self.limits.call_deadline.0, function.call_async(&mut self.store, params))
+            .await;
         outcome(name, result, &mut self.store, &self.limits, &self.clock)
     }
 

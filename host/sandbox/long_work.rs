@@ -10,8 +10,8 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
 use tokio::task::{block_in_place, yield_now};
 
-use super::engine::TICK;
 use super::system_limits::cores;
+use super::ticker::TICK;
 
 /// Minimum size of the memory for which work is long, in bytes. For less it takes a millisecond or two.
 const LARGE: usize = 4 * 1024 * 1024;

@@ -20,12 +20,13 @@ mod machine_code;
 mod memory_image;
 mod poll;
 mod system_limits;
+mod ticker;
 
 pub use budget::{Budget, BudgetError, MemoryFull, MemoryReservation, SandboxPermit};
 pub use context::SandboxContext;
 pub use deadline::CallClock;
 pub use determinism::{Determinism, DeterminismState};
-pub use engine::{Engine, TICK};
+pub use engine::Engine;
 pub use error::{CallError, CallErrorKind};
 pub(crate) use guest::{Guest, sandbox_overhead};
 #[cfg(test)]
@@ -36,3 +37,4 @@ pub use long_work::{Turn, aside, long_work};
 pub use machine_code::{CodeCompiler, LoadError};
 pub use memory_image::{MemoryDelta, MemoryImage, NotCapturable};
 pub use system_limits::{check_data, cores, raise_descriptors};
+pub use ticker::{TICK, Ticker};

@@ -6,7 +6,7 @@
 use std::mem;
 use std::time::{Duration, Instant};
 
-use crate::logging::{Labels, log_for};
+use crate::logging::{Labels, Tenfold, log_for};
 
 /// Minimum time without a read that is worth a warning.
 const SLOW: Duration = Duration::from_secs(1);
@@ -32,8 +32,8 @@ pub struct Backpressure {
     plugin: Duration,
     kapacitor: Duration,
     dropped: u64,
-    /// Number of dropped points at which the log mentions them next.
-    dropped_at: u64,
+    /// Says when the log mentions the dropped points.
+    dropped_told: Tenfold,
     warned: Option<Instant>,
 }
 
@@ -62,8 +62,7 @@ impl Backpressure {
     /// Counts points that were dropped.
     pub fn dropped(&mut self, points: u64, labels: &Labels) {
         self.dropped += points;
-        if points > 0 && self.dropped >= self.dropped_at.max(1) {
-            self.dropped_at = self.dropped.saturating_mul(10);
+        if self.dropped_told.is_due(self.dropped) {
             log_for!(
                 warn,
                 labels,

@@ -4,6 +4,7 @@
 //! waits for another. At the end of the input pending work is finished, within a deadline.
 
 use std::io;
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -74,6 +75,10 @@ pub struct Session {
     turn: Duration,
     /// Whether Kapacitor is known to have closed its side.
     hung_up: bool,
+    /// Whether nobody reads the responses any more.
+    lost: bool,
+    /// Whether there may be input that was sent before the connection was lost.
+    unread: bool,
     /// The labels of the session's log lines, as the executor knew them last.
     labels: Arc<Labels>,
     /// Measures the calls into the guest.
@@ -125,6 +130,10 @@ enum Event {
     Written(usize),
     /// This number of bytes was read.
     Read(usize),
+    /// Nobody reads the responses.
+    Unwritable(io::Error),
+    /// Nothing can be read any more.
+    Unreadable(io::Error),
     /// It is time to read and to write, since the session gathers.
     Tick,
     /// The deadline of the session's end has passed.
@@ -183,6 +192,8 @@ impl Session {
             keepalive: None,
             turn: Duration::ZERO,
             hung_up: false,
+            lost: false,
+            unread: false,
             labels: Arc::clone(executor.labels()),
             clock: Arc::clone(executor.clock()),
             ending: Arc::clone(executor.ending()),
@@ -223,8 +234,8 @@ impl Session {
                 self.turn = Duration::ZERO;
                 yield_now().await;
             }
-            match self.next_event(reading).await? {
-                Event::Finished(finished) => self.finish_work(finished)?,
+            match self.next_event(reading).await {
+                Event::Finished(finished) => self.finish_work(finished),
                 Event::Written(count) => {
                     self.gather.note_wake(count);
                     self.after_write();
@@ -233,6 +244,8 @@ impl Session {
                     self.gather.note_wake(count);
                     self.take_in(count)?;
                 }
+                Event::Unwritable(e) => self.lose(&e),
+                Event::Unreadable(e) => self.lose_input(&e),
                 Event::Tick => self.tick()?,
                 // On a busy machine the plugin may not have had its time yet.
                 Event::GivenUp if self.worker.is_busy() && self.drain.may_go_on(self.clock.total()) => {}
@@ -258,7 +271,7 @@ impl Session {
                 }
                 Event::MemoryDue => self.timers.memory.stop(),
                 Event::ShareDue => self.timers.share.stop(),
-                Event::HungUp(hang_up) => self.note_hang_up(hang_up)?,
+                Event::HungUp(hang_up) => self.note_hang_up(hang_up),
             }
         }
     }
@@ -268,7 +281,7 @@ impl Session {
         let memory = self.memory();
         self.account.hold(memory);
         // Where input may be dropped, Kapacitor need not wait for what it does not read.
-        self.drain.is_open()
+        (self.drain.is_open() || self.unread)
             && self.inbox.has_room()
             && (self.outbox.unsent() < OUT_FULL || self.inbox.may_drop())
             && self.account.may_hold(memory + self.inbox.next_read())
@@ -333,29 +346,30 @@ impl Session {
     }
 
     /// Waits for the next event. If several are ready, the first one in the list below wins.
-    async fn next_event(&mut self, reading: bool) -> io::Result<Event> {
+    async fn next_event(&mut self, reading: bool) -> Event {
         let deadline = Timer::from(self.drain.deadline());
         let (open, busy, unsent) = (self.drain.is_open(), self.worker.is_busy(), self.outbox.unsent());
         // While there is work, it comes before the next checkpoint.
         let may_checkpoint = self.worker.is_idle();
-        let (watched, watching) = (self.link.is_watched(), open && !self.hung_up);
+        let watched = self.link.is_watched();
+        let listening = reading || (open && !self.hung_up);
         let Self { link, gather, inbox, outbox, worker, stopping, timers, .. } = self;
         tokio::select! {
             biased;
-            finished = worker.finished(), if busy => Ok(Event::Finished(finished)),
-            written = outbox.write(link), if unsent > 0 && watched => written.map(Event::Written),
-            input = next_input(link, inbox, reading), if watched && (reading || watching) => input,
-            () = gather.tick(), if !watched => Ok(Event::Tick),
-            () = deadline.expired(), if deadline.is_set() => Ok(Event::GivenUp),
-            () = timers.idle.expired(), if timers.idle.is_set() => Ok(Event::Idle),
-            () = timers.snapshot.expired(), if timers.snapshot.is_set() => Ok(Event::SnapshotDue),
+            finished = worker.finished(), if busy => Event::Finished(finished),
+            written = outbox.write(link), if unsent > 0 && watched => written.map_or_else(Event::Unwritable, Event::Written),
+            input = next_input(link, inbox, reading), if watched && listening => input,
+            () = gather.tick(), if !watched => Event::Tick,
+            () = deadline.expired(), if deadline.is_set() => Event::GivenUp,
+            () = timers.idle.expired(), if timers.idle.is_set() => Event::Idle,
+            () = timers.snapshot.expired(), if timers.snapshot.is_set() => Event::SnapshotDue,
             () = timers.checkpoint.expired(), if timers.checkpoint.is_set() && may_checkpoint => {
-                Ok(Event::CheckpointDue)
+                Event::CheckpointDue
             }
-            () = stop(stopping), if open => Ok(Event::Stopping),
-            () = timers.heartbeat.expired(), if timers.heartbeat.is_set() => Ok(Event::HeartbeatDue),
-            () = timers.memory.expired(), if timers.memory.is_set() => Ok(Event::MemoryDue),
-            () = timers.share.expired(), if timers.share.is_set() => Ok(Event::ShareDue),
+            () = stop(stopping), if open => Event::Stopping,
+            () = timers.heartbeat.expired(), if timers.heartbeat.is_set() => Event::HeartbeatDue,
+            () = timers.memory.expired(), if timers.memory.is_set() => Event::MemoryDue,
+            () = timers.share.expired(), if timers.share.is_set() => Event::ShareDue,
         }
     }
 
@@ -378,8 +392,8 @@ impl Session {
         }
         match item {
             Some(item) => self.start(Work::Item(item)),
-            None if self.drain.is_open() => {}
-            None => self.start(if self.leaving { Work::Leave } else { Work::Finish }),
+            None if self.drain.is_open() || self.unread => {}
+            None => self.start(if self.leaving || self.lost { Work::Leave } else { Work::Finish }),
         }
     }
 
@@ -406,7 +420,7 @@ impl Session {
     }
 
     /// Takes in the result of a piece of work.
-    fn finish_work(&mut self, mut finished: Option<FinishedWork>) -> io::Result<()> {
+    fn finish_work(&mut self, mut finished: Option<FinishedWork>) {
         self.drain.work_ended(self.clock.total());
         self.turn += self.worker.take_inline();
         self.buffer_at_work = 0;
@@ -416,7 +430,7 @@ impl Session {
             // The work panicked, as the log says.
             log_for!(error, self.labels, "the session is lost to a fault of the host");
             self.drain.close();
-            return Ok(());
+            return;
         };
         let room = reply.take_room();
         let output = executor.output(&reply);
@@ -433,11 +447,12 @@ impl Session {
         if outcome == Outcome::Close {
             self.drain.close();
         }
-        if written? > 0 && self.drain.is_closing() {
+        match written {
+            Err(e) => self.lose(&e),
             // Until then, the plugin may be the side that stalls next, and its deadline is not extended.
-            self.extend_drain();
+            Ok(1..) if self.drain.is_closing() => self.extend_drain(),
+            Ok(_) => {}
         }
-        Ok(())
     }
 
     /// Kapacitor reads, if slowly: it gets more time, unless the plugin is the side that stalls.
@@ -477,11 +492,12 @@ impl Session {
             io::Error::from(io::ErrorKind::InvalidData)
         })?;
         if count == 0 {
-            if self.inbox.is_cut() {
+            let cut = self.inbox.is_cut();
+            if cut {
                 log_for!(error, self.labels, "connection closed: Kapacitor's input ends inside a message");
-                return Err(io::ErrorKind::InvalidData.into());
             }
-            self.end_input(false);
+            // Whole messages that came before are processed. Kapacitor has been cut off, and waits for no end.
+            self.end_input(cut);
         }
         Ok(messages)
     }
@@ -492,24 +508,48 @@ impl Session {
         self.extend_drain();
     }
 
-    /// Kapacitor has closed its side, while nothing is read.
-    ///
-    /// # Errors
-    ///
-    /// When nobody reads the responses.
-    fn note_hang_up(&mut self, hang_up: HangUp) -> io::Result<()> {
-        // What was sent is still read and answered, if there is anybody to read the answers.
+    /// Kapacitor has closed its side, while nothing is read. What was sent before is still read.
+    fn note_hang_up(&mut self, hang_up: HangUp) {
         self.hung_up = true;
         self.ending.store(true, Relaxed);
         if hang_up == HangUp::Connection {
-            return Err(io::ErrorKind::ConnectionReset.into());
+            self.lose(&io::ErrorKind::ConnectionReset.into());
         }
-        Ok(())
+    }
+
+    /// Nobody reads the responses any more, as when kapacitord has died. The points that it has sent are still
+    /// processed, within the time for the end of a session, so that the state has them.
+    fn lose(&mut self, e: &io::Error) {
+        if mem::replace(&mut self.lost, true) {
+            return;
+        }
+        // Kapacitor closes in the middle of things whenever a task is stopped.
+        log_for!(debug, self.labels, err = e.to_string(), "connection lost");
+        self.outbox.lose();
+        self.keepalive = None;
+        self.hung_up = true;
+        self.ending.store(true, Relaxed);
+        if self.drain.is_open() {
+            self.unread = true;
+            self.drain.begin(self.clock.total());
+        }
+    }
+
+    /// Nothing more can be read.
+    fn lose_input(&mut self, e: &io::Error) {
+        self.lose(e);
+        self.end_input(true);
     }
 
     /// Writes what Kapacitor takes, and reads all that it has written.
     fn tick(&mut self) -> io::Result<()> {
-        let written = self.outbox.write_now(&self.link)?;
+        let written = match self.outbox.write_now(&self.link) {
+            Ok(written) => written,
+            Err(e) => {
+                self.lose(&e);
+                0
+            }
+        };
         if written > 0 {
             self.after_write();
         }
@@ -518,10 +558,17 @@ impl Session {
             && !self.hung_up
             && let Some(hang_up) = self.link.hung_up_now()
         {
-            self.note_hang_up(hang_up)?;
+            self.note_hang_up(hang_up);
         }
         while read < MAX_GATHERED && self.may_read() {
-            let Some(count) = self.link.read_now(self.inbox.space())? else { break };
+            let count = match self.link.read_now(self.inbox.space()) {
+                Ok(Some(count)) => count,
+                Ok(None) => break,
+                Err(e) => {
+                    self.lose_input(&e);
+                    break;
+                }
+            };
             messages += self.take_in(count)?;
             read += count;
             if count < MAX_UNWATCHED_READ {
@@ -544,9 +591,12 @@ impl Session {
     /// Nothing more is read: Kapacitor has ended its input, or the session is `leaving`.
     fn end_input(&mut self, leaving: bool) {
         self.leaving = leaving;
+        self.unread = false;
         self.ending.store(true, Relaxed);
         self.inbox.release_held();
-        self.drain.begin(self.clock.total());
+        if self.drain.is_open() {
+            self.drain.begin(self.clock.total());
+        }
     }
 
     /// Sends a keepalive, unless the guest is far beyond its deadline.
@@ -607,11 +657,11 @@ impl Session {
 }
 
 /// Reads, or waits until Kapacitor has closed its side while nothing is read.
-async fn next_input(link: &Link, inbox: &mut Inbox, reading: bool) -> io::Result<Event> {
+async fn next_input(link: &Link, inbox: &mut Inbox, reading: bool) -> Event {
     if reading {
-        link.read(inbox.space()).await.map(Event::Read)
+        link.read(inbox.space()).await.map_or_else(Event::Unreadable, Event::Read)
     } else {
-        Ok(Event::HungUp(link.hung_up().await))
+        Event::HungUp(link.hung_up().await)
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Outbox {
     to_snapshot: Option<usize>,
     /// Number of reads since the last snapshot was sent.
     reads: u32,
+    /// Whether nobody reads any more, so that nothing is kept.
+    lost: bool,
 }
 
 impl Outbox {
@@ -35,12 +37,21 @@ impl Outbox {
 
     /// Appends one response.
     pub fn put(&mut self, response: ResponseMessage) {
-        put_response(response, &mut self.bytes);
+        if !self.lost {
+            put_response(response, &mut self.bytes);
+        }
+    }
+
+    /// Notes that nobody reads any more: what was not sent is dropped, and what comes is, too.
+    pub fn lose(&mut self) {
+        *self = Self { lost: true, ..Self::default() };
     }
 
     /// Notes that the last bytes are a snapshot.
     pub fn expect_receipt(&mut self) {
-        (self.to_snapshot, self.reads) = (Some(self.unsent()), 0);
+        if !self.lost {
+            (self.to_snapshot, self.reads) = (Some(self.unsent()), 0);
+        }
     }
 
     /// Notes that Kapacitor's side was read, or was found at its `end`. True if Kapacitor is known now to have the
@@ -73,6 +84,9 @@ impl Outbox {
     ///
     /// When the connection is lost.
     pub fn accept(&mut self, reply: Reply, output: &[u8], link: &Link) -> io::Result<usize> {
+        if self.lost {
+            return Ok(0);
+        }
         // What is gone makes room, or a Kapacitor that always lags a little would cost ever more.
         self.bytes.drain(..mem::take(&mut self.sent));
         let mut copied = reply.into_buffer();
@@ -155,6 +169,7 @@ mod tests {
     use tokio::runtime::Builder;
 
     use super::*;
+    use crate::protocol::KeepaliveResponse;
     use crate::session::End;
 
     fn link(writer: DuplexStream) -> Link {
@@ -175,6 +190,20 @@ mod tests {
         outbox.expect_receipt();
         outbox.note_sent(8);
         assert!(outbox.note_read(true));
+    }
+
+    #[test]
+    fn nothing_is_kept_for_nobody() {
+        let mut outbox = Outbox::default();
+        outbox.put(ResponseMessage::Keepalive(KeepaliveResponse { time: 1 }));
+        outbox.expect_receipt();
+        outbox.lose();
+        assert_eq!(outbox.unsent(), 0);
+        outbox.put(ResponseMessage::Keepalive(KeepaliveResponse { time: 2 }));
+        let gone = Link::of_two(End::reader(tokio::io::empty()), End::Lost);
+        assert_eq!(outbox.accept(reply(b"01"), b"23", &gone).unwrap(), 0);
+        outbox.expect_receipt();
+        assert!(outbox.unsent() == 0 && !outbox.note_read(true));
     }
 
     fn reply(copied: &[u8]) -> Reply {

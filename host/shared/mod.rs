@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use tempfile::TempDir;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
 use tracing::{error, warn};
@@ -17,7 +16,7 @@ pub use self::current::{Current, Functions};
 use crate::config::{Change, CheckpointPolicy, Config};
 use crate::gather_clock::GatherClock;
 use crate::plugin;
-use crate::plugin::{CodeStore, Compiler, Library, Loader, Observer, Plugin, Plugins, handover_folder};
+use crate::plugin::{CodeStore, Compiler, HandoverFolder, Library, Loader, Observer, Plugin, Plugins};
 use crate::routing::{AnnouncedInfo, Function, PatternError};
 use crate::sandbox::{Budget, Engine, cores};
 use crate::state::{Checkpoints, Disk, FolderLock, FolderLockError, Retention, SkippedRecords};
@@ -50,7 +49,7 @@ pub struct Shared {
     /// written, so [`Shared::stop`] waits until this has no receiver left.
     stopping: watch::Sender<bool>,
     /// The folder through which wasmtime gets machine code.
-    _handover: TempDir,
+    _handover: HandoverFolder,
     /// Keeps other hosts from the state folder.
     _lock: Option<FolderLock>,
     /// Threads for guests that compute for longer than a tick. The other threads, which serve the
@@ -88,7 +87,7 @@ impl Shared {
         let compiler = Compiler::new(mode.compiler.clone(), config.host, stack, store);
         let compiler =
             compiler.map_err(anyhow::Error::from).context("wasmtime can't start on this machine")?;
-        let handover = handover_folder(&config.state_dir)
+        let handover = HandoverFolder::new(&config.state_dir)
             .context("machine code needs a folder for a moment: let this user write to /tmp")?;
         let engine = Arc::new(Engine::new(stack, Some(handover.path()))?);
         let disk = Arc::new(Disk::default());

@@ -10,11 +10,12 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::checkpoints::{Checkpoints, Found, StateFileError};
+use super::checkpoints::Checkpoints;
 use super::claims::{Before, Claim, Ending};
 use super::disk::{DiskError, PATIENCE};
 use super::known::Known;
 use super::pending::PendingState;
+use super::read::{Found, StateFileError};
 use super::snapshot::Snapshot;
 use crate::logging::{Labels, log_for};
 use crate::udf_node::UdfNode;

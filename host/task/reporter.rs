@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::trial::Observer;
 use crate::config::OnTrap;
 use crate::digest::hex;
-use crate::logging::{Labels, cut, log_for};
+use crate::logging::{Labels, Tenfold, cut, log_for};
 use crate::protocol::{Point, RequestMessage, frame};
 use crate::state::{Record, SkippedRecords};
 use crate::units::Share;
@@ -32,8 +32,8 @@ pub struct Reporter {
     burst: Option<Burst>,
     /// Number of failures in the burst that the log does not mention.
     unreported: u64,
-    /// Number of unwanted points at which the log mentions them next.
-    unwanted_at: u64,
+    /// Says when the log mentions the unwanted points.
+    unwanted_told: Tenfold,
     throttled_at: Option<Instant>,
     /// Whether the log says already that calls take too long.
     told_of_time: bool,
@@ -61,7 +61,7 @@ impl Reporter {
             observer,
             burst: None,
             unreported: 0,
-            unwanted_at: 1,
+            unwanted_told: Tenfold::default(),
             throttled_at: None,
             told_of_time: false,
         }
@@ -171,8 +171,7 @@ impl Reporter {
 
     /// Reports that this number of points was left out so far, and that this number lost fields.
     pub fn unwanted(&mut self, dropped: u64, reduced: u64) {
-        if dropped + reduced >= self.unwanted_at {
-            self.unwanted_at = (dropped + reduced).saturating_mul(10);
+        if self.unwanted_told.is_due(dropped + reduced) {
             log_for!(
                 warn,
                 self.labels,

@@ -150,3 +150,27 @@ fn folder_for_handing_over_machine_code_is_private_and_goes_away() {
     assert_eq!(serve.wait().unwrap().code(), Some(0));
     assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
 }
+
+#[test]
+fn folder_of_a_process_that_was_killed_is_deleted_at_the_next_start_of_another() {
+    let setup = Setup::new("").with(&["mirror"]);
+    let temporary = setup.folder.path().join("tmp");
+    fs::create_dir(&temporary).unwrap();
+    let mut host = setup.env("TMPDIR", temporary.clone()).serve();
+    let folders =
+        || -> Vec<_> { fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().file_name()).collect() };
+    let of_host = folders();
+    assert_eq!(of_host.len(), 1);
+    // Another process leaves the folder of a host that runs.
+    assert_eq!(host.setup.run(&["check"]).0, 0);
+    assert_eq!(folders(), of_host);
+    host.kill();
+    assert_eq!(folders(), of_host);
+    host.serve_again();
+    let of_next = folders();
+    assert!(of_next.len() == 1 && of_next != of_host, "{of_next:?}");
+    assert_mirrors(&host, "mirror");
+    host.kill();
+    assert_eq!(host.setup.run(&["check"]).0, 0);
+    assert_eq!(folders().len(), 0);
+}

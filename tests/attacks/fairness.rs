@@ -3,13 +3,14 @@
 /// Deadlines count what a guest computes.
 mod deadlines {
     use std::process::{Child, Command};
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
     use std::thread;
     use std::time::Duration;
 
     use kapacitor_wasm::protocol::client::Client;
     use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
 
-    use crate::support::{Host, SLOW, Setup, point};
+    use crate::support::{Host, SLOW, Setup, number, point, receive};
 
     /// Processes that use all of the CPU time that they get.
     struct Load(Vec<Child>);
@@ -31,13 +32,16 @@ mod deadlines {
         }
     }
 
-    /// A host with the plugin `slow`, which computes for about 400 ms for each call and then returns its input.
-    fn serve(config: &str) -> Host {
+    /// Turns of a loop that take about 400 ms.
+    const LONG: &str = "800000000";
+
+    /// A host with the plugin `slow`, which computes for so many `turns` for each call and then returns its input.
+    fn serve(config: &str, turns: &str) -> Host {
         let echo = "(i64.or (i64.shl (i64.extend_i32_u (local.get 0)) (i64.const 32))
             (i64.extend_i32_u (local.get 1)))";
         let (before, after) = SLOW.split_once("(br_if $spin (local.get $i)))").unwrap();
         let after = after.replacen("(i64.const 0)", echo, 1);
-        let slow = format!("{before}(br_if $spin (local.get $i))){after}").replace("200000000", "800000000");
+        let slow = format!("{before}(br_if $spin (local.get $i))){after}").replace("200000000", turns);
         Setup::new(config).with_wat("slow", &slow).serve()
     }
 
@@ -54,7 +58,7 @@ mod deadlines {
 
     #[test]
     fn load_of_others_makes_no_call_fail() {
-        let host = serve("[limits]\ncall-deadline = \"1s\"\n[sessions]\ndrain-deadline = \"2s\"\n");
+        let host = serve("[limits]\ncall-deadline = \"1s\"\n[sessions]\ndrain-deadline = \"2s\"\n", LONG);
         let mut client = host.start("slow", &[]);
         let _load = Load::new();
         send(&mut client, 1);
@@ -67,7 +71,7 @@ mod deadlines {
 
     #[test]
     fn pause_of_the_process_makes_no_call_fail() {
-        let host = serve("[policy]\non-trap = \"fail\"\n[limits]\ncall-deadline = \"2s\"\n");
+        let host = serve("[policy]\non-trap = \"fail\"\n[limits]\ncall-deadline = \"2s\"\n", LONG);
         let mut client = host.start("slow", &[]);
         send(&mut client, 1);
         thread::sleep(Duration::from_millis(100));
@@ -76,6 +80,41 @@ mod deadlines {
             thread::sleep(pause);
         }
         assert_eq!(points(client), 1, "{}", host.log());
+    }
+
+    #[test]
+    fn pauses_cost_no_point_with_a_short_deadline() {
+        // A call takes about ten milliseconds, and each pause is many times longer than the deadline.
+        let host = serve("[policy]\non-trap = \"fail\"\n[limits]\ncall-deadline = \"60ms\"\n", "20000000");
+        let mut client = host.start("slow", &[]);
+        let paused = AtomicBool::new(false);
+        let sent = thread::scope(|scope| {
+            let sender = scope.spawn(|| {
+                let mut sent = 0;
+                while !paused.load(Relaxed) {
+                    sent += 1;
+                    send(&mut client, sent);
+                    assert!(
+                        matches!(receive(&mut client), Some(ResponseMessage::Point(_))),
+                        "{}",
+                        host.log()
+                    );
+                }
+                sent
+            });
+            // Half of the time and more there is a call, which one of the pauses interrupts.
+            for _ in 0..20 {
+                host.signal("STOP");
+                thread::sleep(Duration::from_millis(200));
+                host.signal("CONT");
+                thread::sleep(Duration::from_millis(25));
+            }
+            paused.store(true, Relaxed);
+            sender.join().unwrap()
+        });
+        assert_eq!(points(client), 0);
+        let ended = host.wait_for_log(&["task ended"]);
+        assert_eq!((number(&ended, "points_in="), number(&ended, "points_out=")), (sent as u64, sent as u64));
     }
 }
 

@@ -7,6 +7,8 @@ mod support;
 mod batches;
 /// Reading, editing and writing points, compared with prost.
 mod codec;
+/// Errors of the compiler for mistakes in `derive(Options)`.
+mod derive_errors;
 /// Messages of errors, and skips.
 mod errors;
 /// Groups that are given up.

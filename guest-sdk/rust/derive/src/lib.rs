@@ -19,7 +19,27 @@ use syn::{
 #[proc_macro_derive(Options, attributes(option))]
 pub fn options(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    expand(&input).unwrap_or_else(|e| e.to_compile_error()).into()
+    implementation(&input).into()
+}
+
+/// The implementation of the trait or, if there are mistakes, an error for each and an implementation that does
+/// nothing: without one, each use of the struct as `Options` would be a further error.
+fn implementation(input: &DeriveInput) -> TokenStream {
+    expand(input).unwrap_or_else(|e| {
+        let (errors, name) = (e.to_compile_error(), &input.ident);
+        let (generics, types, bounds) = input.generics.split_for_impl();
+        quote! {
+            #errors
+
+            impl #generics ::kapacitor_guest::Options for #name #types #bounds {
+                fn describe(_: &mut ::kapacitor_guest::options::Described) {}
+
+                fn read(_: &mut ::kapacitor_guest::options::Given<'_>) -> ::core::option::Option<Self> {
+                    ::core::option::Option::None
+                }
+            }
+        }
+    })
 }
 
 /// The implementation of the trait.
@@ -28,25 +48,29 @@ pub fn options(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// paths of their traits or types, and local variables have names of their own: a constant named like a
 /// field would otherwise turn `let field = ...` into a pattern, and a field named `given` would hide the
 /// parameter.
+///
+/// One function has all that names the type of a field. The compiler says once for each function that a type is no
+/// option.
 fn expand(input: &DeriveInput) -> Result<TokenStream> {
-    let Data::Struct(data) = &input.data else {
-        return Err(Error::new(input.span(), "Options can be derived for a struct only"));
-    };
-    let fields = match &data.fields {
-        Fields::Named(fields) => fields.named.iter().collect(),
-        Fields::Unit => Vec::new(),
-        Fields::Unnamed(_) => {
-            return Err(Error::new(input.span(), "the fields must have names: they name the options"));
-        }
-    };
     let local = |name: &str| Ident::new(name, Span::mixed_site());
     let (options, given) = (local("__kapacitor_options"), local("__kapacitor_given"));
+    let step = local("__kapacitor_step");
     let mut describe = Vec::new();
     let mut read = Vec::new();
     let mut idents = Vec::new();
     let mut values = Vec::new();
-    for (index, field) in fields.into_iter().enumerate() {
-        let Attributes { name, default } = Attributes::of(field)?;
+    let mut mistakes: Option<Error> = None;
+    for (index, field) in fields_of(input)?.into_iter().enumerate() {
+        let Attributes { name, default } = match Attributes::of(field) {
+            Ok(attributes) => attributes,
+            Err(e) => {
+                match &mut mistakes {
+                    Some(mistakes) => mistakes.combine(e),
+                    None => mistakes = Some(e),
+                }
+                continue;
+            }
+        };
         let ty = &field.ty;
         describe.push(quote! {
             ::kapacitor_guest::options::Described::add::<#ty>(#options, #name);
@@ -70,29 +94,73 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
         idents.push(field.ident.as_ref().expect("a named field"));
         values.push(local);
     }
+    if let Some(mistakes) = mistakes {
+        return Err(mistakes);
+    }
     let name = &input.ident;
     let (generics, types, bounds) = input.generics.split_for_impl();
-    let construct = match &data.fields {
-        Fields::Unit => quote! { Self },
-        // All options are read before the first `?`, so that all problems are recorded.
-        _ => quote! { Self { #(#idents: #values?),* } },
+    // All options are read before the first `?`, so that all problems are recorded.
+    let construct = quote! { Self { #(#idents: #values?),* } };
+    let step_type = quote! {
+        ::core::result::Result<
+            &mut ::kapacitor_guest::options::Described,
+            &mut ::kapacitor_guest::options::Given<'_>,
+        >
     };
     Ok(quote! {
-        impl #generics ::kapacitor_guest::Options for #name #types #bounds {
-            fn describe(#options: &mut ::kapacitor_guest::options::Described) {
-                #(#describe)*
-                let _ = #options;
+        const _: () = {
+            trait __KapacitorOptions: ::core::marker::Sized {
+                fn go_over(
+                    step: #step_type,
+                ) -> ::core::option::Option<Self>;
             }
 
-            fn read(
-                #given: &mut ::kapacitor_guest::options::Given<'_>,
-            ) -> ::core::option::Option<Self> {
-                #(#read)*
-                let _ = #given;
-                ::core::option::Option::Some(#construct)
+            impl #generics __KapacitorOptions for #name #types #bounds {
+                fn go_over(
+                    #step: #step_type,
+                ) -> ::core::option::Option<Self> {
+                    match #step {
+                        ::core::result::Result::Ok(#options) => {
+                            #(#describe)*
+                            let _ = #options;
+                            ::core::option::Option::None
+                        }
+                        ::core::result::Result::Err(#given) => {
+                            #(#read)*
+                            let _ = #given;
+                            ::core::option::Option::Some(#construct)
+                        }
+                    }
+                }
             }
-        }
+
+            impl #generics ::kapacitor_guest::Options for #name #types #bounds {
+                fn describe(#options: &mut ::kapacitor_guest::options::Described) {
+                    let _ = <Self as __KapacitorOptions>::go_over(::core::result::Result::Ok(#options));
+                }
+
+                fn read(
+                    #given: &mut ::kapacitor_guest::options::Given<'_>,
+                ) -> ::core::option::Option<Self> {
+                    <Self as __KapacitorOptions>::go_over(::core::result::Result::Err(#given))
+                }
+            }
+        };
     })
+}
+
+/// The fields of a struct, which are its options.
+fn fields_of(input: &DeriveInput) -> Result<Vec<&Field>> {
+    let Data::Struct(data) = &input.data else {
+        return Err(Error::new(input.span(), "Options can be derived for a struct only"));
+    };
+    match &data.fields {
+        Fields::Named(fields) => Ok(fields.named.iter().collect()),
+        Fields::Unit => Ok(Vec::new()),
+        Fields::Unnamed(_) => {
+            Err(Error::new(input.span(), "the fields must have names: they name the options"))
+        }
+    }
 }
 
 /// The contents of `#[option(name = "...", default = ...)]`.
@@ -118,5 +186,26 @@ impl Attributes {
             })?;
         }
         Ok(attributes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_mistake_is_one_error_and_makes_no_others() {
+        for (source, mistakes) in [
+            ("struct A { a: i64, #[option(default = 1)] b: i64 }", 0),
+            ("struct A;", 0),
+            ("struct A { #[option(nme = \"x\")] a: i64 }", 1),
+            ("struct A { #[option(nme = \"x\")] a: i64, b: i64, #[option(default)] c: i64 }", 2),
+            ("struct A<T: Clone>(T);", 1),
+            ("enum A { B }", 1),
+        ] {
+            let expanded = implementation(&syn::parse_str(source).unwrap()).to_string();
+            assert_eq!(expanded.matches("compile_error").count(), mistakes, "{expanded}");
+            assert_eq!(expanded.matches(":: kapacitor_guest :: Options for A").count(), 1, "{expanded}");
+        }
     }
 }
