@@ -87,7 +87,7 @@ fn readme_shows_output_of_config_and_check() {
 }
 
 /// Every command with the arguments that it cannot do without.
-const COMMANDS: [&[&str]; 15] = [
+const COMMANDS: [&[&str]; 16] = [
     &["serve"],
     &["stdio", "mirror"],
     &["check"],
@@ -95,6 +95,7 @@ const COMMANDS: [&[&str]; 15] = [
     &["skipped"],
     &["replay", "mirror", "--input", "cpu.lp"],
     &["test", "mirror"],
+    &["bench", "mirror", "--input", "cpu.lp"],
     &["completions", "bash"],
     &["state", "list"],
     &["state", "show", "cpu"],

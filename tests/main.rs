@@ -58,6 +58,8 @@ mod state_programs;
 /// Snapshots that Kapacitor stores and gives back.
 mod state_snapshots;
 
+/// `bench`: a plugin measured on data.
+mod workbench_bench;
 /// `test`: cases of plugins, and their proofs.
 mod workbench_cases;
 /// `replay`: recordings in all formats, summaries and reports.

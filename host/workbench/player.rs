@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow};
 use thiserror::Error;
@@ -49,6 +50,8 @@ pub struct Player {
 pub struct End {
     /// The snapshot that was asked for.
     pub snapshot: Option<Vec<u8>>,
+    /// When it came.
+    pub snapshot_at: Option<Instant>,
     /// Number of points that came before the snapshot.
     pub points_before_snapshot: usize,
     /// The error with which the host has ended the task.
@@ -93,6 +96,11 @@ impl Player {
         self.waiting.len() < CHUNK || self.flush()
     }
 
+    /// Sends frames as they are.
+    pub fn send_frames(&mut self, frames: &[u8]) -> bool {
+        self.flush() && self.writer.write_all(frames).is_ok()
+    }
+
     /// Sends what waits. False once the task has ended by itself.
     pub fn flush(&mut self) -> bool {
         let sent = self.writer.write_all(&self.waiting);
@@ -124,6 +132,7 @@ fn receive_all(mut reader: impl Read, mut sink: impl FnMut(Output)) -> io::Resul
         match response {
             ResponseMessage::Snapshot(response) => {
                 end.snapshot = Some(response.snapshot);
+                end.snapshot_at = Some(Instant::now());
                 end.points_before_snapshot = points;
             }
             ResponseMessage::Error(error) => end.error = Some(error.error),

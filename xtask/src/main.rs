@@ -55,34 +55,46 @@ fn main() -> ExitCode {
     }
 }
 
-/// Plays the recording to the host. `rest` are the demo's own arguments.
+/// Plays the recording to two plugins. `rest` are further arguments of `kapacitor-wasm replay`.
 fn demo(rest: &[String]) -> Result<(), String> {
     plugins()?;
-    let built = host_and_demo()?;
-    let mut demo = Command::new(built.join("kapacitor-wasm-demo"));
-    run(demo.current_dir(root()).arg("--host").arg(built.join("kapacitor-wasm")).args(rest))
+    let host = host()?;
+    // A moving average of a stream, and outliers in windows of it.
+    let averages = "stream|from().groupBy('host')@moving_avg().field('usage_user').size(30).as('mean')";
+    let outliers = "stream|from().groupBy('host')|window().period(10m).every(10m).align()@outliers().field('usage_user').scale(3.0)";
+    for (plugin, call, report) in [("moving_avg", averages, "demo"), ("outliers", outliers, "demo-outliers")]
+    {
+        say(&format!("playing demo/recording.lp to plugins/{plugin}.wasm, as Kapacitor would"));
+        let mut replay = Command::new(&host);
+        replay.current_dir(root()).args(["replay", plugin, "--plugins-dir", "plugins", "--call", call]);
+        replay.args(["--input", "demo/recording.lp"]);
+        replay.args(["--html", &format!("{report}.html"), "--svg", &format!("{report}.svg")]);
+        run(replay.args(rest))?;
+    }
+    Ok(())
 }
 
 /// Writes a man page for the host and for each of its subcommands.
 fn man() -> Result<(), String> {
-    let host = host_and_demo()?.join("kapacitor-wasm");
     let folder = target_dir(&root()).join("man");
-    run(Command::new(host).arg("man").arg(&folder))?;
+    run(Command::new(host()?).arg("man").arg(&folder))?;
     say(&format!("the man pages are in {}", folder.display()));
     Ok(())
 }
 
-/// Builds the host and the demo, and returns the folder of both programs.
-fn host_and_demo() -> Result<PathBuf, String> {
-    say("building the host and the demo; the first time this takes some minutes, most of them for wasmtime");
-    // One command for both, so that both use the same build of wasmtime.
-    let mut build = cargo();
-    build.args(["build", "--locked", "--release"]);
-    for package in ["kapacitor-wasm", "kapacitor-wasm-demo"] {
-        build.args(["--package", package, "--bin", package]);
-    }
-    run(&mut build)?;
-    Ok(target_dir(&root()).join("release"))
+/// Builds the host, and returns the program.
+fn host() -> Result<PathBuf, String> {
+    say("building the host; the first time this takes some minutes, most of them for wasmtime");
+    run(cargo().args([
+        "build",
+        "--locked",
+        "--release",
+        "--package",
+        "kapacitor-wasm",
+        "--bin",
+        "kapacitor-wasm",
+    ]))?;
+    Ok(target_dir(&root()).join("release/kapacitor-wasm"))
 }
 
 fn verify(rest: &[String]) -> Result<(), String> {

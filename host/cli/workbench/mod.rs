@@ -1,5 +1,6 @@
 //! The commands of the workbench: a plugin on data, without a Kapacitor.
 
+mod bench;
 mod flags;
 mod junit;
 mod locate;
@@ -8,5 +9,6 @@ mod replay;
 mod test;
 mod watch;
 
+pub use bench::{Options as BenchOptions, bench};
 pub use replay::{Options as ReplayOptions, replay};
 pub use test::{Options as TestOptions, test};

@@ -131,7 +131,8 @@ fn create(file: &Path, flag: &str) -> Result<File> {
 
 fn write_reports(options: &Options, replayed: &Replayed, host: &PluginHost, call: &Call) -> Result<()> {
     let Some(recorder) = &replayed.entries.recorder else { return Ok(()) };
-    let inputs: Vec<_> = options.input.input.iter().map(|file| file.display().to_string()).collect();
+    let name = |file: &PathBuf| file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
+    let inputs: Vec<_> = options.input.input.iter().map(name).collect();
     let mut rows = summary(replayed, host, call);
     // The report has the plugin and the call in its heading.
     rows.retain(|(what, _)| what != "call");
