@@ -62,6 +62,8 @@ mod state_snapshots;
 mod workbench_bench;
 /// `test`: cases of plugins, and their proofs.
 mod workbench_cases;
+/// Projects that `new` makes.
+mod workbench_new;
 /// `replay`: recordings in all formats, summaries and reports.
 mod workbench_replay;
 

@@ -58,6 +58,8 @@ enum Command {
     Test(Box<workbench::TestOptions>),
     /// Measure a plugin on data, beside another version of it.
     Bench(Box<workbench::BenchOptions>),
+    /// Make a project of a plugin, with cases, a recording and a TICKscript.
+    New(workbench::NewOptions),
     /// List, show, export, import, drop and compare the states of tasks.
     State(state::Options),
     /// Print a script with which a shell completes the commands and flags.
@@ -96,6 +98,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Replay(options) => workbench::replay(&options),
         Command::Test(options) => workbench::test(&options),
         Command::Bench(options) => workbench::bench(&options),
+        Command::New(options) => workbench::new(&options),
         Command::State(options) => state::state(&options),
         Command::Completions { shell } => completions::completions(&Cli::command(), shell),
         Command::Man(options) => man::man(Cli::command(), &options),

@@ -4,11 +4,13 @@ mod bench;
 mod flags;
 mod junit;
 mod locate;
+mod new;
 mod progress_bar;
 mod replay;
 mod test;
 mod watch;
 
 pub use bench::{Options as BenchOptions, bench};
+pub use new::{Options as NewOptions, new};
 pub use replay::{Options as ReplayOptions, replay};
 pub use test::{Options as TestOptions, test};
