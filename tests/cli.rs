@@ -94,7 +94,7 @@ const COMMANDS: [&[&str]; 17] = [
     &["config"],
     &["skipped"],
     &["replay", "mirror", "--input", "cpu.lp"],
-    &["test", "mirror"],
+    &["test"],
     &["bench", "mirror", "--input", "cpu.lp"],
     &["new", "cpu", "--stream"],
     &["completions", "bash"],

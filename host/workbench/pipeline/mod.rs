@@ -209,7 +209,7 @@ pub(super) mod tests {
         let mut series = series.split(',');
         let pair = |text: &str| text.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned())).unwrap();
         Point {
-            source: std::sync::Arc::default(),
+            source: Arc::default(),
             measurement: series.next().unwrap().to_owned(),
             tags: series.map(pair).collect(),
             fields: fields
@@ -244,7 +244,7 @@ pub(super) mod tests {
         };
         assert_eq!(taken.source.database, "telegraf");
         let source = Source { database: "other".to_owned(), retention_policy: "autogen".to_owned() };
-        let other = Point { source: std::sync::Arc::new(source), ..point("cpu v=1 2") };
+        let other = Point { source: Arc::new(source), ..point("cpu v=1 2") };
         assert!(pipeline.push(Record::Point(other)).unwrap().is_none());
         assert_eq!(pipeline.counts.filtered(), [("other.autogen".to_owned(), 1)].into());
     }
