@@ -4,7 +4,6 @@
 //! waits for another. At the end of the input pending work is finished, within a deadline.
 
 use std::io;
-use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -73,12 +72,8 @@ pub struct Session {
     keepalive: Option<i64>,
     /// How long the session has used its thread since others had their turn.
     turn: Duration,
-    /// Whether Kapacitor is known to have closed its side.
-    hung_up: bool,
-    /// Whether nobody reads the responses any more.
-    lost: bool,
-    /// Whether there may be input that was sent before the connection was lost.
-    unread: bool,
+    /// What Kapacitor's side of the connection is known to be.
+    peer: Peer,
     /// The labels of the session's log lines, as the executor knew them last.
     labels: Arc<Labels>,
     /// Measures the calls into the guest.
@@ -112,6 +107,26 @@ struct Timers {
     memory: Timer,
     /// The plugin has its share of a core again, and gets the next run. Requests do not wait for that.
     share: Timer,
+}
+
+/// What Kapacitor's side of a connection is known to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Peer {
+    /// Open.
+    Open,
+    /// Kapacitor has ended its input.
+    HungUp,
+    /// Nobody reads the responses any more, and there may be input that was sent before.
+    LostUnread,
+    /// Nobody reads the responses any more, and all input was read.
+    Lost,
+}
+
+impl Peer {
+    /// Whether nobody reads the responses any more.
+    fn is_lost(self) -> bool {
+        matches!(self, Self::LostUnread | Self::Lost)
+    }
 }
 
 /// Spans of time of `udf.toml`.
@@ -191,9 +206,7 @@ impl Session {
             buffer_at_work: 0,
             keepalive: None,
             turn: Duration::ZERO,
-            hung_up: false,
-            lost: false,
-            unread: false,
+            peer: Peer::Open,
             labels: Arc::clone(executor.labels()),
             clock: Arc::clone(executor.clock()),
             ending: Arc::clone(executor.ending()),
@@ -281,7 +294,7 @@ impl Session {
         let memory = self.memory();
         self.account.hold(memory);
         // Where input may be dropped, Kapacitor need not wait for what it does not read.
-        (self.drain.is_open() || self.unread)
+        (self.drain.is_open() || self.peer == Peer::LostUnread)
             && self.inbox.has_room()
             && (self.outbox.unsent() < OUT_FULL || self.inbox.may_drop())
             && self.account.may_hold(memory + self.inbox.next_read())
@@ -352,7 +365,7 @@ impl Session {
         // While there is work, it comes before the next checkpoint.
         let may_checkpoint = self.worker.is_idle();
         let watched = self.link.is_watched();
-        let listening = reading || (open && !self.hung_up);
+        let listening = reading || (open && self.peer == Peer::Open);
         let Self { link, gather, inbox, outbox, worker, stopping, timers, .. } = self;
         tokio::select! {
             biased;
@@ -392,8 +405,8 @@ impl Session {
         }
         match item {
             Some(item) => self.start(Work::Item(item)),
-            None if self.drain.is_open() || self.unread => {}
-            None => self.start(if self.leaving || self.lost { Work::Leave } else { Work::Finish }),
+            None if self.drain.is_open() || self.peer == Peer::LostUnread => {}
+            None => self.start(if self.leaving || self.peer.is_lost() { Work::Leave } else { Work::Finish }),
         }
     }
 
@@ -510,27 +523,27 @@ impl Session {
 
     /// Kapacitor has closed its side, while nothing is read. What was sent before is still read.
     fn note_hang_up(&mut self, hang_up: HangUp) {
-        self.hung_up = true;
         self.ending.store(true, Relaxed);
-        if hang_up == HangUp::Connection {
-            self.lose(&io::ErrorKind::ConnectionReset.into());
+        match hang_up {
+            HangUp::Input => self.peer = Peer::HungUp,
+            HangUp::Connection => self.lose(&io::ErrorKind::ConnectionReset.into()),
         }
     }
 
     /// Nobody reads the responses any more, as when kapacitord has died. The points that it has sent are still
     /// processed, within the time for the end of a session, so that the state has them.
     fn lose(&mut self, e: &io::Error) {
-        if mem::replace(&mut self.lost, true) {
+        if self.peer.is_lost() {
             return;
         }
         // Kapacitor closes in the middle of things whenever a task is stopped.
         log_for!(debug, self.labels, err = e.to_string(), "connection lost");
         self.outbox.lose();
         self.keepalive = None;
-        self.hung_up = true;
         self.ending.store(true, Relaxed);
+        self.peer = Peer::Lost;
         if self.drain.is_open() {
-            self.unread = true;
+            self.peer = Peer::LostUnread;
             self.drain.begin(self.clock.total());
         }
     }
@@ -555,7 +568,7 @@ impl Session {
         }
         let (mut read, mut messages) = (0, 0);
         if !self.may_read()
-            && !self.hung_up
+            && self.peer == Peer::Open
             && let Some(hang_up) = self.link.hung_up_now()
         {
             self.note_hang_up(hang_up);
@@ -591,7 +604,9 @@ impl Session {
     /// Nothing more is read: Kapacitor has ended its input, or the session is `leaving`.
     fn end_input(&mut self, leaving: bool) {
         self.leaving = leaving;
-        self.unread = false;
+        if self.peer == Peer::LostUnread {
+            self.peer = Peer::Lost;
+        }
         self.ending.store(true, Relaxed);
         self.inbox.release_held();
         if self.drain.is_open() {
