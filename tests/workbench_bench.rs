@@ -30,8 +30,8 @@ fn row(text: &str, name: &str) -> Vec<String> {
 fn two_versions_are_measured_in_turn() {
     let setup = Setup::new("").with(&["moving_avg"]);
     setup.add("moving_avg", "other");
-    let lines: String = (0..5_000).map(|i| format!("cpu,host=h{} x={i} {i}\n", i % 50)).collect();
-    std::fs::write(setup.folder.path().join("cpu.lp"), lines).unwrap();
+    let lines: Vec<_> = (0..5_000).map(|i| format!("cpu,host=h{} x={i} {i}\n", i % 50)).collect();
+    std::fs::write(setup.folder.path().join("cpu.lp"), lines.concat()).unwrap();
     let other = setup.plugin("other").display().to_string();
     let args = ["--call", MEAN, "--group-by", "host", "--input", "cpu.lp", "--rounds", "3", "--vs", &other];
     let (ok, text) = bench(&setup, "moving_avg", &args);

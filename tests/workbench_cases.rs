@@ -55,7 +55,7 @@ const MEAN: &str = "call = \"@moving_avg().field('x').size(2).as('mean')\"\ngrou
 
 /// Points of two hosts in turn.
 fn input(count: usize) -> String {
-    (0..count).map(|i| format!("cpu,host={} x={i} {i}\n", ["a", "b"][i % 2])).collect()
+    (0..count).map(|i| format!("cpu,host={} x={i} {i}\n", ["a", "b"][i % 2])).collect::<Vec<_>>().concat()
 }
 
 #[test]
@@ -127,7 +127,8 @@ fn state_that_is_not_in_the_snapshot_is_found() {
 fn batches_are_interrupted_and_fail_as_a_whole() {
     let case =
         "call = \"@batch_sums()\"\ngroup-by = [\"host\"]\nwindow = \"1u\"\nevery = \"1u\"\nalign = true\n";
-    let input: String = (0..300).map(|i| format!("x,host={} value={i} {}\n", i % 2, i * 200)).collect();
+    let input: Vec<_> = (0..300).map(|i| format!("x,host={} value={i} {}\n", i % 2, i * 200)).collect();
+    let input = input.concat();
     let project = Project::of("batch_sums").case("sums", case, &input, None);
     let (code, text) = project.test(&[]);
     assert_eq!(code, 0, "{text}");
@@ -136,8 +137,9 @@ fn batches_are_interrupted_and_fail_as_a_whole() {
 
 #[test]
 fn plugins_that_fail_by_themselves_recover_too() {
-    let lines: String =
+    let lines: Vec<_> =
         (0..60).map(|i| format!("x value={i}{} {i}\n", if i % 7 == 3 { ",panic=9i" } else { "" })).collect();
+    let lines = lines.concat();
     let case = "call = \"@fragile()\"\nskipped = 9\n";
     let project = Project::of("fragile").case("sums", case, &lines, None);
     let (code, text) = project.test(&[]);

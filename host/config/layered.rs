@@ -31,12 +31,6 @@ macro_rules! layered {
             pub(crate) fn over(self, base: $whole) -> $whole {
                 $whole { $($field: self.$field.unwrap_or(base.$field),)* }
             }
-
-            /// The settings of `other`, and these where they are absent.
-            #[allow(dead_code, reason = "the workbench overrides some of them only")]
-            pub(crate) fn overridden_by(self, other: Self) -> Self {
-                Self { $($field: other.$field.or(self.$field),)* }
-            }
         }
     };
 }

@@ -32,6 +32,18 @@ layered! {
     on_update: OnUpdate = OnUpdate::Keep;
 }
 
+impl PartialPolicy {
+    /// These policies, but for those that the workbench needs to be as in `other`.
+    pub(crate) fn overridden_by(self, other: Self) -> Self {
+        Self {
+            on_trap: other.on_trap.or(self.on_trap),
+            failures_per_minute: other.failures_per_minute.or(self.failures_per_minute),
+            on_full: other.on_full.or(self.on_full),
+            ..self
+        }
+    }
+}
+
 /// `on-trap`: what happens when a call traps, exceeds a limit, or returns an error or a response that Kapacitor must
 /// not see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]

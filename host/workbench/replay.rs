@@ -98,7 +98,7 @@ impl Replay<'_> {
         for path in self.inputs {
             let mut input = input::open(path, self.options)?;
             while goes_on && let Some(record) = input.next() {
-                goes_on = self.play(record?, &mut pipeline, &mut player, ledger, pace.as_mut())?;
+                goes_on = Self::play(record?, &mut pipeline, &mut player, ledger, pace.as_mut())?;
                 if pipeline.counts.points.is_multiple_of(4096) {
                     progress(Progress { points: pipeline.counts.points, bytes: input.progress() });
                 }
@@ -128,7 +128,6 @@ impl Replay<'_> {
 
     /// Plays one record. False once the task has ended by itself.
     fn play(
-        &self,
         record: Record,
         pipeline: &mut Pipeline,
         player: &mut Player,

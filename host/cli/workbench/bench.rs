@@ -63,7 +63,7 @@ pub fn bench(options: &Options) -> Result<ExitCode> {
             plugin.rounds.push(measure(&plugin.host, &call, &messages, groups)?);
         }
     }
-    let text = report(&measured, points, groups, options.rounds)?;
+    let text = report(&measured, points, groups, options.rounds);
     io::stdout().write_all(visible(&text).as_bytes())?;
     Ok(DONE)
 }
@@ -109,7 +109,7 @@ fn bytes(value: f64) -> String {
     size(value.max(0.0) as u64)
 }
 
-fn report(measured: &[Measured], points: u64, groups: usize, rounds: u32) -> Result<String> {
+fn report(measured: &[Measured], points: u64, groups: usize, rounds: u32) -> String {
     let names: Vec<String> = measured.iter().map(|plugin| plugin.file.display().to_string()).collect();
     let mut head = vec![""];
     head.extend(names.iter().map(String::as_str));
@@ -138,7 +138,7 @@ fn report(measured: &[Measured], points: u64, groups: usize, rounds: u32) -> Res
     row.extend(ratio(&sizes));
     table.add_row(row);
     let (points, groups) = (thousands(points), thousands(groups as u64));
-    Ok(format!("{table}\n{points} points, {groups} groups; medians of {rounds} rounds, in turn\n"))
+    format!("{table}\n{points} points, {groups} groups; medians of {rounds} rounds, in turn\n")
 }
 
 /// The median of the rounds' ratios of the first to the second, if there is one.

@@ -1,4 +1,4 @@
-//! The results of cases in the JUnit format, which systems for continuous integration read.
+//! The results of cases in the `JUnit` format, which systems for continuous integration read.
 
 use anyhow::Result;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};

@@ -13,14 +13,14 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The bar, which appears when it is needed.
 pub struct Bar {
     begin: Instant,
-    bar: Option<ProgressBar>,
+    shown: Option<ProgressBar>,
     terminal: bool,
 }
 
 impl Bar {
     /// A bar on stderr, if that is a terminal.
     pub fn new() -> Self {
-        Self { begin: Instant::now(), bar: None, terminal: std::io::stderr().is_terminal() }
+        Self { begin: Instant::now(), shown: None, terminal: std::io::stderr().is_terminal() }
     }
 
     /// Shows how far the replay has come.
@@ -28,7 +28,7 @@ impl Bar {
         if !self.terminal || self.begin.elapsed() < PATIENCE {
             return;
         }
-        let bar = self.bar.get_or_insert_with(|| {
+        let bar = self.shown.get_or_insert_with(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             let template =
                 if progress.bytes.is_some() { "{wide_bar} {percent}% {msg}" } else { "{spinner} {msg}" };
@@ -47,7 +47,7 @@ impl Bar {
 
     /// Removes the bar.
     pub fn clear(&self) {
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = &self.shown {
             bar.finish_and_clear();
         }
     }

@@ -74,9 +74,10 @@ pub fn replay(options: &Options) -> Result<ExitCode> {
 fn run(options: &Options, log: &LogLines) -> Result<ExitCode> {
     let call = options.call.read()?;
     let makes_report = options.html.is_some() || options.svg.is_some();
-    let ledger = Arc::new(match makes_report {
-        true => Ledger::with_recorder(Recorder::new(texts(&call))),
-        false => Ledger::default(),
+    let ledger = Arc::new(if makes_report {
+        Ledger::with_recorder(Recorder::new(texts(&call)))
+    } else {
+        Ledger::default()
     });
     log.set(&ledger);
     let host =

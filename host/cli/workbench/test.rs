@@ -37,7 +37,7 @@ pub struct Options {
     /// Write the points that come out as those that are expected.
     #[arg(long)]
     update: bool,
-    /// File for the results in the JUnit format.
+    /// File for the results in the `JUnit` format.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
     #[command(flatten)]

@@ -74,7 +74,6 @@ impl Default for Tolerance {
 /// Which proofs are run.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-#[expect(clippy::struct_field_names, reason = "the keys of the file")]
 pub struct Proofs {
     /// Whether the task is interrupted.
     pub interrupted: bool,
@@ -157,10 +156,7 @@ impl Case {
         let input = read_records(&input_of(folder)?, &options)?;
         // The output is written in nanoseconds, whatever the input is in.
         let expected_file = folder.join(EXPECTED);
-        let expected = match expected_file.exists() {
-            true => Some(read_points(&expected_file)?),
-            false => None,
-        };
+        let expected = if expected_file.exists() { Some(read_points(&expected_file)?) } else { None };
         let name = folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned();
         let CaseFile { error, skipped, tolerance, proofs, .. } = file;
         Ok(Self {

@@ -57,10 +57,10 @@ fn compare_series(expected: &[&Point], got: &[&Point], tolerance: Tolerance, dif
     let (mut expected, mut got) = (expected.iter().peekable(), got.iter().peekable());
     loop {
         match (expected.peek(), got.peek()) {
-            (None, None) => return,
             (Some(one), Some(other)) if one.time == other.time => {
                 compare_points(one, other, tolerance, differences);
-                (expected.next(), got.next());
+                expected.next();
+                got.next();
             }
             // One that comes later on one side is missing on the other.
             (Some(one), other) if other.is_none_or(|other| one.time < other.time) => {
@@ -71,7 +71,7 @@ fn compare_series(expected: &[&Point], got: &[&Point], tolerance: Tolerance, dif
                 differences.add(|| unexpected(other));
                 got.next();
             }
-            (Some(_), None) => return,
+            (_, None) => return,
         }
     }
 }
