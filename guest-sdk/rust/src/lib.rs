@@ -80,6 +80,7 @@ mod new_batch;
 mod new_point;
 mod point;
 mod points;
+mod rewrite;
 
 mod aging;
 mod groups;
@@ -113,7 +114,7 @@ pub use output::{Edge, OpenBatch, Output};
 pub use point::Point;
 pub use points::{Points, PointsIter};
 pub use udf::{Batch, Snapshot, Stream};
-pub use value::{OwnedValue, Value};
+pub use value::{FieldValue, OwnedValue, Value};
 
 /// The items that most plugins need.
 pub mod prelude {

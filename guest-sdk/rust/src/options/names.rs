@@ -1,5 +1,6 @@
 //! Names of fields and tags, as options.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 
@@ -74,6 +75,19 @@ macro_rules! names {
         impl From<&'static str> for $name {
             fn from(name: &'static str) -> Self {
                 Self::new(name).unwrap_or_else(|e| panic!("a name {e}"))
+            }
+        }
+
+        impl<'a> From<&'a $name> for Cow<'a, str> {
+            fn from(name: &'a $name) -> Self {
+                Self::Borrowed(name)
+            }
+        }
+
+        /// For the keys of a [`NewPoint`](crate::NewPoint).
+        impl From<&$name> for String {
+            fn from(name: &$name) -> Self {
+                name.0.clone()
             }
         }
 
