@@ -2,7 +2,7 @@
 
 use kapacitor_wasm::protocol::RequestMessage;
 
-use crate::support::{Host, play, point};
+use crate::support::{Host, Setup, play, point};
 
 #[test]
 fn log_lines_have_format_of_kapacitor() {
@@ -27,4 +27,22 @@ fn guest_text_is_escaped_and_bounded() {
         host.log().lines().filter(|line| line.contains("plugin log") && line.contains("log_flood")).count();
     assert!((1..=17).contains(&flood), "{flood} lines of a flood");
     host.wait_for_log(&["plugin log", "plugin=prints", "this must not reach Kapacitor"]);
+}
+
+#[test]
+fn macros_of_the_sdk_write_log_lines() {
+    let host = Setup::new("log-level = \"debug\"\n").with(&["logs"]).serve();
+    play(host.start("logs", &[]), [RequestMessage::Point(point("a", 1, 1.0))]);
+    for (level, text) in [
+        ("debug", "debug cpu"),
+        ("info", r#"info \"cpu\""#),
+        ("warn", "warn cpu"),
+        ("error", "error   cpu"),
+        ("info", "println cpu"),
+        ("error", "eprintln cpu"),
+        ("error", "point.time() + 1 = 2"),
+        ("info", "time 2"),
+    ] {
+        host.wait_for_log(&[&format!("lvl={level}"), "plugin log", "task=task", text]);
+    }
 }

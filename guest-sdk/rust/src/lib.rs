@@ -92,6 +92,9 @@ mod udf;
 pub mod abi;
 mod calls;
 pub mod log;
+mod log_level;
+#[cfg(not(target_family = "wasm"))]
+mod log_native;
 
 mod batching;
 mod crowding;
@@ -118,6 +121,10 @@ pub use value::{FieldValue, OwnedValue, Value};
 
 /// The items that most plugins need.
 pub mod prelude {
+    pub use crate::{
+        __kapacitor_debug as debug, __kapacitor_error as error, __kapacitor_info as info,
+        __kapacitor_warn as warn,
+    };
     pub use crate::{
         Batch, Edge, Error, FieldName, Flag, Groups, NewBatch, NewPoint, Options, Output, OwnedValue, Point,
         Points, Result, Snapshot, Stream, TagName, Value, log, register,

@@ -13,6 +13,8 @@ mod errors;
 mod groups;
 /// Names that a plugin's crate may define.
 mod hygiene;
+/// Macros for the log.
+mod logs;
 /// Options: reading them, and the errors for wrong ones.
 mod options;
 /// The public API, compared with a committed listing.
