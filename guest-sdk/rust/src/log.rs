@@ -33,6 +33,7 @@
 use std::fmt::Display;
 
 pub use crate::log_level::Level;
+#[doc(inline)]
 pub use crate::{
     __kapacitor_dbg as dbg, __kapacitor_debug as debug, __kapacitor_eprintln as eprintln,
     __kapacitor_error as error, __kapacitor_info as info, __kapacitor_println as println,

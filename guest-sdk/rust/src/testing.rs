@@ -45,8 +45,9 @@ use crate::error::{Error, Result};
 use crate::new_batch::{Bounds, NewBatch};
 use crate::new_point::NewPoint;
 use crate::numbers::{BEGIN, END, ERROR, POINT, STATE_VERSION, begin_batch, end_batch};
+use crate::options::OptionValue;
 use crate::point::Point;
-use crate::wire::{self, FIXED64, Fields, VARINT, text};
+use crate::wire::{self, Fields, text};
 
 pub use crate::calls::Registered;
 
@@ -56,39 +57,57 @@ pub struct Harness<T> {
     plugin: PhantomData<T>,
 }
 
-/// The argument of an option in a test: `"text".into()`, `3.into()`, `1.5.into()`, `true.into()`,
-/// `Duration::from_secs(1).into()`, or [`flag`].
+/// The values of an option in a test: `"text".into()`, `3.into()`, `1.5.into()`, `true.into()`,
+/// `Duration::from_secs(1).into()`, a tuple of several of them, `("a", 3).into()`, an [`OptionValue`], or [`flag`].
 #[derive(Clone, Debug)]
 pub struct OptionArgument {
-    /// Kapacitor's OptionValue; `None` for a flag.
-    value: Option<Buffer>,
+    /// Each one as Kapacitor's message; none for a flag.
+    values: Vec<Buffer>,
 }
 
 /// An option without a value, such as `.verbose()`.
 pub fn flag() -> OptionArgument {
-    OptionArgument { value: None }
+    OptionArgument { values: Vec::new() }
+}
+
+impl From<OptionValue<'_>> for OptionArgument {
+    fn from(value: OptionValue<'_>) -> Self {
+        Self { values: vec![value.encode()] }
+    }
 }
 
 macro_rules! option_from {
-    ($($ty:ty, $name:ident, $out:ident => $type:literal, $encode:expr;)*) => {$(
+    ($($ty:ty, $value:pat => $option:expr;)*) => {$(
         impl From<$ty> for OptionArgument {
-            fn from($name: $ty) -> Self {
-                let mut value = Buffer::new();
-                wire::put_int(1, $type, &mut value);
-                let $out = &mut value;
-                $encode;
-                Self { value: Some(value) }
+            fn from($value: $ty) -> Self {
+                $option.into()
             }
         }
     )*};
 }
 
 option_from! {
-    bool, v, out => 0, { wire::put_tag(2, VARINT, out); wire::put_varint(u64::from(v), out) };
-    i64, v, out => 1, { wire::put_tag(3, VARINT, out); wire::put_varint(v as u64, out) };
-    f64, v, out => 2, { wire::put_tag(4, FIXED64, out); out.put(v.to_le_bytes()) };
-    &str, v, out => 3, wire::put_bytes(5, v.as_bytes(), out);
-    Duration, v, out => 4, { wire::put_tag(6, VARINT, out); wire::put_varint(v.as_nanos() as u64, out) };
+    bool, v => OptionValue::Bool(v);
+    i64, v => OptionValue::Int(v);
+    f64, v => OptionValue::Double(v);
+    &str, v => OptionValue::String(v);
+    Duration, v => OptionValue::Duration(i64::try_from(v.as_nanos()).unwrap_or(i64::MAX));
+}
+
+macro_rules! tuple_from {
+    ($($($ty:ident $value:ident),*;)*) => {$(
+        impl<$($ty: Into<OptionArgument>),*> From<($($ty,)*)> for OptionArgument {
+            fn from(($($value,)*): ($($ty,)*)) -> Self {
+                Self { values: [$($value.into().values),*].concat() }
+            }
+        }
+    )*};
+}
+
+tuple_from! {
+    A a, B b;
+    A a, B b, C c;
+    A a, B b, C c, D d;
 }
 
 /// A point of the measurement `test`, without time, tags and fields.
@@ -118,10 +137,10 @@ impl<T: Registered> Harness<T> {
     /// The error that the task would end with, because the options are wrong.
     pub fn start(options: impl IntoIterator<Item = (&'static str, OptionArgument)>) -> Result<Self> {
         let mut request = Buffer::new();
-        for (name, text) in options {
+        for (name, argument) in options {
             let mut option = Buffer::new();
             wire::put_text(1, name, &mut option);
-            if let Some(value) = &text.value {
+            for value in &argument.values {
                 wire::put_bytes(2, value, &mut option);
             }
             wire::put_bytes(1, &option, &mut request);

@@ -15,6 +15,8 @@ mod groups;
 mod hygiene;
 /// Macros for the log.
 mod logs;
+/// Options with several values, and types of values.
+mod option_values;
 /// Options: reading them, and the errors for wrong ones.
 mod options;
 /// The public API, compared with a committed listing.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Deref;
 
 use crate::error::{Error, Result};
-use crate::options::types::{OptionType, Scalar, once};
+use crate::options::types::Scalar;
 use crate::options::value::{OptionValue, ValueType};
 
 /// Names of fields that InfluxDB 1.x writes and never returns: queries about the schema use them.
@@ -119,14 +119,6 @@ macro_rules! names {
                     OptionValue::String(name) => Some(Self::new(*name).map_err(|e| e.to_string())),
                     _ => None,
                 }
-            }
-        }
-
-        impl OptionType for $name {
-            const TYPES: &'static [ValueType] = &[ValueType::String];
-
-            fn read(occurrences: &[&[OptionValue<'_>]]) -> Result<Self, String> {
-                once(occurrences)
             }
         }
     )*};

@@ -1,6 +1,10 @@
 //! The values that a TICKscript gives an option.
 
-use crate::wire::{self, Fields};
+use std::fmt;
+use std::time::Duration;
+
+use crate::buffer::Buffer;
+use crate::wire::{self, FIXED64, Fields, VARINT};
 
 /// Kapacitor's types of option values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +65,32 @@ impl<'a> OptionValue<'a> {
         }
     }
 
+    /// Kapacitor's OptionValue.
+    pub(crate) fn encode(&self) -> Buffer {
+        let mut out = Buffer::new();
+        let number = |ty: ValueType, field, number: u64, out: &mut Buffer| {
+            wire::put_int(1, ty as i64, out);
+            wire::put_tag(field, VARINT, out);
+            wire::put_varint(number, out);
+        };
+        match *self {
+            Self::Bool(value) => number(ValueType::Bool, 2, u64::from(value), &mut out),
+            Self::Int(value) => number(ValueType::Int, 3, value as u64, &mut out),
+            Self::Duration(value) => number(ValueType::Duration, 6, value as u64, &mut out),
+            Self::Double(value) => {
+                wire::put_int(1, ValueType::Double as i64, &mut out);
+                wire::put_tag(4, FIXED64, &mut out);
+                out.put(value.to_le_bytes());
+            }
+            Self::String(value) => {
+                wire::put_int(1, ValueType::String as i64, &mut out);
+                wire::put_bytes(5, value.as_bytes(), &mut out);
+            }
+            Self::None => {}
+        }
+        out
+    }
+
     /// Reads Kapacitor's OptionValue.
     pub(super) fn decode(message: &'a [u8]) -> Self {
         let mut value = Self::None;
@@ -75,5 +105,22 @@ impl<'a> OptionValue<'a> {
             };
         }
         value
+    }
+}
+
+/// As in a TICKscript, except for durations.
+impl fmt::Display for OptionValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => f.write_str(if *value { "TRUE" } else { "FALSE" }),
+            Self::Int(value) => value.fmt(f),
+            Self::Double(value) => write!(f, "{value:?}"),
+            Self::String(value) => write!(f, "'{value}'"),
+            Self::Duration(value) => {
+                let sign = if *value < 0 { "-" } else { "" };
+                write!(f, "{sign}{:?}", Duration::from_nanos(value.unsigned_abs()))
+            }
+            Self::None => f.write_str(self.type_name()),
+        }
     }
 }
