@@ -93,7 +93,7 @@ pub mod abi;
 mod calls;
 pub mod log;
 mod log_level;
-#[cfg(not(target_family = "wasm"))]
+#[cfg(any(doc, not(target_family = "wasm")))]
 mod log_native;
 
 mod batching;
@@ -103,6 +103,7 @@ mod plugin;
 #[doc(hidden)]
 pub mod runtime;
 mod skips;
+#[cfg(any(doc, not(target_family = "wasm")))]
 pub mod testing;
 
 pub use edit::Edited;

@@ -1,7 +1,7 @@
 //! Lines in the host's log, which adds the names of the task and its node.
 //!
 //! The macros take a format string, as `println!` does; the functions take anything that can be displayed. In
-//! a native test the lines go to stderr.
+//! a native test the lines go to stderr, and [`Harness::log`](crate::testing::Harness::log) returns them.
 //!
 //! ```
 //! use kapacitor_guest::prelude::*;

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use crate::buffer::Buffer;
 use crate::emit::Encode;
 use crate::encode::put_field;
+use crate::error::{Error, Result};
 use crate::numbers::POINT;
 use crate::numbers::point::{BY_NAME, DATABASE, DIMENSIONS, GROUP, NAME, RETENTION_POLICY, TAGS, TIME};
-use crate::point::Point;
+use crate::point::{Point, number_of_any_form};
 use crate::points::Points;
 use crate::value::OwnedValue;
 use crate::wire;
@@ -94,6 +95,18 @@ impl NewPoint {
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
+    }
+
+    /// The value of a field that is a finite number; ints are converted.
+    ///
+    /// # Errors
+    ///
+    /// A skip, as of [`Point::number`], if there is no such field or it is not a finite number.
+    pub fn number(&self, key: &str) -> Result<f64> {
+        match self.fields.get(key).map(OwnedValue::as_value) {
+            Some(value) => number_of_any_form(key, value),
+            None => Err(Error::no_field(key, &self.message())),
+        }
     }
 
     /// Groups the point by tags that it has, in sorted order, as Kapacitor's `groupBy` does. If [`NewPoint::by_name`]

@@ -229,8 +229,9 @@ impl<'a> Point<'a> {
     }
 }
 
+/// The value of field `key` as a finite number.
 #[inline(never)]
-fn number_of_any_form(key: &str, value: Value<'_>) -> Result<f64> {
+pub fn number_of_any_form(key: &str, value: Value<'_>) -> Result<f64> {
     match value.as_number() {
         Some(number) if number.is_finite() => Ok(number),
         Some(number) => Err(Error::not_finite(key, number)),

@@ -11,6 +11,8 @@ mod codec;
 mod errors;
 /// Groups that are given up.
 mod groups;
+/// The test harness: failures, logs, and what it leaves out.
+mod harness;
 /// Names that a plugin's crate may define.
 mod hygiene;
 /// Macros for the log.

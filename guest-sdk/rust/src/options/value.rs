@@ -3,8 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::buffer::Buffer;
-use crate::wire::{self, FIXED64, Fields, VARINT};
+use crate::wire::{self, Fields};
 
 /// Kapacitor's types of option values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,32 +62,6 @@ impl<'a> OptionValue<'a> {
             Self::Duration(_) => "duration",
             Self::None => "an expression or a field reference",
         }
-    }
-
-    /// Kapacitor's OptionValue.
-    pub(crate) fn encode(&self) -> Buffer {
-        let mut out = Buffer::new();
-        let number = |ty: ValueType, field, number: u64, out: &mut Buffer| {
-            wire::put_int(1, ty as i64, out);
-            wire::put_tag(field, VARINT, out);
-            wire::put_varint(number, out);
-        };
-        match *self {
-            Self::Bool(value) => number(ValueType::Bool, 2, u64::from(value), &mut out),
-            Self::Int(value) => number(ValueType::Int, 3, value as u64, &mut out),
-            Self::Duration(value) => number(ValueType::Duration, 6, value as u64, &mut out),
-            Self::Double(value) => {
-                wire::put_int(1, ValueType::Double as i64, &mut out);
-                wire::put_tag(4, FIXED64, &mut out);
-                out.put(value.to_le_bytes());
-            }
-            Self::String(value) => {
-                wire::put_int(1, ValueType::String as i64, &mut out);
-                wire::put_bytes(5, value.as_bytes(), &mut out);
-            }
-            Self::None => {}
-        }
-        out
     }
 
     /// Reads Kapacitor's OptionValue.
