@@ -39,7 +39,7 @@
 //! | send results | [`Output`], [`Point::with`], [`NewPoint`], [`NewBatch`] |
 //! | skip a point, or fail | [`Error`] |
 //! | keep state across versions of the plugin | [`Snapshot`] |
-//! | average what comes and goes | [`statistics`] |
+//! | keep a window, a mean, quantiles, a season | [`statistics`] |
 //! | write to the host's log | [`log`] |
 
 #![deny(unsafe_code)]
