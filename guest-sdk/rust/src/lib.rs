@@ -38,6 +38,7 @@
 //! | read a point or a batch | [`Point`], [`Points`] |
 //! | send results | [`Output`], [`Point::with`], [`NewPoint`], [`NewBatch`] |
 //! | skip a point, or fail | [`Error`] |
+//! | notice that a group has fallen silent | [`Stream::silent`] |
 //! | keep state across versions of the plugin | [`Snapshot`] |
 //! | keep a window, a mean, quantiles, a season | [`statistics`] |
 //! | write to the host's log | [`log`] |
@@ -83,9 +84,11 @@ mod points;
 mod rewrite;
 
 mod aging;
+mod data_clock;
 mod groups;
 pub mod options;
 mod output;
+mod silence;
 mod udf;
 
 #[doc(hidden)]

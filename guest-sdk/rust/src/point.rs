@@ -109,6 +109,13 @@ impl<'a> Point<'a> {
         [Self::new(bytes, None), Self::with_group(bytes, None)]
     }
 
+    /// Appends the message of the point without its fields.
+    pub(crate) fn put_without_fields(&self, out: &mut Vec<u8>) {
+        for field in Fields(self.bytes).filter(|field| !fields::is_map(field.number)) {
+            out.extend_from_slice(field.whole);
+        }
+    }
+
     #[inline]
     fn find(&self, number: u32) -> Option<&'a [u8]> {
         Fields(self.bytes).with_number(number).map(|field| field.bytes)

@@ -31,6 +31,8 @@ mod public_api;
 mod quantiles;
 /// Versions and licenses in the files of the repository.
 mod repository;
+/// Groups that fall silent.
+mod silence;
 /// Moving averages, compared with exact arithmetic.
 mod statistics;
 /// Streams: groups, edits, and points that are sent as they came.
