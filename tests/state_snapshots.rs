@@ -390,3 +390,29 @@ fn failed_snapshot_does_not_end_task() {
     client.keepalive(1).unwrap();
     assert!(matches!(client.receive().unwrap(), Some(ResponseMessage::Keepalive(_))));
 }
+
+#[test]
+fn state_of_all_groups_is_brought_back_and_restored() {
+    let host = Host::with(&["shared_totals"]);
+    let mut first = host.start("shared_totals", &[]);
+    let send = |client: &mut Client, host: &str, time: i64, panics: bool| {
+        let mut point = point(host, time, time as f64);
+        if panics {
+            point.fields_int.insert("panic".to_owned(), 1);
+        }
+        client.send(RequestMessage::Point(point)).unwrap();
+    };
+    for (time, group) in [(1, "a"), (2, "b"), (3, "a")] {
+        send(&mut first, group, time, time == 2);
+    }
+    let mut data = Vec::new();
+    let snapshot = first.snapshot(&mut data).unwrap();
+    assert_eq!((field(&data, "sum"), field(&data, "total")), (vec![1.0, 4.0], vec![1.0, 4.0]));
+    let mut second = host.start("shared_totals", &[]);
+    assert!(second.restore(snapshot).unwrap().success);
+    for (time, group) in [(5, "b"), (6, "b"), (7, "a")] {
+        send(&mut second, group, time, time == 6);
+    }
+    let responses = play(second, []);
+    assert_eq!((field(&responses, "sum"), field(&responses, "total")), (vec![5.0, 11.0], vec![9.0, 16.0]));
+}

@@ -39,7 +39,8 @@
 //! | send results | [`Output`], [`Point::with`], [`NewPoint`], [`NewBatch`] |
 //! | skip a point, or fail | [`Error`] |
 //! | notice that a group has fallen silent | [`Stream::silent`] |
-//! | keep state across versions of the plugin | [`Snapshot`] |
+//! | keep state of all groups together | [`Shared`] |
+//! | keep state across versions of the plugin | [`Snapshot`], or `SerdeSnapshot` with the feature `serde` |
 //! | keep a window, a mean, quantiles, a season | [`statistics`] |
 //! | write to the host's log | [`log`] |
 
@@ -91,6 +92,9 @@ mod output;
 mod silence;
 mod udf;
 
+#[cfg(feature = "serde")]
+mod serde_snapshot;
+
 #[doc(hidden)]
 pub mod abi;
 mod calls;
@@ -116,10 +120,12 @@ pub use groups::Groups;
 pub use kapacitor_guest_derive::Options;
 pub use new_batch::{BatchLike, NewBatch};
 pub use new_point::NewPoint;
-pub use options::{FieldName, Flag, Options, TagName};
+pub use options::{FieldName, Flag, Options, Shared, TagName};
 pub use output::{Edge, OpenBatch, Output};
 pub use point::Point;
 pub use points::{Points, PointsIter};
+#[cfg(feature = "serde")]
+pub use serde_snapshot::{SerdeSnapshot, StateReader, StateWriter};
 pub use udf::{Batch, Snapshot, Stream};
 pub use value::{FieldValue, OwnedValue, Value};
 
@@ -131,6 +137,8 @@ pub mod prelude {
     };
     pub use crate::{
         Batch, Edge, Error, FieldName, Flag, Groups, NewBatch, NewPoint, Options, Output, OwnedValue, Point,
-        Points, Result, Snapshot, Stream, TagName, Value, log, register,
+        Points, Result, Shared, Snapshot, Stream, TagName, Value, log, register,
     };
+    #[cfg(feature = "serde")]
+    pub use crate::{SerdeSnapshot, StateReader, StateWriter};
 }

@@ -282,6 +282,8 @@ pub trait Batch: Options + 'static {
 /// A plugin with a snapshot format of its own, which stays readable when the plugin's code changes.
 /// It is registered with `register!(Plugin, snapshot)`.
 ///
+/// With the feature `serde`, `SerdeSnapshot` implements it without code.
+///
 /// Without this trait a snapshot is the plugin's memory. That needs no code, but such a snapshot can be
 /// restored only by the same `.wasm` file with the same options.
 ///

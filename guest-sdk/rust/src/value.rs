@@ -77,6 +77,7 @@ impl<'a> From<&'a String> for Value<'a> {
 
 /// A value that owns its string, as the fields of a [`NewPoint`](crate::NewPoint) do.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum OwnedValue {
     /// InfluxDB's `float`.

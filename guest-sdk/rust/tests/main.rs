@@ -33,6 +33,8 @@ mod quantiles;
 mod repository;
 /// Groups that fall silent.
 mod silence;
+/// States in the format of serde, and states that groups share.
+mod state;
 /// Moving averages, compared with exact arithmetic.
 mod statistics;
 /// Streams: groups, edits, and points that are sent as they came.

@@ -6,10 +6,12 @@ use crate::wire::{self, Fields};
 
 mod names;
 mod scalars;
+mod shared;
 mod types;
 mod value;
 
 pub use names::{FieldName, TagName};
+pub use shared::Shared;
 pub use types::{Flag, Occurrence, OptionType, Scalar};
 pub use value::{OptionValue, ValueType};
 
@@ -54,6 +56,7 @@ pub use value::{OptionValue, ValueType};
 /// | `Vec<T>` | any number of `T`, each in an occurrence of its own |
 /// | `BTreeMap<K, V>` | any number of occurrences with a key and a value, and no key twice |
 /// | [`Flag`] | an option without values |
+/// | [`Shared<T>`] | no option, but state that all groups share |
 /// | a type of your own | see [`OptionType`] |
 ///
 /// Kapacitor gives an option a fixed number of values, so there is no option with any number of them in one
@@ -78,7 +81,9 @@ pub struct Described {
 impl Described {
     /// Declares an option that is read as a `T`.
     pub fn add<T: OptionType>(&mut self, name: &'static str) {
-        self.options.push((name, T::TYPES));
+        if T::IS_OPTION {
+            self.options.push((name, T::TYPES));
+        }
     }
 
     /// Appends the options to an `InfoResponse`, whose field 3 is a map from names to `OptionInfo`.

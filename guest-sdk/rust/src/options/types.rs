@@ -47,6 +47,10 @@ pub trait OptionType: Sized {
     /// that gives others.
     const TYPES: &'static [ValueType];
 
+    /// Whether a TICKscript can give it. [`Shared`](crate::Shared) is a field of the plugin and no option.
+    #[doc(hidden)]
+    const IS_OPTION: bool = true;
+
     /// Reads the option from all its occurrences in the TICKscript. Each occurrence is the list of its
     /// values.
     ///

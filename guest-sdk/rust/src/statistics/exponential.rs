@@ -20,6 +20,7 @@ use std::time::Duration;
 /// assert_eq!([8.0, 16.0, 16.0].map(|value| moments.push(value, 0.5)), [Some(8.0), Some(12.0), Some(14.0)]);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ExponentialMoments {
     /// Time of the newest number, if it came with one.
     time: i64,

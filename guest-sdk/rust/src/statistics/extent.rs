@@ -17,6 +17,7 @@ use std::time::Duration;
 ///
 /// A window of a number of values ignores times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Extent {
     /// The largest number of values.
     most: usize,
@@ -53,6 +54,7 @@ impl Extent {
 
 /// Decides which values a window takes, and which ones leave it.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Gate {
     /// The time of the newest value.
     newest: i64,

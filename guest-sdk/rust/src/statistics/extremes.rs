@@ -4,6 +4,7 @@ use crate::statistics::sliding::Aggregate;
 
 /// The least and the greatest of at least one number. Both are NaN if one of the numbers is.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Extremes {
     min: f64,
     max: f64,

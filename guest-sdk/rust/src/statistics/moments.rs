@@ -26,6 +26,7 @@ use crate::statistics::sliding::Aggregate;
 /// assert_eq!(moments.sample_variance(), Some(30.0));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Moments {
     count: u64,
     mean: f64,

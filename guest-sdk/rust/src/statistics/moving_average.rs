@@ -24,6 +24,7 @@ use std::num::NonZeroUsize;
 /// Ogita, S. M. Rump and S. Oishi, *Accurate sum and dot product*, SIAM Journal on Scientific Computing 26,
 /// 2005, algorithm `Sum2`).
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct MovingAverage {
     /// Number of numbers in a full window; zero before the first one.
     size: usize,
@@ -157,6 +158,7 @@ const UP: f64 = (1_u128 << 64) as f64;
 
 /// A compensated sum.
 #[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Sum {
     /// The sum, rounded at each addition.
     high: f64,

@@ -17,6 +17,7 @@ use std::time::Duration;
 /// assert_eq!((day.slot(0), day.slot(25 * HOUR), day.shifted(HOUR).slot(0)), (0, 1, 1));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Season {
     /// The length in nanoseconds.
     period: i64,
@@ -84,6 +85,7 @@ impl Season {
 /// assert_eq!(usual.slot(season, 7 * DAY + DAY / 2).mean(), None);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Profile<T> {
     slots: Vec<T>,
 }

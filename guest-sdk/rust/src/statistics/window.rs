@@ -6,7 +6,7 @@ use crate::statistics::extent::{Entry, Extent, Gate};
 
 /// The last values of a series, of any type, with their times.
 ///
-/// A window of n values takes n times the size of a value and 8 bytes. [`Window::push`] takes constant time, averaged over
+/// A window of n values takes at most 2 n times the size of a value and 8 bytes. [`Window::push`] takes constant time, averaged over
 /// all calls.
 ///
 /// ```
@@ -21,6 +21,7 @@ use crate::statistics::extent::{Entry, Extent, Gate};
 /// assert_eq!(window.iter().collect::<Vec<_>>(), [(2, &"down"), (5, &"up"), (6, &"up")]);
 /// ```
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Window<T> {
     gate: Gate,
     values: VecDeque<(i64, T)>,
