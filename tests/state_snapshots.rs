@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use kapacitor_wasm::protocol::client::{Client, text};
+use kapacitor_wasm::protocol::client::{Client, option, text};
+use kapacitor_wasm::protocol::option_value::Value;
 use kapacitor_wasm::protocol::{Point, RequestMessage, ResponseMessage, SnapshotRequest};
 
 use crate::support::{
@@ -415,4 +416,24 @@ fn state_of_all_groups_is_brought_back_and_restored() {
     }
     let responses = play(second, []);
     assert_eq!((field(&responses, "sum"), field(&responses, "total")), (vec![5.0, 11.0], vec![9.0, 16.0]));
+}
+
+#[test]
+fn silence_goes_on_after_a_snapshot() {
+    let host = Host::with(&["deadman"]);
+    let period = option("period", Value::DurationValue(300));
+    let start = || host.start("deadman", std::slice::from_ref(&period));
+    let requests = |points: &[(&str, i64)]| -> Vec<_> {
+        points.iter().map(|(group, time)| RequestMessage::Point(point(group, *time, 1.0))).collect()
+    };
+    let mut first = start();
+    requests(&[("a", 10), ("b", 100), ("b", 200)]).into_iter().for_each(|r| first.send(r).unwrap());
+    let snapshot = first.snapshot(&mut Vec::new()).unwrap();
+    let mut second = start();
+    assert!(second.restore(snapshot).unwrap().success);
+    let responses = play(second, requests(&[("b", 309), ("b", 310), ("b", 320)]));
+    let [ResponseMessage::Point(silent)] = &responses[..] else { panic!("{responses:?}") };
+    let last = point("a", 10, 1.0);
+    assert_eq!((&silent.name, &silent.tags, &silent.dimensions), (&last.name, &last.tags, &last.dimensions));
+    assert_eq!((silent.time, silent.fields_int["silent_for"]), (310, 300));
 }

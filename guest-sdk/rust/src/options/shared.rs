@@ -14,27 +14,28 @@ use crate::options::value::{OptionValue, ValueType};
 ///
 /// ```
 /// use kapacitor_guest::prelude::*;
+/// use kapacitor_guest::statistics::ExponentialMoments;
 ///
-/// /// Adds to each point its share in the newest values of all groups.
+/// /// Adds to each point how far it is from what is usual in all groups together.
 /// #[derive(Options)]
-/// struct Share {
+/// struct Distance {
 ///     field: String,
-///     total: Shared<f64>,
+///     usual: Shared<ExponentialMoments>,
 /// }
 ///
-/// impl Stream for Share {
-///     type Group = f64;
+/// impl Stream for Distance {
+///     type Group = ();
 ///
-///     fn point(&self, last: &mut f64, point: Point<'_>, out: &mut Output) -> Result<()> {
+///     fn point(&self, _: &mut (), point: Point<'_>, out: &mut Output) -> Result<()> {
 ///         let value = point.number(&self.field)?;
-///         let mut total = self.total.borrow_mut();
-///         *total += value - *last;
-///         *last = value;
-///         out.send(point.with("share", value / *total))
+///         let mut usual = self.usual.borrow_mut();
+///         let distance = value - usual.mean().unwrap_or(value);
+///         usual.push(value, 0.01);
+///         out.send(point.with("distance", distance))
 ///     }
 /// }
 ///
-/// register!(Share);
+/// register!(Distance);
 /// ```
 #[derive(Debug, Default)]
 pub struct Shared<T>(RefCell<T>);
