@@ -2,7 +2,7 @@
 
 use kapacitor_wasm::protocol::RequestMessage;
 
-use crate::support::{Host, Setup, play, point};
+use crate::support::{Host, play, point};
 
 #[test]
 fn log_lines_have_format_of_kapacitor() {
@@ -31,7 +31,7 @@ fn guest_text_is_escaped_and_bounded() {
 
 #[test]
 fn macros_of_the_sdk_write_log_lines() {
-    let host = Setup::new("log-level = \"debug\"\n").with(&["logs"]).serve();
+    let host = Host::with(&["logs"]);
     play(host.start("logs", &[]), [RequestMessage::Point(point("a", 1, 1.0))]);
     for (level, text) in [
         ("debug", "debug cpu"),
