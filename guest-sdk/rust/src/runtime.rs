@@ -5,6 +5,7 @@
 
 use std::marker::PhantomData;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::buffer::{Buffer, wipe};
 pub use crate::calls::{Calls, Registered};
@@ -185,6 +186,7 @@ impl<T: Plugin<K>, K> Calls for Runtime<T, K> {
         let plugin = T::read(&mut given);
         let result = given.finish(plugin).and_then(|plugin| {
             plugin.check_options()?;
+            check_silence(plugin.silence(), T::IDLE, size_of::<T::Group>() > 0)?;
             Ok(plugin)
         });
         let result = result.map(|plugin| {
@@ -259,6 +261,20 @@ impl<T: Plugin<K>, K> Calls for Runtime<T, K> {
             Last::Answer => &self.answer,
             Last::Frames => self.out.frames(&self.input),
         }
+    }
+}
+
+/// Checks that groups whose states are given up when they are idle can fall silent before that.
+///
+/// # Errors
+///
+/// A failure if they can't.
+fn check_silence(silence: Option<Duration>, idle: Duration, has_state: bool) -> Result<()> {
+    match silence {
+        Some(silence) if has_state && silence >= idle => Err(Error::new(format!(
+            "no group can be silent for {silence:?}, because the plugin gives up groups after {idle:?}: choose less"
+        ))),
+        _ => Ok(()),
     }
 }
 

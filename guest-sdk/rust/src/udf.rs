@@ -94,7 +94,8 @@ pub trait Stream: Options + 'static {
     /// a silence begin earlier or later by that, and data that comes more rarely than each half of it makes it begin
     /// late.
     ///
-    /// It must be the same each time, such as an option, and shorter than [`Stream::IDLE`].
+    /// It must be the same each time, such as an option. If groups have a state, it must be shorter than
+    /// [`Stream::IDLE`], or the task does not start.
     fn silence(&self) -> Option<Duration> {
         None
     }
@@ -245,7 +246,8 @@ pub trait Batch: Options + 'static {
     /// a silence begin earlier or later by that, and data that comes more rarely than each half of it makes it begin
     /// late.
     ///
-    /// It must be the same each time, such as an option, and shorter than [`Batch::IDLE`].
+    /// It must be the same each time, such as an option. If groups have a state, it must be shorter than
+    /// [`Batch::IDLE`], or the task does not start.
     fn silence(&self) -> Option<Duration> {
         None
     }

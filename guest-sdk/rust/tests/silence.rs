@@ -206,6 +206,16 @@ fn groups_that_are_too_many_are_not_reported() {
     );
 }
 
+#[test]
+fn silence_that_no_group_lives_to_see_is_refused() {
+    let day = Duration::from_secs(24 * 60 * 60);
+    let error = Harness::<Deadman>::start([("period", day.into())]).unwrap_err().to_string();
+    let expected =
+        "no group can be silent for 86400s, because the plugin gives up groups after 86400s: choose less";
+    assert_eq!(error, expected);
+    assert!(Harness::<Deadman>::start([("period", (day - Duration::from_nanos(1)).into())]).is_ok());
+}
+
 /// Reports batches that don't come.
 #[derive(Options)]
 struct NoBatch {}
