@@ -28,3 +28,21 @@ fn guest_text_is_escaped_and_bounded() {
     assert!((1..=17).contains(&flood), "{flood} lines of a flood");
     host.wait_for_log(&["plugin log", "plugin=prints", "this must not reach Kapacitor"]);
 }
+
+#[test]
+fn macros_of_the_sdk_write_log_lines() {
+    let host = Host::with(&["logs"]);
+    play(host.start("logs", &[]), [RequestMessage::Point(point("a", 1, 1.0))]);
+    for (level, text) in [
+        ("debug", "debug cpu"),
+        ("info", r#"info \"cpu\""#),
+        ("warn", "warn cpu"),
+        ("error", "error   cpu"),
+        ("info", "println cpu"),
+        ("error", "eprintln cpu"),
+        ("error", "point.time() + 1 = 2"),
+        ("info", "time 2"),
+    ] {
+        host.wait_for_log(&[&format!("lvl={level}"), "plugin log", "task=task", text]);
+    }
+}

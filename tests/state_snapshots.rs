@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use kapacitor_wasm::protocol::client::{Client, text};
+use kapacitor_wasm::protocol::client::{Client, option, text};
+use kapacitor_wasm::protocol::option_value::Value;
 use kapacitor_wasm::protocol::{Point, RequestMessage, ResponseMessage, SnapshotRequest};
 
 use crate::support::{
@@ -389,4 +390,50 @@ fn failed_snapshot_does_not_end_task() {
     host.wait_for_log(&["lvl=warn", "no snapshot taken", "udf_snapshot: trap"]);
     client.keepalive(1).unwrap();
     assert!(matches!(client.receive().unwrap(), Some(ResponseMessage::Keepalive(_))));
+}
+
+#[test]
+fn state_of_all_groups_is_brought_back_and_restored() {
+    let host = Host::with(&["shared_totals"]);
+    let mut first = host.start("shared_totals", &[]);
+    let send = |client: &mut Client, host: &str, time: i64, panics: bool| {
+        let mut point = point(host, time, time as f64);
+        if panics {
+            point.fields_int.insert("panic".to_owned(), 1);
+        }
+        client.send(RequestMessage::Point(point)).unwrap();
+    };
+    for (time, group) in [(1, "a"), (2, "b"), (3, "a")] {
+        send(&mut first, group, time, time == 2);
+    }
+    let mut data = Vec::new();
+    let snapshot = first.snapshot(&mut data).unwrap();
+    assert_eq!((field(&data, "sum"), field(&data, "total")), (vec![1.0, 4.0], vec![1.0, 4.0]));
+    let mut second = host.start("shared_totals", &[]);
+    assert!(second.restore(snapshot).unwrap().success);
+    for (time, group) in [(5, "b"), (6, "b"), (7, "a")] {
+        send(&mut second, group, time, time == 6);
+    }
+    let responses = play(second, []);
+    assert_eq!((field(&responses, "sum"), field(&responses, "total")), (vec![5.0, 11.0], vec![9.0, 16.0]));
+}
+
+#[test]
+fn silence_goes_on_after_a_snapshot() {
+    let host = Host::with(&["deadman"]);
+    let period = option("period", Value::DurationValue(300));
+    let start = || host.start("deadman", std::slice::from_ref(&period));
+    let requests = |points: &[(&str, i64)]| -> Vec<_> {
+        points.iter().map(|(group, time)| RequestMessage::Point(point(group, *time, 1.0))).collect()
+    };
+    let mut first = start();
+    requests(&[("a", 10), ("b", 100), ("b", 200)]).into_iter().for_each(|r| first.send(r).unwrap());
+    let snapshot = first.snapshot(&mut Vec::new()).unwrap();
+    let mut second = start();
+    assert!(second.restore(snapshot).unwrap().success);
+    let responses = play(second, requests(&[("b", 309), ("b", 310), ("b", 320)]));
+    let [ResponseMessage::Point(silent)] = &responses[..] else { panic!("{responses:?}") };
+    let last = point("a", 10, 1.0);
+    assert_eq!((&silent.name, &silent.tags, &silent.dimensions), (&last.name, &last.tags, &last.dimensions));
+    assert_eq!((silent.time, silent.fields_int["silent_for"]), (310, 300));
 }

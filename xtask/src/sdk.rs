@@ -28,7 +28,7 @@ fn document(name: &str, packages: &Path, options: &[&str]) -> Result<(), String>
     let version = env!("CARGO_PKG_VERSION");
     let folder = packages.join(format!("{name}-{version}"));
     let mut doc = cargo();
-    doc.args(["doc", "--lib", "--no-deps"]).args(options);
+    doc.args(["doc", "--lib", "--no-deps", "--all-features"]).args(options);
     doc.arg("--manifest-path").arg(folder.join("Cargo.toml"));
     doc.arg("--target-dir").arg(packages.join("doc"));
     if name != DERIVE {

@@ -38,12 +38,9 @@ impl<'a> BatchHead<'a> {
         dimensions.into_iter()
     }
 
-    /// Appends the fields that a point needs outside of its batch, so that Kapacitor puts it into the
-    /// batch's group: the measurement if `with_name`, the dimensions, and byName.
-    pub fn put_stream_context(&self, with_name: bool, out: &mut Buffer) {
-        if with_name {
-            wire::put_text(point::NAME, self.name(), out);
-        }
+    /// Appends the fields that a point, beside its measurement, needs outside of its batch, so that Kapacitor
+    /// puts it into the batch's group: the dimensions, and byName.
+    pub fn put_group(&self, out: &mut Buffer) {
         for dimension in self.dimensions() {
             wire::put_bytes(point::DIMENSIONS, dimension.as_bytes(), out);
         }

@@ -1,62 +1,87 @@
 //! Points with changes: the bytes that came, and a list of edits.
 
+use std::borrow::Cow;
+
 use smallvec::SmallVec;
 
-use crate::buffer::Buffer;
-use crate::emit::Encode;
-use crate::encode::{LONG_KEY, put_field, set_double};
-use crate::fields::{DOUBLES_TAG, is_map, map_of};
-use crate::numbers::POINT;
-use crate::numbers::point::{DOUBLES, NAME, TAGS, TIME};
 use crate::point::Point;
-use crate::value::Value;
-use crate::wire::{self, Fields};
+use crate::value::{FieldValue, Kind, Value};
 
 /// A point with changes, made by [`Point::with`] and its siblings.
 ///
 /// The parts that do not change are passed on as they came, without being decoded.
 ///
+/// Names and values may be borrowed or owned: a `&str` must live until the point is sent, and a `String`
+/// that was made for the edit moves into it.
+///
 /// ```
 /// # use kapacitor_guest::prelude::*;
 /// fn annotate(point: Point<'_>, mean: f64, out: &mut Output) -> Result<()> {
-///     out.send(point.with("mean", mean).without("raw").with_tag("source", "model"))
+///     let level = if mean > 90.0 { "high" } else { "low" };
+///     let edited = point.with("mean", mean).with("text", format!("{mean:.1} %")).without("raw");
+///     out.send(edited.with_tag("level", level).without_tag("cpu").group_by(["level"]))
 /// }
 /// ```
 #[derive(Clone, Debug)]
 pub struct Edited<'a> {
-    base: Point<'a>,
-    edits: SmallVec<[Edit<'a>; 3]>,
+    pub(crate) base: Point<'a>,
+    pub(crate) edits: SmallVec<[Edit<'a>; 3]>,
     /// Whether each edit sets a field.
-    only_sets: bool,
+    pub(crate) only_sets: bool,
+    /// The strings that edits own, one behind the other. They are kept here rather than in the edits, so that a point
+    /// without any has nothing to give back.
+    owned: String,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Edit<'a> {
-    Field(&'a str, Option<Value<'a>>),
-    Tag(&'a str, Option<&'a str>),
+pub enum Edit<'a> {
+    /// Sets or removes a field.
+    Field(Text<'a>, Option<Value<'a>>),
+    /// Sets a field to a string that may be owned.
+    TextField(Text<'a>, Text<'a>),
+    /// Sets or removes a tag.
+    Tag(Text<'a>, Option<Text<'a>>),
     Time(i64),
-    Name(&'a str),
+    Name(Text<'a>),
+    /// Removes all dimensions, also those of edits before this one.
+    Ungroup,
+    /// Adds a dimension.
+    Dimension(Text<'a>),
+}
+
+/// A string of an edit.
+#[derive(Clone, Copy, Debug)]
+pub enum Text<'a> {
+    Borrowed(&'a str),
+    /// The start and end of a part of [`Edited::owned`].
+    Owned(usize, usize),
 }
 
 impl<'a> Point<'a> {
     /// The point without changes, as a start for edits that are made step by step.
     pub fn edit(self) -> Edited<'a> {
-        Edited { base: self, edits: SmallVec::new(), only_sets: true }
+        Edited { base: self, edits: SmallVec::new(), only_sets: true, owned: String::new() }
     }
 
     /// The point with a field set.
-    pub fn with(self, key: &'a str, value: impl Into<Value<'a>>) -> Edited<'a> {
+    #[inline]
+    pub fn with(self, key: impl Into<Cow<'a, str>>, value: impl Into<FieldValue<'a>>) -> Edited<'a> {
         self.edit().with(key, value)
     }
 
     /// The point with a field removed.
-    pub fn without(self, key: &'a str) -> Edited<'a> {
+    pub fn without(self, key: impl Into<Cow<'a, str>>) -> Edited<'a> {
         self.edit().without(key)
     }
 
     /// The point with a tag set, see [`Edited::with_tag`].
-    pub fn with_tag(self, key: &'a str, value: &'a str) -> Edited<'a> {
+    pub fn with_tag(self, key: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) -> Edited<'a> {
         self.edit().with_tag(key, value)
+    }
+
+    /// The point with a tag removed, see [`Edited::without_tag`].
+    pub fn without_tag(self, key: impl Into<Cow<'a, str>>) -> Edited<'a> {
+        self.edit().without_tag(key)
     }
 
     /// The point with its time set, in nanoseconds since 1970.
@@ -65,34 +90,49 @@ impl<'a> Point<'a> {
     }
 
     /// The point with its measurement set.
-    pub fn named(self, name: &'a str) -> Edited<'a> {
+    pub fn named(self, name: impl Into<Cow<'a, str>>) -> Edited<'a> {
         self.edit().named(name)
+    }
+
+    /// The point grouped by other tags, see [`Edited::group_by`].
+    pub fn group_by<D: Into<Cow<'a, str>>>(self, dimensions: impl IntoIterator<Item = D>) -> Edited<'a> {
+        self.edit().group_by(dimensions)
     }
 }
 
 impl<'a> Edited<'a> {
     /// Sets a field. A field that has this name and another type is replaced.
     #[must_use]
-    pub fn with(mut self, key: &'a str, value: impl Into<Value<'a>>) -> Self {
-        self.edits.push(Edit::Field(key, Some(value.into())));
+    #[inline]
+    pub fn with(mut self, key: impl Into<Cow<'a, str>>, value: impl Into<FieldValue<'a>>) -> Self {
+        let key = self.keep(key.into());
+        let edit = match value.into().0 {
+            Kind::Value(value) => Edit::Field(key, Some(value)),
+            Kind::Text(text) => Edit::TextField(key, self.keep(Cow::Owned(text))),
+        };
+        self.edits.push(edit);
         self
     }
 
     /// Removes a field.
     #[must_use]
-    pub fn without(self, key: &'a str) -> Self {
+    pub fn without(mut self, key: impl Into<Cow<'a, str>>) -> Self {
+        let key = self.keep(key.into());
         self.push(Edit::Field(key, None))
     }
 
     /// Sets a tag. If the stream is grouped by this tag, the point changes its group.
     #[must_use]
-    pub fn with_tag(self, key: &'a str, value: &'a str) -> Self {
+    pub fn with_tag(mut self, key: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) -> Self {
+        let (key, value) = (self.keep(key.into()), self.keep(value.into()));
         self.push(Edit::Tag(key, Some(value)))
     }
 
-    /// Removes a tag.
+    /// Removes a tag. If the stream is grouped by this tag, Kapacitor puts the point into the group in which the tag is
+    /// empty, unless [`Edited::group_by`] takes it out of the dimensions.
     #[must_use]
-    pub fn without_tag(self, key: &'a str) -> Self {
+    pub fn without_tag(mut self, key: impl Into<Cow<'a, str>>) -> Self {
+        let key = self.keep(key.into());
         self.push(Edit::Tag(key, None))
     }
 
@@ -104,8 +144,27 @@ impl<'a> Edited<'a> {
 
     /// Sets the measurement.
     #[must_use]
-    pub fn named(self, name: &'a str) -> Self {
+    pub fn named(mut self, name: impl Into<Cow<'a, str>>) -> Self {
+        let name = self.keep(name.into());
         self.push(Edit::Name(name))
+    }
+
+    /// Groups the point by these tags and no others, in sorted order, as Kapacitor's `groupBy` does; by none with
+    /// `group_by::<&str>([])`. A grouping by measurement stays as it is.
+    ///
+    /// The points of a batch that is sent as a batch are in the group of the batch, so that this changes nothing.
+    #[must_use]
+    pub fn group_by<D: Into<Cow<'a, str>>>(mut self, dimensions: impl IntoIterator<Item = D>) -> Self {
+        let mut dimensions: SmallVec<[Cow<'a, str>; 4]> = dimensions.into_iter().map(Into::into).collect();
+        dimensions.sort_unstable();
+        dimensions.dedup();
+        self.edits.push(Edit::Ungroup);
+        for dimension in dimensions {
+            let dimension = self.keep(dimension);
+            self.edits.push(Edit::Dimension(dimension));
+        }
+        self.only_sets = false;
+        self
     }
 
     fn push(mut self, edit: Edit<'a>) -> Self {
@@ -114,118 +173,32 @@ impl<'a> Edited<'a> {
         self
     }
 
-    /// Whether all edits can be appended to the point: each sets a field that the point does not have
-    /// with another type. The last entry of a key replaces the ones before it.
-    fn can_append(&self) -> bool {
-        self.only_sets
-            && !(0..self.edits.len()).any(|index| self.is_void(index))
-            && self.edits.iter().all(|edit| match edit {
-                Edit::Field(key, Some(value)) => has_no_other_type(self.base.fields, key, map_of(value)),
-                _ => true,
-            })
-    }
-
-    /// Whether an edit removes or replaces this field of the point's message.
-    fn drops(&self, number: u32, bytes: &[u8]) -> bool {
-        self.edits.iter().any(|edit| match (edit, number) {
-            (Edit::Field(key, _), number) if is_map(number) => wire::entry(bytes).0 == key.as_bytes(),
-            (Edit::Tag(key, _), TAGS) => wire::entry(bytes).0 == key.as_bytes(),
-            (Edit::Time(_), TIME) | (Edit::Name(_), NAME) => true,
-            _ => false,
-        })
-    }
-
-    /// Whether a later edit replaces the one at `index`.
-    fn is_void(&self, index: usize) -> bool {
-        self.edits[index + 1..].iter().any(|later| match (&self.edits[index], later) {
-            (Edit::Field(a, _), Edit::Field(b, _)) | (Edit::Tag(a, _), Edit::Tag(b, _)) => a == b,
-            (Edit::Time(_), Edit::Time(_)) | (Edit::Name(_), Edit::Name(_)) => true,
-            _ => false,
-        })
-    }
-
-    /// The message of the point, with the edits appended.
-    fn appended(&self) -> Buffer {
-        let mut point = Buffer::from(self.base.bytes);
-        for edit in &self.edits {
-            if let Edit::Field(key, Some(value)) = *edit {
-                put_field(key, value, &mut point);
-            }
+    /// Keeps a string for an edit.
+    #[inline(always)]
+    fn keep(&mut self, text: Cow<'a, str>) -> Text<'a> {
+        match text {
+            Cow::Borrowed(text) => Text::Borrowed(text),
+            Cow::Owned(text) => self.keep_owned(text),
         }
-        point
-    }
-
-    /// The message of the point, copied field by field, with the edits applied.
-    fn rewritten(&self) -> Buffer {
-        let mut point = Buffer::with_room(self.base.bytes.len() + 64);
-        for field in Fields(self.base.bytes) {
-            if !self.drops(field.number, field.bytes) {
-                point.append(field.whole);
-            }
-        }
-        for (index, edit) in self.edits.iter().enumerate() {
-            if self.is_void(index) {
-                continue;
-            }
-            match *edit {
-                Edit::Field(key, Some(value)) => put_field(key, value, &mut point),
-                Edit::Tag(key, Some(value)) => wire::put_text_entry(TAGS, key, value, &mut point),
-                Edit::Field(_, None) | Edit::Tag(_, None) => {}
-                Edit::Time(time) => wire::put_int(TIME, time, &mut point),
-                Edit::Name(name) => wire::put_text(NAME, name, &mut point),
-            }
-        }
-        point
-    }
-
-    fn renames(&self) -> bool {
-        self.edits.iter().any(|edit| matches!(edit, Edit::Name(_)))
     }
 
     #[inline(never)]
-    fn encode_any(&self, provides_stream: bool, out: &mut Buffer) {
-        let mut context = Buffer::new();
-        if provides_stream && let Some(batch) = self.base.batch {
-            batch.put_stream_context(!self.renames(), &mut context);
-        }
-        let mut point = if self.can_append() { self.appended() } else { self.rewritten() };
-        point.append(&context);
-        wire::put_frame(POINT, &point, out);
-    }
-}
-
-impl Encode for Edited<'_> {
-    #[inline(never)]
-    fn encode(&self, provides_stream: bool, out: &mut Buffer) {
-        // The most common edit: one double is added to a point of a stream.
-        if let [Edit::Field(key, Some(Value::Double(value)))] = self.edits[..]
-            && self.base.batch.is_none()
-            && key.len() < LONG_KEY
-            && may_have_double(self.base.fields, key)
-        {
-            let base = self.base.bytes;
-            let length = base.len() + 2 + wire::double_entry_len(key.len());
-            let (point, entry) = wire::frame_of(POINT, length, out).split_at_mut(base.len());
-            point.copy_from_slice(base);
-            set_double(key, value, entry);
+    fn keep_owned(&mut self, text: String) -> Text<'a> {
+        let start = self.owned.len();
+        if start == 0 {
+            self.owned = text;
         } else {
-            self.encode_any(provides_stream, out);
+            self.owned.push_str(&text);
+        }
+        Text::Owned(start, self.owned.len())
+    }
+
+    /// A string of one of the edits.
+    #[inline(always)]
+    pub(crate) fn text<'e>(&'e self, text: Text<'e>) -> &'e str {
+        match text {
+            Text::Borrowed(text) => text,
+            Text::Owned(start, end) => self.owned.get(start..end).unwrap_or_default(),
         }
     }
-}
-
-/// Whether a double can be appended under `key`: no field of this name has another type.
-#[inline(always)]
-fn may_have_double(mut fields: &[u8], key: &str) -> bool {
-    while let Some((DOUBLES_TAG, _, after)) = wire::short_field(fields) {
-        fields = after;
-    }
-    fields.is_empty() || has_no_other_type(fields, key, DOUBLES)
-}
-
-/// Whether no map other than `map` has an entry with this key.
-#[inline(never)]
-fn has_no_other_type(fields: &[u8], key: &str, map: u32) -> bool {
-    !Fields(fields)
-        .any(|field| field.number != map && is_map(field.number) && wire::has_key(field.bytes, key))
 }

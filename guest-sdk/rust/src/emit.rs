@@ -2,6 +2,7 @@
 
 use crate::buffer::Buffer;
 use crate::numbers::POINT;
+use crate::numbers::point::NAME;
 use crate::point::Point;
 use crate::wire;
 
@@ -56,7 +57,8 @@ impl Encode for Point<'_> {
         match self.batch {
             Some(batch) if provides_stream => {
                 let mut context = Buffer::new();
-                batch.put_stream_context(true, &mut context);
+                wire::put_text(NAME, batch.name(), &mut context);
+                batch.put_group(&mut context);
                 let length = self.bytes.len() + context.len();
                 let (point, behind) = wire::frame_of(POINT, length, out).split_at_mut(self.bytes.len());
                 point.copy_from_slice(self.bytes);

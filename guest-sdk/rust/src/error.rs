@@ -13,6 +13,20 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// the plugin expects such data. Any other error, made by [`Error::new`] or from a string, is a
 /// failure. How the host handles a failure is the operator's choice, `on-trap` in `udf.toml`: by
 /// default it skips the point or batch and restores the plugin's state from before it.
+///
+/// The errors of the standard library's conversions, such as `parse()`, become skips with `?`: what is converted
+/// is nearly always data, and a failure for each point of a wrong tag would end the task.
+///
+/// ```
+/// # use kapacitor_guest::prelude::*;
+/// fn slot(point: Point<'_>) -> Result<u32> {
+///     let slot = point.tag("slot").ok_or_else(|| Error::skip("no tag `slot`"))?;
+///     Ok(slot.parse()?)
+/// }
+///
+/// let error: Error = "x".parse::<u32>().unwrap_err().into();
+/// assert_eq!(error, Error::skip("invalid digit found in string"));
+/// ```
 #[derive(Clone)]
 pub struct Error(Box<Inner>);
 
@@ -38,6 +52,11 @@ enum Message {
         key: Box<str>,
         found: &'static str,
     },
+    /// A field is NaN or infinite.
+    NotFinite {
+        key: Box<str>,
+        found: f64,
+    },
 }
 
 /// Maximum number of field names in a message.
@@ -45,15 +64,20 @@ const SHOWN_FIELDS: usize = 20;
 
 impl Error {
     /// A failure with this message.
-    pub fn new(message: impl Into<String>) -> Self {
-        Self::of(Message::Text(message.into()), false)
+    ///
+    /// Also for errors of other crates: `.map_err(Error::new)?` fails with their message.
+    pub fn new(message: impl fmt::Display) -> Self {
+        Self::of(Message::Text(message.to_string()), false)
     }
 
     /// A skip: the point or batch at hand is dropped, together with everything that was sent for it,
     /// and the plugin continues with the next one. Skips are counted, and `message` is logged at
     /// the 1st, 10th, 100th... of them.
-    pub fn skip(message: impl Into<String>) -> Self {
-        Self::of(Message::Text(message.into()), true)
+    ///
+    /// What the plugin changed in its state before the skip stays changed, so check the data first. Also for
+    /// errors of other crates: `.map_err(Error::skip)?` skips with their message.
+    pub fn skip(message: impl fmt::Display) -> Self {
+        Self::of(Message::Text(message.to_string()), true)
     }
 
     /// A skip because a point has no field `key`.
@@ -66,6 +90,12 @@ impl Error {
     #[cold]
     pub(crate) fn not_a_number(key: &str, found: &'static str) -> Self {
         Self::of(Message::NotANumber { key: key.into(), found }, true)
+    }
+
+    /// A skip because field `key` is NaN or infinite.
+    #[cold]
+    pub(crate) fn not_finite(key: &str, found: f64) -> Self {
+        Self::of(Message::NotFinite { key: key.into(), found }, true)
     }
 
     fn of(message: Message, skip: bool) -> Self {
@@ -105,6 +135,7 @@ impl fmt::Display for Message {
                 Ok(())
             }
             Self::NotANumber { key, found } => write!(f, "field `{key}` is a {found}, not a number"),
+            Self::NotFinite { key, found } => write!(f, "field `{key}` is {found}, not a finite number"),
         }
     }
 }
@@ -145,3 +176,24 @@ impl From<&str> for Error {
         Self::new(message)
     }
 }
+
+macro_rules! skip_from {
+    ($($error:ty),*) => {$(
+        /// A skip with the message of the error.
+        impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Self::skip(error)
+            }
+        }
+    )*};
+}
+
+skip_from!(
+    std::char::ParseCharError,
+    std::num::ParseFloatError,
+    std::num::ParseIntError,
+    std::num::TryFromIntError,
+    std::str::ParseBoolError,
+    std::str::Utf8Error,
+    std::string::FromUtf8Error
+);

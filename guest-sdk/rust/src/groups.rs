@@ -175,6 +175,14 @@ fn rehash<G>(slot: &Slot<G>) -> u64 {
 }
 
 impl<G: Default> Groups<G> {
+    /// The state of a group, unless it was given up. This is no call of the group.
+    pub(crate) fn existing(&mut self, id: &[u8]) -> Option<&mut G> {
+        if size_of::<G>() == 0 {
+            return Some(self.of(id));
+        }
+        self.table.find_mut(hash(id), |slot| same(&slot.id, id)).map(|slot| &mut slot.group)
+    }
+
     /// The state of a group, which is created if the group is new.
     #[inline(never)]
     pub(crate) fn of(&mut self, id: &[u8]) -> &mut G {

@@ -38,8 +38,10 @@
 //! | read a point or a batch | [`Point`], [`Points`] |
 //! | send results | [`Output`], [`Point::with`], [`NewPoint`], [`NewBatch`] |
 //! | skip a point, or fail | [`Error`] |
-//! | keep state across versions of the plugin | [`Snapshot`] |
-//! | average what comes and goes | [`statistics`] |
+//! | notice that a group has fallen silent | [`Stream::silent`] |
+//! | keep state of all groups together | [`Shared`] |
+//! | keep state across versions of the plugin | [`Snapshot`], or `SerdeSnapshot` with the feature `serde` |
+//! | keep a window, a mean, quantiles, a season | [`statistics`] |
 //! | write to the host's log | [`log`] |
 
 #![deny(unsafe_code)]
@@ -80,17 +82,26 @@ mod new_batch;
 mod new_point;
 mod point;
 mod points;
+mod rewrite;
 
 mod aging;
+mod data_clock;
 mod groups;
 pub mod options;
 mod output;
+mod silence;
 mod udf;
+
+#[cfg(feature = "serde")]
+mod serde_snapshot;
 
 #[doc(hidden)]
 pub mod abi;
 mod calls;
 pub mod log;
+mod log_level;
+#[cfg(any(doc, not(target_family = "wasm")))]
+mod log_native;
 
 mod batching;
 mod crowding;
@@ -99,6 +110,7 @@ mod plugin;
 #[doc(hidden)]
 pub mod runtime;
 mod skips;
+#[cfg(any(doc, not(target_family = "wasm")))]
 pub mod testing;
 
 pub use edit::Edited;
@@ -108,17 +120,25 @@ pub use groups::Groups;
 pub use kapacitor_guest_derive::Options;
 pub use new_batch::{BatchLike, NewBatch};
 pub use new_point::NewPoint;
-pub use options::{FieldName, Flag, Options, TagName};
+pub use options::{FieldName, Flag, Options, Shared, TagName};
 pub use output::{Edge, OpenBatch, Output};
 pub use point::Point;
 pub use points::{Points, PointsIter};
+#[cfg(feature = "serde")]
+pub use serde_snapshot::{SerdeSnapshot, StateReader, StateWriter};
 pub use udf::{Batch, Snapshot, Stream};
-pub use value::{OwnedValue, Value};
+pub use value::{FieldValue, OwnedValue, Value};
 
 /// The items that most plugins need.
 pub mod prelude {
     pub use crate::{
-        Batch, Edge, Error, FieldName, Flag, Groups, NewBatch, NewPoint, Options, Output, OwnedValue, Point,
-        Points, Result, Snapshot, Stream, TagName, Value, log, register,
+        __kapacitor_debug as debug, __kapacitor_error as error, __kapacitor_info as info,
+        __kapacitor_warn as warn,
     };
+    pub use crate::{
+        Batch, Edge, Error, FieldName, Flag, Groups, NewBatch, NewPoint, Options, Output, OwnedValue, Point,
+        Points, Result, Shared, Snapshot, Stream, TagName, Value, log, register,
+    };
+    #[cfg(feature = "serde")]
+    pub use crate::{SerdeSnapshot, StateReader, StateWriter};
 }

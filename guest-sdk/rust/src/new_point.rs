@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use crate::buffer::Buffer;
 use crate::emit::Encode;
 use crate::encode::put_field;
+use crate::error::{Error, Result};
 use crate::numbers::POINT;
 use crate::numbers::point::{BY_NAME, DATABASE, DIMENSIONS, GROUP, NAME, RETENTION_POLICY, TAGS, TIME};
-use crate::point::Point;
+use crate::point::{Point, number_of_any_form};
 use crate::points::Points;
 use crate::value::OwnedValue;
 use crate::wire;
@@ -82,14 +83,52 @@ impl NewPoint {
         self
     }
 
-    /// Groups the point by tags that it has, as Kapacitor's `groupBy` does.
+    /// Removes a tag.
+    #[must_use]
+    pub fn untag(mut self, key: &str) -> Self {
+        self.tags.remove(key);
+        self
+    }
+
+    /// Sets the measurement.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The value of a field that is a finite number; ints are converted.
+    ///
+    /// # Errors
+    ///
+    /// A skip, as of [`Point::number`], if there is no such field or it is not a finite number.
+    pub fn number(&self, key: &str) -> Result<f64> {
+        match self.fields.get(key).map(OwnedValue::as_value) {
+            Some(value) => number_of_any_form(key, value),
+            None => Err(Error::no_field(key, &self.message())),
+        }
+    }
+
+    /// Groups the point by tags that it has, in sorted order, as Kapacitor's `groupBy` does. If [`NewPoint::by_name`]
+    /// is set, it is grouped by measurement as well.
     #[must_use]
     pub fn group_by(mut self, dimensions: &[&str]) -> Self {
         self.dimensions = dimensions.iter().map(|d| (*d).to_owned()).collect();
-        let parts =
-            self.dimensions.iter().map(|d| format!("{d}={}", self.tags.get(d).map_or("", String::as_str)));
-        self.group = parts.collect::<Vec<_>>().join(",");
+        self.dimensions.sort_unstable();
+        self.dimensions.dedup();
+        self.group = self.group_of_tags();
         self
+    }
+
+    /// The group that Kapacitor makes from dimensions, tags and measurement: its `models.ToGroupID`.
+    pub(crate) fn group_of_tags(&self) -> String {
+        let tag = |key: &String| format!("{key}={}", self.tags.get(key).map_or("", String::as_str));
+        let tags = self.dimensions.iter().map(tag).collect::<Vec<_>>().join(",");
+        match (self.by_name, self.dimensions.is_empty()) {
+            (false, _) => tags,
+            (true, true) => self.name.clone(),
+            (true, false) => format!("{}\n{tags}", self.name),
+        }
     }
 
     /// Kapacitor's Point message.

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use crate::batching::Batching;
 use crate::crowding::Crowding;
+use crate::ended::Ended;
 use crate::error::{Error, Result};
 use crate::groups::Groups;
 use crate::message::Message;
 use crate::numbers::{BEGIN, POINT};
 use crate::options::Options;
-use crate::output::{Edge, Output};
+use crate::output::{Edge, Mark, Output};
 use crate::point::Point;
 use crate::points::Points;
+use crate::silence::Silence;
 use crate::skips::Skips;
 use crate::udf::{Batch, Stream};
 
@@ -28,6 +30,8 @@ pub trait Plugin<Kind>: Options + 'static {
     const IDLE: Duration;
     /// See [`Stream::MAX_GROUPS`] and [`Batch::MAX_GROUPS`].
     const MAX_GROUPS: usize;
+    /// See [`Stream::silence`] and [`Batch::silence`].
+    fn silence(&self) -> Option<Duration>;
     /// See [`Stream::check`] and [`Batch::check`].
     ///
     /// # Errors
@@ -62,6 +66,7 @@ pub struct State<G> {
     pub(crate) groups: Groups<G>,
     pub(crate) batching: Batching,
     pub(crate) skips: Skips,
+    pub(crate) silence: Silence,
     crowding: Crowding,
 }
 
@@ -72,6 +77,7 @@ impl<G> State<G> {
             groups: Groups::new(idle, max_groups),
             batching: Batching::default(),
             skips: Skips::default(),
+            silence: Silence::new(max_groups),
             crowding: Crowding::default(),
         }
     }
@@ -91,6 +97,11 @@ impl<T: Stream> Plugin<OfPoints> for T {
     const IDLE: Duration = <T as Stream>::IDLE;
     const MAX_GROUPS: usize = <T as Stream>::MAX_GROUPS;
 
+    #[inline(always)]
+    fn silence(&self) -> Option<Duration> {
+        Stream::silence(self)
+    }
+
     fn check_options(&self) -> Result<()> {
         self.check()
     }
@@ -107,6 +118,10 @@ impl<T: Stream> Plugin<OfPoints> for T {
             let point = Point::with_group(message.bytes, message.frame);
             (point, point.group_bytes())
         };
+        // Decided at compile time for the plugins that have no such method.
+        if Stream::silence(self).is_some() {
+            return point_with_silences(self, point, state, out);
+        }
         let State { groups, skips, .. } = state;
         groups.age(move || point.time());
         self.point(groups.of(id), point, out).map_err(|e| skips.in_group(e, point.group_bytes()))
@@ -124,6 +139,11 @@ impl<T: Batch> Plugin<OfBatches> for T {
     const IDLE: Duration = <T as Batch>::IDLE;
     const MAX_GROUPS: usize = <T as Batch>::MAX_GROUPS;
 
+    #[inline(always)]
+    fn silence(&self) -> Option<Duration> {
+        Batch::silence(self)
+    }
+
     fn check_options(&self) -> Result<()> {
         self.check()
     }
@@ -137,8 +157,11 @@ impl<T: Batch> Plugin<OfBatches> for T {
             }
             POINT => state.batching.push(message, out),
             _ => {
-                let State { groups, batching, skips, .. } = state;
-                let batch = batching.end(message, out)?;
+                let batch = state.batching.end(message, out)?;
+                if Batch::silence(self).is_some() {
+                    report_silent_batches(self, &Points::new(&batch), state, out)?;
+                }
+                let State { groups, skips, .. } = state;
                 if batch.is_copied {
                     out.read_from(&batch.source);
                 }
@@ -151,7 +174,15 @@ impl<T: Batch> Plugin<OfBatches> for T {
                     out.rewind(mark);
                     out.read_from_run();
                 }
-                result.map_err(|e| skips.in_group(e, group))
+                let result = result.map_err(|e| skips.in_group(e, group));
+                match result {
+                    // What was sent for silent groups stays.
+                    Err(e) if Batch::silence(self).is_some() && e.is_skip() => {
+                        skips.add(&e, batch.count as u64);
+                        Ok(())
+                    }
+                    result => result,
+                }
             }
         }
     }
@@ -159,4 +190,80 @@ impl<T: Batch> Plugin<OfBatches> for T {
     fn finish_all(&self, groups: &mut Groups<T::Group>, out: &mut Output) -> Result<()> {
         self.finish(groups, out)
     }
+}
+
+/// Notes the call of the group, calls [`Stream::silent`] for groups that have fallen silent, and then [`Stream::point`].
+#[inline(never)]
+fn point_with_silences<T: Stream>(
+    plugin: &T,
+    point: Point<'_>,
+    state: &mut State<T::Group>,
+    out: &mut Output,
+) -> Result<()> {
+    let (id, time) = (point.group_bytes(), point.time());
+    let State { groups, skips, silence, .. } = state;
+    silence.note(id, time, |kept| point.put_without_fields(kept));
+    let now = silence.now();
+    while let Some(silent) = silence.next_silent() {
+        if let Some(group) = groups.existing(&silent.id) {
+            let mark = out.mark();
+            let result = plugin.silent(group, Point::new(&silent.kept, None), now, out);
+            take_result_of_silent(result, &silent.id, mark, skips, out)?;
+        }
+    }
+    groups.age(move || time);
+    let mark = out.mark();
+    let result = plugin.point(groups.of(id), point, out).map_err(|e| skips.in_group(e, id));
+    match result {
+        // What was sent for silent groups stays.
+        Err(e) if e.is_skip() => {
+            out.rewind(mark);
+            skips.add(&e, 1);
+            Ok(())
+        }
+        result => result,
+    }
+}
+
+/// Notes the call of the group, and calls [`Batch::silent`] for groups that have fallen silent.
+#[inline(never)]
+fn report_silent_batches<T: Batch>(
+    plugin: &T,
+    points: &Points<'_>,
+    state: &mut State<T::Group>,
+    out: &mut Output,
+) -> Result<()> {
+    let State { groups, skips, silence, .. } = state;
+    silence.note(points.group_bytes(), points.tmax(), |kept| {
+        let (begin, end) = points.bounds();
+        kept.extend_from_slice(begin);
+        kept.extend_from_slice(end);
+    });
+    let now = silence.now();
+    while let Some(silent) = silence.next_silent() {
+        if let (Some(group), Some(last)) = (groups.existing(&silent.id), Ended::empty(silent.kept)) {
+            let mark = out.mark();
+            let result = plugin.silent(group, &Points::new(&last), now, out);
+            take_result_of_silent(result, &silent.id, mark, skips, out)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes back what was sent for a silent group if that failed. A skip concerns nothing else.
+fn take_result_of_silent(
+    result: Result<()>,
+    id: &[u8],
+    mark: Mark,
+    skips: &mut Skips,
+    out: &mut Output,
+) -> Result<()> {
+    let Err(e) = result else { return Ok(()) };
+    out.rewind(mark);
+    let e = skips.in_group(e, id);
+    if !e.is_skip() {
+        return Err(e);
+    }
+    skips.add(&e, 0);
+    Ok(())
 }

@@ -109,6 +109,13 @@ impl<'a> Point<'a> {
         [Self::new(bytes, None), Self::with_group(bytes, None)]
     }
 
+    /// Appends the message of the point without its fields.
+    pub(crate) fn put_without_fields(&self, out: &mut Vec<u8>) {
+        for field in Fields(self.bytes).filter(|field| !fields::is_map(field.number)) {
+            out.extend_from_slice(field.whole);
+        }
+    }
+
     #[inline]
     fn find(&self, number: u32) -> Option<&'a [u8]> {
         Fields(self.bytes).with_number(number).map(|field| field.bytes)
@@ -195,14 +202,15 @@ impl<'a> Point<'a> {
         })
     }
 
-    /// The value of a field that is a number.
+    /// The value of a field that is a finite number.
     ///
     /// Ints are converted: a field that is an int in a live stream is a double in a batch query and in
-    /// a replay of one.
+    /// a replay of one. NaN and infinities, which come from divisions by zero and not from InfluxDB, are refused,
+    /// because most states would hold them for ever; [`Point::any_number`] returns them.
     ///
     /// # Errors
     ///
-    /// A skip, see [`Error::skip`], if the point does not have the field or the field is not a number.
+    /// A skip, see [`Error::skip`], if the point does not have the field or the field is not a finite number.
     /// A plugin that returns it with `?` drops the point.
     #[inline(never)]
     pub fn number(&self, key: &str) -> Result<f64> {
@@ -210,15 +218,32 @@ impl<'a> Point<'a> {
             return Err(Error::no_field(key, self.fields));
         };
         match wire::short_double(entry, key) {
-            Some(value) if number == DOUBLES => Ok(value),
+            Some(value) if number == DOUBLES && value.is_finite() => Ok(value),
             _ => number_of_any_form(key, fields::value_of(number, wire::entry(entry).1)),
+        }
+    }
+
+    /// The value of a field that is a number, which may be NaN or infinite.
+    ///
+    /// # Errors
+    ///
+    /// A skip, see [`Error::skip`], if the point does not have the field or the field is not a number.
+    pub fn any_number(&self, key: &str) -> Result<f64> {
+        match self.field(key) {
+            None => Err(Error::no_field(key, self.fields)),
+            Some(value) => value.as_number().ok_or_else(|| Error::not_a_number(key, value.type_name())),
         }
     }
 }
 
+/// The value of field `key` as a finite number.
 #[inline(never)]
-fn number_of_any_form(key: &str, value: Value<'_>) -> Result<f64> {
-    value.as_number().ok_or_else(|| Error::not_a_number(key, value.type_name()))
+pub fn number_of_any_form(key: &str, value: Value<'_>) -> Result<f64> {
+    match value.as_number() {
+        Some(number) if number.is_finite() => Ok(number),
+        Some(number) => Err(Error::not_finite(key, number)),
+        None => Err(Error::not_a_number(key, value.type_name())),
+    }
 }
 
 /// The length of the time at the start of a point, where Kapacitor writes it; 0 if it is elsewhere.

@@ -5,6 +5,7 @@
 
 use std::marker::PhantomData;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::buffer::{Buffer, wipe};
 pub use crate::calls::{Calls, Registered};
@@ -185,9 +186,13 @@ impl<T: Plugin<K>, K> Calls for Runtime<T, K> {
         let plugin = T::read(&mut given);
         let result = given.finish(plugin).and_then(|plugin| {
             plugin.check_options()?;
+            check_silence(plugin.silence(), T::IDLE, size_of::<T::Group>() > 0)?;
             Ok(plugin)
         });
-        let result = result.map(|plugin| self.plugin = Some(plugin));
+        let result = result.map(|plugin| {
+            self.state.silence.set_span(plugin.silence());
+            self.plugin = Some(plugin);
+        });
         self.answer_with(result);
     }
 
@@ -215,7 +220,13 @@ impl<T: Plugin<K>, K> Calls for Runtime<T, K> {
 
     fn snapshot(&mut self) {
         let state = match (&self.plugin, &self.own_format) {
-            (Some(plugin), Some(format)) => (format.snapshot)(plugin, &self.state.groups),
+            (Some(plugin), Some(format)) => {
+                let state = (format.snapshot)(plugin, &self.state.groups);
+                match plugin.silence() {
+                    Some(_) => state.map(|state| with_silence(&self.state.silence.encode(), &state)),
+                    None => state,
+                }
+            }
             _ => Ok(Vec::new()),
         };
         match state {
@@ -233,6 +244,11 @@ impl<T: Plugin<K>, K> Calls for Runtime<T, K> {
                 let snapshot = request.clone().with_number(1).map_or(&[][..], |field| field.bytes);
                 let version = request.with_number(STATE_VERSION).map_or(0, |field| field.varint() as u32);
                 state.groups.clear();
+                state.silence.clear();
+                let (silence, snapshot) = split_silence(snapshot);
+                if plugin.silence().is_some() {
+                    state.silence.decode(silence);
+                }
                 (format.restore)(plugin, version, snapshot, &mut state.groups)
             }
             _ => Err(Error::new("the plugin has no snapshot format of its own")),
@@ -246,4 +262,37 @@ impl<T: Plugin<K>, K> Calls for Runtime<T, K> {
             Last::Frames => self.out.frames(&self.input),
         }
     }
+}
+
+/// Checks that groups whose states are given up when they are idle can fall silent before that.
+///
+/// # Errors
+///
+/// A failure if they can't.
+fn check_silence(silence: Option<Duration>, idle: Duration, has_state: bool) -> Result<()> {
+    match silence {
+        Some(silence) if has_state && silence >= idle => Err(Error::new(format!(
+            "no group can be silent for {silence:?}, because the plugin gives up groups after {idle:?}: choose less"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// How a snapshot begins that holds silences beside the bytes of the plugin.
+const WITH_SILENCE: &[u8] = b"\0kapacitor-guest: silences\0";
+
+/// A snapshot of a plugin's own bytes, and of the silences that the SDK finds.
+fn with_silence(silence: &[u8], state: &[u8]) -> Vec<u8> {
+    let mut snapshot = Buffer::with_room(WITH_SILENCE.len() + silence.len() + state.len() + 16);
+    snapshot.append(WITH_SILENCE);
+    wire::put_bytes(1, silence, &mut snapshot);
+    wire::put_bytes(2, state, &mut snapshot);
+    snapshot.to_vec()
+}
+
+/// Silences, and the plugin's own bytes. A version of the plugin that reports no silences writes only the latter.
+fn split_silence(snapshot: &[u8]) -> (&[u8], &[u8]) {
+    let Some(rest) = snapshot.strip_prefix(WITH_SILENCE) else { return (&[], snapshot) };
+    let part = |number| Fields(rest).with_number(number).map_or(&[][..], |field| field.bytes);
+    (part(1), part(2))
 }

@@ -20,6 +20,8 @@ impl Skips {
         let logged = self.next_is_logged();
         self.skips += 1;
         self.untold += points;
+        #[cfg(not(target_family = "wasm"))]
+        crate::log_native::skipped_because(error);
         if logged {
             log::warn(format_args!("{} skipped so far, now because: {error}", self.skips));
         }

@@ -84,6 +84,67 @@ pub trait Stream: Options + 'static {
     /// host skips the point and restores the state from before it.
     fn point(&self, group: &mut Self::Group, point: Point<'_>, out: &mut Output) -> Result<()>;
 
+    /// The time without a point after which a group has fallen silent, and [`Stream::silent`] is called. `None` by
+    /// default: never.
+    ///
+    /// No clock is read: the time that passes is that of the points of all groups together. So nothing is called while
+    /// nothing comes at all, and a gap in all data counts as nothing, because no group could send. The time goes on with
+    /// each point that is up to half of it ahead of it; one that is further ahead, or more than all of it behind,
+    /// is believed when eight in a row are. So one wrong clock among others has no effect, clocks that differ by less make
+    /// a silence begin earlier or later by that, and data that comes more rarely than each half of it makes it begin
+    /// late.
+    ///
+    /// It must be the same each time, such as an option. If groups have a state, it must be shorter than
+    /// [`Stream::IDLE`], or the task does not start.
+    fn silence(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Called when a group has fallen silent, see [`Stream::silence`]: once, until the group's next point, and before the
+    /// point of another group that shows it. `last` is the group's last point
+    /// without its fields. `now` is the time of the data, in nanoseconds since 1970.
+    ///
+    /// A point that is skipped ends a silence, and so does the one that comes too late. A group whose state was given up,
+    /// see [`Stream::IDLE`] and [`Stream::MAX_GROUPS`], is not reported.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use kapacitor_guest::prelude::*;
+    ///
+    /// /// Reports groups that have sent nothing for some time.
+    /// #[derive(Options)]
+    /// struct Deadman {
+    ///     period: Duration,
+    /// }
+    ///
+    /// impl Stream for Deadman {
+    ///     type Group = ();
+    ///
+    ///     fn point(&self, _: &mut (), _: Point<'_>, _: &mut Output) -> Result<()> {
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn silence(&self) -> Option<Duration> {
+    ///         Some(self.period)
+    ///     }
+    ///
+    ///     fn silent(&self, _: &mut (), last: Point<'_>, now: i64, out: &mut Output) -> Result<()> {
+    ///         let seconds = (now - last.time()) / 1_000_000_000;
+    ///         out.send(NewPoint::like(last).at(now).field("silent_for", seconds))
+    ///     }
+    /// }
+    ///
+    /// register!(Deadman);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A skip drops what was sent here. Any other error is a failure of the point that showed the silence.
+    fn silent(&self, group: &mut Self::Group, last: Point<'_>, now: i64, out: &mut Output) -> Result<()> {
+        let _ = (group, last, now, out);
+        Ok(())
+    }
+
     /// Called once, when the input has ended. Kapacitor often closes the connection without waiting for
     /// results that are sent here.
     ///
@@ -175,6 +236,39 @@ pub trait Batch: Options + 'static {
     /// host skips the batch and restores the state from before it.
     fn batch(&self, group: &mut Self::Group, points: &Points<'_>, out: &mut Output) -> Result<()>;
 
+    /// The time without a batch after which a group has fallen silent, and [`Batch::silent`] is called. `None` by
+    /// default: never.
+    ///
+    /// No clock is read: the time that passes is that of the batches of all groups together. So nothing is called while
+    /// nothing comes at all, and a gap in all data counts as nothing, because no group could send. The time goes on with
+    /// each batch that is up to half of it ahead of it; one that is further ahead, or more than all of it behind,
+    /// is believed when eight in a row are. So one wrong clock among others has no effect, clocks that differ by less make
+    /// a silence begin earlier or later by that, and data that comes more rarely than each half of it makes it begin
+    /// late.
+    ///
+    /// It must be the same each time, such as an option. If groups have a state, it must be shorter than
+    /// [`Batch::IDLE`], or the task does not start.
+    fn silence(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Called when a group has fallen silent, see [`Batch::silence`]: once, until the group's next batch, and before the
+    /// batch of another group that shows it. `last` is the group's last
+    /// batch without its points. `now` is the time of the data, in nanoseconds since 1970.
+    ///
+    /// A batch that is skipped ends a silence, and so does the one that comes too late. A group whose state was given up,
+    /// see [`Batch::IDLE`] and [`Batch::MAX_GROUPS`], is not reported.
+    ///
+    /// See [`Stream::silent`] for an example.
+    ///
+    /// # Errors
+    ///
+    /// A skip drops what was sent here. Any other error is a failure of the batch that showed the silence.
+    fn silent(&self, group: &mut Self::Group, last: &Points<'_>, now: i64, out: &mut Output) -> Result<()> {
+        let _ = (group, last, now, out);
+        Ok(())
+    }
+
     /// Called once, when the input has ended. Kapacitor often closes the connection without waiting for
     /// results that are sent here.
     ///
@@ -189,6 +283,8 @@ pub trait Batch: Options + 'static {
 
 /// A plugin with a snapshot format of its own, which stays readable when the plugin's code changes.
 /// It is registered with `register!(Plugin, snapshot)`.
+///
+/// With the feature `serde`, `SerdeSnapshot` implements it without code.
 ///
 /// Without this trait a snapshot is the plugin's memory. That needs no code, but such a snapshot can be
 /// restored only by the same `.wasm` file with the same options.

@@ -44,7 +44,10 @@ macro_rules! value_from {
     )*};
 }
 
-value_from!(f64 => Double, f32 => Double, i64 => Int, i32 => Int, u32 => Int, bool => Bool);
+value_from!(
+    f64 => Double, f32 => Double, i64 => Int, i32 => Int, i16 => Int, i8 => Int, u32 => Int, u16 => Int,
+    u8 => Int, bool => Bool
+);
 
 impl<'a> From<&'a str> for Value<'a> {
     fn from(value: &'a str) -> Self {
@@ -52,10 +55,17 @@ impl<'a> From<&'a str> for Value<'a> {
     }
 }
 
+/// InfluxDB's ints end at [`i64::MAX`], which stands for all larger numbers.
+impl From<u64> for Value<'_> {
+    fn from(value: u64) -> Self {
+        Self::Int(i64::try_from(value).unwrap_or(i64::MAX))
+    }
+}
+
 /// For counts, such as [`Points::len`](crate::Points::len).
 impl From<usize> for Value<'_> {
     fn from(value: usize) -> Self {
-        Self::Int(value as i64)
+        Self::from(value as u64)
     }
 }
 
@@ -67,6 +77,7 @@ impl<'a> From<&'a String> for Value<'a> {
 
 /// A value that owns its string, as the fields of a [`NewPoint`](crate::NewPoint) do.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum OwnedValue {
     /// InfluxDB's `float`.
@@ -98,6 +109,47 @@ impl<'a, T: Into<Value<'a>>> From<T> for OwnedValue {
             Value::Int(value) => Self::Int(value),
             Value::String(value) => Self::String(value.to_owned()),
             Value::Bool(value) => Self::Bool(value),
+        }
+    }
+}
+
+impl From<String> for OwnedValue {
+    fn from(value: String) -> Self {
+        Self::String(value)
+    }
+}
+
+/// A value that [`Point::with`](crate::Point::with) sets a field to: all that converts to a [`Value`], or a `String`
+/// or an [`OwnedValue`], which move into it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FieldValue<'a>(pub(crate) Kind<'a>);
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Kind<'a> {
+    Value(Value<'a>),
+    Text(String),
+}
+
+impl<'a, T: Into<Value<'a>>> From<T> for FieldValue<'a> {
+    #[inline(always)]
+    fn from(value: T) -> Self {
+        Self(Kind::Value(value.into()))
+    }
+}
+
+impl From<String> for FieldValue<'_> {
+    fn from(value: String) -> Self {
+        Self(Kind::Text(value))
+    }
+}
+
+impl From<OwnedValue> for FieldValue<'_> {
+    fn from(value: OwnedValue) -> Self {
+        match value {
+            OwnedValue::Double(value) => value.into(),
+            OwnedValue::Int(value) => value.into(),
+            OwnedValue::String(value) => value.into(),
+            OwnedValue::Bool(value) => value.into(),
         }
     }
 }

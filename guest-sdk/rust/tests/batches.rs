@@ -47,6 +47,51 @@ fn new_points_of_a_batch_stay_in_its_group() {
     assert_eq!(sent[0].fields, BTreeMap::from([("copy".to_owned(), OwnedValue::Double(1.0))]));
 }
 
+/// Takes batches and provides a stream: each point, with edits.
+#[derive(Options)]
+struct Regrouped;
+
+impl Batch for Regrouped {
+    type Group = ();
+
+    const PROVIDES: Edge = Edge::Stream;
+
+    fn batch(&self, _: &mut (), points: &Points<'_>, out: &mut Output) -> Result<()> {
+        for point in points {
+            out.send(point.with_tag("level", format!("{}0", point.number("x")?)).without_tag("cpu"))?;
+            out.send(point.group_by(["level", "host"]).named("new"))?;
+        }
+        Ok(())
+    }
+}
+
+register!(Regrouped);
+
+#[test]
+fn points_of_a_batch_can_be_grouped_anew() {
+    let mut harness = Harness::<Regrouped>::start([]).unwrap();
+    let mut batch = NewBatch::new("load").tag("host", "a").tag("cpu", "0");
+    batch.by_name = true;
+    let input = NewPoint::default().at(1).tag("host", "a").tag("cpu", "0").field("x", 1);
+    let sent = harness.batch(&batch, &[input]).unwrap().remove(0).1;
+    let of = |point: &NewPoint| (point.name.clone(), point.dimensions.join(","), point.by_name);
+    assert_eq!(of(&sent[0]), ("load".to_owned(), "cpu,host".to_owned(), true));
+    let tags = [("host", "a"), ("level", "10")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+    assert_eq!(sent[0].tags, BTreeMap::from(tags));
+    assert_eq!(of(&sent[1]), ("new".to_owned(), "host,level".to_owned(), true));
+}
+
+#[test]
+fn new_points_are_grouped_as_kapacitor_does() {
+    let new = || NewPoint::new("cpu").tag("host", "a").tag("rack", "1").tag("gone", "x").untag("gone");
+    assert_eq!(new().group_by(&["rack", "host", "rack"]).group, "host=a,rack=1");
+    assert_eq!(new().group_by(&["gone"]).group, "gone=");
+    let mut by_name = new().named("mem");
+    by_name.by_name = true;
+    assert_eq!(by_name.clone().group_by(&["host"]).group, "mem\nhost=a");
+    assert_eq!(by_name.group_by(&[]).group, "mem");
+}
+
 #[test]
 fn failed_batch_leaves_only_its_error() {
     let mut calls = start(Copies::calls());

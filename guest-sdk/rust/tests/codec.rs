@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use kapacitor_guest::testing::frame_of;
 use kapacitor_guest::{Emit, NewPoint, OwnedValue, Point};
 use kapacitor_guest_tests::protocol::{self, Response, response};
@@ -41,6 +43,7 @@ fn any_value() -> impl Strategy<Value = OwnedValue> {
     prop_oneof![
         // NaN is not equal to itself.
         any::<f64>().prop_filter("a number", |v| !v.is_nan()).prop_map(OwnedValue::Double),
+        prop_oneof![Just(f64::INFINITY), Just(f64::NEG_INFINITY)].prop_map(OwnedValue::Double),
         any::<i64>().prop_map(OwnedValue::Int),
         ".{0,200}".prop_map(OwnedValue::String),
         any::<bool>().prop_map(OwnedValue::Bool),
@@ -86,7 +89,9 @@ proptest! {
             prop_assert_eq!(NewPoint::from(ours), owned(&theirs));
             for (key, value) in &owned(&theirs).fields {
                 prop_assert_eq!(ours.field(key), Some(value.as_value()));
-                prop_assert_eq!(ours.number(key).ok(), value.as_value().as_number());
+                let number = value.as_value().as_number();
+                prop_assert_eq!(ours.any_number(key).ok(), number);
+                prop_assert_eq!(ours.number(key).ok(), number.filter(|number| number.is_finite()));
             }
             for (key, value) in &theirs.tags {
                 prop_assert_eq!(ours.tag(key), Some(value.as_str()));
@@ -104,7 +109,7 @@ proptest! {
         prop_assert_eq!(&sent(owned(&theirs)), &theirs);
     }
 
-    /// For all edits in any order.
+    /// For all edits in any order, with strings that are borrowed and strings that the edit owns.
     #[test]
     fn edits_change_what_they_name_and_nothing_else(
         theirs in any_point(),
@@ -114,8 +119,13 @@ proptest! {
         tags in proptest::collection::vec(("[a-c]{0,2}", proptest::option::of(".{0,8}")), 0..2),
         time in proptest::option::of(any::<i64>()),
         name in proptest::option::of(".{0,8}"),
+        dimensions in proptest::option::of(proptest::collection::vec("[a-c]{0,2}", 0..4)),
         way in 0..2usize,
+        owned_names: bool,
     ) {
+        fn text(text: &str, owned: bool) -> Cow<'_, str> {
+            if owned { Cow::Owned(text.to_owned()) } else { Cow::Borrowed(text) }
+        }
         let bytes = theirs.encode_to_vec();
         let mut edited = Point::from_message(&bytes)[way].edit();
         let mut expected = owned(&theirs);
@@ -123,11 +133,15 @@ proptest! {
             edited = match value {
                 Some(value) => {
                     expected.fields.insert(key.clone(), value.clone());
-                    edited.with(key, value.as_value())
+                    if owned_names {
+                        edited.with(text(key, true), value.clone())
+                    } else {
+                        edited.with(key, value.as_value())
+                    }
                 }
                 None => {
                     expected.fields.remove(key);
-                    edited.without(key)
+                    edited.without(text(key, owned_names))
                 }
             };
         }
@@ -135,11 +149,11 @@ proptest! {
             edited = match value {
                 Some(value) => {
                     expected.tags.insert(key.clone(), value.clone());
-                    edited.with_tag(key, value)
+                    edited.with_tag(text(key, owned_names), text(value, owned_names))
                 }
                 None => {
                     expected.tags.remove(key);
-                    edited.without_tag(key)
+                    edited.without_tag(text(key, owned_names))
                 }
             };
         }
@@ -149,7 +163,15 @@ proptest! {
         }
         if let Some(name) = &name {
             expected.name.clone_from(name);
-            edited = edited.named(name);
+            edited = edited.named(text(name, owned_names));
+        }
+        if let Some(dimensions) = &dimensions {
+            expected.group.clear();
+            expected.dimensions.clone_from(dimensions);
+            expected.dimensions.sort();
+            expected.dimensions.dedup();
+            // Only the last grouping counts.
+            edited = edited.group_by(["z"]).group_by(dimensions.iter().map(|d| text(d, owned_names)));
         }
         let sent = sent(edited);
         prop_assert_eq!(number_of_fields(&sent), expected.fields.len(), "a field has two types");
@@ -177,7 +199,7 @@ proptest! {
             prop_assert_eq!(NewPoint::from(ours), owned(&protocol::Point::decode(&bytes[..]).unwrap()));
             for (key, value) in &owned(&theirs).fields {
                 prop_assert_eq!(ours.field(key), Some(value.as_value()));
-                prop_assert_eq!(ours.number(key).ok(), value.as_value().as_number());
+                prop_assert_eq!(ours.any_number(key).ok(), value.as_value().as_number());
                 let sent = sent(ours.with(key, 0.5));
                 prop_assert_eq!(number_of_fields(&sent), number_of_fields(&theirs), "a field has two types");
                 prop_assert_eq!(sent.fields_double.get(key), Some(&0.5));

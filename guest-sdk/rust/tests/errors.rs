@@ -44,6 +44,37 @@ fn field_of_another_type_is_named_with_its_type() {
 }
 
 #[test]
+fn numbers_that_are_not_finite_are_skipped_by_name() {
+    for (value, name) in [(f64::NAN, "NaN"), (f64::INFINITY, "inf"), (f64::NEG_INFINITY, "-inf")] {
+        let mut point = protocol::Point::default();
+        point.fields_double.insert("x".to_owned(), value);
+        for error in number(&point).map(Result::unwrap_err) {
+            assert_eq!(error, Error::skip(format!("field `x` is {name}, not a finite number")));
+        }
+        let bytes = point.encode_to_vec();
+        for point in Point::from_message(&bytes) {
+            assert_eq!(point.any_number("x").unwrap().to_bits(), value.to_bits());
+            assert!(point.any_number("y").unwrap_err().is_skip());
+        }
+    }
+}
+
+#[test]
+fn errors_of_conversions_are_skips() {
+    fn convert(text: &str) -> Result<(u8, f64, bool, char)> {
+        let number: i64 = text.parse()?;
+        Ok((number.try_into()?, text.parse()?, text.parse()?, text.parse()?))
+    }
+    assert_eq!(convert("x"), Err(Error::skip("invalid digit found in string")));
+    assert!(convert("1000").unwrap_err().is_skip());
+    assert!(convert("1").unwrap_err().to_string().contains("`true` or `false`"));
+    // Of any other error the plugin says which it is.
+    let other = || std::fmt::Error;
+    assert_eq!(Error::new(other()).to_string(), other().to_string());
+    assert!(!Error::new(other()).is_skip() && Error::skip(other()).is_skip());
+}
+
+#[test]
 fn errors_are_equal_if_kind_and_message_are() {
     let (skip, failure) = (Error::skip("a"), Error::new("a"));
     assert_eq!(skip, Error::skip("a"));

@@ -75,6 +75,6 @@ fn registered_plugins_do_not_collide() {
     register!(Second);
 
     let sent = |harness: Result<Vec<NewPoint>>| harness.unwrap().len();
-    assert_eq!(sent(Harness::<First>::start([]).unwrap().point(&point())), 1);
+    assert_eq!(sent(Harness::<First>::start([]).unwrap().point(&point().field("x", 1))), 1);
     assert_eq!(sent(Harness::<Second>::start([]).unwrap().point(&point())), 0);
 }

@@ -15,7 +15,16 @@ const UPDATE: &str = "UPDATE_PUBLIC_API";
 fn rustdoc_json() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("public-api");
     let output = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()))
-        .args(["rustdoc", "--package", "kapacitor-guest", "--lib", "--locked", "--offline", "--target-dir"])
+        .args([
+            "rustdoc",
+            "--package",
+            "kapacitor-guest",
+            "--lib",
+            "--locked",
+            "--offline",
+            "--all-features",
+            "--target-dir",
+        ])
         .arg(&target)
         .args(["--", "-Z", "unstable-options", "--output-format", "json"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))

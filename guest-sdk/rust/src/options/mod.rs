@@ -5,11 +5,14 @@ use crate::error::{Error, Result};
 use crate::wire::{self, Fields};
 
 mod names;
+mod scalars;
+mod shared;
 mod types;
 mod value;
 
 pub use names::{FieldName, TagName};
-pub use types::{Flag, OptionType, Scalar};
+pub use shared::Shared;
+pub use types::{Flag, Occurrence, OptionType, Scalar};
 pub use value::{OptionValue, ValueType};
 
 /// The options of a plugin, as a struct. Derive it:
@@ -42,14 +45,23 @@ pub use value::{OptionValue, ValueType};
 ///
 /// | type | value |
 /// |---|---|
-/// | `String`, `f64`, `bool`, `Duration` | one value of that type |
-/// | `i64`, `i32`, `u64`, `u32`, `usize` | an int in the range of the type |
+/// | `String`, `f64`, `bool` | one value of that type |
+/// | `f32` | a double in the range of the type |
+/// | `Duration` | a duration such as `5m`, which must not be negative |
+/// | `i64`, `i32`, `i16`, `i8`, `u64`, `u32`, `u16`, `u8`, `usize` | an int in the range of the type |
 /// | `NonZeroU64`, `NonZeroU32`, `NonZeroUsize` | an int in the range of the type, from 1 |
 /// | [`FieldName`], [`TagName`] | a string that InfluxDB can store as the name of a field or tag |
+/// | `(A, B)`, and tuples of 3 or 4 | several values in one occurrence: `.range(0.0, 1.0)` |
 /// | `Option<T>` | a `T`, or nothing |
 /// | `Vec<T>` | any number of `T`, each in an occurrence of its own |
+/// | `BTreeMap<K, V>` | any number of occurrences with a key and a value, and no key twice |
 /// | [`Flag`] | an option without values |
+/// | [`Shared<T>`] | no option, but state that all groups share |
 /// | a type of your own | see [`OptionType`] |
+///
+/// Kapacitor gives an option a fixed number of values, so there is no option with any number of them in one
+/// occurrence. A default, `#[option(default = ...)]`, may be any expression of the type, such as `(0.0, 1.0)` or
+/// `Duration::from_secs(60)`.
 ///
 /// Wrong options end the task with an error that names each of them and the type that was expected.
 pub trait Options: Sized {
@@ -69,7 +81,9 @@ pub struct Described {
 impl Described {
     /// Declares an option that is read as a `T`.
     pub fn add<T: OptionType>(&mut self, name: &'static str) {
-        self.options.push((name, T::TYPES));
+        if T::IS_OPTION {
+            self.options.push((name, T::TYPES));
+        }
     }
 
     /// Appends the options to an `InfoResponse`, whose field 3 is a map from names to `OptionInfo`.

@@ -1,10 +1,11 @@
 //! Names of fields and tags, as options.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 
 use crate::error::{Error, Result};
-use crate::options::types::{OptionType, Scalar, once};
+use crate::options::types::Scalar;
 use crate::options::value::{OptionValue, ValueType};
 
 /// Names of fields that InfluxDB 1.x writes and never returns: queries about the schema use them.
@@ -77,6 +78,19 @@ macro_rules! names {
             }
         }
 
+        impl<'a> From<&'a $name> for Cow<'a, str> {
+            fn from(name: &'a $name) -> Self {
+                Self::Borrowed(name)
+            }
+        }
+
+        /// For the keys of a [`NewPoint`](crate::NewPoint).
+        impl From<&$name> for String {
+            fn from(name: &$name) -> Self {
+                name.0.clone()
+            }
+        }
+
         impl Deref for $name {
             type Target = str;
 
@@ -105,14 +119,6 @@ macro_rules! names {
                     OptionValue::String(name) => Some(Self::new(*name).map_err(|e| e.to_string())),
                     _ => None,
                 }
-            }
-        }
-
-        impl OptionType for $name {
-            const TYPES: &'static [ValueType] = &[ValueType::String];
-
-            fn read(occurrences: &[&[OptionValue<'_>]]) -> Result<Self, String> {
-                once(occurrences)
             }
         }
     )*};

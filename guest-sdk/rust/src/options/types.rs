@@ -1,8 +1,6 @@
 //! The types that the fields of an options struct can have.
 
-use std::fmt::Display;
-use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use crate::options::value::{OptionValue, ValueType};
 
@@ -25,28 +23,33 @@ impl From<bool> for Flag {
 
 /// A type that a field of an options struct can have.
 ///
-/// Implement it for a type of your own to read options with several values, or with rules.
+/// Implement [`Scalar`] for a type of your own whose options have one value, such as one of several words. Implement
+/// [`Occurrence`] for one with several values and rules for them. Both can then be used in `Option` and `Vec`. Implement
+/// this trait only for a type that is read from all occurrences of an option together.
 ///
 /// ```
-/// use kapacitor_guest::options::{OptionType, OptionValue, ValueType};
+/// use kapacitor_guest::options::{Occurrence, OptionValue, ValueType};
 ///
 /// /// `.range(0.0, 1.0)`
 /// struct Range(f64, f64);
 ///
-/// impl OptionType for Range {
-///     const TYPES: &'static [ValueType] = &[ValueType::Double, ValueType::Double];
+/// impl Occurrence for Range {
+///     const VALUES: &'static [ValueType] = <(f64, f64)>::VALUES;
 ///
-///     fn read(occurrences: &[&[OptionValue<'_>]]) -> Result<Self, String> {
-///         match occurrences {
-///             [[OptionValue::Double(low), OptionValue::Double(high)]] if low < high => Ok(Self(*low, *high)),
-///             _ => Err("expected two doubles, the smaller one first".to_owned()),
-///         }
+///     fn from_values(values: &[OptionValue<'_>]) -> Result<Self, String> {
+///         let (low, high) = Occurrence::from_values(values)?;
+///         if low < high { Ok(Self(low, high)) } else { Err("the first must be the smaller one".to_owned()) }
 ///     }
 /// }
 /// ```
 pub trait OptionType: Sized {
-    /// The types of the option's values, in order. Empty for an option without values.
+    /// The types of the option's values, in order. Empty for an option without values. Kapacitor refuses a TICKscript
+    /// that gives others.
     const TYPES: &'static [ValueType];
+
+    /// Whether a TICKscript can give it. [`Shared`](crate::Shared) is a field of the plugin and no option.
+    #[doc(hidden)]
+    const IS_OPTION: bool = true;
 
     /// Reads the option from all its occurrences in the TICKscript. Each occurrence is the list of its
     /// values.
@@ -57,8 +60,41 @@ pub trait OptionType: Sized {
     fn read(occurrences: &[&[OptionValue<'_>]]) -> Result<Self, String>;
 }
 
-/// A type that one value of an option can have. `Option` and `Vec` of such a type are
-/// [`OptionType`]s.
+/// A type that is read from one occurrence of an option: a [`Scalar`], or a tuple of up to four of them. It,
+/// `Option` and `Vec` of it are [`OptionType`]s.
+pub trait Occurrence: Sized {
+    /// The types of the values, in order.
+    const VALUES: &'static [ValueType];
+
+    /// Reads the values.
+    ///
+    /// # Errors
+    ///
+    /// A message that names the expected values.
+    fn from_values(values: &[OptionValue<'_>]) -> Result<Self, String>;
+}
+
+/// A type that one value of an option can have.
+///
+/// ```
+/// use kapacitor_guest::options::{OptionValue, Scalar, ValueType};
+///
+/// /// `.direction('up')` or `.direction('down')`
+/// enum Direction { Up, Down }
+///
+/// impl Scalar for Direction {
+///     const TYPE: ValueType = ValueType::String;
+///
+///     fn convert(value: &OptionValue<'_>) -> Option<Result<Self, String>> {
+///         match value {
+///             OptionValue::String("up") => Some(Ok(Self::Up)),
+///             OptionValue::String("down") => Some(Ok(Self::Down)),
+///             OptionValue::String(other) => Some(Err(format!("must be `up` or `down`, got `{other}`"))),
+///             _ => None,
+///         }
+///     }
+/// }
+/// ```
 pub trait Scalar: Sized {
     /// The type of the value in a TICKscript.
     const TYPE: ValueType;
@@ -71,39 +107,98 @@ pub trait Scalar: Sized {
     fn convert(value: &OptionValue<'_>) -> Option<Result<Self, String>>;
 }
 
-fn scalar<T: Scalar>(values: &[OptionValue<'_>]) -> Result<T, String> {
+fn scalar<T: Scalar>(value: &OptionValue<'_>) -> Result<T, String> {
     let expected = T::TYPE.name();
-    match values {
-        [value] => T::convert(value)
-            .unwrap_or_else(|| Err(format!("expected {expected}, got {}", value.type_name()))),
-        _ => Err(format!("expected one {expected}, got {} values", values.len())),
+    T::convert(value).unwrap_or_else(|| Err(format!("expected {expected}, got {}", value.type_name())))
+}
+
+impl<T: Scalar> Occurrence for T {
+    const VALUES: &'static [ValueType] = &[T::TYPE];
+
+    fn from_values(values: &[OptionValue<'_>]) -> Result<Self, String> {
+        match values {
+            [value] => scalar(value),
+            _ => Err(format!("expected one {}, got {} values", T::TYPE.name(), values.len())),
+        }
     }
 }
 
-pub(super) fn once<T: Scalar>(occurrences: &[&[OptionValue<'_>]]) -> Result<T, String> {
-    match occurrences {
-        [values] => scalar(values),
-        [] => Err(format!("missing, expected {}", T::TYPE.name())),
-        _ => Err(format!("given {} times, expected once", occurrences.len())),
-    }
+macro_rules! tuples {
+    ($($count:literal: $($ty:ident $value:ident $place:literal),*;)*) => {$(
+        impl<$($ty: Scalar),*> Occurrence for ($($ty,)*) {
+            const VALUES: &'static [ValueType] = &[$($ty::TYPE),*];
+
+            fn from_values(values: &[OptionValue<'_>]) -> Result<Self, String> {
+                let [$($value),*] = values else {
+                    let expected = names(Self::VALUES);
+                    return Err(format!("expected {} values ({expected}), got {}", $count, values.len()));
+                };
+                let placed = |problem, place| format!("value {place}: {problem}");
+                Ok(($(scalar::<$ty>($value).map_err(|problem| placed(problem, $place))?,)*))
+            }
+        }
+    )*};
 }
 
-impl<T: Scalar> OptionType for Option<T> {
-    const TYPES: &'static [ValueType] = &[T::TYPE];
+tuples! {
+    2: A a 1, B b 2;
+    3: A a 1, B b 2, C c 3;
+    4: A a 1, B b 2, C c 3, D d 4;
+}
+
+/// The names of types, as a text.
+fn names(types: &[ValueType]) -> String {
+    types.iter().map(|ty| ty.name()).collect::<Vec<_>>().join(", ")
+}
+
+/// Must be given, once.
+impl<T: Occurrence> OptionType for T {
+    const TYPES: &'static [ValueType] = T::VALUES;
 
     fn read(occurrences: &[&[OptionValue<'_>]]) -> Result<Self, String> {
-        if occurrences.is_empty() { Ok(None) } else { once(occurrences).map(Some) }
+        match occurrences {
+            [values] => T::from_values(values),
+            [] => Err(format!("missing, expected {}", names(T::VALUES))),
+            _ => Err(format!("given {} times, expected once", occurrences.len())),
+        }
     }
 }
 
-impl<T: Scalar> OptionType for Vec<T> {
-    const TYPES: &'static [ValueType] = &[T::TYPE];
+/// May be given once.
+impl<T: Occurrence> OptionType for Option<T> {
+    const TYPES: &'static [ValueType] = T::VALUES;
 
     fn read(occurrences: &[&[OptionValue<'_>]]) -> Result<Self, String> {
-        occurrences.iter().map(|values| scalar(values)).collect()
+        if occurrences.is_empty() { Ok(None) } else { OptionType::read(occurrences).map(Some) }
     }
 }
 
+/// May be given any number of times, in the order of the TICKscript.
+impl<T: Occurrence> OptionType for Vec<T> {
+    const TYPES: &'static [ValueType] = T::VALUES;
+
+    fn read(occurrences: &[&[OptionValue<'_>]]) -> Result<Self, String> {
+        occurrences.iter().map(|values| T::from_values(values)).collect()
+    }
+}
+
+/// May be given any number of times with a key and a value, once for each key.
+impl<K: Scalar + Ord, V: Scalar> OptionType for BTreeMap<K, V> {
+    const TYPES: &'static [ValueType] = <(K, V)>::VALUES;
+
+    fn read(occurrences: &[&[OptionValue<'_>]]) -> Result<Self, String> {
+        let mut map = Self::new();
+        for values in occurrences {
+            let (key, value) = Occurrence::from_values(values)?;
+            if map.insert(key, value).is_some() {
+                return Err(format!("the key {} is given twice", values[0]));
+            }
+        }
+        Ok(map)
+    }
+}
+
+/// May be given any number of times, without values.
 impl OptionType for Flag {
     const TYPES: &'static [ValueType] = &[];
 
@@ -113,65 +208,5 @@ impl OptionType for Flag {
         } else {
             Err("expected no value".to_owned())
         }
-    }
-}
-
-macro_rules! scalars {
-    ($($ty:ty: $type:ident, $value:pat => $converted:expr;)*) => {$(
-        impl Scalar for $ty {
-            const TYPE: ValueType = ValueType::$type;
-
-            fn convert(value: &OptionValue<'_>) -> Option<Result<Self, String>> {
-                match value {
-                    $value => Some($converted),
-                    _ => None,
-                }
-            }
-        }
-
-        impl OptionType for $ty {
-            const TYPES: &'static [ValueType] = &[ValueType::$type];
-
-            fn read(occurrences: &[&[OptionValue<'_>]]) -> Result<Self, String> {
-                once(occurrences)
-            }
-        }
-    )*};
-}
-
-scalars! {
-    bool: Bool, OptionValue::Bool(v) => Ok(*v);
-    f64: Double, OptionValue::Double(v) => Ok(*v);
-    String: String, OptionValue::String(v) => Ok((*v).to_owned());
-    Duration: Duration, OptionValue::Duration(v) => duration(*v);
-    i64: Int, OptionValue::Int(v) => Ok(*v);
-    i32: Int, OptionValue::Int(v) => int(*v, i32::MIN, i32::MAX);
-    u32: Int, OptionValue::Int(v) => int(*v, u32::MIN, u32::MAX);
-    u64: Int, OptionValue::Int(v) => int(*v, u64::MIN, u64::MAX);
-    usize: Int, OptionValue::Int(v) => int(*v, usize::MIN, usize::MAX);
-    NonZeroU32: Int, OptionValue::Int(v) => positive(*v, u32::MAX);
-    NonZeroU64: Int, OptionValue::Int(v) => positive(*v, u64::MAX);
-    NonZeroUsize: Int, OptionValue::Int(v) => positive(*v, usize::MAX);
-}
-
-fn duration(nanoseconds: i64) -> Result<Duration, String> {
-    u64::try_from(nanoseconds).map(Duration::from_nanos).map_err(|_| "must not be negative".to_owned())
-}
-
-fn int<T: TryFrom<i64> + Display>(value: i64, least: T, most: T) -> Result<T, String> {
-    value.try_into().map_err(|_| out_of_range(value, least, most))
-}
-
-fn positive<T: TryFrom<i64> + Display, N: TryFrom<T>>(value: i64, most: T) -> Result<N, String> {
-    let number = T::try_from(value).ok().and_then(|value| N::try_from(value).ok());
-    number.ok_or_else(|| out_of_range(value, 1, most))
-}
-
-/// The range of a type whose largest value no int has is only bounded below.
-fn out_of_range(value: i64, least: impl Display, most: impl Display) -> String {
-    let most = most.to_string();
-    match most.parse::<i64>() {
-        Ok(_) => format!("must be from {least} to {most}, got {value}"),
-        Err(_) => format!("must be at least {least}, got {value}"),
     }
 }

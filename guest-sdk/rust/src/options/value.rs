@@ -1,5 +1,8 @@
 //! The values that a TICKscript gives an option.
 
+use std::fmt;
+use std::time::Duration;
+
 use crate::wire::{self, Fields};
 
 /// Kapacitor's types of option values.
@@ -75,5 +78,22 @@ impl<'a> OptionValue<'a> {
             };
         }
         value
+    }
+}
+
+/// As in a TICKscript, except for durations.
+impl fmt::Display for OptionValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => f.write_str(if *value { "TRUE" } else { "FALSE" }),
+            Self::Int(value) => value.fmt(f),
+            Self::Double(value) => write!(f, "{value:?}"),
+            Self::String(value) => write!(f, "'{value}'"),
+            Self::Duration(value) => {
+                let sign = if *value < 0 { "-" } else { "" };
+                write!(f, "{sign}{:?}", Duration::from_nanos(value.unsigned_abs()))
+            }
+            Self::None => f.write_str(self.type_name()),
+        }
     }
 }

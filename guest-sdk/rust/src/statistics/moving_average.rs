@@ -1,30 +1,4 @@
-//! Statistics that stay exact while data comes and goes.
-//!
-//! ```
-//! use std::num::NonZeroUsize;
-//! use kapacitor_guest::prelude::*;
-//! use kapacitor_guest::statistics::MovingAverage;
-//!
-//! /// Passes on the points that are far above the mean of the last points of their group.
-//! #[derive(Options)]
-//! struct Spikes {
-//!     field: String,
-//!     size: NonZeroUsize,
-//!     #[option(default = 2.0)]
-//!     factor: f64,
-//! }
-//!
-//! impl Stream for Spikes {
-//!     type Group = MovingAverage;
-//!
-//!     fn point(&self, average: &mut MovingAverage, point: Point<'_>, out: &mut Output) -> Result<()> {
-//!         let value = point.number(&self.field)?;
-//!         if value > self.factor * average.push(value, self.size) { out.send(point) } else { Ok(()) }
-//!     }
-//! }
-//!
-//! register!(Spikes);
-//! ```
+//! The mean of the last numbers of a series.
 
 use std::num::NonZeroUsize;
 
@@ -50,6 +24,7 @@ use std::num::NonZeroUsize;
 /// Ogita, S. M. Rump and S. Oishi, *Accurate sum and dot product*, SIAM Journal on Scientific Computing 26,
 /// 2005, algorithm `Sum2`).
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct MovingAverage {
     /// Number of numbers in a full window; zero before the first one.
     size: usize,
@@ -183,6 +158,7 @@ const UP: f64 = (1_u128 << 64) as f64;
 
 /// A compensated sum.
 #[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Sum {
     /// The sum, rounded at each addition.
     high: f64,
