@@ -56,6 +56,8 @@ enum Command {
     Replay(Box<workbench::ReplayOptions>),
     /// Run the cases of a plugin, also interrupted and with failures.
     Test(Box<workbench::TestOptions>),
+    /// Run a plugin as a processor of Telegraf: points come in on stdin and go out on stdout, as line protocol.
+    Telegraf(Box<workbench::TelegrafOptions>),
     /// List, show, export, import, drop and compare the states of tasks.
     State(state::Options),
     /// Print a script with which a shell completes the commands and flags.
@@ -76,6 +78,11 @@ pub fn run() -> Result<ExitCode> {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(answer) => {
+            let is_telegraf =
+                std::env::args_os().nth(1).is_some_and(|command| command == workbench::TELEGRAF);
+            if is_telegraf && answer.use_stderr() {
+                return Ok(workbench::refuse_for_telegraf(&answer));
+            }
             // As clap does it: nobody may be reading.
             let _ = answer.print();
             return Ok(exit::of_clap(&answer));
@@ -93,6 +100,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Skipped(settings) => skipped::skipped(&settings.load()?),
         Command::Replay(options) => workbench::replay(&options),
         Command::Test(options) => workbench::test(&options),
+        Command::Telegraf(options) => Ok(workbench::telegraf(&options)),
         Command::State(options) => state::state(&options),
         Command::Completions { shell } => completions::completions(&Cli::command(), shell),
         Command::Man(options) => man::man(Cli::command(), &options),

@@ -1,4 +1,4 @@
-//! A plugin on data, without a Kapacitor: what `replay`, `test` and `bench` have in common.
+//! A plugin on data, without a Kapacitor: what `replay`, `test`, `bench` and `telegraf` have in common.
 //!
 //! The workbench plays Kapacitor: a [`Pipeline`](pipeline::Pipeline) makes of a recording what Kapacitor would send to
 //! the UDF, and a [`Player`](player::Player) sends it over a connection to a [`PluginHost`](plugin_host::PluginHost),
@@ -13,6 +13,7 @@ mod pace;
 mod pipeline;
 mod player;
 mod plugin_host;
+mod processor;
 mod replay;
 mod summary;
 
@@ -20,6 +21,7 @@ pub use call::{Call, CallSpec};
 pub use cases::{Case, CaseError, CaseOutcome, Proof, find_cases, run_case, write_expected};
 pub use ledger::{Ledger, text_of};
 pub use pace::parse_speed;
-pub use plugin_host::{HostSpec, PluginHost};
+pub use plugin_host::{HostSpec, PluginHost, Purpose};
+pub use processor::Processor;
 pub use replay::{Progress, Replay, Replayed};
 pub use summary::{notes, nothing_played, rows as summary, thousands};

@@ -3,10 +3,13 @@
 mod flags;
 mod junit;
 mod locate;
+mod pipes;
 mod progress_bar;
 mod replay;
+mod telegraf;
 mod test;
 mod watch;
 
 pub use replay::{Options as ReplayOptions, replay};
+pub use telegraf::{NAME as TELEGRAF, Options as TelegrafOptions, refuse as refuse_for_telegraf, telegraf};
 pub use test::{Options as TestOptions, test};

@@ -12,6 +12,7 @@ use super::outcome::{CaseOutcome, lines};
 use super::proofs::{interrupted, recovered};
 use crate::task::{Observer, Trial};
 use crate::workbench::ledger::{Ledger, is_from_plugin, text_of};
+use crate::workbench::output::Output;
 use crate::workbench::pipeline::{Message, Pipeline};
 use crate::workbench::player::{End, Player, Start, StartRefused};
 use crate::workbench::plugin_host::PluginHost;
@@ -105,7 +106,7 @@ pub fn run<'a>(
     let points = Arc::new(Mutex::new(Vec::new()));
     let start = Start { task: TASK.to_owned(), options: case.call.options.clone(), snapshot };
     let sink = Arc::clone(&points);
-    let mut player = Player::start(host, start, trial, move |mut output| {
+    let mut player = Player::start(host, start, trial, move |mut output: Output| {
         let mut points = sink.lock().unwrap_or_else(PoisonError::into_inner);
         points.append(&mut output.take_points());
     })?;

@@ -66,8 +66,9 @@ pub struct Pipeline {
     spec: PipelineSpec,
     wants: EdgeType,
     windows: Option<Windows>,
-    /// What came.
+    /// What came, if it is counted.
     pub counts: InputCounts,
+    is_counted: bool,
 }
 
 impl Pipeline {
@@ -81,7 +82,12 @@ impl Pipeline {
             return Err(PipelineError::NeedsStream("the window"));
         }
         let windows = spec.window.map(Windows::new);
-        Ok(Self { spec, wants, windows, counts: InputCounts::default() })
+        Ok(Self { spec, wants, windows, counts: InputCounts::default(), is_counted: true })
+    }
+
+    /// The same without counting what comes, for an input that does not end: the counts take memory for each group.
+    pub fn uncounted(self) -> Self {
+        Self { is_counted: false, ..self }
     }
 
     /// The messages that a record leads to: none or one.
@@ -113,7 +119,9 @@ impl Pipeline {
             return Err(PipelineError::NeedsWindow);
         }
         let group = self.spec.group_by.group(&point);
-        self.counts.take(&group, &point);
+        if self.is_counted {
+            self.counts.take(&group, &point);
+        }
         let Some(windows) = &mut self.windows else { return Ok(Some(Message::Point(group, point))) };
         let complete = windows.push(&group, point)?;
         Ok(complete.map(|complete| batch_of(complete, group)))
@@ -168,6 +176,14 @@ impl Message {
         match self {
             Self::Point(_, point) => std::slice::from_ref(point),
             Self::Batch(_, batch) => &batch.points,
+        }
+    }
+
+    /// Its points, to change them.
+    pub fn points_mut(&mut self) -> &mut [Point] {
+        match self {
+            Self::Point(_, point) => std::slice::from_mut(point),
+            Self::Batch(_, batch) => &mut batch.points,
         }
     }
 
