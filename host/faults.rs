@@ -98,7 +98,7 @@ mod tests {
     const PANICS: &str = "KAPACITOR_WASM_TEST_PANICS";
 
     fn panic_in_three_threads() {
-        let log = logging::start(LogLevel::Info);
+        let log = logging::start(LogLevel::Info, logging::LineFormat::Kapacitor);
         log_panics(logging::THREAD);
         for (name, number) in [("watcher", 1), ("state-write", 2), ("log", 3)] {
             let thread = thread::Builder::new().name(name.to_owned());

@@ -60,6 +60,8 @@ enum Command {
     Bench(Box<workbench::BenchOptions>),
     /// Make a project of a plugin, with cases, a recording and a TICKscript.
     New(workbench::NewOptions),
+    /// Run a plugin as a processor of Telegraf: points come in on stdin and go out on stdout, as line protocol.
+    Telegraf(Box<workbench::TelegrafOptions>),
     /// List, show, export, import, drop and compare the states of tasks.
     State(state::Options),
     /// Print a script with which a shell completes the commands and flags.
@@ -80,6 +82,11 @@ pub fn run() -> Result<ExitCode> {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(answer) => {
+            let is_telegraf =
+                std::env::args_os().nth(1).is_some_and(|command| command == workbench::TELEGRAF);
+            if is_telegraf && answer.use_stderr() {
+                return Ok(workbench::refuse_for_telegraf(&answer));
+            }
             // As clap does it: nobody may be reading.
             let _ = answer.print();
             return Ok(exit::of_clap(&answer));
@@ -99,6 +106,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Test(options) => workbench::test(&options),
         Command::Bench(options) => workbench::bench(&options),
         Command::New(options) => workbench::new(&options),
+        Command::Telegraf(options) => Ok(workbench::telegraf(&options)),
         Command::State(options) => state::state(&options),
         Command::Completions { shell } => completions::completions(&Cli::command(), shell),
         Command::Man(options) => man::man(Cli::command(), &options),

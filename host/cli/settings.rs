@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::config::{Config, LogLevel};
 use crate::faults::log_panics;
-use crate::logging::{self, Log};
+use crate::logging::{self, LineFormat, Log};
 use crate::shared::Mode;
 
 /// Configuration file, if neither the flag nor the variable names one.
@@ -58,7 +58,7 @@ impl Settings {
     /// Reads the configuration and starts logging, for a process that serves.
     pub fn start_logging(&self) -> Result<(Config, Mode, Log)> {
         let config = self.load()?;
-        let log = logging::start(config.log_level);
+        let log = logging::start(config.log_level, LineFormat::Kapacitor);
         log_panics(logging::THREAD);
         Ok((config, Mode { writable: true, ..looking() }, log))
     }

@@ -1,6 +1,7 @@
-//! Log lines the way Kapacitor writes them: `ts=… lvl=info msg="…" function=… task=… node=…`.
+//! Log lines the way Kapacitor writes them: `ts=… lvl=info msg="…" function=… task=… node=…`, or for Telegraf:
+//! `I! … function=… task=… node=…`.
 //!
-//! Lines go to stderr, one `write` each. Kapacitor stops reading the stderr of a UDF for good at a
+//! Lines go to stderr, one `write` each. Kapacitor and Telegraf stop reading the stderr of a process for good at a
 //! line of 64 KiB, so a line is cut well before that.
 
 use std::fmt;
@@ -15,7 +16,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Registry, reload};
 
-use super::text::{cut, put_visible};
+use super::text::{cut, on_one_line, put_visible};
 use crate::config::LogLevel;
 
 /// Maximum length of the value of one key in bytes, before quoting.
@@ -30,6 +31,15 @@ const WAITING: usize = 10_000;
 
 /// Name of the thread that writes the lines.
 pub const THREAD: &str = "log";
+
+/// What the lines look like.
+#[derive(Clone, Copy, Debug)]
+pub enum LineFormat {
+    /// As the lines of Kapacitor, with their time.
+    Kapacitor,
+    /// As Telegraf takes the lines of a process: the level at the beginning, and no time, which Telegraf adds.
+    Telegraf,
+}
 
 /// The log of the process. It writes the remaining lines when it is dropped.
 #[must_use = "lines are lost when it is dropped"]
@@ -61,23 +71,23 @@ fn filter(level: LogLevel) -> LevelFilter {
 }
 
 /// Starts logging to stderr. Only the first call counts.
-pub fn start(level: LogLevel) -> Log {
+pub fn start(level: LogLevel, format: LineFormat) -> Log {
     let (writer, guard) = tracing_appender::non_blocking::NonBlockingBuilder::default()
         .lossy(true)
         .buffered_lines_limit(WAITING)
         .thread_name(THREAD)
         .finish(std::io::stderr());
     let (level, handle) = reload::Layer::new(filter(level));
-    let lines = tracing_subscriber::fmt::layer().with_writer(writer).event_format(Logfmt);
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).event_format(Lines(format));
     let subscriber = tracing_subscriber::registry().with(level).with(lines);
     // An error means that logging was started before, which is just as good.
     let _ = tracing::subscriber::set_global_default(subscriber);
     Log { level: LevelHandle(handle), _writer: guard }
 }
 
-struct Logfmt;
+struct Lines(LineFormat);
 
-impl<S, N> FormatEvent<S, N> for Logfmt
+impl<S, N> FormatEvent<S, N> for Lines
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -92,22 +102,39 @@ where
         if !event.metadata().target().starts_with("kapacitor_wasm") {
             return Ok(());
         }
-        let level = match *event.metadata().level() {
-            Level::ERROR => "error",
-            Level::WARN => "warn",
-            Level::INFO => "info",
-            _ => "debug",
-        };
         let mut fields = Fields::default();
         event.record(&mut fields);
-        let now = humantime::format_rfc3339_millis(std::time::SystemTime::now());
-        let mut line = format!("ts={now} lvl={level}");
-        put("msg", &fields.message, &mut line);
-        for (key, value) in &fields.others {
+        writeln!(writer, "{}", self.0.line(*event.metadata().level(), fields))
+    }
+}
+
+impl LineFormat {
+    /// A line without its line break.
+    fn line(self, level: Level, fields: Fields) -> String {
+        let Fields { mut message, others } = fields;
+        let (name, prefix) = match level {
+            Level::ERROR => ("error", "E!"),
+            Level::WARN => ("warn", "W!"),
+            Level::INFO => ("info", "I!"),
+            _ => ("debug", "D!"),
+        };
+        let mut line = match self {
+            Self::Kapacitor => {
+                let now = humantime::format_rfc3339_millis(std::time::SystemTime::now());
+                let mut line = format!("ts={now} lvl={name}");
+                put("msg", &message, &mut line);
+                line
+            }
+            Self::Telegraf => {
+                cut(&mut message, MAX_VALUE);
+                format!("{prefix} {}", on_one_line(&message))
+            }
+        };
+        for (key, value) in &others {
             put(key, value, &mut line);
         }
         cut(&mut line, MAX_LINE);
-        writeln!(writer, "{line}")
+        line
     }
 }
 
@@ -180,6 +207,17 @@ mod tests {
         assert_eq!(line("x\nlvl=error msg=forged"), " text=\"x\\nlvl=error msg=forged\"");
         assert_eq!(line("\u{1b}[2J\r\0"), " text=\"\\u001b[2J\\u000d\\u0000\"");
         assert_eq!(line("\u{202e}txt"), " text=\"\\u202etxt\"");
+    }
+
+    #[test]
+    fn lines_for_telegraf_begin_with_their_level_and_have_no_time() {
+        let line = |level, message: &str| {
+            let others = vec![("task", "cpu mean".to_owned())];
+            LineFormat::Telegraf.line(level, Fields { message: message.to_owned(), others })
+        };
+        assert_eq!(line(Level::WARN, "careful"), "W! careful task=\"cpu mean\"");
+        assert_eq!(line(Level::TRACE, "a\nE! b"), "D! a\\u000aE! b task=\"cpu mean\"");
+        assert!(line(Level::ERROR, &"x".repeat(1 << 20)).len() < MAX_LINE);
     }
 
     #[test]

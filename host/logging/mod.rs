@@ -1,4 +1,4 @@
-//! Log lines as Kapacitor writes them, and the labels that say which task a line is about.
+//! Log lines as Kapacitor writes them, or as Telegraf takes them, and the labels that say which task a line is about.
 //!
 //! It never waits for stderr.
 
@@ -11,6 +11,6 @@ mod text;
 pub(crate) use capture::{Line, capture};
 pub use labels::Labels;
 pub(crate) use labels::log_for;
-pub(crate) use logfmt::{LevelHandle, Log, THREAD, start};
+pub(crate) use logfmt::{LevelHandle, LineFormat, Log, THREAD, start};
 pub(crate) use tenfold::Tenfold;
 pub(crate) use text::{cut, on_one_line, shown, visible};

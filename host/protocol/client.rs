@@ -196,7 +196,7 @@ impl Client {
     /// # Panics
     ///
     /// When the input was ended.
-    pub fn split(self) -> (impl Read + Send, impl Write + Send, Option<UnixStream>) {
+    pub fn split(self) -> (BufReader<Box<dyn Read + Send>>, impl Write + Send, Option<UnixStream>) {
         (self.reader, self.writer.expect("the input was not ended"), self.socket)
     }
 }

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use kapacitor_wasm_tickscript as tick;
+use sha2::{Digest as _, Sha256};
 
 use super::pipeline::{GroupBy, PipelineSpec, WindowSpec};
+use crate::digest::hex;
 use crate::protocol::option_value::Value;
 use crate::protocol::{Option as UdfOption, OptionValue, ValueType};
 
@@ -135,6 +137,28 @@ impl CallSpec {
         let shown = call.options.iter().map(ToString::to_string).collect();
         let options = call.options.into_iter().map(protocol_option).collect();
         Ok(Call { options, shown, ..Call::default() })
+    }
+}
+
+impl Call {
+    /// A short name that is the same for the same call, and with all likelihood another one for another call:
+    /// `moving_avg-0123456789ab`. It is made from the plugin, the options, the groups and the window.
+    pub fn key(&self, plugin: &str) -> String {
+        let window = match self.pipeline.window {
+            None => String::new(),
+            Some(WindowSpec::Time { period, every, align, fill_period }) => {
+                format!("time {period} {every} {align} {fill_period}")
+            }
+            Some(WindowSpec::Count { period, every, fill_period }) => {
+                format!("count {period} {every} {fill_period}")
+            }
+        };
+        let mut hash = Sha256::new();
+        for part in [plugin, &self.shown, &self.pipeline.group_by.to_string(), &window] {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        format!("{plugin}-{}", &hex(&hash.finalize())[..12])
     }
 }
 

@@ -1,4 +1,4 @@
-//! A plugin on data, without a Kapacitor: what `replay`, `test` and `bench` have in common.
+//! A plugin on data, without a Kapacitor: what `replay`, `test`, `bench` and `telegraf` have in common.
 //!
 //! The workbench plays Kapacitor: a [`Pipeline`](pipeline::Pipeline) makes of a recording what Kapacitor would send to
 //! the UDF, and a [`Player`](player::Player) sends it over a connection to a [`PluginHost`](plugin_host::PluginHost),
@@ -14,6 +14,7 @@ mod pace;
 mod pipeline;
 mod player;
 mod plugin_host;
+mod processor;
 mod replay;
 mod summary;
 
@@ -23,6 +24,7 @@ pub use ledger::{Ledger, text_of};
 pub use measure::{Figures, measure, median};
 pub use pace::parse_speed;
 pub use pipeline::{Message, Pipeline};
-pub use plugin_host::{HostSpec, PluginHost};
+pub use plugin_host::{HostSpec, PluginHost, Purpose};
+pub use processor::Processor;
 pub use replay::{Progress, Replay, Replayed};
 pub use summary::{notes, nothing_played, rows as summary, significant, size, span, thousands};

@@ -1,6 +1,6 @@
 //! Plays Kapacitor on one connection: sends messages, and takes what comes back at the same time.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::thread::{self, JoinHandle};
@@ -28,6 +28,21 @@ pub struct Start {
     pub options: Vec<UdfOption>,
     /// The snapshot that the task goes on from.
     pub snapshot: Option<Vec<u8>>,
+}
+
+/// Takes what a task sends. A function that takes it is a sink, too.
+pub trait Sink: Send + 'static {
+    /// Takes a point or a whole batch.
+    fn take(&mut self, output: Output);
+
+    /// Nothing more has come so far.
+    fn rest(&mut self) {}
+}
+
+impl<F: FnMut(Output) + Send + 'static> Sink for F {
+    fn take(&mut self, output: Output) {
+        self(output);
+    }
 }
 
 /// The task can't start, for this reason.
@@ -64,12 +79,7 @@ impl Player {
     /// # Errors
     ///
     /// [`StartRefused`] when the plugin does not take the options or the snapshot.
-    pub fn start(
-        host: &PluginHost,
-        start: Start,
-        trial: Trial,
-        sink: impl FnMut(Output) + Send + 'static,
-    ) -> Result<Self> {
+    pub fn start(host: &PluginHost, start: Start, trial: Trial, sink: impl Sink) -> Result<Self> {
         let mut client = host.connect(trial)?;
         let answer = client.init(&start.task, start.options).map_err(|e| StartRefused(e.to_string()))?;
         if !answer.success {
@@ -108,6 +118,11 @@ impl Player {
         sent.is_ok()
     }
 
+    /// Whether the task has ended by itself.
+    pub fn has_ended(&self) -> bool {
+        self.reader.is_finished()
+    }
+
     /// Ends the input, after a request for a snapshot if one is wanted, and waits for the end of the output.
     ///
     /// # Errors
@@ -125,10 +140,15 @@ impl Player {
     }
 }
 
-fn receive_all(mut reader: impl Read, mut sink: impl FnMut(Output)) -> io::Result<End> {
+fn receive_all(mut reader: BufReader<impl Read>, mut sink: impl Sink) -> io::Result<End> {
     let mut end = End::default();
     let (mut assembler, mut points) = (Assembler::default(), 0);
-    while let Some(response) = client::receive(&mut reader)? {
+    loop {
+        if reader.buffer().is_empty() {
+            sink.rest();
+            reader.fill_buf()?;
+        }
+        let Some(response) = client::receive(&mut reader)? else { return Ok(end) };
         match response {
             ResponseMessage::Snapshot(response) => {
                 end.snapshot = Some(response.snapshot);
@@ -139,10 +159,9 @@ fn receive_all(mut reader: impl Read, mut sink: impl FnMut(Output)) -> io::Resul
             other => {
                 if let Some(output) = assembler.push(other) {
                     points += output.points().len();
-                    sink(output);
+                    sink.take(output);
                 }
             }
         }
     }
-    Ok(end)
 }

@@ -4,12 +4,15 @@ use std::mem;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use tokio::time::timeout;
 
 use crate::config::{CheckpointPolicy, Config, OnFull, PartialPolicy, Policy};
+use crate::faults::keep_task;
 use crate::plugin::Plugin;
 use crate::protocol::client::Client;
 use crate::routing::Function;
@@ -19,9 +22,23 @@ use crate::task::Trial;
 use crate::units::Span;
 
 /// A time that no run reaches.
-const NEVER: Span = Span(std::time::Duration::from_secs(365 * 24 * 3600));
+const NEVER: Span = Span(Duration::from_secs(365 * 24 * 3600));
 
-/// Which plugin is tried, and under which conditions.
+/// Time beyond the drain deadline in which a session ends.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What a plugin is run for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To see what it does with a recording: its state is in a temporary folder, and no point is lost, however long
+    /// that takes and however often the plugin fails.
+    Trial,
+    /// To serve as long as its input goes on: the policies and the times of the configuration hold, and the state is
+    /// kept in the state folder.
+    Service,
+}
+
+/// Which plugin is run, and under which conditions.
 pub struct HostSpec {
     /// The plugin: a `.wasm` file, or the name of a plugin in the configured folder.
     pub plugin: PathBuf,
@@ -31,6 +48,8 @@ pub struct HostSpec {
     pub config: Config,
     /// The program that compiles the plugin in a process of its own.
     pub compiler: Option<PathBuf>,
+    /// What it is run for.
+    pub purpose: Purpose,
 }
 
 /// A host that serves one plugin.
@@ -39,8 +58,8 @@ pub struct PluginHost {
     shared: Arc<Shared>,
     function: Arc<Function>,
     plugin: Arc<Plugin>,
-    /// The folder of the state, which is empty at first.
-    _state: TempDir,
+    /// The folder of the state of a trial, which is empty at first.
+    _state: Option<TempDir>,
 }
 
 impl PluginHost {
@@ -50,25 +69,22 @@ impl PluginHost {
     ///
     /// When the plugin is refused, or the machine can't run guests.
     pub fn start(spec: HostSpec) -> Result<Self> {
-        let HostSpec { plugin, function, mut config, compiler } = spec;
+        let HostSpec { plugin, function, mut config, compiler, purpose } = spec;
         let (folder, name) = located(&plugin, &config)?;
         let file = folder.join(format!("{name}.wasm"));
         config.plugins_dir = folder;
-        let state = tempfile::Builder::new()
-            .prefix("kapacitor-wasm-")
-            .tempdir()
-            .context("a temporary folder is needed, and can't be made")?;
-        state.path().clone_into(&mut config.state_dir);
-        config.state.checkpoints = CheckpointPolicy::Never;
-        // A snapshot is that of all input before it, however long that takes.
-        config.sessions.snapshot_deadline = NEVER;
-        config.sessions.drain_deadline = NEVER;
-        config.override_policy(PartialPolicy {
-            on_full: Some(OnFull::Block),
-            failures_per_minute: Some(u32::MAX),
-            ..PartialPolicy::default()
+        let state = match purpose {
+            Purpose::Trial => Some(set_up_trial(&mut config)?),
+            Purpose::Service => {
+                // There is no Kapacitor to keep snapshots, and data of any time is what the plugin is to see.
+                config.state.checkpoints = CheckpointPolicy::Always;
+                None
+            }
+        };
+        let function = function.unwrap_or_else(|| match purpose {
+            Purpose::Trial => "plugin".to_owned(),
+            Purpose::Service => name.clone(),
         });
-        let function = function.unwrap_or_else(|| "plugin".to_owned());
         let entry = config.functions.entry(function.clone()).or_default();
         *entry = mem::take(entry).of_plugin(&name);
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -85,6 +101,10 @@ impl PluginHost {
             None => bail!("{}: there is no such plugin", file.display()),
         };
         let function = shared.function(&function)?;
+        if purpose == Purpose::Service {
+            let retaining = Arc::clone(&shared);
+            runtime.spawn(keep_task(move || Arc::clone(&retaining).give_up_old()));
+        }
         Ok(Self { runtime, shared, function, plugin, _state: state })
     }
 
@@ -96,6 +116,23 @@ impl PluginHost {
     /// What happens when the plugin fails.
     pub fn policy(&self) -> &Policy {
         &self.function.policy
+    }
+
+    /// The interval between two reads of input that comes quickly, see `sessions.gather`.
+    pub fn gather(&self) -> Duration {
+        self.shared.config().sessions.gather.0
+    }
+
+    /// Has all sessions end, and waits until their states are written, but not for much longer than
+    /// `sessions.drain-deadline`.
+    pub fn stop(self) {
+        let most = self.shared.drain_deadline() + GRACE;
+        self.runtime.block_on(async {
+            // What is not written then is told below.
+            let _ = timeout(most, self.shared.stop()).await;
+        });
+        self.shared.report_unwritten();
+        self.runtime.shutdown_timeout(GRACE);
     }
 
     /// Opens a session, as Kapacitor does.
@@ -119,6 +156,25 @@ impl PluginHost {
         self.runtime.spawn(session.run());
         Ok(Client::over_socket(ours)?)
     }
+}
+
+/// Has the configuration be that of a trial; returns the folder of the state.
+fn set_up_trial(config: &mut Config) -> Result<TempDir> {
+    let state = tempfile::Builder::new()
+        .prefix("kapacitor-wasm-")
+        .tempdir()
+        .context("a temporary folder is needed, and can't be made")?;
+    state.path().clone_into(&mut config.state_dir);
+    config.state.checkpoints = CheckpointPolicy::Never;
+    // A snapshot is that of all input before it, however long that takes.
+    config.sessions.snapshot_deadline = NEVER;
+    config.sessions.drain_deadline = NEVER;
+    config.override_policy(PartialPolicy {
+        on_full: Some(OnFull::Block),
+        failures_per_minute: Some(u32::MAX),
+        ..PartialPolicy::default()
+    });
+    Ok(state)
 }
 
 /// The folder and the name of a plugin.

@@ -12,6 +12,7 @@ use kapacitor_wasm_data::input::{self, Input};
 use super::call::Call;
 use super::ledger::{Entries, Ledger};
 use super::line_writer::LineWriter;
+use super::output::Output;
 use super::pace::{Pace, sleep};
 use super::pipeline::{InputCounts, Pipeline};
 use super::player::{Player, Start};
@@ -87,7 +88,7 @@ impl Replay<'_> {
         let writer = Arc::new(Mutex::new(LineWriter::new(output, self.speed.is_some())));
         let mut player = {
             let (writer, ledger) = (Arc::clone(&writer), Arc::clone(ledger));
-            Player::start(host, start, trial, move |output| {
+            Player::start(host, start, trial, move |output: Output| {
                 ledger.note_output(&output);
                 lock(&writer).write(&output);
             })?

@@ -10,7 +10,7 @@ use kapacitor_wasm_data::input;
 use crate::cli::settings::{CONFIG_ENV, OWN};
 use crate::config::Config;
 use crate::logging::{self, Line};
-use crate::workbench::{HostSpec, Ledger};
+use crate::workbench::{HostSpec, Ledger, Purpose};
 
 /// Which plugin is tried, and with which limits.
 #[derive(Args, Clone)]
@@ -61,6 +61,7 @@ impl ConfigFlags {
             function: function.map(str::to_owned),
             config: self.load()?,
             compiler: Some(OWN.into()),
+            purpose: Purpose::Trial,
         })
     }
 }

@@ -8,6 +8,7 @@ use kapacitor_wasm_data::Point;
 
 use super::case::Case;
 use crate::task::Trial;
+use crate::workbench::output::Output;
 use crate::workbench::pipeline::Message;
 use crate::workbench::player::{End, Player, Start};
 use crate::workbench::plugin_host::PluginHost;
@@ -40,7 +41,7 @@ pub fn run<'a>(
     let points = Arc::new(Mutex::new(Vec::new()));
     let start = Start { task: TASK.to_owned(), options: case.call.options.clone(), snapshot };
     let sink = Arc::clone(&points);
-    let mut player = Player::start(host, start, trial, move |mut output| {
+    let mut player = Player::start(host, start, trial, move |mut output: Output| {
         let mut points = sink.lock().unwrap_or_else(PoisonError::into_inner);
         points.append(&mut output.take_points());
     })?;

@@ -1,6 +1,7 @@
 //! Groups, as `groupBy` and `groupByMeasurement` make them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use kapacitor_wasm_data::Point;
 
@@ -47,6 +48,18 @@ impl GroupBy {
     pub fn group(&self, point: &Point) -> Group {
         let dimensions = if self.all_tags { point.tags.keys().cloned().collect() } else { self.tags.clone() };
         Group::new(&point.measurement, &point.tags, dimensions, self.measurement)
+    }
+}
+
+/// Much as in a TICKscript: `groupBy("host", *).byMeasurement()`, or nothing if there is one group.
+impl fmt::Display for GroupBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { tags, all_tags, measurement } = self;
+        if !tags.is_empty() || *all_tags {
+            let tags = tags.iter().map(|tag| format!("{tag:?}")).chain(all_tags.then(|| "*".to_owned()));
+            write!(f, "groupBy({})", tags.collect::<Vec<_>>().join(", "))?;
+        }
+        if *measurement { f.write_str(".byMeasurement()") } else { Ok(()) }
     }
 }
 

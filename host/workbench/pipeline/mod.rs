@@ -70,8 +70,9 @@ pub struct Pipeline {
     windows: Option<Windows>,
     /// Where points without a database and retention policy are taken to be written to.
     source: Arc<Source>,
-    /// What came.
+    /// What came, if it is counted.
     pub counts: InputCounts,
+    is_counted: bool,
 }
 
 impl Pipeline {
@@ -87,7 +88,13 @@ impl Pipeline {
         let windows = spec.window.map(Windows::new);
         let source =
             Source { database: spec.database.clone(), retention_policy: spec.retention_policy.clone() };
-        Ok(Self { spec, wants, windows, source: Arc::new(source), counts: InputCounts::default() })
+        let counts = InputCounts::default();
+        Ok(Self { spec, wants, windows, source: Arc::new(source), counts, is_counted: true })
+    }
+
+    /// The same without counting what comes, for an input that does not end: the counts take memory for each group.
+    pub fn uncounted(self) -> Self {
+        Self { is_counted: false, ..self }
     }
 
     /// The messages that a record leads to: none or one.
@@ -122,7 +129,9 @@ impl Pipeline {
             return Err(PipelineError::NeedsWindow);
         }
         let group = self.spec.group_by.group(&point);
-        self.counts.take(&group, &point);
+        if self.is_counted {
+            self.counts.take(&group, &point);
+        }
         let Some(windows) = &mut self.windows else { return Ok(Some(Message::Point(group, point))) };
         let complete = windows.push(&group, point)?;
         Ok(complete.map(|complete| batch_of(complete, group)))
@@ -177,6 +186,14 @@ impl Message {
         match self {
             Self::Point(_, point) => std::slice::from_ref(point),
             Self::Batch(_, batch) => &batch.points,
+        }
+    }
+
+    /// Its points, to change them.
+    pub fn points_mut(&mut self) -> &mut [Point] {
+        match self {
+            Self::Point(_, point) => std::slice::from_mut(point),
+            Self::Batch(_, batch) => &mut batch.points,
         }
     }
 
