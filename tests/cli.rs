@@ -87,7 +87,7 @@ fn readme_shows_output_of_config_and_check() {
 }
 
 /// Every command with the arguments that it cannot do without.
-const COMMANDS: [&[&str]; 17] = [
+const COMMANDS: [&[&str]; 18] = [
     &["serve"],
     &["stdio", "mirror"],
     &["check"],
@@ -97,6 +97,7 @@ const COMMANDS: [&[&str]; 17] = [
     &["test"],
     &["bench", "mirror", "--input", "cpu.lp"],
     &["new", "cpu", "--stream"],
+    &["telegraf", "mirror"],
     &["completions", "bash"],
     &["state", "list"],
     &["state", "show", "cpu"],
