@@ -19,6 +19,7 @@ use anyhow::Result;
 use super::exit::{DONE, FAILED};
 use super::settings::{Settings, looking};
 use super::table::table;
+use super::tell::tell;
 
 /// Time without an answer after which Kapacitor ends a UDF.
 const TIMEOUT: &str = "10s";
@@ -201,7 +202,7 @@ pub fn config(settings: &Settings, stdio: bool) -> Result<ExitCode> {
     }
     std::io::stdout().write_all(stanza.as_bytes())?;
     for refusal in shared.plugins().values().filter_map(|plugin| plugin.as_ref().err()) {
-        eprintln!("kapacitor-wasm: {}", visible(&refusal.to_string()));
+        tell(&refusal.to_string());
     }
     Ok(DONE)
 }

@@ -16,18 +16,17 @@ mod skipped;
 mod state;
 mod systemd;
 mod table;
+mod tell;
 mod threads;
 mod workbench;
 
 use std::process::ExitCode;
 
-use crate::logging::visible;
-
 /// Runs the command that the process's arguments name.
 pub fn main() -> ExitCode {
     commands::run().unwrap_or_else(|error| {
         // It may name what others have written.
-        eprintln!("kapacitor-wasm: {}", visible(&format!("{error:#}")));
+        tell::tell(&format!("{error:#}"));
         exit::FAILED
     })
 }

@@ -11,6 +11,7 @@ use crate::state::{Record, SkippedRecords};
 use anyhow::{Context, Result};
 
 use super::exit::{DONE, FAILED};
+use super::tell::tell;
 
 /// Prints the records, oldest first.
 pub fn skipped(config: &Config) -> Result<ExitCode> {
@@ -30,7 +31,7 @@ pub fn skipped(config: &Config) -> Result<ExitCode> {
         match record {
             Ok(record) => write(&record, &mut report)?,
             Err(e) => {
-                eprintln!("kapacitor-wasm: {}", on_one_line(&e.to_string()));
+                tell(&on_one_line(&e.to_string()));
                 code = FAILED;
             }
         }

@@ -46,6 +46,7 @@ pub use error::{Failure, StartError, TaskError};
 pub use reply::Reply;
 pub use running::TaskSpec;
 pub use snapshots::Taken;
+pub use supervisor::MAX_RECOVERIES;
 pub use trial::{ForcedFailures, Observer, Trial, TrialEnd};
 
 /// A started task.

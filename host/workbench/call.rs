@@ -72,6 +72,11 @@ impl CallSpec {
     ///
     /// When the script, the call or the value of a flag can't be read.
     pub fn read(&self) -> Result<Call> {
+        for (flag, given) in [("--node", self.node.is_some()), ("--vars", self.vars.is_some())] {
+            if given && self.tick.is_none() {
+                bail!("{flag} is for a script: give --tick, too");
+            }
+        }
         let mut call = match (&self.call, &self.tick) {
             (Some(text), _) => of_pipeline(tick::parse_pipeline_call(text)?, ""),
             (None, Some(_)) => self.of_script()?,

@@ -16,7 +16,7 @@ use crate::task::{Observer, TrialEnd};
 const MAX_REASONS: usize = 50;
 
 /// Maximum number of log lines that are kept.
-const MAX_LINES: usize = 1_000;
+const MAX_LINES: usize = 10_000;
 
 /// What the log calls a line of the plugin.
 const PLUGIN_LOG: &str = "plugin log";
@@ -45,6 +45,8 @@ pub struct Entries {
     pub lines: Vec<Line>,
     /// Number of lines of the log.
     pub lines_in_all: u64,
+    /// How the plugin has failed at the end of its input.
+    pub failed_at_end: Option<String>,
     /// How the task has ended.
     pub end: TrialEnd,
     /// The reason that the plugin has given last for skipping a point.
@@ -121,6 +123,10 @@ impl Observer for Ledger {
         let said =
             if reason.is_empty() { "by the plugin".to_owned() } else { format!("by the plugin: {reason}") };
         mark(&mut entries, frames, &said);
+    }
+
+    fn failed_at_end(&self, error: &str) {
+        self.lock().failed_at_end = Some(error.to_owned());
     }
 
     fn ended(&self, end: &TrialEnd) {

@@ -49,6 +49,8 @@ impl Observer for EndOnly {
 
     fn declined(&self, _: &[u8], _: u64) {}
 
+    fn failed_at_end(&self, _: &str) {}
+
     fn ended(&self, end: &TrialEnd) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = *end;
     }

@@ -1,6 +1,6 @@
 //! Plays recordings to a plugin.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -51,6 +51,8 @@ pub struct Replayed {
     pub input: InputCounts,
     /// Lines that could not be read: how many, and the first ones as sentences.
     pub bad_lines: (u64, Vec<String>),
+    /// The inputs without a point: a sentence each.
+    pub empty: Vec<String>,
     /// Points in windows that no later point has completed.
     pub unsent: u64,
     /// Unsigned numbers that no int can hold.
@@ -94,12 +96,27 @@ impl Replay<'_> {
             })?
         };
         let mut pace = self.speed.map(Pace::new);
-        let mut bad_lines = (0, Vec::new());
+        let (mut bad_lines, mut empty) = ((0, Vec::new()), Vec::new());
         let mut goes_on = true;
         for path in self.inputs {
-            let mut input = input::open(path, self.options)?;
+            let mut input = match input::open(path, self.options) {
+                Ok(input) => input,
+                Err(error @ input::InputError::NoPoint { .. }) => {
+                    empty.push(error.to_string());
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
             while goes_on && let Some(record) = input.next() {
-                goes_on = Self::play(record?, &mut pipeline, &mut player, ledger, pace.as_mut())?;
+                let record = match record {
+                    Ok(record) => record,
+                    Err(error @ input::InputError::NoPoint { .. }) => {
+                        empty.push(error.to_string());
+                        break;
+                    }
+                    Err(error) => return Err(error.into()),
+                };
+                goes_on = Self::play(record, &mut pipeline, &mut player, ledger, pace.as_mut())?;
                 if pipeline.counts.points.is_multiple_of(4096) {
                     progress(Progress { points: pipeline.counts.points, bytes: input.progress() });
                 }
@@ -112,13 +129,17 @@ impl Replay<'_> {
         let mut writer = lock(&writer);
         writer.flush();
         if let Some(error) = writer.failed.take() {
-            bail!("the output can't be written: {error}");
+            // Who reads the output may have seen enough.
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                bail!("the output can't be written: {error}");
+            }
         }
         Ok(Replayed {
             unsent: pipeline.unsent(),
             left_out,
             input: pipeline.counts,
             bad_lines,
+            empty,
             entries: ledger.take(),
             unwritten: (writer.unwritable, writer.first_problem.take()),
             snapshot: end.snapshot.map(|snapshot| snapshot.len() as u64),

@@ -61,9 +61,21 @@ pub fn rows(replayed: &Replayed, host: &PluginHost, call: &Call) -> Vec<(String,
 }
 
 /// What a user should know of a replay: a sentence each.
-pub fn notes(replayed: &Replayed, call: &Call) -> Vec<String> {
+pub fn notes(replayed: &Replayed, host: &PluginHost, call: &Call) -> Vec<String> {
     let Replayed { input, entries, .. } = replayed;
     let mut notes = call.left_out.clone();
+    if let Some(function) = call.function.as_ref().filter(|function| **function != host.plugin().name) {
+        notes.push(format!(
+            "the call names @{function}, and the plugin that was tried is {}",
+            host.plugin().name
+        ));
+    }
+    if let Some(error) = &entries.failed_at_end {
+        notes.push(format!(
+            "the plugin failed at the end of its input, and what it would send then is lost: {error}"
+        ));
+    }
+    notes.extend(replayed.empty.iter().cloned());
     notes.extend(replayed.bad_lines.1.iter().map(|line| format!("skipped: {line}")));
     notes.extend(missing_fields(replayed, call));
     notes.extend(missing_tags(replayed, call));
@@ -110,7 +122,7 @@ pub fn nothing_played(replayed: &Replayed, call: &Call) -> Option<String> {
     }
     let filtered = replayed.input.filtered();
     if filtered.is_empty() {
-        return Some("the input has no point".to_owned());
+        return Some(replayed.empty.first().cloned().unwrap_or_else(|| "the input has no point".to_owned()));
     }
     let pipeline = &call.pipeline;
     let mut wanted = Vec::new();

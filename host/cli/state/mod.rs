@@ -19,6 +19,7 @@ use clap::{Args, Subcommand};
 
 use super::exit::DONE;
 use super::settings::{CONFIG, CONFIG_ENV};
+use super::tell::tell;
 
 mod diff;
 mod show;
@@ -249,7 +250,7 @@ fn import(store: &Store, file: &Path, of: &Of) -> Result<String> {
         file.display()
     );
     for doubt in doubts(store, &key, &snapshot, of)? {
-        eprintln!("kapacitor-wasm: {}", on_one_line(&doubt));
+        tell(&on_one_line(&doubt));
     }
     let aside = checkpoints.impose(&key, &snapshot).context("the checkpoint can't be written")?;
     Ok(format!(

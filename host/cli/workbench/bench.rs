@@ -1,7 +1,6 @@
 //! `bench`: measures a plugin on data.
 
 use std::fs;
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,10 +8,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use kapacitor_wasm_data::input;
 
-use super::flags::{InputFlags, LogLines, PluginFlags};
+use super::flags::{InputFlags, LogLines, PluginFlags, print};
 use crate::cli::exit::DONE;
 use crate::cli::table::table;
-use crate::logging::visible;
 use crate::workbench::{
     Call, CallSpec, Figures, Message, Pipeline, PluginHost, measure, median, significant, size, span,
     thousands,
@@ -49,6 +47,7 @@ struct Measured {
 pub fn bench(options: &Options) -> Result<ExitCode> {
     let _log = LogLines::take();
     let call = options.call.read()?;
+    options.input.check()?;
     let start = |plugin: &Path| -> Result<Measured> {
         let host = PluginHost::start(options.plugin.config.host(plugin, call.function.as_deref())?)?;
         Ok(Measured { host, file: plugin.to_owned(), rounds: Vec::new() })
@@ -56,15 +55,23 @@ pub fn bench(options: &Options) -> Result<ExitCode> {
     let mut measured = vec![start(&options.plugin.plugin)?];
     if let Some(other) = &options.vs {
         measured.push(start(other).with_context(|| "--vs")?);
+        let [one, other] = [0, 1].map(|number| measured[number].host.plugin().edges().to_string());
+        if one != other {
+            bail!("the plugins have different edges: {one} and, of --vs, {other}: they can't be compared");
+        }
     }
     let (messages, points, groups) = read(options, &call, &measured[0].host)?;
+    // The first round pays for what is done once.
+    for plugin in &measured {
+        measure(&plugin.host, &call, &messages, groups).with_context(|| plugin.file.display().to_string())?;
+    }
     for _ in 0..options.rounds {
         for plugin in &mut measured {
             plugin.rounds.push(measure(&plugin.host, &call, &messages, groups)?);
         }
     }
     let text = report(&measured, points, groups, options.rounds);
-    io::stdout().write_all(visible(&text).as_bytes())?;
+    print(&text)?;
     Ok(DONE)
 }
 
@@ -138,7 +145,9 @@ fn report(measured: &[Measured], points: u64, groups: usize, rounds: u32) -> Str
     row.extend(ratio(&sizes));
     table.add_row(row);
     let (points, groups) = (thousands(points), thousands(groups as u64));
-    format!("{table}\n{points} points, {groups} groups; medians of {rounds} rounds, in turn\n")
+    format!(
+        "{table}\n{points} points, {groups} groups; medians of {rounds} rounds, in turn; a ratio is the median of the rounds' ratios\n"
+    )
 }
 
 /// The median of the rounds' ratios of the first to the second, if there is one.

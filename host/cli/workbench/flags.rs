@@ -1,15 +1,18 @@
 //! Flags that the commands of the workbench have in common.
 
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use kapacitor_wasm_data::input;
 
 use crate::cli::settings::{CONFIG_ENV, OWN};
 use crate::config::Config;
-use crate::logging::{self, Line};
+use crate::logging::{self, Line, visible};
 use crate::workbench::{HostSpec, Ledger, Purpose};
 
 /// Which plugin is tried, and with which limits.
@@ -103,6 +106,18 @@ fn precision(text: &str) -> Result<input::Precision, String> {
 }
 
 impl InputFlags {
+    /// Refuses stdin that is to be read twice.
+    ///
+    /// # Errors
+    ///
+    /// When it is.
+    pub fn check(&self) -> Result<()> {
+        if self.input.iter().filter(|file| *file == Path::new("-")).count() > 1 {
+            bail!("--input -: stdin can be played once only");
+        }
+        Ok(())
+    }
+
     /// How the recordings are read.
     pub fn options(&self) -> input::Options {
         input::Options {
@@ -119,6 +134,39 @@ impl InputFlags {
             ..input::Options::default()
         }
     }
+}
+
+/// Prints to stdout.
+///
+/// # Errors
+///
+/// When stdout takes no more.
+pub fn print(text: &str) -> Result<()> {
+    io::stdout().write_all(visible(text).as_bytes()).context("stdout can't be written")
+}
+
+/// Refuses outputs that would replace one of the files that are read.
+///
+/// # Errors
+///
+/// Says which one, and by which flag.
+pub fn check_outputs(outputs: &[(&str, Option<&Path>)], read: &[&Path]) -> Result<()> {
+    let id = |path: &Path| fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()));
+    for (flag, output) in outputs {
+        let Some(output) = output.filter(|output| *output != Path::new("-")) else { continue };
+        // A device such as /dev/null may be both.
+        if !output.is_file() {
+            continue;
+        }
+        if let Some(same) = read.iter().find(|read| id(read).is_some_and(|of| Some(of) == id(output))) {
+            bail!(
+                "{flag} {}: would replace {}, which is read: choose another file",
+                output.display(),
+                same.display()
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Gives the lines of the log to the ledger of the task that runs.

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use kapacitor_wasm_report::{Recorder, Report};
 
-use super::flags::{InputFlags, LogLines, PluginFlags};
+use super::flags::{InputFlags, LogLines, PluginFlags, check_outputs, print};
 use super::progress_bar::Bar;
 use super::watch::Watch;
 use crate::cli::exit::{DONE, FAILED};
+use crate::cli::tell::tell;
 use crate::logging::visible;
 use crate::protocol::option_value::Value;
 use crate::workbench::{
@@ -64,15 +65,21 @@ pub fn replay(options: &Options) -> Result<ExitCode> {
     let mut watch = Watch::new(files);
     loop {
         if let Err(error) = run(options, &log) {
-            eprintln!("kapacitor-wasm: {}", visible(&format!("{error:#}")));
+            tell(&format!("{error:#}"));
         }
-        eprintln!("waiting for a change of the plugin or the input, Ctrl-C ends");
+        tell("waiting for a change of the plugin or the input, Ctrl-C ends");
         watch.wait();
     }
 }
 
 fn run(options: &Options, log: &LogLines) -> Result<ExitCode> {
     let call = options.call.read()?;
+    options.input.check()?;
+    let mut read: Vec<&Path> = options.input.input.iter().map(PathBuf::as_path).collect();
+    read.push(&options.plugin.plugin);
+    read.extend(options.call.tick.as_deref());
+    let outputs = [("--output", &options.output), ("--html", &options.html), ("--svg", &options.svg)];
+    check_outputs(&outputs.map(|(flag, file)| (flag, file.as_deref())), &read)?;
     let makes_report = options.html.is_some() || options.svg.is_some();
     let ledger = Arc::new(if makes_report {
         Ledger::with_recorder(Recorder::new(texts(&call)))
@@ -99,9 +106,10 @@ fn run(options: &Options, log: &LogLines) -> Result<ExitCode> {
     write_reports(options, &replayed, &host, &call)?;
     print_summary(options, &replayed, &host, &call)?;
     match &replayed.error {
+        None if replayed.entries.failed_at_end.is_some() => Ok(FAILED),
         None => Ok(DONE),
         Some(error) => {
-            eprintln!("kapacitor-wasm: the task has ended: {}", visible(error));
+            tell(&format!("the task has ended: {error}"));
             Ok(FAILED)
         }
     }
@@ -137,7 +145,7 @@ fn write_reports(options: &Options, replayed: &Replayed, host: &PluginHost, call
     let mut rows = summary(replayed, host, call);
     // The report has the plugin and the call in its heading.
     rows.retain(|(what, _)| what != "call");
-    rows.extend(notes(replayed, call).into_iter().map(|note| ("note".to_owned(), note)));
+    rows.extend(notes(replayed, host, call).into_iter().map(|note| ("note".to_owned(), note)));
     let title = format!("{} on {}", host.plugin().name, inputs.join(", "));
     let report = Report { title, call: call.shown.clone(), summary: rows };
     let write = |file: &Path, flag, write: &dyn Fn(&mut BufWriter<File>) -> io::Result<()>| {
@@ -161,7 +169,7 @@ fn print_summary(options: &Options, replayed: &Replayed, host: &PluginHost, call
     for (what, value) in summary(replayed, host, call) {
         text.push_str(&format!("{what:<28} {value}\n"));
     }
-    for note in notes(replayed, call) {
+    for note in notes(replayed, host, call) {
         text.push_str(&format!("note: {note}\n"));
     }
     let lines = &replayed.entries.lines;
@@ -177,11 +185,10 @@ fn print_summary(options: &Options, replayed: &Replayed, host: &PluginHost, call
             text.push_str(&format!("{what}: {}\n", file.display()));
         }
     }
-    let text = visible(&text);
     if options.output.as_deref() == Some(Path::new("-")) {
-        io::stderr().write_all(text.as_bytes())?;
-    } else {
-        io::stdout().write_all(text.as_bytes())?;
+        // Nobody may be reading.
+        let _ = io::stderr().write_all(visible(&text).as_bytes());
+        return Ok(());
     }
-    Ok(())
+    print(&text)
 }

@@ -1,17 +1,16 @@
 //! `test`: runs the cases of a plugin.
 
 use std::fs;
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
-use super::flags::{ConfigFlags, LogLines};
+use super::flags::{ConfigFlags, LogLines, print};
 use super::junit;
 use super::locate::{cases_of, plugin_of};
 use crate::cli::exit::{DONE, FAILED, unusable};
-use crate::logging::visible;
+use crate::cli::tell::tell;
 use crate::workbench::{
     Case, CaseError, CaseOutcome, PluginHost, Proof, find_cases, run_case, write_expected,
 };
@@ -51,19 +50,19 @@ pub fn test(options: &Options) -> Result<ExitCode> {
     let cases = match read(&folder, &options.filter) {
         Ok(cases) => cases,
         Err(error) => {
-            eprintln!("kapacitor-wasm: {}", visible(&error.to_string()));
+            tell(&error.to_string());
             return Ok(unusable());
         }
     };
     let log = LogLines::take();
     let host = PluginHost::start(options.config.host(&plugin, None)?)?;
-    println!("{}", visible(&format!("{} ({})", plugin.display(), host.plugin().version())));
+    print(&format!("{} ({})\n", plugin.display(), host.plugin().version()))?;
     let mut outcomes = Vec::new();
     for case in &cases {
         let outcome = run_case(&host, case, &|ledger| log.set(ledger))
             .with_context(|| format!("case {}", case.name))?;
         let outcome = if options.update { update(case, outcome)? } else { outcome };
-        io::stdout().write_all(visible(&report(&outcome)).as_bytes())?;
+        print(&report(&outcome))?;
         outcomes.push(outcome);
     }
     if let Some(file) = &options.junit {
@@ -72,7 +71,7 @@ pub fn test(options: &Options) -> Result<ExitCode> {
         })?;
     }
     let failed = outcomes.iter().filter(|outcome| !outcome.passed()).count();
-    println!("{} passed, {failed} failed", outcomes.len() - failed);
+    print(&format!("{} passed, {failed} failed\n", outcomes.len() - failed))?;
     Ok(if failed == 0 { DONE } else { FAILED })
 }
 

@@ -16,7 +16,6 @@ use std::time::{Duration, Instant};
 
 use self::guest_slot::GuestSlot;
 use self::piece::Piece;
-#[cfg(test)]
 pub use self::row::MAX_RECOVERIES;
 use self::row::Row;
 use crate::config::OnTrap;
@@ -339,6 +338,9 @@ impl<P: Program> Supervisor<P> {
                 }
                 reply.undo_call();
                 let err = failure.to_string();
+                if let Some(observer) = &self.setup.trial.observer {
+                    observer.failed_at_end(&err);
+                }
                 log_for!(error, self.setup.labels(), err, "plugin failed at the end of its input");
                 Ok(())
             }

@@ -158,9 +158,9 @@ mod tests {
     fn what_is_missing_and_what_is_too_much_is_told() {
         assert_eq!(
             told(&["x v=1 1", "x v=1 3"], &["x v=1 2", "x v=1 3"]),
-            ["missing: x v=1 1", "unexpected: x v=1 2"]
+            ["missing: x v=1.0 1", "unexpected: x v=1.0 2"]
         );
         assert_eq!(told(&["x v=1,w=2 1"], &["x v=1,z=2 1"]).len(), 2);
-        assert_eq!(told(&[], &["y v=1 1"]), ["unexpected: y v=1 1"]);
+        assert_eq!(told(&[], &["y v=1 1"]), ["unexpected: y v=1.0 1"]);
     }
 }

@@ -9,7 +9,7 @@ use super::outcome::{Proof, lines};
 use super::play::{Ran, run};
 use crate::config::OnTrap;
 use crate::protocol::EdgeType;
-use crate::task::{ForcedFailures, Trial};
+use crate::task::{ForcedFailures, MAX_RECOVERIES, Trial};
 use crate::workbench::pipeline::{Message, put_frames};
 use crate::workbench::player::StartRefused;
 use crate::workbench::plugin_host::PluginHost;
@@ -26,12 +26,19 @@ const SEEDS: u64 = 100;
 /// What is computed from the same input is the same to the last bit.
 const EXACT: Tolerance = Tolerance { absolute: 0.0, relative: 0.0 };
 
-/// Takes a snapshot after every so many messages, and goes on from it in a new sandbox.
+/// Takes a snapshot after every so many messages, and goes on from it in a new sandbox. Without interruptions, the
+/// plugin has failed by itself at so many `failures`.
 ///
 /// # Errors
 ///
 /// When the machine has no room for a task.
-pub fn interrupted(host: &PluginHost, case: &Case, messages: &[Message], whole: &Ran) -> Result<Proof> {
+pub fn interrupted(
+    host: &PluginHost,
+    case: &Case,
+    messages: &[Message],
+    whole: &Ran,
+    failures: u64,
+) -> Result<Proof> {
     if messages.len() < 2 {
         return Ok(Proof::Skipped("it takes two points or batches".to_owned()));
     }
@@ -64,6 +71,12 @@ pub fn interrupted(host: &PluginHost, case: &Case, messages: &[Message], whole: 
     let differences = compare(&whole.points, &points, EXACT);
     if differences.count == 0 {
         return Ok(Proof::Holds(format!("interrupted {interruptions} times")));
+    }
+    if failures >= u64::from(MAX_RECOVERIES) {
+        let reason = format!(
+            "the plugin fails {failures} times by itself, and the host, which starts it anew after {MAX_RECOVERIES} failures in a row, counts them anew after each interruption"
+        );
+        return Ok(Proof::Skipped(reason));
     }
     let mut problems = vec![format!(
         "interrupted after every {every} inputs, the plugin sends something else: some of its state is not in the snapshot"

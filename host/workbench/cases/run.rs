@@ -51,6 +51,9 @@ pub fn run_case(host: &PluginHost, case: &Case, set_ledger: &dyn Fn(&Arc<Ledger>
     if let Some(ran) = ran {
         let counts = entries.end.counts;
         outcome.problems = problems(case, &ran, counts.skipped + counts.declined, &outcome.log);
+        if let Some(error) = &entries.failed_at_end {
+            outcome.problems.push(format!("the plugin fails at the end of its input: {error}"));
+        }
         outcome.problems.extend(lost);
         if let Some(expected) = &case.expected {
             outcome.differences = lines(compare(expected, &ran.points, case.tolerance));
@@ -58,7 +61,7 @@ pub fn run_case(host: &PluginHost, case: &Case, set_ledger: &dyn Fn(&Arc<Ledger>
         // The log of the proofs repeats what was said.
         set_ledger(&Arc::default());
         if case.proofs.interrupted {
-            outcome.proofs.push(("interrupted", interrupted(host, case, &messages, &ran)?));
+            outcome.proofs.push(("interrupted", interrupted(host, case, &messages, &ran, counts.skipped)?));
         }
         if case.proofs.recovered {
             outcome.proofs.push(("recovered", recovered(host, case, &messages)?));

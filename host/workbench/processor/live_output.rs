@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::{error, warn};
 
-use super::tally::Tally;
 use super::unsigned::UnsignedFields;
+use crate::logging::Tenfold;
 use crate::workbench::line_writer::LineWriter;
 use crate::workbench::output::Output;
 use crate::workbench::player::Sink;
@@ -22,7 +22,7 @@ struct Shared {
 
 struct Lines {
     writer: LineWriter,
-    unwritable: Tally,
+    unwritable: Tenfold,
     /// Whether the log has it that nothing can be written.
     told_failed: bool,
 }
@@ -31,7 +31,7 @@ impl LiveOutput {
     /// Writes to `out`.
     pub fn new(out: Box<dyn Write + Send>) -> Self {
         let writer = LineWriter::new(Some(out), false);
-        let lines = Lines { writer, unwritable: Tally::default(), told_failed: false };
+        let lines = Lines { writer, unwritable: Tenfold::default(), told_failed: false };
         Self(Arc::new(Shared { unsigned: UnsignedFields::default(), lines: Mutex::new(lines) }))
     }
 
@@ -45,8 +45,9 @@ impl LiveOutput {
         let mut lines = self.lines();
         lines.writer.write(output);
         let unwritable = lines.writer.unwritable;
-        if let Some(count) = lines.unwritable.reach(unwritable) {
-            let (count, first) = (count.to_string(), lines.writer.first_problem.clone().unwrap_or_default());
+        if lines.unwritable.is_due(unwritable) {
+            let (count, first) =
+                (unwritable.to_string(), lines.writer.first_problem.clone().unwrap_or_default());
             warn!(count, first, "points of the plugin were left out: line protocol can't express them");
         }
         lines.tell_failed();

@@ -5,7 +5,6 @@
 
 mod gathered;
 mod live_output;
-mod tally;
 mod unsigned;
 
 use std::io::{Read, Write};
@@ -20,11 +19,11 @@ use tracing::{error, info, warn};
 
 use self::gathered::Gathered;
 use self::live_output::LiveOutput;
-use self::tally::Tally;
 use super::call::Call;
 use super::pipeline::{Group, Message, Pipeline, PipelineError, PipelineSpec};
 use super::player::{Player, Start};
 use super::plugin_host::PluginHost;
+use crate::logging::Tenfold;
 use crate::protocol::EdgeType;
 use crate::task::Trial;
 
@@ -62,7 +61,7 @@ impl Processor<'_> {
             slot: Slot::default(),
             started: Instant::now(),
             output: output.clone(),
-            left_out: Tally::default(),
+            left_out: Tenfold::default(),
             left_out_before: 0,
         };
         feed.start()?;
@@ -76,7 +75,7 @@ impl Processor<'_> {
         });
         let options = input::Options { time_if_missing: TimeIfMissing::Now, ..input::Options::default() };
         let mut input = Input::live(INPUT, input, &options);
-        let mut bad_lines = Tally::default();
+        let mut bad_lines = Tenfold::default();
         let mut lost = None;
         while let Some(record) = input.next() {
             tell_bad_lines(&mut bad_lines, input.bad_lines());
@@ -119,7 +118,7 @@ struct Feed<'a> {
     /// When the task was started last.
     started: Instant,
     output: LiveOutput,
-    left_out: Tally,
+    left_out: Tenfold,
     /// Number of fields that were left out by tasks before this one.
     left_out_before: u64,
 }
@@ -173,8 +172,8 @@ impl Feed<'_> {
             player.send(message);
             left_out += player.left_out;
         }
-        if let Some(count) = self.left_out.reach(left_out) {
-            let count = count.to_string();
+        if self.left_out.is_due(left_out) {
+            let count = left_out.to_string();
             warn!(count, "unsigned fields above 9223372036854775807 were left out: a plugin can't have them");
         }
         Ok(())
@@ -209,10 +208,10 @@ impl Feed<'_> {
     }
 }
 
-fn tell_bad_lines(tally: &mut Tally, bad: &BadLines) {
-    if let Some(count) = tally.reach(bad.count) {
-        let last = bad.first.get(count as usize - 1).map_or(String::new(), ToString::to_string);
-        let count = count.to_string();
+fn tell_bad_lines(told: &mut Tenfold, bad: &BadLines) {
+    if told.is_due(bad.count) {
+        let last = bad.first.get(bad.count as usize - 1).map_or(String::new(), ToString::to_string);
+        let count = bad.count.to_string();
         warn!(count, last, "lines of stdin can't be read, and were skipped");
     }
 }
