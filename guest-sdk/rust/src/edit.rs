@@ -28,9 +28,9 @@ pub struct Edited<'a> {
     pub(crate) edits: SmallVec<[Edit<'a>; 3]>,
     /// Whether each edit sets a field.
     pub(crate) only_sets: bool,
-    /// The strings that edits own, one behind the other. They are kept here rather than in the edits, so that a point
-    /// without any has nothing to give back.
-    owned: String,
+    /// The strings that edits own. They are kept here rather than in the edits, which are smaller without them, and a
+    /// point without any has nothing to give back.
+    owned: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,18 +49,18 @@ pub enum Edit<'a> {
     Dimension(Text<'a>),
 }
 
-/// A string of an edit.
+/// A string of an edit. It is as small as a `&str`: an edit is copied several times before its point is sent.
 #[derive(Clone, Copy, Debug)]
 pub enum Text<'a> {
     Borrowed(&'a str),
-    /// The start and end of a part of [`Edited::owned`].
-    Owned(usize, usize),
+    /// The place in [`Edited::owned`].
+    Owned(u32),
 }
 
 impl<'a> Point<'a> {
     /// The point without changes, as a start for edits that are made step by step.
     pub fn edit(self) -> Edited<'a> {
-        Edited { base: self, edits: SmallVec::new(), only_sets: true, owned: String::new() }
+        Edited { base: self, edits: SmallVec::new(), only_sets: true, owned: Vec::new() }
     }
 
     /// The point with a field set.
@@ -184,13 +184,8 @@ impl<'a> Edited<'a> {
 
     #[inline(never)]
     fn keep_owned(&mut self, text: String) -> Text<'a> {
-        let start = self.owned.len();
-        if start == 0 {
-            self.owned = text;
-        } else {
-            self.owned.push_str(&text);
-        }
-        Text::Owned(start, self.owned.len())
+        self.owned.push(text);
+        Text::Owned((self.owned.len() - 1) as u32)
     }
 
     /// A string of one of the edits.
@@ -198,7 +193,17 @@ impl<'a> Edited<'a> {
     pub(crate) fn text<'e>(&'e self, text: Text<'e>) -> &'e str {
         match text {
             Text::Borrowed(text) => text,
-            Text::Owned(start, end) => self.owned.get(start..end).unwrap_or_default(),
+            Text::Owned(place) => self.owned.get(place as usize).map_or("", String::as_str),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Text;
+
+    #[test]
+    fn text_is_as_small_as_a_reference() {
+        assert_eq!(size_of::<Text<'_>>(), size_of::<&str>());
     }
 }
