@@ -147,6 +147,14 @@ fn plugins_that_fail_by_themselves_recover_too() {
 }
 
 #[test]
+fn failure_at_the_end_of_the_input_fails_the_case() {
+    let project = Project::of("trap_in_finish").case("end", "call = \"@trap()\"\n", "x v=1 1\n", None);
+    let (code, text) = project.test(&[]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("the plugin fails at the end of its input"), "{text}");
+}
+
+#[test]
 fn cases_that_can_not_be_read_are_told_by_file() {
     let told = |project: &Project, sentence: &str| {
         let (code, text) = project.test(&[]);

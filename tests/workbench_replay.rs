@@ -187,6 +187,71 @@ fn what_is_wrong_is_one_sentence() {
     fails("outliers", &with(&["--call", "@outliers().field('x')"]), "give --window PERIOD");
     fails("outliers", &with(&["--call", "@outliers().field('x')", "--window", "0s"]), "--window 0s");
     fails("gone", &with(&["--call", MEAN]), "there is no such file");
+    fails("moving_avg", &["--call", MEAN, "--input", "-", "--input", "-"], "stdin can be played once only");
+    fails("moving_avg", &with(&["--call", MEAN, "--node", "2"]), "--node is for a script");
+}
+
+#[test]
+fn failure_at_the_end_of_the_input_is_one_of_the_command() {
+    let bench = Bench::new(&["trap_in_finish"]);
+    bench.write("x.lp", "x v=1 1\n");
+    let ran = bench.replay("trap_in_finish", &["--input", "x.lp"]);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(ran.stdout.contains("note: the plugin failed at the end of its input"), "{}", ran.stdout);
+}
+
+#[test]
+fn outputs_never_replace_what_is_read() {
+    let bench = Bench::new(&["moving_avg"]);
+    bench.write("cpu.lp", LINES);
+    std::os::unix::fs::symlink(bench.path("cpu.lp"), bench.path("link.lp")).unwrap();
+    let plugin = bench.0.plugin("moving_avg").display().to_string();
+    for (flag, file) in [("--output", "cpu.lp"), ("--html", "link.lp"), ("--svg", plugin.as_str())] {
+        let ran = bench.replay("moving_avg", &["--call", MEAN, "--input", "cpu.lp", flag, file]);
+        ran.fails("which is read: choose another file");
+    }
+    assert_eq!(bench.read("cpu.lp"), LINES);
+    // A device may be both.
+    let args = ["--call", MEAN, "--input", "cpu.lp", "--output", "/dev/null", "--html", "/dev/null"];
+    assert_eq!(bench.replay("moving_avg", &args).code, 0);
+}
+
+#[test]
+fn inputs_without_points_are_noted_if_others_have_some() {
+    let bench = Bench::new(&["moving_avg"]);
+    bench.write("cpu.lp", LINES);
+    bench.write("empty.lp", "# nothing\n");
+    let args = ["--call", MEAN, "--input", "empty.lp", "--input", "cpu.lp", "--output", "-"];
+    let ran = bench.replay("moving_avg", &args);
+    assert_eq!((ran.code, ran.row("points in")), (0, "4"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("note: empty.lp: "), "{}", ran.stderr);
+}
+
+#[test]
+fn nobody_who_reads_is_no_reason_to_panic() {
+    let bench = Bench::new(&["moving_avg"]);
+    bench.write("cpu.lp", LINES);
+    let run = |stdout: &str, stderr: &str| {
+        let open =
+            |path: &str| fs::OpenOptions::new().write(true).create(true).truncate(true).open(path).unwrap();
+        let status = Command::new(BINARY)
+            .arg("replay")
+            .arg(bench.0.plugin("moving_avg"))
+            .args(["--call", MEAN, "--input", "cpu.lp"])
+            .current_dir(bench.0.folder.path())
+            .stdout(open(stdout))
+            .stderr(open(stderr))
+            .status()
+            .unwrap();
+        status.code()
+    };
+    let said = bench.path("stderr").display().to_string();
+    assert_eq!(run("/dev/full", &said), Some(1));
+    assert_eq!(
+        bench.read("stderr"),
+        "kapacitor-wasm: stdout can't be written: No space left on device (os error 28)\n"
+    );
+    assert_eq!(run("/dev/full", "/dev/full"), Some(1));
 }
 
 #[test]
