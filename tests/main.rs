@@ -58,6 +58,9 @@ mod state_programs;
 /// Snapshots that Kapacitor stores and gives back.
 mod state_snapshots;
 
+/// A plugin between stdin and stdout, as in Telegraf.
+mod workbench_telegraf;
+
 /// Seeds of the fuzz targets.
 mod fuzz_seeds;
 /// Tasks in a real kapacitord with a real InfluxDB.
