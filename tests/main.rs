@@ -66,6 +66,8 @@ mod workbench_cases;
 mod workbench_new;
 /// `replay`: recordings in all formats, summaries and reports.
 mod workbench_replay;
+/// A plugin between stdin and stdout, as in Telegraf.
+mod workbench_telegraf;
 
 /// Seeds of the fuzz targets.
 mod fuzz_seeds;

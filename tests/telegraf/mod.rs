@@ -3,6 +3,7 @@
 //! The tests are skipped on a machine without Go or a way to Go's modules, see [`binary`].
 //!
 //! - [`daemon`]: a Telegraf with one processor.
+//! - [`plugin`]: `kapacitor-wasm telegraf`.
 //! - [`protocol`]: what Telegraf writes to the stdin of a processor, what it does with its stdout and
 //!   stderr, and how it ends the processor. `kapacitor-wasm telegraf` relies on it.
 //! - [`speed`]: points/s through a processor.
@@ -10,6 +11,7 @@
 mod binary;
 mod daemon;
 
+mod plugin;
 mod protocol;
 mod speed;
 
