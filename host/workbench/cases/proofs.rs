@@ -63,7 +63,8 @@ pub fn interrupted(host: &PluginHost, case: &Case, messages: &[Message], whole: 
     }
     let differences = compare(&whole.points, &points, EXACT);
     if differences.count == 0 {
-        return Ok(Proof::Holds(format!("interrupted {interruptions} times")));
+        let times = if interruptions == 1 { "once".to_owned() } else { format!("{interruptions} times") };
+        return Ok(Proof::Holds(format!("interrupted {times}")));
     }
     let mut problems = vec![format!(
         "interrupted after every {every} inputs, the plugin sends something else: some of its state is not in the snapshot"
@@ -103,7 +104,8 @@ pub fn recovered(host: &PluginHost, case: &Case, messages: &[Message]) -> Result
     }
     let differences = compare(&without.points, &with.points, EXACT);
     if differences.count == 0 {
-        return Ok(Proof::Holds(format!("recovered from {failed} failures")));
+        let word = if failed == 1 { "failure" } else { "failures" };
+        return Ok(Proof::Holds(format!("recovered from {failed} {word}")));
     }
     let mut problems = vec![format!(
         "with {failed} inputs that fail, the plugin sends something else than without them: some of its state outlives a failure"

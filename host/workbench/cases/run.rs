@@ -35,7 +35,7 @@ pub struct Ran {
 /// When the input does not fit the plugin, or the machine has no room for a task.
 pub fn run_case(host: &PluginHost, case: &Case, set_ledger: &dyn Fn(&Arc<Ledger>)) -> Result<CaseOutcome> {
     let begin = Instant::now();
-    let messages = messages(host, case)?;
+    let (messages, lost) = messages(host, case)?;
     let ledger = Arc::new(Ledger::default());
     set_ledger(&ledger);
     let observer: Arc<dyn Observer> = ledger.clone();
@@ -63,6 +63,7 @@ pub fn run_case(host: &PluginHost, case: &Case, set_ledger: &dyn Fn(&Arc<Ledger>
     if let Some(ran) = ran {
         let counts = entries.end.counts;
         outcome.problems = problems(case, &ran, counts.skipped + counts.declined, &outcome.log);
+        outcome.problems.extend(lost);
         if let Some(expected) = &case.expected {
             outcome.differences = lines(compare(expected, &ran.points, case.tolerance));
         }
@@ -80,14 +81,22 @@ pub fn run_case(host: &PluginHost, case: &Case, set_ledger: &dyn Fn(&Arc<Ledger>
     Ok(outcome)
 }
 
-/// What the plugin gets.
-fn messages(host: &PluginHost, case: &Case) -> Result<Vec<Message>> {
+/// What the plugin gets; and why it gets nothing of an input that has points.
+fn messages(host: &PluginHost, case: &Case) -> Result<(Vec<Message>, Option<String>)> {
     let mut pipeline = Pipeline::new(case.call.pipeline.clone(), host.plugin().info.wants())?;
     let mut messages = Vec::new();
     for record in &case.input {
         messages.extend(pipeline.push(record.clone())?);
     }
-    Ok(messages)
+    let lost = (messages.is_empty() && !case.input.is_empty()).then(|| {
+        let filtered: u64 = pipeline.counts.filtered().values().sum();
+        format!(
+            "no point reached the plugin: {filtered} are of another measurement or database, and {} are in windows that \
+             no later point completes",
+            pipeline.unsent()
+        )
+    });
+    Ok((messages, lost))
 }
 
 /// Runs a task on `messages`, from a snapshot or from the beginning.

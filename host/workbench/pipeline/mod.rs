@@ -7,8 +7,9 @@ mod window;
 
 use std::collections::BTreeMap;
 use std::mem;
+use std::sync::Arc;
 
-use kapacitor_wasm_data::{Batch, Point, Record};
+use kapacitor_wasm_data::{Batch, Point, Record, Source};
 use thiserror::Error;
 
 pub use self::frames::put_frames;
@@ -21,9 +22,10 @@ use crate::protocol::EdgeType;
 /// What lies between the recording and the UDF.
 #[derive(Clone, Debug, Default)]
 pub struct PipelineSpec {
-    /// Only points of this database; all if it is empty.
+    /// Only points of this database; all if it is empty. Points without a database, such as those of line protocol, are
+    /// taken as written to it.
     pub database: String,
-    /// Only points of this retention policy; all if it is empty.
+    /// Only points of this retention policy; all if it is empty. The same holds for points without one.
     pub retention_policy: String,
     /// Only points of these measurements; all if there are none.
     pub measurements: Vec<String>,
@@ -66,6 +68,8 @@ pub struct Pipeline {
     spec: PipelineSpec,
     wants: EdgeType,
     windows: Option<Windows>,
+    /// Where points without a database and retention policy are taken to be written to.
+    source: Arc<Source>,
     /// What came.
     pub counts: InputCounts,
 }
@@ -81,7 +85,8 @@ impl Pipeline {
             return Err(PipelineError::NeedsStream("the window"));
         }
         let windows = spec.window.map(Windows::new);
-        Ok(Self { spec, wants, windows, counts: InputCounts::default() })
+        let source = Source { database: spec.database.clone(), retention_policy: spec.retention_policy.clone() };
+        Ok(Self { spec, wants, windows, source: Arc::new(source), counts: InputCounts::default() })
     }
 
     /// The messages that a record leads to: none or one.
@@ -96,8 +101,11 @@ impl Pipeline {
         }
     }
 
-    fn push_point(&mut self, point: Point) -> Result<Option<Message>, PipelineError> {
+    fn push_point(&mut self, mut point: Point) -> Result<Option<Message>, PipelineError> {
         let spec = &self.spec;
+        if point.source.database.is_empty() && point.source.retention_policy.is_empty() {
+            point.source = Arc::clone(&self.source);
+        }
         let other = |wanted: &str, is: &str| !wanted.is_empty() && wanted != is;
         if other(&spec.database, &point.source.database)
             || other(&spec.retention_policy, &point.source.retention_policy)
@@ -224,6 +232,20 @@ mod tests {
         assert!(pipeline.push(Record::Point(point("cpu v=1 2"))).unwrap().is_some());
         assert_eq!(pipeline.counts.filtered(), [("mem".to_owned(), 1)].into());
         assert_eq!(pipeline.counts.points, 1);
+    }
+
+    #[test]
+    fn points_without_a_database_are_taken_as_written_to_that_of_the_script() {
+        let spec = PipelineSpec { database: "telegraf".to_owned(), ..PipelineSpec::default() };
+        let mut pipeline = pipeline(spec, EdgeType::Stream);
+        let Some(Message::Point(_, taken)) = pipeline.push(Record::Point(point("cpu v=1 1"))).unwrap() else {
+            panic!()
+        };
+        assert_eq!(taken.source.database, "telegraf");
+        let source = Source { database: "other".to_owned(), retention_policy: "autogen".to_owned() };
+        let other = Point { source: std::sync::Arc::new(source), ..point("cpu v=1 2") };
+        assert!(pipeline.push(Record::Point(other)).unwrap().is_none());
+        assert_eq!(pipeline.counts.filtered(), [("other.autogen".to_owned(), 1)].into());
     }
 
     #[test]
