@@ -58,6 +58,9 @@ mod state_programs;
 /// Snapshots that Kapacitor stores and gives back.
 mod state_snapshots;
 
+/// Projects that `new` makes.
+mod workbench_new;
+
 /// Seeds of the fuzz targets.
 mod fuzz_seeds;
 /// Tasks in a real kapacitord with a real InfluxDB.

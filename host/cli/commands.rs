@@ -56,6 +56,8 @@ enum Command {
     Replay(Box<workbench::ReplayOptions>),
     /// Run the cases of a plugin, also interrupted and with failures.
     Test(Box<workbench::TestOptions>),
+    /// Make a project of a plugin, with cases, a recording and a TICKscript.
+    New(workbench::NewOptions),
     /// List, show, export, import, drop and compare the states of tasks.
     State(state::Options),
     /// Print a script with which a shell completes the commands and flags.
@@ -93,6 +95,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Skipped(settings) => skipped::skipped(&settings.load()?),
         Command::Replay(options) => workbench::replay(&options),
         Command::Test(options) => workbench::test(&options),
+        Command::New(options) => workbench::new(&options),
         Command::State(options) => state::state(&options),
         Command::Completions { shell } => completions::completions(&Cli::command(), shell),
         Command::Man(options) => man::man(Cli::command(), &options),

@@ -15,8 +15,8 @@ use thiserror::Error;
 pub use self::frames::put_frames;
 pub use self::group::{Group, GroupBy};
 pub use self::input_counts::InputCounts;
-pub use self::window::{TooManyPoints, WindowSpec};
 use self::window::{Complete, Windows};
+pub use self::window::{TooManyPoints, WindowSpec};
 use crate::protocol::EdgeType;
 
 /// What lies between the recording and the UDF.
@@ -85,7 +85,8 @@ impl Pipeline {
             return Err(PipelineError::NeedsStream("the window"));
         }
         let windows = spec.window.map(Windows::new);
-        let source = Source { database: spec.database.clone(), retention_policy: spec.retention_policy.clone() };
+        let source =
+            Source { database: spec.database.clone(), retention_policy: spec.retention_policy.clone() };
         Ok(Self { spec, wants, windows, source: Arc::new(source), counts: InputCounts::default() })
     }
 
