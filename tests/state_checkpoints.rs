@@ -154,6 +154,50 @@ fn checkpoint_of_deleted_task_is_set_aside() {
 }
 
 #[test]
+fn state_that_can_not_be_set_aside_stays_until_it_can() {
+    let host = Setup::new("[state]\ncheckpoint-interval = \"10ms\"\n").with(&["moving_avg"]).serve();
+    let mut first = start(&host);
+    mean(&mut first, 100.0);
+    end(first);
+    let checkpoint = wait_for_checkpoint(&host, 1);
+    let old = fs::read(&checkpoint).unwrap();
+    // Nothing can be set aside while there is a file in the place of the folder.
+    let aside = host.setup.folder.path().join("state/set-aside");
+    fs::remove_dir_all(&aside).ok();
+    fs::write(&aside, "").unwrap();
+    let mut other = host.start("moving_avg", &moving_avg(11));
+    assert_eq!(mean(&mut other, 1.0), 1.0);
+    host.wait_for_log(&["state can't be set aside: it stays in the file of the checkpoint"]);
+    host.wait_for_log(&["lvl=error", "checkpoint"]);
+    assert_eq!(fs::read(&checkpoint).unwrap(), old);
+    fs::remove_file(&aside).unwrap();
+    mean(&mut other, 1.0);
+    end(other);
+    host.wait_for_log(&["was set aside"]);
+    wait_for_points(&checkpoint, 2);
+    let kept: Vec<_> = files(&host, "set-aside").iter().map(|file| fs::read(file).unwrap()).collect();
+    assert_eq!(kept, [old]);
+}
+
+#[test]
+fn checkpoint_with_a_name_of_before_is_taken() {
+    let mut host = Host::with(&["moving_avg"]);
+    let mut first = start(&host);
+    mean(&mut first, 2.0);
+    end(first);
+    let checkpoint = wait_for_checkpoint(&host, 1);
+    assert_eq!(host.stop(), Some(0));
+    // The hash in the name was shorter.
+    let name = checkpoint.file_name().unwrap().to_str().unwrap().to_owned();
+    let (stem, hash) = name.strip_suffix(".snapshot").unwrap().rsplit_once('-').unwrap();
+    let former = checkpoint.with_file_name(format!("{stem}-{}.snapshot", &hash[..8]));
+    fs::rename(&checkpoint, &former).unwrap();
+    host.serve_again();
+    assert_eq!(mean(&mut start(&host), 4.0), 3.0);
+    assert!(!former.exists() && checkpoint.exists());
+}
+
+#[test]
 fn replay_does_not_change_state_of_live_task() {
     let host = Setup::new("[state]\ncheckpoint-interval = \"10ms\"\n").with(&["moving_avg"]).serve();
     let mut live = start(&host);

@@ -39,6 +39,7 @@ impl PartialPolicy {
             on_trap: other.on_trap.or(self.on_trap),
             failures_per_minute: other.failures_per_minute.or(self.failures_per_minute),
             on_full: other.on_full.or(self.on_full),
+            on_mismatch: other.on_mismatch.or(self.on_mismatch),
             ..self
         }
     }

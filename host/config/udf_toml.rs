@@ -216,7 +216,7 @@ impl Config {
         self.limits.over(Limits::default())
     }
 
-    /// Has `on-trap`, `failures-per-minute` and `on-full` of `policy` hold for all functions, whatever the file says.
+    /// Has `on-trap`, `failures-per-minute`, `on-full` and `on-mismatch` of `policy` hold for all functions, whatever the file says.
     pub(crate) fn override_policy(&mut self, policy: PartialPolicy) {
         self.policy = self.policy.overridden_by(policy);
         for function in self.functions.values_mut() {

@@ -277,6 +277,11 @@ impl Checkpointer {
         }
     }
 
+    /// The state in the file could not be set aside. It is moved there before the first new one replaces it.
+    pub fn keep_file(&mut self) {
+        self.known = Known::unread();
+    }
+
     /// Sets aside a state that the task does not go on with; returns the file.
     ///
     /// # Errors

@@ -18,18 +18,25 @@ pub(super) fn checkpoint_name(key: &UdfNode) -> String {
     format!("{}.{EXTENSION}", checkpoint_stem(key))
 }
 
+/// Name that the checkpoint file of `key` had while the hash in it was of 32 bits, which are few enough to find another
+/// task with the same name.
+pub(super) fn former_checkpoint_name(key: &UdfNode) -> String {
+    format!("{}.{EXTENSION}", stem(key, 4))
+}
+
+/// The name of the files of `key` without extension. Names of tasks are chosen by whoever writes TICKscripts, so that
+/// the hash is one for which nobody finds two keys.
 pub(super) fn checkpoint_stem(key: &UdfNode) -> String {
+    stem(key, 16)
+}
+
+fn stem(key: &UdfNode, bytes: usize) -> String {
     let mut hash = Sha256::new();
     for part in [&key.task, &key.node, &key.function] {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
-    format!("{}.{}-{}", file_name(&key.task), file_name(&key.node), hex(&hash.finalize()[..4]))
-}
-
-/// The beginning of the name of a state of `key` that was set aside.
-pub(super) fn aside_stem(key: &UdfNode) -> String {
-    format!("{}.{}", file_name(&key.task), file_name(&key.node))
+    format!("{}.{}-{}", file_name(&key.task), file_name(&key.node), hex(&hash.finalize()[..bytes]))
 }
 
 pub(super) fn snapshots_in(folder: &Path) -> io::Result<Vec<PathBuf>> {

@@ -1,5 +1,6 @@
 //! Reads checkpoints.
 
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
@@ -10,6 +11,7 @@ use thiserror::Error;
 use super::checkpoints::Checkpoints;
 use super::disk::{DiskError, PATIENCE};
 use super::known::Known;
+use super::names::former_checkpoint_name;
 use super::snapshot::Snapshot;
 use crate::regular_file::{self, FileError};
 use crate::udf_node::UdfNode;
@@ -64,7 +66,12 @@ impl Checkpoints {
         let since = Instant::now();
         let bytes = loop {
             let (path, count) = (self.path(key), count.clone());
-            match self.disk.reads.ask(what.as_str(), move || read_checkpoint(&path, most, count)).await? {
+            let (former, key) = (self.folder.join(former_checkpoint_name(key)), key.clone());
+            let read = move || {
+                take_former(&former, &path, &key);
+                read_checkpoint(&path, most, count)
+            };
+            match self.disk.reads.ask(what.as_str(), read).await? {
                 Ok(bytes) => break Some(bytes),
                 Err(e) if e.kind() == io::ErrorKind::NotFound => break None,
                 Err(e) if passes(&e) && since.elapsed() < PATIENCE => tokio::time::sleep(READ_AGAIN).await,
@@ -73,6 +80,18 @@ impl Checkpoints {
         };
         let header = bytes.as_ref().and_then(|bytes| Snapshot::peek(&bytes[..]).ok());
         Ok(Found { bytes, known: Known::state(header.map(|header| header.started_at)) })
+    }
+}
+
+/// Gives a checkpoint of `key` that has its former name the name that it would get now.
+fn take_former(former: &Path, path: &Path, key: &UdfNode) {
+    if fs::symlink_metadata(path).is_ok() {
+        return;
+    }
+    let header = regular_file::open(former).ok().and_then(|file| Snapshot::peek(file).ok());
+    if header.is_some_and(|header| UdfNode::from(&header) == *key) {
+        // Without it the task starts clean, and the file stays for an operator.
+        let _ = fs::rename(former, path);
     }
 }
 

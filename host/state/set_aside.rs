@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::checkpoints::Checkpoints;
 use super::files::{make_folder, write_whole};
-use super::names::{EXTENSION, aside_stem, snapshots_in};
+use super::names::{EXTENSION, checkpoint_stem, snapshots_in};
 use super::read::MOST_OF_STATE;
 use super::snapshot;
 use crate::digest::hex;
@@ -40,7 +40,7 @@ impl Checkpoints {
     /// What the system says.
     pub fn set_aside(&self, key: &UdfNode, bytes: &[u8]) -> io::Result<PathBuf> {
         let hash = hex(&Sha256::digest(bytes)[..4]);
-        let name = format!("{}-{hash}.{EXTENSION}", aside_stem(key));
+        let name = format!("{}-{hash}.{EXTENSION}", checkpoint_stem(key));
         let file = write_whole(&self.aside, &name, bytes)?;
         // The state is stored, even if there is one file too many now.
         let _ = self.bound_aside(key);
@@ -54,7 +54,7 @@ impl Checkpoints {
             return Ok(());
         }
         make_folder(&self.aside)?;
-        let file = self.aside.join(format!("{}-{}.{EXTENSION}", aside_stem(key), snapshot::now()));
+        let file = self.aside.join(format!("{}-{}.{EXTENSION}", checkpoint_stem(key), snapshot::now()));
         fs::rename(path, &file)?;
         // The state is kept, even if there is one file too many now.
         let _ = self.bound_aside(key);
@@ -78,7 +78,7 @@ impl Checkpoints {
         }
         // The newest first.
         files.sort_by(|a, b| b.cmp(a));
-        let stem = format!("{}-", aside_stem(key));
+        let stem = format!("{}-", checkpoint_stem(key));
         let most_bytes = self.retention().set_aside.0;
         let (mut of_one, mut count, mut bytes, mut has_oversized) = (0, 0, 0, false);
         for (_, length, path) in files {

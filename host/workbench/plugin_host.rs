@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
-use crate::config::{CheckpointPolicy, Config, OnFull, PartialPolicy, Policy};
+use crate::config::{CheckpointPolicy, Config, OnFull, OnMismatch, PartialPolicy, Policy};
 use crate::faults::keep_task;
 use crate::plugin::Plugin;
 use crate::protocol::client::Client;
@@ -174,6 +174,8 @@ fn set_up_trial(config: &mut Config) -> Result<TempDir> {
     config.override_policy(PartialPolicy {
         on_full: Some(OnFull::Block),
         failures_per_minute: Some(u32::MAX),
+        // A state that is refused is to be seen.
+        on_mismatch: Some(OnMismatch::Fail),
         ..PartialPolicy::default()
     });
     Ok(state)

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::call::Call;
+use super::pipeline::MAX_GROUPS;
 use super::plugin_host::PluginHost;
 use super::replay::Replayed;
 use crate::protocol::option_value::Value;
@@ -26,7 +27,8 @@ pub fn rows(replayed: &Replayed, host: &PluginHost, call: &Call) -> Vec<(String,
     if let Some((first, last)) = input.times() {
         row("time of the data", format!("{} to {}", rfc3339(first), rfc3339(last)));
     }
-    row("groups", thousands(input.groups() as u64));
+    let more = if input.groups() < MAX_GROUPS { "" } else { " or more" };
+    row("groups", format!("{}{more}", thousands(input.groups() as u64)));
     row("points out", thousands(entries.points_out));
     if entries.batches_out > 0 {
         row("batches out", thousands(entries.batches_out));

@@ -69,7 +69,7 @@ impl ActiveTask {
         if given.is_none()
             && let Some(forgotten) = checkpoint.take_if(|kept| kept.snapshot.header.given)
         {
-            let file = self.set_aside(forgotten.bytes).await;
+            let file = self.set_aside(forgotten.bytes, true).await;
             self.say_clean("Kapacitor has forgotten its snapshot, as of a task that is new", &file);
             return Ok(());
         }
@@ -144,8 +144,8 @@ impl ActiveTask {
         log_for!(info, self.labels, because, file, "no state to restore, the task starts clean");
     }
 
-    /// Sets a state aside; returns the file, or nothing if that failed.
-    async fn set_aside(&mut self, bytes: Vec<u8>) -> String {
+    /// Sets a state aside; returns the file, or nothing if that failed. One that is `on_disk` stays there then.
+    async fn set_aside(&mut self, bytes: Vec<u8>, on_disk: bool) -> String {
         match self.checkpointer.set_aside(bytes).await {
             Ok(file) => file.display().to_string(),
             Err(StateFileError::Disk(DiskError::Hangs)) => {
@@ -153,6 +153,17 @@ impl ActiveTask {
                     warn,
                     self.labels,
                     "the disk of state-dir does not answer: the state is set aside when it does"
+                );
+                String::new()
+            }
+            Err(e) if on_disk => {
+                self.checkpointer.keep_file();
+                let err = e.to_string();
+                log_for!(
+                    error,
+                    self.labels,
+                    err,
+                    "state can't be set aside: it stays in the file of the checkpoint, and is set aside before a new one replaces it"
                 );
                 String::new()
             }
@@ -167,11 +178,12 @@ impl ActiveTask {
     /// Sets aside the states that do not fit, and warns of it: `then` says how the task goes on.
     async fn set_aside_misfits(&mut self, mut misfits: Vec<Misfit>, then: &str) {
         let labels = Arc::clone(&self.labels);
+        let on_disk = misfits.iter().any(|misfit| misfit.source == Source::Checkpoint);
         // Kapacitor's snapshot is often the checkpoint, too.
         misfits.dedup_by(|a, b| a.bytes == b.bytes);
         for Misfit { source, bytes, reason } in misfits {
             let points_seen = Snapshot::peek(&bytes[..]).map_or(String::new(), |h| h.points_seen.to_string());
-            let file = self.set_aside(bytes).await;
+            let file = self.set_aside(bytes, on_disk).await;
             if file.is_empty() {
                 continue;
             }

@@ -151,6 +151,16 @@ impl Case {
                 .map_err(|_| problem(format!("log: `{pattern}` is no regular expression")))
         });
         let log = log.collect::<Result<_, _>>()?;
+        for (name, value) in [("absolute", file.tolerance.absolute), ("relative", file.tolerance.relative)] {
+            // NaN is no tolerance either.
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(problem(format!("tolerance.{name}: {value} is no tolerance, write 0 or more")));
+            }
+        }
+        if file.call.is_some() as usize + file.tick.is_some() as usize + !file.option.is_empty() as usize > 1
+        {
+            return Err(problem("it has several of call, tick and option: keep one".to_owned()));
+        }
         let options = file.input_options().map_err(problem)?;
         let call = file.call_spec(folder).read().map_err(|e| problem(format!("{e:#}")))?;
         let input = read_records(&input_of(folder)?, &options)?;

@@ -10,7 +10,7 @@ use super::group::Group;
 const MAX_NAMES: usize = 100;
 
 /// Maximum number of groups that are told apart.
-const MAX_GROUPS: usize = 1_000_000;
+pub const MAX_GROUPS: usize = 1_000_000;
 
 /// Counts the points of a recording.
 #[derive(Debug, Default)]

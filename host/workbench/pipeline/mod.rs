@@ -14,7 +14,7 @@ use thiserror::Error;
 
 pub use self::frames::put_frames;
 pub use self::group::{Group, GroupBy};
-pub use self::input_counts::InputCounts;
+pub use self::input_counts::{InputCounts, MAX_GROUPS};
 use self::window::{Complete, Windows};
 pub use self::window::{TooManyPoints, WindowSpec};
 use crate::protocol::EdgeType;

@@ -4,13 +4,17 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use kapacitor_wasm_data::Point;
+use kapacitor_wasm_data::{Point, Value};
 use thiserror::Error;
 
 use super::group::Group;
 
-/// Maximum number of points in the windows of all groups together.
-const MAX_POINTS: usize = 5_000_000;
+/// Maximum memory for the points in the windows of all groups together, in bytes: about a million points.
+const MAX_BYTES: usize = 1 << 30;
+
+/// Memory that a point takes beside its texts, and that each tag and field takes, in bytes. Measured.
+const POINT: usize = 400;
+const ENTRY: usize = 120;
 
 /// Go's times begin in the year 1, and `align` counts from there: nanoseconds to 1970.
 const YEAR_1: i128 = 62_135_596_800 * 1_000_000_000;
@@ -44,7 +48,8 @@ pub enum WindowSpec {
 pub struct Windows {
     spec: WindowSpec,
     groups: HashMap<Group, Window>,
-    points: usize,
+    /// Memory of the points, in bytes.
+    bytes: usize,
 }
 
 /// The window of one group.
@@ -57,6 +62,8 @@ struct Window {
     count: i64,
     /// Number of points that were in no batch yet.
     unsent: usize,
+    /// Memory in bytes of the points that it has had and no longer has.
+    dropped: usize,
 }
 
 /// A window that is complete.
@@ -72,14 +79,14 @@ pub struct Complete {
 /// The windows hold too many points.
 #[derive(Debug, Error)]
 #[error(
-    "the windows of all groups hold more than {MAX_POINTS} points: choose a shorter period, or group by fewer tags"
+    "the open windows of all groups need more than 1 GiB: choose a shorter period, or group by fewer tags"
 )]
 pub struct TooManyPoints;
 
 impl Windows {
     /// No windows yet.
     pub fn new(spec: WindowSpec) -> Self {
-        Self { spec, groups: HashMap::new(), points: 0 }
+        Self { spec, groups: HashMap::new(), bytes: 0 }
     }
 
     /// Adds a point to the window of its group; returns the window that it completes.
@@ -92,14 +99,15 @@ impl Windows {
             self.groups.insert(group.clone(), Window::new(&self.spec, &point));
         }
         let Some(window) = self.groups.get_mut(group) else { return Ok(None) };
-        let before = window.points.len();
+        self.bytes += size_of(&point);
+        let before = window.dropped;
         let complete = match self.spec {
             WindowSpec::Time { period, every: 0, .. } => window.push_each(point, period),
             WindowSpec::Time { period, every, align, .. } => window.push_timed(point, period, every, align),
             WindowSpec::Count { period, every, .. } => window.push_counted(point, period, every),
         };
-        self.points = self.points + window.points.len() - before;
-        if self.points > MAX_POINTS { Err(TooManyPoints) } else { Ok(complete) }
+        self.bytes = self.bytes.saturating_sub(window.dropped - before);
+        if self.bytes > MAX_BYTES { Err(TooManyPoints) } else { Ok(complete) }
     }
 
     /// Number of points that were in no window that is complete.
@@ -128,7 +136,14 @@ impl Window {
                 (if fill_period { period } else { every }) as i64
             }
         };
-        Self { name: first.measurement.clone(), points: VecDeque::new(), next_emit, count: 0, unsent: 0 }
+        Self {
+            name: first.measurement.clone(),
+            points: VecDeque::new(),
+            next_emit,
+            count: 0,
+            unsent: 0,
+            dropped: 0,
+        }
     }
 
     /// A window that is sent at each point, and has the points of (time - period, time].
@@ -162,7 +177,7 @@ impl Window {
         let time = point.time;
         self.insert(point);
         while self.points.len() > period {
-            self.points.pop_front();
+            self.drop_first();
         }
         self.count += 1;
         if self.count != self.next_emit {
@@ -180,14 +195,26 @@ impl Window {
     /// Drops points from the beginning until one is to stay.
     fn purge(&mut self, stays: impl Fn(i64) -> bool) {
         while self.points.front().is_some_and(|point| !stays(point.time)) {
-            self.points.pop_front();
+            self.drop_first();
         }
+    }
+
+    fn drop_first(&mut self) {
+        self.dropped += self.points.pop_front().map_or(0, |point| size_of(&point));
     }
 
     fn batch(&mut self, tmax: i64) -> Complete {
         self.unsent = 0;
         Complete { name: self.name.clone(), tmax, points: self.points.iter().cloned().collect() }
     }
+}
+
+/// Memory of a point in bytes, nearly.
+fn size_of(point: &Point) -> usize {
+    let tags: usize = point.tags.iter().map(|(key, value)| ENTRY + key.len() + value.len()).sum();
+    let text = |value: &Value| if let Value::String(text) = value { text.len() } else { 0 };
+    let fields: usize = point.fields.iter().map(|(key, value)| ENTRY + key.len() + text(value)).sum();
+    POINT + point.measurement.len() + tags + fields
 }
 
 /// The last multiple of `every` up to `time`, as Go's `Time.Truncate` counts them.
@@ -250,6 +277,20 @@ mod tests {
         let spec = |fill_period| WindowSpec::Count { period: 3, every: 2, fill_period };
         assert_eq!(windows(spec(false), &[1, 2, 3, 4]), [(2, vec![1, 2]), (4, vec![2, 3, 4])]);
         assert_eq!(windows(spec(true), &[1, 2, 3, 4, 5]), [(3, vec![1, 2, 3]), (5, vec![3, 4, 5])]);
+    }
+
+    #[test]
+    fn memory_of_all_windows_is_bounded() {
+        let mut windows = Windows::new(timed(i64::MAX, i64::MAX, false, false));
+        windows.bytes = MAX_BYTES - 1_000;
+        assert!(windows.push(&Group::default(), point("x v=1 1")).is_ok());
+        assert!(windows.push(&Group::default(), point("x v=1 2")).is_err());
+        // What has left its window takes no more memory.
+        let mut windows = Windows::new(timed(1, 1, false, false));
+        for time in 0..1_000 {
+            windows.push(&Group::default(), point(&format!("x v=1 {time}"))).unwrap();
+        }
+        assert!(windows.bytes < 3_000, "{}", windows.bytes);
     }
 
     #[test]
