@@ -205,7 +205,7 @@ impl Message {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use kapacitor_wasm_data::Value;
 
     use super::*;
