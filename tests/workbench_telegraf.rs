@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread::{self, JoinHandle};
 
-use crate::support::{FAIL, Setup};
+use crate::support::Setup;
 
 /// A call of a plugin that comes with the repository.
 const MEAN: &str = "@moving_avg().field('v').size(2).as('mean')";
@@ -223,7 +223,7 @@ fn point_at_which_the_plugin_fails_is_skipped() {
 
 #[test]
 fn task_that_ends_by_itself_is_started_anew_with_its_state() {
-    let setup = Setup::new(FAIL).with(&["fragile"]);
+    let setup = Setup::new("[policy]\nfailures-per-minute = 0\n").with(&["fragile"]);
     let mut running = Running::start(&setup, &["--call", "@fragile()"]);
     running.write("m value=1 1\n");
     assert_eq!(running.line(), "m sum=1.0,value=1.0 1\n");
