@@ -47,6 +47,42 @@ fn restored_moving_avg_continues_exactly() {
 }
 
 #[test]
+fn state_for_which_there_is_no_memory_now_is_kept() {
+    let mut host = Host::with(&["moving_avg"]);
+    let mut client = host.start("moving_avg", &moving_avg(500_000));
+    let mut socket = client.reopen_writer().unwrap();
+    let points = (0..200_000).map(|i| RequestMessage::Point(point("a", i, i as f64)));
+    let frames = encoded(points);
+    // The means are read at the same time.
+    let writing = std::thread::spawn(move || std::io::Write::write_all(&mut socket, &frames));
+    let mut means = 0;
+    while means < 200_000 {
+        means += usize::from(matches!(receive(&mut client), Some(ResponseMessage::Point(_))));
+    }
+    writing.join().unwrap().unwrap();
+    let snapshot = client.snapshot(&mut Vec::new()).unwrap();
+    drop(client);
+    assert_eq!(host.stop(), Some(0));
+
+    // The sandbox fits in, and the state does not.
+    host.setup.configure("[host]\nmemory = \"4MiB\"\n");
+    host.serve_again();
+    let mut client = host.start("moving_avg", &moving_avg(500_000));
+    let refused = client.restore(snapshot.clone()).unwrap();
+    assert!(!refused.success && refused.error.contains("host.memory = 4MiB"), "{}", refused.error);
+    assert!(refused.error.contains("it is kept"), "{}", refused.error);
+    assert_eq!(host.stop(), Some(0));
+    let aside = fs::read_dir(host.setup.folder.path().join("state/set-aside"));
+    assert!(aside.is_err() || aside.unwrap().next().is_none());
+
+    host.setup.configure("");
+    host.serve_again();
+    let mut client = host.start("moving_avg", &moving_avg(500_000));
+    assert!(client.restore(snapshot).unwrap().success);
+    host.wait_for_log(&["state restored", "points_seen=200000"]);
+}
+
+#[test]
 fn snapshot_of_two_groups_is_small() {
     let host = Host::with(&["moving_avg"]);
     let mut client = host.start("moving_avg", &moving_avg(10));

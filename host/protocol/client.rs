@@ -178,6 +178,15 @@ impl Client {
         }
     }
 
+    /// A second handle of the socket, to write to it while another thread reads.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, or that there is no socket.
+    pub fn reopen_writer(&self) -> io::Result<UnixStream> {
+        self.socket.as_ref().ok_or(io::ErrorKind::NotConnected)?.try_clone()
+    }
+
     /// All responses up to the end.
     ///
     /// # Errors

@@ -10,12 +10,13 @@ use wasmtime::{Global, Instance, InstancePre, Memory, Store, TypedFunc};
 use super::calls::Calls;
 use super::context::SandboxContext;
 use super::error::{CallError, CallErrorKind, missing, outcome};
-use super::guest::{Guest, Limiter};
+use super::guest::{Guest, Limiter, Refused};
 use super::ticker::Ticker;
 use crate::config::Limits;
 use crate::sandbox::deadline::CallClock;
 use crate::sandbox::guest::MAX_HOST_CALL;
 use crate::sandbox::guest_log::GuestLog;
+use crate::state::SnapshotError;
 use crate::units::Span;
 
 /// The instance of a plugin that belongs to one session.
@@ -181,21 +182,30 @@ impl Sandbox {
         self.memory().to_vec()
     }
 
-    /// The linear memory, to be overwritten, after growing it to `length` bytes. `None` if it can't
-    /// have this length.
-    pub(super) async fn memory_mut(&mut self, length: usize) -> Option<&mut [u8]> {
+    /// The linear memory, to be overwritten, after growing it to `length` bytes.
+    ///
+    /// # Errors
+    ///
+    /// When it can't have this length, or `host.memory` has no room for it now.
+    pub(super) async fn memory_mut(&mut self, length: usize) -> Result<&mut [u8], SnapshotError> {
         const PAGE: usize = 64 * 1024;
-        let missing = length.checked_sub(self.memory.data_size(&self.store))?;
+        const IMPOSSIBLE: SnapshotError = SnapshotError::Damaged("its memory has an impossible size");
+        let missing = length.checked_sub(self.memory.data_size(&self.store)).ok_or(IMPOSSIBLE)?;
         if missing % PAGE != 0 {
-            return None;
+            return Err(IMPOSSIBLE);
         }
         if missing > 0 {
             let pages = (missing / PAGE) as u64;
-            self.memory.grow_async(&mut self.store, pages).await.ok()?;
+            if self.memory.grow_async(&mut self.store, pages).await.is_err() {
+                return Err(match self.store.data_mut().limiter.refused.take() {
+                    Some(Refused::Host(full)) => SnapshotError::NoMemory(full.to_string()),
+                    _ => IMPOSSIBLE,
+                });
+            }
         }
         // The guest's input buffer is wherever the new contents say.
         self.input = None;
-        Some(self.memory.data_mut(&mut self.store))
+        Ok(self.memory.data_mut(&mut self.store))
     }
 
     /// An exported global.

@@ -134,10 +134,7 @@ impl MemoryImage {
     /// When the state is not consistent.
     pub async fn apply(&self, sandbox: &mut Sandbox, state: &MemoryDelta) -> Result<(), SnapshotError> {
         self.load_globals(sandbox, &state.globals)?;
-        let memory = sandbox
-            .memory_mut(state.memory_bytes as usize)
-            .await
-            .ok_or(SnapshotError::Damaged("its memory has an impossible size"))?;
+        let memory = sandbox.memory_mut(state.memory_bytes as usize).await?;
         long_work(memory.len(), || self.overwrite(memory, &state.pages)).await?;
         sandbox.set_input(state.input);
         Ok(())

@@ -55,6 +55,15 @@ impl Guest for Sandbox {
     }
 }
 
+/// Why a plugin does not take a state: because of what it does, or for want of memory of the host, which may be there
+/// another time.
+pub(super) fn refused(error: CallError) -> SnapshotError {
+    match error.kind {
+        CallErrorKind::HostMemory { full, .. } => SnapshotError::NoMemory(full.to_string()),
+        _ => SnapshotError::Refused(error.to_string()),
+    }
+}
+
 impl Program for PluginProgram {
     type Guest = Sandbox;
     type Memory = MemoryDelta;
@@ -110,7 +119,7 @@ impl Program for PluginProgram {
         let image = self.plugin.memory_image.as_ref();
         let image = image.map_err(|reason| SnapshotError::NotCapturable(reason.to_string()))?;
         let started = self.plugin.start(context).await;
-        let mut sandbox = started.map_err(|e| SnapshotError::Refused(e.to_string()))?;
+        let mut sandbox = started.map_err(refused)?;
         image.load(&mut sandbox, snapshot, context.limits.memory).await?;
         Ok(sandbox)
     }

@@ -9,6 +9,7 @@ use super::Task;
 use super::error::{Failure, TaskError};
 use super::instance::Instance;
 use super::journal::{Call, JournalEntry};
+use super::plugin_program::refused;
 use super::program::{Guest, Program};
 use super::reply::Reply;
 use super::setup::Setup;
@@ -170,7 +171,7 @@ impl<P: Program> Task<P> {
             let request = restore_request(snapshot.payload(limit)?, header.state_version);
             let mut instance = self.supervisor.take_instance().ok_or_else(lost)?;
             let response = instance.guest.restore(&request).await;
-            let response = response.map_err(|e| SnapshotError::Refused(e.to_string()))?;
+            let response = response.map_err(refused)?;
             let length = response.len();
             let response = RestoreResponse::decode(response).map_err(|_| {
                 SnapshotError::Refused("udf_restore: returned a malformed RestoreResponse".to_owned())

@@ -31,6 +31,9 @@ pub enum WorkError {
     /// The plugin's fault, mostly: the task can't go on.
     #[error(transparent)]
     Task(#[from] TaskError),
+    /// The state that the task had can't be loaded now. It stays where it is.
+    #[error("the state it had needs {0}: it is kept, so start the task again when there is room")]
+    NoMemoryForState(String),
     /// The state that the task had does not fit, and the operator's policy is to refuse it then.
     #[error(
         "the state it had does not fit: {reason}: put back what it fits, or let it start clean with `kapacitor-wasm state drop {task} --node {node} --function {function}` or on-mismatch = \"fresh\"",

@@ -84,6 +84,8 @@ impl ActiveTask {
                     self.set_aside_misfits(misfits, "the task goes on with another state").await;
                     return Ok(());
                 }
+                // It fits, and is there another time.
+                Err(SnapshotError::NoMemory(needs)) => return Err(WorkError::NoMemoryForState(needs)),
                 Err(reason) => {
                     self.task.start_clean().await?;
                     misfits.push(Misfit { source, bytes, reason });

@@ -157,7 +157,11 @@ impl Case {
                 return Err(problem(format!("tolerance.{name}: {value} is no tolerance, write 0 or more")));
             }
         }
-        if file.call.is_some() as usize + file.tick.is_some() as usize + !file.option.is_empty() as usize > 1
+        if [file.call.is_some(), file.tick.is_some(), !file.option.is_empty()]
+            .iter()
+            .filter(|is| **is)
+            .count()
+            > 1
         {
             return Err(problem("it has several of call, tick and option: keep one".to_owned()));
         }
