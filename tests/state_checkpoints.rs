@@ -163,7 +163,7 @@ fn state_that_can_not_be_set_aside_stays_until_it_can() {
     let old = fs::read(&checkpoint).unwrap();
     // Nothing can be set aside while there is a file in the place of the folder.
     let aside = host.setup.folder.path().join("state/set-aside");
-    fs::remove_dir_all(&aside).ok();
+    let _ = fs::remove_dir_all(&aside);
     fs::write(&aside, "").unwrap();
     let mut other = host.start("moving_avg", &moving_avg(11));
     assert_eq!(mean(&mut other, 1.0), 1.0);
