@@ -1,7 +1,7 @@
 //! A plugin on data, without a Kapacitor: what `replay`, `test`, `bench` and `telegraf` have in common.
 //!
-//! The workbench plays Kapacitor: a [`Pipeline`](pipeline::Pipeline) makes of a recording what Kapacitor would send to
-//! the UDF, and a [`Player`](player::Player) sends it over a connection to a [`PluginHost`](plugin_host::PluginHost),
+//! The workbench plays Kapacitor: a [`Pipeline`] makes of a recording what Kapacitor would send to
+//! the UDF, and a [`Player`](player::Player) sends it over a connection to a [`PluginHost`],
 //! which serves it as `serve` does: in a session, with limits, guard and recovery.
 
 mod call;

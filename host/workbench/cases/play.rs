@@ -29,7 +29,7 @@ pub struct Ran {
 ///
 /// # Errors
 ///
-/// [`StartRefused`], or that the connection was lost.
+/// [`StartRefused`](crate::workbench::player::StartRefused), or that the connection was lost.
 #[expect(single_use_lifetimes, reason = "an anonymous one can't stand here yet")]
 pub fn run<'a>(
     host: &PluginHost,
