@@ -173,8 +173,8 @@ impl<P: Program> Recovery<P> {
         let start = Instant::now();
         let mut instance = self.savepoint.revive(setup).await?;
         let mut reason = match self.no_room {
-            Some(full) => format!("its journal needs {full}"),
-            None => "its journal was full".to_owned(),
+            Some(full) => format!("its journal needs {full}: raise host.memory"),
+            None => "its journal was full: raise policy.journal".to_owned(),
         };
         if self.journal.lost().is_none()
             && let Err(e) = self.replay(setup, &self.journal, &mut instance).await
@@ -200,7 +200,7 @@ impl<P: Program> Recovery<P> {
                 reason,
                 points = points.to_string(),
                 journal = setup.policy.journal.to_string(),
-                "plugin goes back to its last saved state, and these points are missing in it: raise policy.journal"
+                "plugin goes back to its last saved state, and these points are missing in it"
             );
         }
         let took = humantime::format_duration(start.elapsed()).to_string();
