@@ -147,6 +147,20 @@ fn plugins_that_fail_by_themselves_recover_too() {
 }
 
 #[test]
+fn snapshots_that_fail_are_told() {
+    let input = "x v=1 1\nx v=1 2\nx v=1 3\n";
+    for (plugin, problem) in [
+        ("trap_in_snapshot", "no snapshot can be taken: "),
+        ("trap_in_restore", "the snapshot was refused: "),
+    ] {
+        let project = Project::of(plugin).case("state", "call = \"@state()\"\n", input, None);
+        let (code, text) = project.test(&[]);
+        assert_eq!(code, 1, "{plugin}: {text}");
+        assert!(text.contains(&format!("interrupted: {problem}")), "{plugin}: {text}");
+    }
+}
+
+#[test]
 fn failure_at_the_end_of_the_input_fails_the_case() {
     let project = Project::of("trap_in_finish").case("end", "call = \"@trap()\"\n", "x v=1 1\n", None);
     let (code, text) = project.test(&[]);

@@ -27,6 +27,9 @@ pub trait Observer: Send + Sync {
     /// The plugin has skipped so many of the points of this call.
     fn declined(&self, frames: &[u8], points: u64);
 
+    /// A snapshot was asked for, and this is why there is none of the state as it is now.
+    fn no_snapshot(&self, error: &str);
+
     /// The plugin has failed like this at the end of its input, and what it would have sent is lost.
     fn failed_at_end(&self, error: &str);
 

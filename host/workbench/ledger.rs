@@ -45,6 +45,8 @@ pub struct Entries {
     pub lines: Vec<Line>,
     /// Number of lines of the log.
     pub lines_in_all: u64,
+    /// Why there is no snapshot.
+    pub no_snapshot: Option<String>,
     /// How the plugin has failed at the end of its input.
     pub failed_at_end: Option<String>,
     /// How the task has ended.
@@ -123,6 +125,10 @@ impl Observer for Ledger {
         let said =
             if reason.is_empty() { "by the plugin".to_owned() } else { format!("by the plugin: {reason}") };
         mark(&mut entries, frames, &said);
+    }
+
+    fn no_snapshot(&self, error: &str) {
+        self.lock().no_snapshot = Some(error.to_owned());
     }
 
     fn failed_at_end(&self, error: &str) {

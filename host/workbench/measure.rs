@@ -49,6 +49,8 @@ impl Observer for EndOnly {
 
     fn declined(&self, _: &[u8], _: u64) {}
 
+    fn no_snapshot(&self, _: &str) {}
+
     fn failed_at_end(&self, _: &str) {}
 
     fn ended(&self, end: &TrialEnd) {

@@ -134,15 +134,18 @@ impl Replay<'_> {
                 bail!("the output can't be written: {error}");
             }
         }
+        let entries = ledger.take();
+        let snapshot = end.snapshot.filter(|_| entries.no_snapshot.is_none());
+        let snapshot = snapshot.map(|snapshot| snapshot.len() as u64);
         Ok(Replayed {
             unsent: pipeline.unsent(),
             left_out,
             input: pipeline.counts,
             bad_lines,
             empty,
-            entries: ledger.take(),
+            snapshot,
+            entries,
             unwritten: (writer.unwritable, writer.first_problem.take()),
-            snapshot: end.snapshot.map(|snapshot| snapshot.len() as u64),
             error: end.error,
             took,
         })

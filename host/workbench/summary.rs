@@ -77,6 +77,9 @@ pub fn notes(replayed: &Replayed, host: &PluginHost, call: &Call) -> Vec<String>
             "the plugin failed at the end of its input, and what it would send then is lost: {error}"
         ));
     }
+    if let Some(error) = &entries.no_snapshot {
+        notes.push(format!("no snapshot could be taken: {error}"));
+    }
     notes.extend(replayed.empty.iter().cloned());
     notes.extend(replayed.bad_lines.1.iter().map(|line| format!("skipped: {line}")));
     notes.extend(missing_fields(replayed, call));

@@ -1,6 +1,8 @@
 //! Two proofs that come with each case: a task that is interrupted, and one that recovers from failures, send what
 //! they would send otherwise.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 
 use super::case::{Case, Tolerance};
@@ -10,6 +12,7 @@ use super::play::{Ran, run};
 use crate::config::OnTrap;
 use crate::protocol::EdgeType;
 use crate::task::{ForcedFailures, MAX_RECOVERIES, Trial};
+use crate::workbench::ledger::Ledger;
 use crate::workbench::pipeline::{Message, put_frames};
 use crate::workbench::player::StartRefused;
 use crate::workbench::plugin_host::PluginHost;
@@ -50,7 +53,9 @@ pub fn interrupted(
         let after = |what: &str| {
             Proof::Fails(vec![format!("{what} after {} of {} inputs", number * every, messages.len())])
         };
-        let mut ran = match run(host, case, snapshot.take(), piece, Trial::default()) {
+        let ledger = Arc::new(Ledger::default());
+        let trial = Trial { observer: Some(ledger.clone()), ..Trial::default() };
+        let mut ran = match run(host, case, snapshot.take(), piece, trial) {
             Ok(ran) => ran,
             Err(error) => {
                 let refused = error.downcast::<StartRefused>()?;
@@ -59,6 +64,9 @@ pub fn interrupted(
         };
         if let Some(error) = ran.end.error {
             return Ok(after(&format!("the task has ended: {error};")));
+        }
+        if let Some(error) = ledger.take().no_snapshot {
+            return Ok(after(&format!("no snapshot can be taken: {error};")));
         }
         if number < interruptions {
             // What comes behind the snapshot is said at the end of the input, which this is not.
