@@ -1,11 +1,11 @@
 //! `replay`: recordings in all formats, summaries and reports.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
-use crate::support::{BINARY, Setup};
+use crate::support::{self, BINARY, Setup};
 
 /// A folder with the plugins, and the recording of the demo.
 struct Bench(Setup);
@@ -189,6 +189,57 @@ fn what_is_wrong_is_one_sentence() {
     fails("gone", &with(&["--call", MEAN]), "there is no such file");
     fails("moving_avg", &["--call", MEAN, "--input", "-", "--input", "-"], "stdin can be played once only");
     fails("moving_avg", &with(&["--call", MEAN, "--node", "2"]), "--node is for a script");
+}
+
+/// A process that is killed at the end of the test.
+struct Watching(Child);
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn watched_files_are_played_again_when_they_change() {
+    let bench = Bench::new(&["moving_avg"]);
+    bench.write("cpu.lp", LINES);
+    let mut watching = Watching(
+        Command::new(BINARY)
+            .arg("replay")
+            .arg(bench.0.plugin("moving_avg"))
+            .args(["--call", MEAN, "--input", "cpu.lp", "--watch"])
+            .current_dir(bench.0.folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    let mut said = BufReader::new(watching.0.stderr.take().unwrap()).lines();
+    let mut next = |part: &str| {
+        let line = said.next().unwrap().unwrap();
+        assert!(line.contains(part), "{line}");
+    };
+    next("waiting for a change");
+    // A mistake is told, and does not end it.
+    bench.write("cpu.lp", "");
+    next("cpu.lp: ");
+    next("waiting for a change");
+    bench.write("cpu.lp", "cpu x=1 1\n");
+    next("waiting for a change");
+    // A plugin that is gone for a while, as a linker makes it, is waited for.
+    let plugin = bench.0.plugin("moving_avg");
+    fs::rename(&plugin, bench.path("away")).unwrap();
+    fs::write(&plugin, support::wasm("mirror")).unwrap();
+    next("there is no option");
+    next("waiting for a change");
+    watching.0.kill().unwrap();
+    let mut summaries = String::new();
+    watching.0.stdout.take().unwrap().read_to_string(&mut summaries).unwrap();
+    let points: Vec<_> =
+        summaries.lines().filter_map(|line| line.strip_prefix("points in")).map(str::trim).collect();
+    assert_eq!(points, ["4", "1"], "{summaries}");
 }
 
 #[test]
