@@ -3,7 +3,9 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use crate::support::Setup;
 
@@ -230,13 +232,16 @@ fn task_that_ends_by_itself_is_started_anew_with_its_state() {
     running.write("m panic=5i,value=2 2\n");
     // Points that are on the way when the task ends are lost, so there are more until one comes out.
     let Running { child, mut stdin, mut stdout, stderr } = running;
+    let (came, coming) = mpsc::channel();
     let reading = thread::spawn(move || {
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
+        came.send(()).unwrap();
         (stdout, line)
     });
+    // So few that all of them fit into the pipe: nobody reads it once the first line is there.
     let mut time = 3;
-    while !reading.is_finished() {
+    while coming.recv_timeout(Duration::from_millis(5)).is_err() {
         stdin.as_mut().unwrap().write_all(format!("m value=4 {time}\n").as_bytes()).unwrap();
         time += 1;
     }
