@@ -192,6 +192,12 @@ fn of_link(path: &Path, e: io::Error) -> FileError {
     }
 }
 
+/// Whether an open file or folder is the one that is at `path`, and not through a link.
+pub fn is_at(open: &File, path: &Path) -> bool {
+    let there = fs::symlink_metadata(path).map(|data| (data.dev(), data.ino()));
+    there.is_ok_and(|there| open.metadata().is_ok_and(|data| (data.dev(), data.ino()) == there))
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;

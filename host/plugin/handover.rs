@@ -13,6 +13,8 @@ use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use rustix::io::Errno;
 use tempfile::TempDir;
 
+use crate::regular_file::is_at;
+
 /// Beginning of the name of each folder.
 const PREFIX: &str = "kapacitor-wasm-code-";
 
@@ -99,12 +101,6 @@ fn remove_if_abandoned(path: &Path) -> io::Result<()> {
 fn open_folder(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
-}
-
-/// Whether the open `folder` is the one at `path`.
-fn is_at(folder: &File, path: &Path) -> bool {
-    let there = fs::symlink_metadata(path).map(|data| (data.dev(), data.ino()));
-    there.is_ok_and(|there| folder.metadata().is_ok_and(|data| (data.dev(), data.ino()) == there))
 }
 
 #[cfg(test)]

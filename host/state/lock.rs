@@ -1,9 +1,7 @@
 //! Locks among processes: of the folder of the checkpoints, and of one checkpoint.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,6 +14,7 @@ use super::checkpoints::Checkpoints;
 use super::disk::{DiskError, PATIENCE};
 use super::files::{make_folder, open_lock};
 use super::names::checkpoint_stem;
+use crate::regular_file::is_at;
 use crate::udf_node::UdfNode;
 
 /// Interval at which a thread looks whether another process still locks the folder.
@@ -68,12 +67,6 @@ impl Checkpoints {
             }
         }
     }
-}
-
-/// Whether the open `file` is the one at `path`.
-fn is_at(file: &File, path: &Path) -> bool {
-    let there = fs::metadata(path).map(|data| (data.dev(), data.ino()));
-    there.is_ok_and(|there| file.metadata().is_ok_and(|data| (data.dev(), data.ino()) == there))
 }
 
 #[cfg(test)]

@@ -54,9 +54,7 @@ impl<P: Program> Task<P> {
             }
             Taken::Unavailable(error) => (None, error),
         };
-        if let Some(observer) = &self.supervisor.setup().trial.observer {
-            observer.no_snapshot(&error.to_string());
-        }
+        self.supervisor.setup().trial.observe(|observer| observer.no_snapshot(&error.to_string()));
         // A task without snapshots is better than none.
         let labels = self.supervisor.setup().labels();
         if let Some(last) = self.supervisor.snapshots.last().filter(|last| fits(last)) {

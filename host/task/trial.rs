@@ -19,6 +19,15 @@ pub struct Trial {
     pub failures: Option<ForcedFailures>,
 }
 
+impl Trial {
+    /// Tells who observes the task, if anyone does.
+    pub(super) fn observe(&self, tell: impl FnOnce(&dyn Observer)) {
+        if let Some(observer) = &self.observer {
+            tell(&**observer);
+        }
+    }
+}
+
 /// Sees what becomes of the input of a task.
 pub trait Observer: Send + Sync {
     /// The host has skipped this frame, and so many points with it, since the plugin has failed like this.

@@ -27,4 +27,4 @@ pub use pipeline::{Message, Pipeline};
 pub use plugin_host::{HostSpec, PluginHost, Purpose};
 pub use processor::Processor;
 pub use replay::{Progress, Replay, Replayed};
-pub use summary::{notes, nothing_played, rows as summary, significant, size, span, thousands};
+pub use summary::{notes, nothing_played, rows as summary, significant, size, span};

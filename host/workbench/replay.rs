@@ -99,14 +99,7 @@ impl Replay<'_> {
         let (mut bad_lines, mut empty) = ((0, Vec::new()), Vec::new());
         let mut goes_on = true;
         for path in self.inputs {
-            let mut input = match input::open(path, self.options) {
-                Ok(input) => input,
-                Err(error @ input::InputError::NoPoint { .. }) => {
-                    empty.push(error.to_string());
-                    continue;
-                }
-                Err(error) => return Err(error.into()),
-            };
+            let mut input = input::open(path, self.options)?;
             while goes_on && let Some(record) = input.next() {
                 let record = match record {
                     Ok(record) => record,

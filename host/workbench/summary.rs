@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use kapacitor_wasm_report::thousands;
+
 use super::call::Call;
 use super::pipeline::MAX_GROUPS;
 use super::plugin_host::PluginHost;
@@ -196,19 +198,6 @@ fn with_reasons(count: u64, reasons: &BTreeMap<String, u64>) -> String {
     let shown: Vec<String> =
         by_count.iter().take(5).map(|(reason, count)| format!("{}: {reason}", thousands(**count))).collect();
     if shown.is_empty() { thousands(count) } else { format!("{} ({})", thousands(count), shown.join("; ")) }
-}
-
-/// `1,234,567`
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Three digits are enough: the others differ from run to run.

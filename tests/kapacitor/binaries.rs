@@ -5,19 +5,21 @@
 //! `tests/kapacitor-decoder` in the same way.
 
 use std::env;
-use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::thread;
 
-use crate::support::go::{Missing, build, modified, tell};
+use crate::support::go::{Missing, build, modified};
 use crate::support::kapacitord::{self, Kapacitor};
+use crate::support::skip::or_skip;
 
 /// The binary under test.
 pub const HOST: &str = env!("CARGO_BIN_EXE_kapacitor-wasm");
 
 /// The folder of the Go module of Kapacitor's decoder.
 const DECODER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kapacitor-decoder");
+
+/// Variable that makes a failure of what would be skipped.
+const REQUIRE: &str = "KAPACITOR_WASM_REQUIRE_KAPACITOR";
 
 /// The programs that the tests run against.
 pub struct Binaries {
@@ -38,7 +40,7 @@ pub struct Binaries {
 #[track_caller]
 pub fn find_or_skip() -> Option<&'static Binaries> {
     static BINARIES: OnceLock<Result<Binaries, Missing>> = OnceLock::new();
-    or_skip(BINARIES.get_or_init(find))
+    or_skip(BINARIES.get_or_init(find), REQUIRE)
 }
 
 /// The program of `tests/kapacitor-decoder`, or `None` as in [`find_or_skip`].
@@ -49,26 +51,7 @@ pub fn find_or_skip() -> Option<&'static Binaries> {
 #[track_caller]
 pub fn decoder_or_skip() -> Option<&'static PathBuf> {
     static DECODER: OnceLock<Result<PathBuf, Missing>> = OnceLock::new();
-    or_skip(DECODER.get_or_init(find_decoder))
-}
-
-#[track_caller]
-fn or_skip<T>(found: &Result<T, Missing>) -> Option<&T> {
-    let reason = match found {
-        Ok(found) => return Some(found),
-        Err(Missing::Fail(reason)) => panic!("{reason}"),
-        Err(Missing::Skip(reason)) => reason,
-    };
-    let required = env::var_os("CI").is_some()
-        || env::var("KAPACITOR_WASM_REQUIRE_KAPACITOR").is_ok_and(|value| value == "1");
-    assert!(!required, "may not be skipped here: {reason}");
-    // libtest names the thread of a test after it, unless it runs all tests on the main thread.
-    let test = match thread::current().name() {
-        Some(name) if name != "main" => name.to_owned(),
-        _ => Location::caller().to_string(),
-    };
-    tell(&format!("skipped: {test}: {reason}"));
-    None
+    or_skip(DECODER.get_or_init(find_decoder), REQUIRE)
 }
 
 fn find() -> Result<Binaries, Missing> {

@@ -22,6 +22,7 @@ pub mod go;
 pub mod hung_disk;
 pub mod kapacitord;
 pub mod preload;
+pub mod skip;
 
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_kapacitor-wasm");

@@ -3,14 +3,12 @@
 //! It is built from the Go module in this folder, once, into `telegraf` beside the folder of the binary
 //! under test.
 
-use std::env;
-use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::thread;
 
 use crate::support::BINARY;
-use crate::support::go::{Missing, build, modified, tell};
+use crate::support::go::{Missing, build, modified};
+use crate::support::skip::or_skip;
 
 /// The folder of the Go module.
 const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/telegraf");
@@ -32,21 +30,7 @@ const TELEGRAF: &str = "github.com/influxdata/telegraf/cmd/telegraf";
 #[track_caller]
 pub fn find_or_skip() -> Option<&'static Path> {
     static TELEGRAF: OnceLock<Result<PathBuf, Missing>> = OnceLock::new();
-    let reason = match TELEGRAF.get_or_init(find) {
-        Ok(telegraf) => return Some(telegraf),
-        Err(Missing::Fail(reason)) => panic!("{reason}"),
-        Err(Missing::Skip(reason)) => reason,
-    };
-    let required = env::var_os("CI").is_some()
-        || env::var("KAPACITOR_WASM_REQUIRE_TELEGRAF").is_ok_and(|value| value == "1");
-    assert!(!required, "may not be skipped here: {reason}");
-    // libtest names the thread of a test after it, unless it runs all tests on the main thread.
-    let test = match thread::current().name() {
-        Some(name) if name != "main" => name.to_owned(),
-        _ => Location::caller().to_string(),
-    };
-    tell(&format!("skipped: {test}: {reason}"));
-    None
+    or_skip(TELEGRAF.get_or_init(find), "KAPACITOR_WASM_REQUIRE_TELEGRAF").map(PathBuf::as_path)
 }
 
 fn find() -> Result<PathBuf, Missing> {

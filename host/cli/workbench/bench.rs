@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use kapacitor_wasm_data::input;
+use kapacitor_wasm_report::thousands;
 
 use super::flags::{InputFlags, LogLines, PluginFlags, print};
 use crate::cli::exit::DONE;
 use crate::cli::table::table;
 use crate::workbench::{
     Call, CallSpec, Figures, Message, Pipeline, PluginHost, measure, median, significant, size, span,
-    thousands,
 };
 
 /// Maximum number of points that are held in memory.

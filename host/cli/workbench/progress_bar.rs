@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::workbench::{Progress, thousands};
+use kapacitor_wasm_report::thousands;
+
+use crate::workbench::Progress;
 
 /// Time after which the bar appears.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -282,10 +282,8 @@ impl<P: Program> Supervisor<P> {
                 instance.points_seen += points;
                 let declined = GuestLog::take_declined(&self.setup.context.log);
                 self.counts.process(points, declined);
-                if declined > 0
-                    && let Some(observer) = &self.setup.trial.observer
-                {
-                    observer.declined(frames, declined);
+                if declined > 0 {
+                    self.setup.trial.observe(|observer| observer.declined(frames, declined));
                 }
                 self.row.passed(points, self.cursor.is_inside());
                 if points > 0 && self.abandoned.take().is_some() {
@@ -338,9 +336,7 @@ impl<P: Program> Supervisor<P> {
                 }
                 reply.undo_call();
                 let err = failure.to_string();
-                if let Some(observer) = &self.setup.trial.observer {
-                    observer.failed_at_end(&err);
-                }
+                self.setup.trial.observe(|observer| observer.failed_at_end(&err));
                 log_for!(error, self.setup.labels(), err, "plugin failed at the end of its input");
                 Ok(())
             }

@@ -62,8 +62,10 @@ mod series;
 mod svg;
 mod tables;
 mod words;
+mod write;
 
 pub use group::Group;
 pub use log::Level;
 pub use recorder::Recorder;
 pub use report::Report;
+pub use words::thousands;

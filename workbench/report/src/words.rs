@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// `12,000`.
+/// A number with a comma between each three digits: `12,000`.
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
