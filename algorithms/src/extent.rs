@@ -1,0 +1,29 @@
+//! The options `size` and `period` of a window.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use kapacitor_guest::statistics::Extent;
+
+/// The window that the options `.size(30)` and `.period(5m)` describe.
+///
+/// `size` alone is a number of points, `period` alone a time and at most 10,000 points, and both together the points of
+/// that time, but at most the newest `size`. Without either, the window has `default` points.
+///
+/// ```
+/// use std::num::NonZeroUsize;
+/// use std::time::Duration;
+/// use kapacitor_guest::statistics::Extent;
+///
+/// let (five, minute) = (NonZeroUsize::new(5).unwrap(), Duration::from_secs(60));
+/// assert_eq!(algorithms::extent(None, None, five), Extent::last(five));
+/// assert_eq!(algorithms::extent(None, Some(minute), five), Extent::within(minute));
+/// ```
+pub fn extent(size: Option<NonZeroUsize>, period: Option<Duration>, default: NonZeroUsize) -> Extent {
+    match (size, period) {
+        (None, None) => Extent::last(default),
+        (Some(size), None) => Extent::last(size),
+        (None, Some(period)) => Extent::within(period),
+        (Some(size), Some(period)) => Extent::within(period).at_most(size),
+    }
+}

@@ -1,0 +1,7 @@
+//! What several of the plugins in `plugins/` share.
+
+mod extent;
+mod fields;
+
+pub use extent::extent;
+pub use fields::{FieldNames, PerField};
