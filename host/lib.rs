@@ -32,11 +32,15 @@ pub mod cli;
 
 mod workbench;
 
+mod http;
+
 mod endpoint;
 
 mod session;
 
 mod shared;
+
+mod metrics;
 
 mod routing;
 mod task;

@@ -69,6 +69,9 @@ mod workbench_replay;
 /// A plugin between stdin and stdout, as in Telegraf.
 mod workbench_telegraf;
 
+/// Metrics, health and readiness over HTTP.
+mod http;
+
 /// Seeds of the fuzz targets.
 mod fuzz_seeds;
 /// Tasks in a real kapacitord with a real InfluxDB.

@@ -20,6 +20,7 @@ use crate::endpoint;
 use crate::endpoint::{InheritedSockets, Sockets};
 use crate::faults::keep_task;
 use crate::folder::check_writable;
+use crate::http;
 use crate::plugin;
 use crate::routing::Function;
 use crate::sandbox::{check_data, raise_descriptors};
@@ -45,6 +46,7 @@ pub fn sockets(settings: Settings, inherited: InheritedSockets) -> Result<ExitCo
     ensure_functions(&shared)?;
     let host = Host { shared, runtime: Some(runtime) };
     let sockets = host.enter(|| Sockets::open(&host.shared, inherited))?;
+    let _http = http::Server::start(&host.shared)?;
     // What systemd starts after the host, as Kapacitor, finds all sockets there. It can wait for the
     // answers by itself.
     if let Err(e) = sd_notify::notify(&[NotifyState::Ready]) {

@@ -26,6 +26,7 @@ impl Applies {
     fn of(key: &str) -> Self {
         match key {
             "plugins-dir" | "socket-dir" | "state-dir" | "limits.stack" => Self::AfterRestart,
+            key if key.starts_with("http.") => Self::AfterRestart,
             "log-level" | "socket-mode" | "socket-group" | "state.keep" | "state.set-aside"
             | "sessions.gather" => Self::AtOnce,
             key if key.starts_with("host.") => Self::AtOnce,
@@ -80,6 +81,7 @@ impl Config {
         self.plugins_dir.clone_from(&before.plugins_dir);
         self.socket_dir.clone_from(&before.socket_dir);
         self.state_dir.clone_from(&before.state_dir);
+        self.http.clone_from(&before.http);
         self.set_stack(before.default_limits().stack);
         (self, changes)
     }

@@ -5,6 +5,7 @@
 mod changes;
 mod edges;
 mod error;
+mod http;
 mod layered;
 mod limits;
 mod mistake;
@@ -14,6 +15,7 @@ mod udf_toml;
 
 pub use changes::{Applies, Change};
 pub use edges::{Edges, edge_name};
+pub use http::ListenAddress;
 pub use limits::{HostLimits, Limits};
 pub(crate) use policy::PartialPolicy;
 pub use policy::{CheckpointPolicy, EdgeCheck, OnFull, OnMismatch, OnTrap, OnUpdate, Policy, Unwanted};

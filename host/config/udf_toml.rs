@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::edges::Edges;
 use super::error::{ConfigError, FunctionProblem, LimitProblem};
+use super::http::Http;
 use super::mistake::Mistake;
 use super::read;
 use crate::config::limits::{HostLimits, Limits, PartialLimits};
@@ -46,6 +47,9 @@ pub struct Config {
     /// How the state of tasks is stored.
     #[serde(default)]
     pub state: State,
+    /// What the host tells of itself over HTTP.
+    #[serde(default)]
+    pub http: Http,
     /// Limits of all sandboxes together.
     #[serde(default)]
     pub host: HostLimits,
@@ -189,6 +193,7 @@ impl Config {
         for dir in [&mut config.plugins_dir, &mut config.socket_dir, &mut config.state_dir] {
             *dir = folder.join(&*dir);
         }
+        config.http.listen.iter_mut().for_each(|address| address.relative_to(folder));
         config.check(path)?;
         Ok(config)
     }
@@ -357,6 +362,7 @@ mod tests {
         assert_eq!(shipped.policy(""), Policy::default());
         assert_eq!(format!("{:?}", shipped.sessions), format!("{:?}", empty.sessions));
         assert_eq!(format!("{:?}", shipped.state), format!("{:?}", empty.state));
+        assert_eq!(format!("{:?}", shipped.http), format!("{:?}", empty.http));
         assert_eq!(shipped.plugins_dir, empty.plugins_dir);
         assert_eq!(shipped.socket_dir, empty.socket_dir);
         assert_eq!(shipped.state_dir, empty.state_dir);

@@ -9,7 +9,7 @@ mod stdio;
 mod systemd;
 
 pub use rights::User;
-pub use socket::{check, check_folder, check_group, is_served, socket_path};
+pub use socket::{SocketFile, check, check_folder, check_group, is_served, socket_path};
 pub(crate) use sockets::Sockets;
 pub(crate) use stdio::take_stdio;
 pub(crate) use systemd::InheritedSockets;

@@ -34,12 +34,11 @@ const QUIET: Duration = Duration::from_secs(10);
 
 /// A socket that Kapacitor can connect to.
 pub struct Socket {
-    path: PathBuf,
     listener: UnixListener,
     /// Whether systemd owns the file of the socket. Otherwise the file is deleted with this.
     owned_by_systemd: bool,
     /// The file, unless systemd owns it.
-    own: Option<OwnFile>,
+    own: Option<SocketFile>,
 }
 
 /// The path of the socket of a function.
@@ -50,13 +49,16 @@ pub fn socket_path(config: &Config, function: &str) -> PathBuf {
 /// The path of a function's socket, if a socket can have it.
 fn checked_path(config: &Config, function: &str) -> Result<PathBuf> {
     let path = socket_path(config, function);
+    check_length(&path, "choose a shorter socket-dir, or a shorter name for the plugin")?;
+    Ok(path)
+}
+
+fn check_length(path: &Path, advice: &str) -> Result<()> {
     if path.as_os_str().len() > MAX_SOCKET_PATH {
         let shown = path.display();
-        bail!(
-            "{shown}: the path of a socket has at most {MAX_SOCKET_PATH} bytes: choose a shorter socket-dir, or a shorter name for the plugin"
-        );
+        bail!("{shown}: the path of a socket has at most {MAX_SOCKET_PATH} bytes: {advice}");
     }
-    Ok(path)
+    Ok(())
 }
 
 /// Checks the path of a function's socket, without creating it.
@@ -100,14 +102,8 @@ impl Socket {
     /// The path, what is wrong, and what to do.
     pub fn bind(config: &Config, function: &str) -> Result<Self> {
         let path = checked_path(config, function)?;
-        let shown = path.display().to_string();
-        remove_stale(&path)?;
-        let listener = UnixListener::bind(&path).with_context(|| {
-            format!("{shown}: the socket can't be made: check socket-dir and its permissions")
-        })?;
-        let socket = Self { own: OwnFile::at(&path), path, listener, owned_by_systemd: false };
-        permit(&socket.path, config)?;
-        Ok(socket)
+        let (listener, file) = SocketFile::bind(&path, config)?;
+        Ok(Self { own: Some(file), listener, owned_by_systemd: false })
     }
 
     /// The socket at `path` that systemd has created. Systemd owns the file: it keeps its mode and its owner, and
@@ -116,18 +112,18 @@ impl Socket {
     /// # Errors
     ///
     /// What the system says.
-    pub fn from_systemd(path: PathBuf, listener: StdUnixListener) -> Result<Self> {
+    pub fn from_systemd(path: &Path, listener: StdUnixListener) -> Result<Self> {
         let listener = listener.set_nonblocking(true).and_then(|()| UnixListener::from_std(listener));
         let shown = path.display();
         let listener = listener.with_context(|| {
             format!("{shown}: the socket from systemd can't be served: restart kapacitor-wasm.socket")
         })?;
-        Ok(Self { path, listener, owned_by_systemd: true, own: None })
+        Ok(Self { listener, owned_by_systemd: true, own: None })
     }
 
     /// The socket's file, unless systemd owns that.
     pub fn own_file(&self) -> Option<OwnFile> {
-        self.own.clone()
+        self.own.as_ref().and_then(|file| file.own.clone())
     }
 
     /// Accepts connections and serves each in a session of its own: for ever or, if systemd holds the connections
@@ -176,6 +172,47 @@ impl Socket {
     }
 }
 
+/// The file of a socket that this process has made, and deletes when this is dropped.
+#[derive(Debug)]
+pub struct SocketFile {
+    path: PathBuf,
+    own: Option<OwnFile>,
+}
+
+impl SocketFile {
+    /// Makes a socket at `path`, with the mode and the group of all sockets. A socket that no process listens on any
+    /// more is replaced; anything else there is refused. Call it within a runtime.
+    ///
+    /// # Errors
+    ///
+    /// The path, what is wrong, and what to do.
+    pub fn bind(path: &Path, config: &Config) -> Result<(UnixListener, Self)> {
+        let shown = path.display();
+        check_length(path, "choose a shorter one")?;
+        remove_stale(path)?;
+        let listener = UnixListener::bind(path).with_context(|| {
+            format!("{shown}: the socket can't be made: check its folder and the folder's permissions")
+        })?;
+        let file = Self { path: path.to_owned(), own: OwnFile::at(path) };
+        permit(path, config)?;
+        Ok((listener, file))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Another process may have put its own socket there.
+        if self.own.as_ref().is_some_and(OwnFile::is_there) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
 /// The file of a socket that the host has made.
 #[derive(Clone, Debug)]
 pub struct OwnFile {
@@ -220,15 +257,6 @@ impl Complaints {
         let more = mem::take(&mut self.more).to_string();
         warn!(function = self.function.as_str(), err, more, "a connection was not accepted");
         self.last = Some(Instant::now());
-    }
-}
-
-impl Drop for Socket {
-    fn drop(&mut self) {
-        // Another process may have put its own socket there.
-        if self.own.as_ref().is_some_and(OwnFile::is_there) {
-            let _ = fs::remove_file(&self.path);
-        }
     }
 }
 

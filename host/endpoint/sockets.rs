@@ -193,9 +193,13 @@ impl Sockets {
                     let file = socket.own_file();
                     let serving = tokio::spawn(socket.serve(Arc::clone(&self.shared), name.clone()));
                     self.open.insert(name.clone(), OpenSocket { file, serving });
+                    self.shared.note_socket(name, Ok(()));
                     opened.push(name.clone());
                 }
-                Err(reason) => failed.push(NoSocket { function: name.clone(), reason }),
+                Err(reason) => {
+                    self.shared.note_socket(name, Err(format!("{reason:#}")));
+                    failed.push(NoSocket { function: name.clone(), reason });
+                }
             }
         }
         (opened, failed)
@@ -205,7 +209,7 @@ impl Sockets {
     fn socket(&mut self, config: &Config, function: &str) -> Result<Socket> {
         let path = socket_path(config, function);
         if let Some(listener) = self.inherited.take(&path) {
-            return Socket::from_systemd(path, listener);
+            return Socket::from_systemd(&path, listener);
         }
         let socket = Socket::bind(config, function)?;
         if self.activated {

@@ -4,6 +4,7 @@
 //! refusal is one sentence: the file, what is wrong, what to do.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use wasmtime::InstancePre;
 
@@ -41,6 +42,8 @@ pub struct Plugin {
     pub memory_image: Result<MemoryImage, NotCapturable>,
     /// Whether the plugin reads the clock.
     pub reads_clock: bool,
+    /// Time that it took to load it.
+    pub loaded_in: Duration,
     /// Memory that an instance begins with.
     pub min_memory: Bytes,
     pre: InstancePre<Guest>,
@@ -91,6 +94,7 @@ impl Plugin {
             reads_clock: module.imports().any(|import| READ_CLOCK.contains(&import.name())),
             pre,
             ticker: Arc::clone(engine.ticker()),
+            loaded_in: Duration::ZERO,
             min_memory,
         }))
     }

@@ -190,6 +190,11 @@ impl Library {
         Arc::clone(&self.plugins.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Whether all plugins that there were at the start have been tried.
+    pub fn is_loaded(&self) -> bool {
+        self.loading.borrow().is_empty()
+    }
+
     /// Number that grows whenever a plugin is taken in: a session compares it to learn of new versions.
     pub fn generation(&self) -> u64 {
         self.generation.load(Relaxed)
@@ -434,7 +439,8 @@ impl Loader {
 /// Logs that the file at `path` was loaded or refused.
 fn report(name: &str, loaded: Loaded, path: PathBuf) -> Result<Plugin, AdmissionError> {
     match loaded {
-        Ok((plugin, took)) => {
+        Ok((mut plugin, took)) => {
+            plugin.loaded_in = took;
             let took = Duration::from_millis(took.as_millis() as u64);
             let took = humantime::format_duration(took).to_string();
             let edges = plugin.edges().to_string();

@@ -194,6 +194,21 @@ impl Budget {
         }
     }
 
+    /// Number of sandboxes that there are.
+    pub fn sandboxes(&self) -> u64 {
+        self.sandboxes.load(Relaxed)
+    }
+
+    /// Number of connections that there are.
+    pub fn connections(&self) -> u64 {
+        self.connections.load(Relaxed)
+    }
+
+    /// Memory that counts in `host.memory` now.
+    pub fn memory(&self) -> Bytes {
+        Bytes(self.memory.load(Relaxed))
+    }
+
     /// The right to have a connection.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ use cpu_time::ThreadTime;
 use tokio::time::Sleep;
 use wasmtime::{Store, UpdateDeadline};
 
+use super::call_times::CallTimes;
 use super::ticker::{TICK, Ticker};
 
 /// Time after the last resort within which a call ends, unless it is stuck where no tick reaches it.
@@ -60,6 +61,7 @@ pub struct CallClock {
     ticked: AtomicBool,
     /// Number of calls from now on that are measured from their start.
     measured: AtomicU32,
+    times: CallTimes,
 }
 
 const RESTING: u64 = u64::MAX;
@@ -87,6 +89,7 @@ impl CallClock {
             deadline: AtomicU64::new(0),
             ticked: AtomicBool::new(false),
             measured: AtomicU32::new(0),
+            times: CallTimes::default(),
         })
     }
 
@@ -160,6 +163,11 @@ impl CallClock {
         Duration::from_nanos(self.total.load(Relaxed))
     }
 
+    /// How long each of the calls has computed.
+    pub fn times(&self) -> &CallTimes {
+        &self.times
+    }
+
     fn last_resort(&self) -> Duration {
         self.deadline() * LAST_RESORT
     }
@@ -211,6 +219,7 @@ impl CallClock {
             self.suspend();
             drop(turn);
             if let Poll::Ready(output) = polled {
+                self.times.note(self.used.load(Relaxed));
                 return Poll::Ready(Ok(output));
             }
             wait = None;

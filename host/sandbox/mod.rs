@@ -4,6 +4,7 @@
 //! as a bounds-checked slice; the guard checks its contents. It knows nothing of Kapacitor.
 
 mod budget;
+mod call_times;
 mod calls;
 mod context;
 mod deadline;
@@ -23,6 +24,7 @@ mod system_limits;
 mod ticker;
 
 pub use budget::{Budget, BudgetError, MemoryFull, MemoryReservation, SandboxPermit};
+pub use call_times::{CALL_TIME_BOUNDS, CALL_TIME_BUCKETS};
 pub use context::SandboxContext;
 pub use deadline::CallClock;
 pub use determinism::{Determinism, DeterminismState};

@@ -59,8 +59,17 @@ impl Backpressure {
         self.now = side.map(|side| (side, now));
     }
 
-    /// Counts points that were dropped.
-    pub fn dropped(&mut self, points: u64, labels: &Labels) {
+    /// How long the session has waited for the plugin, and for Kapacitor.
+    pub fn waited(&self) -> (Duration, Duration) {
+        let now = |side| match self.now {
+            Some((stalled, since)) if stalled == side => since.elapsed(),
+            _ => Duration::ZERO,
+        };
+        (self.plugin + now(Stall::Plugin), self.kapacitor + now(Stall::Kapacitor))
+    }
+
+    /// Counts points that were dropped, and returns how many there were so far.
+    pub fn dropped(&mut self, points: u64, labels: &Labels) -> u64 {
         self.dropped += points;
         if self.dropped_told.is_due(self.dropped) {
             log_for!(
@@ -71,6 +80,7 @@ impl Backpressure {
                 "more input waits than sessions.queue, points were dropped so far: see policy.on-full"
             );
         }
+        self.dropped
     }
 
     /// The side that is slow, in words.

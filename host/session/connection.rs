@@ -15,6 +15,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::account::Account;
+use super::arrivals::Arrivals;
 use super::backpressure::{Backpressure, Stall};
 use super::drain::Drain;
 use super::end::{HangUp, MAX_UNWATCHED_READ};
@@ -27,6 +28,7 @@ use super::offload::{FinishedWork, Worker};
 use super::outbox::Outbox;
 use super::timer::Timer;
 use crate::logging::{Labels, log_for};
+use crate::metrics::SessionMeter;
 use crate::protocol::frame::Control;
 use crate::protocol::{ErrorResponse, KeepaliveResponse, ResponseMessage};
 use crate::routing::Function;
@@ -64,6 +66,9 @@ pub struct Session {
     timers: Timers,
     heartbeat: Heartbeat,
     backpressure: Backpressure,
+    arrivals: Arrivals,
+    /// What the task of the session does; `None` before it has started.
+    meter: Option<Arc<SessionMeter>>,
     /// Counts the memory of the buffers.
     account: Account,
     /// Capacity in bytes of the buffer that the work under way has got.
@@ -202,6 +207,8 @@ impl Session {
             timers: Timers::default(),
             heartbeat: Heartbeat::new(),
             backpressure: Backpressure::default(),
+            arrivals: Arrivals::default(),
+            meter: None,
             account,
             buffer_at_work: 0,
             keepalive: None,
@@ -455,6 +462,12 @@ impl Session {
         drop(room);
         self.labels = Arc::clone(executor.labels());
         self.dirty = executor.is_dirty();
+        if let Some(meter) = executor.publish()
+            && self.meter.is_none()
+        {
+            self.meter = Some(Arc::clone(meter));
+        }
+        self.publish();
         self.timers.share = Timer::from(executor.wait_for_share().map(|wait| Instant::now() + wait));
         self.worker.rest(executor);
         if outcome == Outcome::Close {
@@ -465,6 +478,16 @@ impl Session {
             // Until then, the plugin may be the side that stalls next, and its deadline is not extended.
             Ok(1..) if self.drain.is_closing() => self.extend_drain(),
             Ok(_) => {}
+        }
+    }
+
+    /// Tells the meter what waits.
+    fn publish(&mut self) {
+        if let Some(meter) = &self.meter {
+            let queued = self.inbox.queued();
+            meter.set_waiting(queued, self.arrivals.oldest(queued), self.outbox.unsent());
+            let (for_plugin, for_kapacitor) = self.backpressure.waited();
+            meter.set_waited(for_plugin, for_kapacitor);
         }
     }
 
@@ -487,6 +510,7 @@ impl Session {
             self.dirty = true;
         }
         let start = Instant::now();
+        self.arrivals.note(count, start.into_std());
         let Self { inbox, outbox, heartbeat, keepalive, .. } = self;
         let sorted = inbox.sort(|time| {
             heartbeat.note(time);
@@ -498,7 +522,13 @@ impl Session {
             }
         });
         self.turn += start.elapsed();
-        self.backpressure.dropped(self.inbox.take_dropped(), &self.labels);
+        let dropped = self.backpressure.dropped(self.inbox.take_dropped(), &self.labels);
+        if let Some(meter) = &self.meter {
+            meter.set_queue_full(dropped);
+            if self.worker.is_busy() {
+                self.publish();
+            }
+        }
         let messages = sorted.map_err(|e| {
             let err = e.to_string();
             log_for!(error, self.labels, err, "connection closed: Kapacitor's bytes are no frames");
@@ -617,6 +647,7 @@ impl Session {
     /// Sends a keepalive, unless the guest is far beyond its deadline.
     fn beat(&mut self) {
         self.backpressure.report(&self.labels);
+        self.publish();
         if self.outbox.unsent() == 0 && !self.clock.is_overdue() {
             self.outbox.put(ResponseMessage::Keepalive(KeepaliveResponse::default()));
         }

@@ -3,6 +3,7 @@
 //! It knows nothing of what a plugin returns: these are bytes, which `task` has passed through the guard.
 
 mod account;
+mod arrivals;
 mod backpressure;
 mod connection;
 mod drain;

@@ -2,8 +2,9 @@
 
 mod current;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -15,6 +16,7 @@ use self::current::Served;
 pub use self::current::{Current, Functions};
 use crate::config::{Change, CheckpointPolicy, Config};
 use crate::gather_clock::GatherClock;
+use crate::metrics::Board;
 use crate::plugin;
 use crate::plugin::{CodeStore, Compiler, HandoverFolder, Library, Loader, Observer, Plugin, Plugins};
 use crate::routing::{AnnouncedInfo, Function, PatternError};
@@ -41,7 +43,10 @@ pub struct Shared {
     library: Arc<Library>,
     announced: Arc<AnnouncedInfo>,
     budget: Arc<Budget>,
+    board: Arc<Board>,
     gather_clock: Arc<GatherClock>,
+    /// Whether each function has its socket, or why not.
+    sockets: Mutex<BTreeMap<String, Result<(), String>>>,
     skipped: Arc<SkippedRecords>,
     checkpoints: Arc<Checkpoints>,
     disk: Arc<Disk>,
@@ -116,7 +121,9 @@ impl Shared {
             library: Arc::new(library),
             announced,
             budget,
+            board: Arc::new(Board::new(config.http.tasks)),
             gather_clock,
+            sockets: Mutex::default(),
             skipped: Arc::new(SkippedRecords::new(&config.state_dir, Arc::clone(&disk))),
             checkpoints,
             disk,
@@ -256,6 +263,22 @@ impl Shared {
     /// Never: they are there until this is dropped.
     pub fn compute(&self) -> &Handle {
         self.compute.0.as_ref().expect("until this is dropped").handle()
+    }
+
+    /// Notes whether the socket of a function is there, or why not.
+    pub fn note_socket(&self, function: &str, socket: Result<(), String>) {
+        let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+        sockets.insert(function.to_owned(), socket);
+    }
+
+    /// Whether the socket of each function is there, or why not; without those that were not tried yet.
+    pub fn sockets(&self) -> BTreeMap<String, Result<(), String>> {
+        self.sockets.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the tasks do.
+    pub fn board(&self) -> &Arc<Board> {
+        &self.board
     }
 
     /// Wakes the sessions that gather messages.

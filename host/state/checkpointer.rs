@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
@@ -14,7 +13,7 @@ use super::checkpoints::Checkpoints;
 use super::claims::{Before, Claim, Ending};
 use super::disk::{DiskError, PATIENCE};
 use super::known::Known;
-use super::pending::PendingState;
+use super::pending::{PendingState, WriteStatus};
 use super::read::{Found, StateFileError};
 use super::snapshot::Snapshot;
 use crate::logging::{Labels, log_for};
@@ -60,10 +59,8 @@ pub struct Checkpointer {
     beside_another: bool,
     /// Which state is in the file, as far as this session knows.
     known: Known,
-    /// Whether the last state was not written.
-    last_write_failed: Arc<AtomicBool>,
-    /// Whether the last state is not on the disk yet.
-    unwritten: Arc<AtomicBool>,
+    /// What has become of the states that were to be written.
+    status: Arc<WriteStatus>,
     /// Maximum time that a session takes to end.
     end_of_session: Duration,
     /// Keeps the host from stopping before this is dropped.
@@ -92,8 +89,7 @@ impl Checkpointer {
             lock,
             beside_another: false,
             known: Known::unread(),
-            last_write_failed: Arc::default(),
-            unwritten: Arc::default(),
+            status: Arc::default(),
             end_of_session,
             _alive: alive,
         }
@@ -101,12 +97,17 @@ impl Checkpointer {
 
     /// Whether the last state that was to be written was not.
     pub fn last_write_failed(&self) -> bool {
-        self.last_write_failed.load(Relaxed)
+        self.status.last_failed()
     }
 
     /// Whether the last state is not on the disk yet: writing it may still fail.
     pub fn is_unwritten(&self) -> bool {
-        self.unwritten.load(Relaxed)
+        self.status.is_unwritten()
+    }
+
+    /// Number of states that were not written.
+    pub fn failures(&self) -> u64 {
+        self.status.failures()
     }
 
     /// Whether this session has the checkpoint.
@@ -246,14 +247,15 @@ impl Checkpointer {
             return;
         }
         let locked = self.is_locked(labels);
-        self.last_write_failed.store(true, Relaxed);
-        let Some(room) = locked.then(|| self.checkpoints.room_for(bytes.len())).flatten() else { return };
+        let Some(room) = locked.then(|| self.checkpoints.room_for(bytes.len())).flatten() else {
+            self.status.fail();
+            return;
+        };
         let lock = match &self.lock {
             ProcessLock::Held(lock) => Some(Arc::clone(lock)),
             _ => None,
         };
-        self.last_write_failed.store(false, Relaxed);
-        self.unwritten.store(true, Relaxed);
+        self.status.begin();
         self.checkpoints.save(
             &self.key,
             PendingState {
@@ -262,8 +264,7 @@ impl Checkpointer {
                 known: self.known.clone(),
                 labels: Arc::clone(labels),
                 lock,
-                failed: Arc::clone(&self.last_write_failed),
-                unwritten: Arc::clone(&self.unwritten),
+                status: Arc::clone(&self.status),
                 room,
             },
         );

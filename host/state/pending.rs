@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::disk::Reservation;
@@ -28,13 +28,53 @@ pub struct PendingState {
     /// The lock among processes.
     #[expect(dead_code, reason = "held until the state is written")]
     pub lock: Option<Arc<File>>,
-    /// Set when it could not be written.
-    pub failed: Arc<AtomicBool>,
-    /// Cleared when it is written.
-    pub unwritten: Arc<AtomicBool>,
+    /// What has become of it.
+    pub status: Arc<WriteStatus>,
     /// Its room among what waits for the disk.
     #[expect(dead_code, reason = "held until the state is written")]
     pub room: Reservation,
+}
+
+/// What has become of the states of one session that were to be written.
+#[derive(Debug, Default)]
+pub struct WriteStatus {
+    last_failed: AtomicBool,
+    unwritten: AtomicBool,
+    failures: AtomicU64,
+}
+
+impl WriteStatus {
+    /// Whether the last state was not written.
+    pub fn last_failed(&self) -> bool {
+        self.last_failed.load(Relaxed)
+    }
+
+    /// Whether the last state is not on the disk yet: writing it may still fail.
+    pub fn is_unwritten(&self) -> bool {
+        self.unwritten.load(Relaxed)
+    }
+
+    /// Number of states that were not written.
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Relaxed)
+    }
+
+    /// A state waits for the disk.
+    pub fn begin(&self) {
+        self.last_failed.store(false, Relaxed);
+        self.unwritten.store(true, Relaxed);
+    }
+
+    /// The state was written.
+    pub fn written(&self) {
+        self.unwritten.store(false, Relaxed);
+    }
+
+    /// The state was not written.
+    pub fn fail(&self) {
+        self.last_failed.store(true, Relaxed);
+        self.failures.fetch_add(1, Relaxed);
+    }
 }
 
 /// All states that wait.

@@ -1,7 +1,6 @@
 //! Has threads write the states that wait, the newest of each task.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use super::checkpoints::Checkpoints;
 use super::pending::{Entry, PendingState};
@@ -42,7 +41,7 @@ impl Checkpoints {
             && let Some(entry) = self.pending.lock().states.get_mut(key)
         {
             entry.queued = false;
-            entry.state.failed.store(true, Relaxed);
+            entry.state.status.fail();
         }
     }
 
@@ -62,11 +61,11 @@ impl Checkpoints {
                 continue;
             }
             let done = if written {
-                entry.state.unwritten.store(false, Relaxed);
+                entry.state.status.written();
                 pending.states.remove(key)
             } else {
                 entry.queued = false;
-                entry.state.failed.store(true, Relaxed);
+                entry.state.status.fail();
                 None
             };
             drop(pending);

@@ -24,6 +24,8 @@ pub struct Counts {
     pub dropped: u64,
     /// Points of the output that have lost fields which InfluxDB can't store.
     pub reduced: u64,
+    /// Calls at which the plugin has failed.
+    pub failures: u64,
     /// How often the plugin was brought back.
     pub recoveries: u64,
 }
@@ -40,6 +42,7 @@ impl Counts {
             skipped,
             dropped,
             reduced,
+            failures,
             recoveries,
         } = *before;
         self.points_in += points_in;
@@ -50,6 +53,7 @@ impl Counts {
         self.skipped += skipped;
         self.dropped += dropped;
         self.reduced += reduced;
+        self.failures += failures;
         self.recoveries += recoveries;
     }
 

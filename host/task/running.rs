@@ -159,10 +159,16 @@ impl<P: Program> Task<P> {
         self.supervisor.counts
     }
 
+    /// Memory of the guest in bytes; 0 if there is none.
+    #[inline]
+    pub fn memory(&mut self) -> usize {
+        self.supervisor.instance().map_or(0, |instance| instance.guest.memory_size())
+    }
+
     /// Tells who observes the task that it ends.
     pub fn observe_end(&mut self) {
         let Some(observer) = self.supervisor.setup().trial.observer.clone() else { return };
-        let memory = self.supervisor.instance().map_or(0, |instance| instance.guest.memory_size() as u64);
+        let memory = self.memory() as u64;
         let computed = self.supervisor.setup().context.clock.total();
         observer.ended(&TrialEnd { counts: self.counts(), computed, memory });
     }

@@ -65,10 +65,16 @@ impl Api {
     /// Defines a task on the database `in`, and enables it. `kind` is `stream` or `batch`.
     #[track_caller]
     pub fn enable_task(&self, id: &str, kind: &str, script: &str) {
+        self.enable_task_on("in", id, kind, script);
+    }
+
+    /// The same on another database, which need not exist.
+    #[track_caller]
+    pub fn enable_task_on(&self, database: &str, id: &str, kind: &str, script: &str) {
         let task = json!({
             "id": id,
             "type": kind,
-            "dbrps": [{"db": "in", "rp": "autogen"}],
+            "dbrps": [{"db": database, "rp": "autogen"}],
             "script": script,
             "status": "enabled",
         });
@@ -148,7 +154,13 @@ impl Api {
     /// Writes line protocol to Kapacitor, as if InfluxDB had.
     #[track_caller]
     pub fn write_kapacitor(&self, lines: &str) {
-        let path = self.kapacitor_path("write?db=in&rp=autogen");
+        self.write_kapacitor_on("in", lines);
+    }
+
+    /// The same to another database.
+    #[track_caller]
+    pub fn write_kapacitor_on(&self, database: &str, lines: &str) {
+        let path = self.kapacitor_path(&format!("write?db={database}&rp=autogen"));
         accept("write to Kapacitor", self.agent.post(path).send(lines));
     }
 

@@ -18,6 +18,7 @@ mod daemons;
 
 mod data;
 mod decoder;
+mod examples;
 mod guard_attacks;
 mod recordings;
 mod state;

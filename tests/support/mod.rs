@@ -50,7 +50,8 @@ pub const SLOW: &str = r#"
         (i64.const 0))
       (func (export "udf_finish") (result i64) (i64.const 0)))"#;
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+/// The folder of the repository.
+pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// A shell script that runs a command whose descriptors 3 and 4, where systemd passes sockets, are the stdin
 /// and stdout of the script.

@@ -16,7 +16,7 @@ const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/telegraf");
 /// The flag of `go build` that leaves out all plugins of Telegraf but these: with all of them, it takes
 /// tens of minutes and has 300 MB.
 const TAGS: &str = "-tags=custom,aggregators.final,inputs.file,inputs.socket_listener,outputs.file,\
-                    parsers.influx,processors.clone,processors.execd,processors.starlark,serializers.influx";
+                    inputs.prometheus,parsers.influx,processors.clone,processors.execd,processors.starlark,serializers.influx";
 
 /// Telegraf's command.
 const TELEGRAF: &str = "github.com/influxdata/telegraf/cmd/telegraf";

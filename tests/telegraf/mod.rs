@@ -9,7 +9,7 @@
 //! - [`speed`]: points/s through a processor.
 
 mod binary;
-mod daemon;
+pub mod daemon;
 
 mod plugin;
 mod protocol;

@@ -1,5 +1,5 @@
 //! The repository's commands: `cargo demo`, `cargo verify`, `cargo plugins`, `cargo xtask fuzz`,
-//! `cargo xtask man`, `cargo xtask rooms` and `cargo xtask sdk`.
+//! `cargo xtask gallery`, `cargo xtask man`, `cargo xtask rooms` and `cargo xtask sdk`.
 //!
 //! Needs nothing but the standard library, so that it starts at once.
 
@@ -11,17 +11,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 mod fuzz;
+mod gallery;
 mod rooms;
 mod sdk;
 
 const USAGE: &str =
-    "usage: cargo demo | cargo verify | cargo plugins | cargo xtask fuzz [TARGET] [--seconds N] | cargo xtask man
-       | cargo xtask rooms | cargo xtask sdk
+    "usage: cargo demo | cargo verify | cargo plugins | cargo xtask fuzz [TARGET] [--seconds N]
+       | cargo xtask gallery [--check] [--pictures] | cargo xtask man | cargo xtask rooms | cargo xtask sdk
 
   demo     set everything up, play a recording to the plugins, show the results
   verify   set everything up, run all tests
   plugins  build the plugins into plugins/*.wasm
   fuzz     build the fuzz targets, run each one, or TARGET, for N seconds; see fuzz/README.md
+  gallery  write the gallery of docs/algorithms.md from the plugins' pages, or check it; draw the pictures
   man      write the man pages of kapacitor-wasm into target/man
   rooms    print the rooms of the host and what they use, and check them
   sdk      check that the guest SDK could be published";
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         "verify" => verify(&rest),
         "plugins" => plugins(),
         "fuzz" => fuzz::fuzz(&rest),
+        "gallery" => gallery::gallery(&rest),
         "man" => man(),
         "rooms" => rooms::rooms(),
         "sdk" => sdk::sdk(),
@@ -57,7 +60,8 @@ fn main() -> ExitCode {
 
 /// Plays the recording to two plugins. `rest` are further arguments of `kapacitor-wasm replay`.
 fn demo(rest: &[String]) -> Result<(), String> {
-    plugins()?;
+    add_target()?;
+    build(&["moving_avg".to_owned(), "outliers".to_owned()])?;
     let host = host()?;
     // A moving average of a stream, and outliers in windows of it.
     let averages = "stream|from().groupBy('host')@moving_avg().field('usage_user').size(30).as('mean')";
@@ -107,14 +111,7 @@ fn verify(rest: &[String]) -> Result<(), String> {
 fn plugins() -> Result<(), String> {
     add_target()?;
     say("building the plugins");
-    let root = root();
-    let names = folders(&root.join("plugins"))?;
-    let mut build = cargo();
-    build.args(["build", "--locked", "--profile", "plugin", "--target", TARGET]);
-    for name in &names {
-        build.args(["--package", name]);
-    }
-    run(&mut build)?;
+    build(&folders(&root().join("plugins"))?)?;
     run(cargo().args([
         "build",
         "--locked",
@@ -125,9 +122,20 @@ fn plugins() -> Result<(), String> {
         "--package",
         "test-guests",
         "--examples",
-    ]))?;
+    ]))
+}
+
+/// Builds plugins of the repository into `plugins/`.
+fn build(names: &[String]) -> Result<(), String> {
+    let root = root();
+    let mut build = cargo();
+    build.args(["build", "--locked", "--profile", "plugin", "--target", TARGET]);
+    for name in names {
+        build.args(["--package", name]);
+    }
+    run(&mut build)?;
     let built = target_dir(&root).join(TARGET).join("plugin");
-    for name in &names {
+    for name in names {
         copy(&built.join(format!("{name}.wasm")), &root.join("plugins").join(format!("{name}.wasm")))?;
     }
     Ok(())

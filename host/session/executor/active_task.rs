@@ -2,10 +2,12 @@
 
 use std::mem;
 use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
 use super::error::WorkError;
 use crate::config::CheckpointPolicy;
 use crate::logging::{Labels, log_for};
+use crate::metrics::{SessionMeter, Snapshotted};
 use crate::protocol::InitRequest;
 use crate::sandbox::MemoryReservation;
 use crate::state::Checkpointer;
@@ -24,6 +26,8 @@ pub struct ActiveTask {
     pub generation: u64,
     /// The labels of its log lines.
     pub labels: Arc<Labels>,
+    /// Tells others of the task.
+    pub meter: Arc<SessionMeter>,
     /// Reads and writes its checkpoint.
     pub checkpointer: Checkpointer,
     /// Which tasks have a checkpoint.
@@ -43,6 +47,7 @@ impl ActiveTask {
         request: InitRequest,
         generation: u64,
         labels: Arc<Labels>,
+        meter: Arc<SessionMeter>,
         checkpointer: Checkpointer,
         policy: CheckpointPolicy,
     ) -> Self {
@@ -52,6 +57,7 @@ impl ActiveTask {
             request_memory: None,
             generation,
             labels,
+            meter,
             checkpointer,
             policy,
             initial_state_chosen: false,
@@ -67,13 +73,20 @@ impl ActiveTask {
     /// Why the task must end.
     pub async fn snapshot(&mut self, most: Bytes) -> Result<Vec<u8>, WorkError> {
         self.mark_replay();
+        let begin = Instant::now();
         let (snapshot, state) = self.task.snapshot(most).await?;
+        self.note_snapshot(begin, &snapshot);
         let (bytes, points_seen) = (snapshot.len().to_string(), self.task.points_seen().to_string());
         log_for!(debug, self.labels, bytes, points_seen, "snapshot given");
         if let Some(state) = state {
             self.write_checkpoint(state);
         }
         Ok(snapshot)
+    }
+
+    fn note_snapshot(&self, begin: Instant, snapshot: &[u8]) {
+        let (at, bytes) = (SystemTime::now(), snapshot.len() as u64);
+        self.meter.note_snapshot(Snapshotted { at, took: begin.elapsed(), bytes });
     }
 
     /// Whether the task is one that has a checkpoint.
@@ -108,9 +121,11 @@ impl ActiveTask {
             return Ok(());
         }
         self.mark_replay();
+        let begin = Instant::now();
         let error = match self.task.checkpoint().await? {
             None => return Ok(()),
             Some(Taken::Snapshot(snapshot)) => {
+                self.note_snapshot(begin, &snapshot);
                 self.write_checkpoint(snapshot);
                 return Ok(());
             }

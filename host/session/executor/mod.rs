@@ -21,6 +21,7 @@ use self::task_source::TaskSource;
 use super::drain::LAST_RESORT;
 use super::inbox::{InboxItem, size_of_init};
 use crate::logging::{Labels, cut, log_for, on_one_line, visible};
+use crate::metrics::{Board, SessionMeter};
 use crate::protocol::frame::Control;
 use crate::protocol::{
     InitRequest, InitResponse, ResponseMessage, RestoreResponse, Run, SnapshotResponse, put_error,
@@ -59,6 +60,13 @@ pub enum Outcome {
     Close,
 }
 
+/// The meter of a task, and where it is.
+struct Metered {
+    meter: Arc<SessionMeter>,
+    board: Arc<Board>,
+    udf: UdfNode,
+}
+
 /// The executor of one session.
 pub struct Executor {
     source: TaskSource,
@@ -69,6 +77,8 @@ pub struct Executor {
     ending: Ending,
     /// What was counted of the task that has ended.
     counts: Option<Counts>,
+    /// Tells others of the task.
+    metered: Option<Metered>,
     /// The rest of the run that was given last, while the plugin waits for its share of a core.
     rest: Option<Run>,
     /// Whether the last reply ends with a snapshot.
@@ -87,6 +97,7 @@ impl Executor {
             active: None,
             ending: Ending::default(),
             counts: None,
+            metered: None,
             rest: None,
             sends_snapshot: false,
             received: Arc::default(),
@@ -245,7 +256,13 @@ impl Executor {
         );
         let policy = self.source.config.state.checkpoints;
         let labels = Arc::clone(&self.labels);
-        let mut active = ActiveTask::new(task, request, generation, labels, checkpointer, policy);
+        let meter = Arc::new(SessionMeter::new(Arc::clone(&self.source.clock)));
+        meter.set_plugin(&task.plugin().name, task.plugin().sha256);
+        let board = Arc::clone(shared.board());
+        let udf = board.begin(&labels.udf, &meter);
+        let mut active =
+            ActiveTask::new(task, request, generation, labels, Arc::clone(&meter), checkpointer, policy);
+        self.metered = Some(Metered { meter, board, udf });
         active.request_memory = Some(request_memory);
         self.active = Some(active);
         Ok(())
@@ -307,6 +324,18 @@ impl Executor {
     /// Takes the rest of the run that was given last, which comes before all other input.
     pub fn take_rest(&mut self) -> Option<Run> {
         self.rest.take()
+    }
+
+    /// Tells the meter of the task what it has done; returns the meter, if a task was started.
+    #[inline]
+    pub fn publish(&mut self) -> Option<&Arc<SessionMeter>> {
+        let Metered { meter, .. } = self.metered.as_ref()?;
+        if let Some(active) = &mut self.active {
+            meter.set_counts(&active.task.counts());
+            meter.set_memory(active.task.memory());
+            meter.set_checkpoint_failures(active.checkpointer.failures());
+        }
+        Some(meter)
     }
 
     /// Whether there is a task.
@@ -382,6 +411,10 @@ impl Drop for Executor {
         if let Some(mut active) = self.active.take() {
             self.counts = Some(active.task.counts());
             active.task.observe_end();
+        }
+        if let (Some(Metered { meter, board, udf }), Some(counts)) = (self.metered.take(), &self.counts) {
+            meter.set_counts(counts);
+            board.end(&udf, &meter, counts.unfinished());
         }
         let Some(counts) = self.counts else {
             log_for!(debug, self.labels, "connection without a task ended");

@@ -91,6 +91,7 @@ impl Executor {
         let points_seen = next.points_seen().to_string();
         log_for!(info, self.labels, from, to, points_seen, "task goes on with the new version");
         active.task = next;
+        active.meter.set_plugin(&new.name, new.sha256);
         self.rest = active.task.process_from(run, done, reply).await?;
         Ok(true)
     }

@@ -149,7 +149,8 @@ impl Inbox {
         self.queued() >= self.max_queued() && !(self.entries.is_empty() && self.held == 0)
     }
 
-    fn queued(&self) -> usize {
+    /// Bytes that wait.
+    pub fn queued(&self) -> usize {
         let runs = self.entries.len() - self.request_count;
         self.sorted + runs * ENTRY_COST + self.requested()
     }

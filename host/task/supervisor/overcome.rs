@@ -201,6 +201,7 @@ impl<P: Program> Supervisor<P> {
     ///
     /// The number of failures that there may be within a minute, when there were more.
     fn count_failure_now(&mut self) -> Result<(), u32> {
+        self.counts.failures += 1;
         let now = Instant::now();
         while self.failures.front().is_some_and(|at| now.duration_since(*at) > MINUTE) {
             self.failures.pop_front();

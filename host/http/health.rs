@@ -1,0 +1,48 @@
+//! Whether the host is alive, and whether it is ready.
+
+use serde::Serialize;
+
+use crate::shared::Shared;
+
+/// The answer of `/health` and `/ready`.
+#[derive(Serialize)]
+struct Status {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reasons: Vec<String>,
+}
+
+impl Status {
+    fn text(&self) -> String {
+        // It has nothing that JSON can't hold.
+        serde_json::to_string(self).unwrap_or_default() + "\n"
+    }
+}
+
+/// That the host runs.
+pub fn health() -> String {
+    Status { status: "ok", reasons: Vec::new() }.text()
+}
+
+/// Whether Kapacitor can use all functions, and if not, why.
+pub fn ready(shared: &Shared) -> (bool, String) {
+    let mut reasons = Vec::new();
+    if !shared.library().is_loaded() {
+        reasons.push("plugins are being loaded".to_owned());
+    }
+    for (name, plugin) in shared.plugins().iter() {
+        if let Err(error) = plugin {
+            reasons.push(format!("plugin \"{name}\" is refused: {error:#}"));
+        }
+    }
+    let sockets = shared.sockets();
+    for name in shared.functions().keys() {
+        match sockets.get(name) {
+            Some(Ok(())) => {}
+            Some(Err(reason)) => reasons.push(format!("function \"{name}\" has no socket: {reason}")),
+            None => reasons.push(format!("function \"{name}\" has no socket yet")),
+        }
+    }
+    let ready = reasons.is_empty();
+    (ready, Status { status: if ready { "ok" } else { "not ready" }, reasons }.text())
+}

@@ -1,0 +1,15 @@
+//! Answers over HTTP: metrics, and whether the host is well.
+//!
+//! It has a thread of its own and only reads what other rooms know, so that no client delays a session. What a client
+//! can make it hold is bounded: connections, the size of a request's head, and the time that both may take.
+
+mod answer;
+mod health;
+mod host_header;
+mod listener;
+mod metrics;
+mod process;
+mod server;
+mod text_format;
+
+pub use server::Server;

@@ -1,0 +1,13 @@
+//! What each task does now, and what all tasks of its node have done, for whoever asks.
+//!
+//! A session writes its [`SessionMeter`] after each piece of work, with stores that cost no more than a few
+//! nanoseconds. The [`Board`] keeps those of all sessions, and what was counted of those that have ended. It knows
+//! nothing of HTTP or of a format.
+
+mod board;
+mod meter;
+mod totals;
+
+pub use board::{Board, NodeReading};
+pub use meter::SessionMeter;
+pub use totals::Snapshotted;

@@ -1,0 +1,57 @@
+//! What the host tells over HTTP.
+//!
+//! - [`doors`]: who gets an answer, and what clients can't do to the host.
+//! - [`metrics`]: the numbers themselves, and that the table of `docs/monitoring.md` has them all.
+//! - [`readers`]: a real Telegraf reads them.
+
+mod doors;
+mod metrics;
+mod readers;
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use crate::support::{Host, Setup};
+
+/// A host that answers on `http.sock` in its folder.
+fn host(config: &str, plugins: &[&str]) -> Host {
+    Setup::new(&format!("{config}\n[http]\nlisten = \"unix:http.sock\"\n")).with(plugins).serve()
+}
+
+/// A connection to the socket of the host.
+fn connect(host: &Host) -> UnixStream {
+    let stream = UnixStream::connect(host.setup.folder.path().join("http.sock")).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream
+}
+
+/// An answer.
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+/// Sends `request`, and reads the answer up to the end of the connection.
+fn ask(mut stream: impl Read + Write, request: &str) -> Answer {
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    // A connection that is closed with unread input is reset.
+    let _ = stream.read_to_end(&mut answer);
+    let answer = String::from_utf8(answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+    Answer { status, head: head.to_lowercase(), body: body.to_owned() }
+}
+
+/// The answer to a GET at the socket, with more `headers`.
+fn get(host: &Host, path: &str, headers: &str) -> Answer {
+    ask(connect(host), &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n"))
+}
+
+/// The value of the metric that begins with `series`, such as `x_total{task="t"`.
+fn value(text: &str, series: &str) -> Option<f64> {
+    let line = text.lines().find(|line| line.starts_with(series))?;
+    line.rsplit(' ').next()?.parse().ok()
+}
