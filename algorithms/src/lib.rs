@@ -6,6 +6,6 @@ mod fields;
 mod verdict;
 
 pub use checks::{above_zero, at_least_zero, rule, share};
-pub use extent::extent;
+pub use extent::{extent, most_points};
 pub use fields::{FieldNames, PerField};
 pub use verdict::{Direction, MAX_SCORE, Verdict, deviations};

@@ -1,9 +1,11 @@
-"""Detectors of outliers, by SciPy and pandas."""
+"""Detectors of outliers, by SciPy, pandas and hampel."""
 
 import math
 
+import numpy
 import pandas
 import scipy.stats
+from hampel import hampel
 
 from reference import Point, by_group, case
 
@@ -101,3 +103,92 @@ def response_times(rng):
             fields = {"response_time": round(seconds, 4), "http_response_code": 200}
             points.append(Point("http_response", {"server": server}, fields, time))
     return points
+
+
+# --- mad -------------------------------------------------------------------------------------------
+
+
+def robust(window, least=0.0):
+    """The signed score of the last of these values, and their median."""
+    median = float(numpy.median(window))
+    sigma = max(float(scipy.stats.median_abs_deviation(window, scale="normal")), least)
+    distance = window[-1] - median
+    if distance == 0.0:
+        return 0.0, median
+    return (distance / sigma if sigma > 0.0 else math.copysign(1e9, distance)), median
+
+
+@case("mad", "reference", noisy)
+def mad_of_points(points):
+    for group, values in series(points):
+        for number, point in enumerate(group):
+            window = values[max(0, number - 19) : number + 1]
+            score, median = robust(window) if len(window) >= 10 else (None, None)
+            is_outlier = score is not None and abs(score) > 3.5
+            yield judged(point, score, 3.5, filtered=median if is_outlier else values[number])
+
+
+def windows_of(group, seconds):
+    """For each point of a group the points that are less than this time older, and the point itself."""
+    times = pandas.to_datetime([point.time for point in group])
+    for window in pandas.Series(range(len(group)), index=times).rolling(f"{seconds}s", closed="right"):
+        yield [group[int(place)] for place in window]
+
+
+@case("mad", "reference_period", noisy)
+def mad_of_a_time(points):
+    for group, _ in series(points):
+        for point, window in zip(group, windows_of(group, 300)):
+            values = [other.number("usage") for other in window]
+            yield judged(point, abs(robust(values, 0.5)[0]) if len(values) >= 5 else None, 3.5)
+
+
+def quarters(rng):
+    """Multiples of a quarter, which have no rounding errors in 32 bits."""
+    points = []
+    for number in range(300):
+        value = round(rng.gauss(50, 2) * 4) / 4 + (rng.choice([-40, 40]) if rng.random() < 0.03 else 0)
+        points.append(Point("cpu", {"host": rng.choice("ab")}, {"usage": value}, START + number * SECOND))
+    return points
+
+
+@case("mad", "reference_hampel", quarters)
+def mad_of_hampel(points):
+    """The package has the medians of windows around each point. The window around a point is that which ends three
+    points later."""
+    for group, values in series(points):
+        result = hampel(numpy.array(values), window_size=7, n_sigma=3.0)
+        for number, point in enumerate(group):
+            if number < 6:
+                yield judged(point, None, 3.0)
+                continue
+            distance = abs(values[number] - float(result.medians[number - 3]))
+            mad = float(result.median_absolute_deviations[number - 3])
+            sigma = mad / scipy.stats.norm.ppf(0.75)
+            yield judged(point, (distance / sigma if mad > 0.0 else 1e9) if distance > 0.0 else 0.0, 3.0)
+
+
+def power(rng):
+    """The power that two meters measure for three hours. One of them sends a wrong value now and then, sometimes two in a
+    row; what the other one measures rises slowly."""
+    points = []
+    for number in range(360):
+        time = START + number * 30 * SECOND
+        pump = 410 + 25 * math.sin(number / 50) + rng.gauss(0, 7)
+        if number in (60, 61, 170, 230, 290):
+            pump = rng.choice([0, 655.35, 900])
+        rack = 250 + 0.2 * number + rng.gauss(0, 4)
+        for meter, value in (("pump", pump), ("rack", rack)):
+            points.append(Point("energy", {"meter": meter}, {"power": round(value, 1)}, time))
+    return points
+
+
+@case("mad", "example", power)
+def mad_of_power(points):
+    for group, _ in series(points, "power", "meter"):
+        for point, window in zip(group, windows_of(group, 900)):
+            values = [other.number("power") for other in window]
+            score, median = robust(values, 5.0) if len(values) >= 10 else (None, None)
+            score = None if score is None else abs(score)
+            is_outlier = score is not None and score > 3.5
+            yield judged(point, score, 3.5, power_filtered=median if is_outlier else values[-1])

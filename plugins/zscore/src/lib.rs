@@ -15,8 +15,6 @@ use crate::usual::{Usual, Weights};
 
 /// The number of points of a window that the options do not describe.
 const SIZE: NonZeroUsize = NonZeroUsize::new(60).unwrap();
-/// The largest number of points of a window of a time.
-const MOST: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 /// The number of points that a window needs unless `warmup` says otherwise.
 const WARMUP: usize = 10;
 
@@ -52,8 +50,7 @@ impl Zscore {
 
     /// The largest number of points before a point that its window can have.
     fn window_size(&self) -> NonZeroUsize {
-        let default = if self.period.is_some() { MOST } else { SIZE };
-        self.size.unwrap_or(default)
+        algorithms::most_points(self.size, self.period, SIZE)
     }
 
     /// The number of points before the first score.
