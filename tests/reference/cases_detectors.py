@@ -1,6 +1,7 @@
-"""Detectors of outliers, by SciPy, pandas and hampel."""
+"""Detectors of outliers and changes, by SciPy, pandas, hampel and river, and by definitions in Python."""
 
 import math
+import statistics
 
 import numpy
 import pandas
@@ -192,3 +193,85 @@ def mad_of_power(points):
             score = None if score is None else abs(score)
             is_outlier = score is not None and score > 3.5
             yield judged(point, score, 3.5, power_filtered=median if is_outlier else values[-1])
+
+
+# --- cusum -----------------------------------------------------------------------------------------
+
+
+def shifting(rng, count=600):
+    """Three groups with noise around a level that changes now and then, at irregular times: a small level, a large one,
+    and ints. Some points lack the field."""
+    points, time, levels = [], START, {"a": 50.0, "b": 1e6, "c": 50}
+    for number in range(count):
+        time += rng.randrange(1, 20) * SECOND // 2
+        host = rng.choice("abc")
+        if rng.random() < 0.02:
+            levels[host] += rng.choice([-8, -4, 4, 8])
+        value = round(rng.gauss(levels[host], 2)) if host == "c" else rng.gauss(levels[host], 2)
+        fields = {"other": 1.0} if number % 50 == 49 else {"usage": value}
+        points.append(Point("cpu", {"host": host}, fields, time))
+    return points
+
+
+def cusum(points, name="usage", tag="host", target=None, stddev=None, warmup=100, least=0.0, drift=0.5, threshold=5.0,
+          restart="learn"):
+    for group, values in series(points, name, tag):
+        begin, upper, lower = 0, 0.0, 0.0
+        for number, (point, value) in enumerate(zip(group, values)):
+            learnt = values[begin : begin + warmup]
+            is_warm = number >= begin + warmup or (target is not None and stddev is not None)
+            if not is_warm:
+                yield judged(point, None, threshold, direction=0.0)
+                continue
+            middle = statistics.fmean(learnt) if target is None else target
+            sigma = max(statistics.stdev(learnt), least) if stddev is None else stddev
+            deviation = (value - middle) / sigma
+            upper = max(0.0, upper + deviation - drift)
+            lower = max(0.0, lower - deviation - drift)
+            score = max(upper, lower)
+            direction = 0.0
+            if score > threshold:
+                direction = 1.0 if upper > lower else -1.0
+            yield judged(point, score, threshold, direction=direction)
+            if direction and restart != "never":
+                upper, lower = 0.0, 0.0
+            if direction and restart == "learn":
+                begin = number + 1
+
+
+@case("cusum", "reference", shifting)
+def cusum_of_given_parameters(points):
+    return cusum(points, target=50.0, stddev=2.0, drift=0.25, threshold=4.0)
+
+
+@case("cusum", "reference_learnt", shifting)
+def cusum_that_learns_anew(points):
+    return cusum(points, warmup=40)
+
+
+@case("cusum", "reference_sums", shifting)
+def cusum_that_begins_anew(points):
+    return cusum(points, warmup=40, least=1.0, restart="sums")
+
+
+@case("cusum", "reference_steady", shifting)
+def cusum_that_goes_on(points):
+    return cusum(points, warmup=40, stddev=3.0, restart="never")
+
+
+def queues(rng):
+    """Two queues that Telegraf asks each ten seconds for fifty minutes. One of them is longer by one and a half standard
+    deviations after half of the time, since one of its consumers has died."""
+    points = []
+    for number in range(300):
+        time = START + number * 10 * SECOND
+        orders = rng.gauss(480 if number >= 160 else 420, 40)
+        mails = rng.gauss(300, 25)
+        for queue, length in (("orders", orders), ("mails", mails)):
+            points.append(Point("rabbitmq_queue", {"queue": queue}, {"messages_ready": round(length)}, time))
+    return points
+
+
+@case("cusum", "example", queues)
+def cusum_of_queues(points):
+    return cusum(points, "messages_ready", "queue", threshold=8.0)
