@@ -7,6 +7,7 @@ import numpy
 import pandas
 import scipy.stats
 from hampel import hampel
+from river import drift
 
 from reference import Point, by_group, case
 
@@ -275,3 +276,54 @@ def queues(rng):
 @case("cusum", "example", queues)
 def cusum_of_queues(points):
     return cusum(points, "messages_ready", "queue", threshold=8.0)
+
+
+# --- page_hinkley ----------------------------------------------------------------------------------
+
+
+def page_hinkley(points, name="usage", tag="host", **options):
+    for group, values in series(points, name, tag):
+        test = drift.PageHinkley(**options)
+        for point, value in zip(group, values):
+            test.update(value)
+            up = test._sum_increase - test._min_increase
+            down = test._max_decrease - test._sum_decrease
+            score = {"up": up, "down": down, "both": max(up, down)}[test.mode]
+            is_known = test._x_mean.n >= test.min_instances
+            direction = (1.0 if test.mode != "down" and up == score else -1.0) if test.drift_detected else 0.0
+            yield point.adding(score=score if is_known else None, anomaly=test.drift_detected, direction=direction)
+
+
+def much_shifting(rng):
+    return shifting(rng, 900)
+
+
+@case("page_hinkley", "reference", much_shifting)
+def page_hinkley_of_both(points):
+    return page_hinkley(points, threshold=30.0, delta=0.5)
+
+
+@case("page_hinkley", "reference_up", much_shifting)
+def page_hinkley_of_increases(points):
+    return page_hinkley(points, threshold=30.0, delta=0.5, mode="up")
+
+
+@case("page_hinkley", "reference_down", much_shifting)
+def page_hinkley_of_decreases(points):
+    return page_hinkley(points, threshold=30.0, delta=0.5, mode="down", alpha=0.99)
+
+
+def fans(rng):
+    """Two fans for three hours. One of them turns slower and slower from the middle on, by less than its noise for long."""
+    points = []
+    for number in range(360):
+        time = START + number * 30 * SECOND
+        for name, wear in (("fan_1", max(0, number - 180) * 0.25), ("fan_2", 0)):
+            value = round(2950 - wear + rng.gauss(0, 12), 1)
+            points.append(Point("ipmi_sensor", {"name": name}, {"value": value, "status": 1}, time))
+    return points
+
+
+@case("page_hinkley", "example", fans)
+def page_hinkley_of_fans(points):
+    return page_hinkley(points, "value", "name", mode="down", delta=5.0, threshold=100.0)
