@@ -327,3 +327,58 @@ def fans(rng):
 @case("page_hinkley", "example", fans)
 def page_hinkley_of_fans(points):
     return page_hinkley(points, "value", "name", mode="down", delta=5.0, threshold=100.0)
+
+
+# --- adwin -----------------------------------------------------------------------------------------
+
+
+def adwin(points, name="usage", tag="host", span=1.0, **options):
+    """For each point: itself, the mean and the width of its window, whether there is a change, and whither."""
+    for group, values in series(points, name, tag):
+        test = drift.ADWIN(**options)
+        for point, value in zip(group, values):
+            # River begins anew with the value after a change.
+            total, width = (0.0, 0) if test.drift_detected else (test.total, test.width)
+            whole = (total + value / span) / (width + 1)
+            test.update(value / span)
+            changed = test.drift_detected
+            direction = (1.0 if test.estimation > whole else -1.0) if changed else 0.0
+            yield point, test.estimation * span, float(test.width), changed, direction
+
+
+@case("adwin", "reference", much_shifting)
+def adwin_of_river(points):
+    for point, mean, width, changed, direction in adwin(points):
+        yield point.adding(mean=mean, width=width, anomaly=changed, direction=direction)
+
+
+@case("adwin", "reference_eager", much_shifting)
+def adwin_that_looks_often(points):
+    options = dict(delta=0.05, clock=3, max_buckets=3, min_window_length=2, grace_period=20)
+    for point, mean, width, changed, direction in adwin(points, **options):
+        yield point.adding(m=mean, w=width, changed=changed, whither=direction)
+
+
+@case("adwin", "reference_range", much_shifting)
+def adwin_with_a_range(points):
+    for point, mean, width, changed, direction in adwin(points, span=20.0, clock=1):
+        yield point.adding(mean=mean, width=width, anomaly=changed, direction=direction)
+
+
+def databases(rng):
+    """Two databases for an hour. One of them does less from the middle on, as after an update, and then more than
+    before."""
+    points = []
+    for number in range(360):
+        time = START + number * 10 * SECOND
+        shop = rng.gauss(1200 if number < 130 else 1050 if number < 250 else 1280, 80)
+        logs = rng.gauss(700, 60)
+        for db, rate in (("shop", shop), ("logs", logs)):
+            points.append(Point("postgresql", {"db": db}, {"commits_per_second": round(rate, 1)}, time))
+    return points
+
+
+@case("adwin", "example", databases)
+def adwin_of_databases(points):
+    for point, mean, width, changed, direction in adwin(points, "commits_per_second", "db"):
+        yield point.adding(usual=mean, width=width, anomaly=changed, direction=direction)

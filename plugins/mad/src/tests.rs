@@ -78,8 +78,9 @@ fn points_that_are_older_than_the_window_pass_without_a_score() {
     };
     assert_eq!(send(100, 1.0), (None, 1.0, false));
     assert_eq!(send(101, 1.0), (None, 1.0, false));
-    assert_eq!(send(80, 900.0), (None, 900.0, false));
     assert_eq!(send(102, 2.0), (Some(MAX_SCORE), 1.0, true));
+    assert_eq!(send(80, 900.0), (None, 900.0, false));
+    assert_eq!(send(103, 1.0), (Some(0.0), 1.0, false));
     assert_eq!(send(120, 2.0), (None, 2.0, false));
 }
 

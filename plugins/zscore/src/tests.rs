@@ -104,8 +104,10 @@ fn points_that_are_older_than_the_window_have_no_score() {
         assert!(sent[0].fields.contains_key("anomaly"));
         sent[0].number("score").ok()
     };
-    assert_eq!([send(100, 1.0), send(101, 3.0), send(80, 900.0)], [None; 3]);
+    assert_eq!([send(100, 1.0), send(101, 3.0)], [None; 2]);
     assert_eq!(send(102, 2.0), Some(0.0));
+    assert_eq!(send(80, 900.0), None);
+    assert_eq!(send(103, 2.0), Some(0.0));
     // What was before has left the window.
     assert_eq!([send(120, 2.0), send(121, 2.0)], [None; 2]);
     assert_eq!(send(122, 2.0), Some(0.0));
