@@ -7,8 +7,8 @@ use kapacitor_guest::Edited;
 /// The greatest score of detectors that divide by a standard deviation, see [`deviations`].
 pub const MAX_SCORE: f64 = 1e9;
 
-/// How many standard deviations a distance is: `distance / sigma`, from -[`MAX_SCORE`] to [`MAX_SCORE`], and never NaN for
-/// numbers that are none.
+/// How many standard deviations a distance is: `distance / sigma`, from -[`MAX_SCORE`] to [`MAX_SCORE`]. It is NaN
+/// only if one of them is.
 ///
 /// With a `sigma` of 0, where all numbers were the same, no distance is 0 and any other one the greatest score. With an
 /// infinite `sigma`, whose square is beyond `f64`, every distance is 0.

@@ -92,8 +92,8 @@ def zscore_of_response_times(points):
 
 
 def response_times(rng):
-    """Two servers that Telegraf asks each ten seconds for fifty minutes. One of them slows down for a moment now and then; the
-    other gets slower and slower, which is no outlier, but for one answer."""
+    """Two servers that Telegraf asks each ten seconds for fifty minutes. One of them slows down for a moment now and
+    then; the other gets slower and slower, which is no outlier, but for one answer."""
     points = []
     for number in range(300):
         time = START + number * 10 * SECOND
@@ -171,8 +171,8 @@ def mad_of_hampel(points):
 
 
 def power(rng):
-    """The power that two meters measure for three hours. One of them sends a wrong value now and then, sometimes two in a
-    row; what the other one measures rises slowly."""
+    """The power that two meters measure for three hours. One of them sends a wrong value now and then, sometimes two in
+    a row; what the other one measures rises slowly."""
     points = []
     for number in range(360):
         time = START + number * 30 * SECOND
@@ -261,8 +261,8 @@ def cusum_that_goes_on(points):
 
 
 def queues(rng):
-    """Two queues that Telegraf asks each ten seconds for fifty minutes. One of them is longer by one and a half standard
-    deviations after half of the time, since one of its consumers has died."""
+    """Two queues that Telegraf asks each ten seconds for fifty minutes. One of them is longer by one and a half
+    standard deviations after half of the time, since one of its consumers has died."""
     points = []
     for number in range(300):
         time = START + number * 10 * SECOND
@@ -314,7 +314,8 @@ def page_hinkley_of_decreases(points):
 
 
 def fans(rng):
-    """Two fans for three hours. One of them turns slower and slower from the middle on, by less than its noise for long."""
+    """Two fans for three hours. One of them turns slower and slower from the middle on, for long by less than its
+    noise."""
     points = []
     for number in range(360):
         time = START + number * 30 * SECOND

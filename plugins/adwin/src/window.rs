@@ -21,13 +21,13 @@ pub struct Settings {
     pub range: f64,
 }
 
-/// All values since the last change, in an exponential histogram: buckets with the count, mean and variance of 1, 2, 4...
-/// values, and at most `max_buckets` of each size. So n values take O(log n) memory, and one more takes O(1) time,
-/// averaged over all.
+/// All values since the last change, in an exponential histogram: buckets with the count, mean and variance of 1, 2,
+/// 4... values, and at most `max_buckets` of each size. So n values take O(log n) memory, and one more takes O(1)
+/// time, averaged over all.
 ///
-/// Now and then all places between two buckets are looked at: n values lie before such a place and m after it. The window
-/// is cut there if the means of both sides differ by more than this, where `v` is the variance and `w` the number of
-/// all values, and both counts are reduced by `min_window_length - 1`:
+/// Now and then all places between two buckets are looked at: n values lie before such a place and m after it. The
+/// window is cut there if the means of both sides differ by more than this, where `v` is the variance and `w` the
+/// number of all values, and both counts are reduced by `min_window_length - 1`:
 ///
 /// ```text
 /// h = 1 / n + 1 / m      c = ln(2 ln(w) / delta)      sqrt(2 h v c) + 2/3 h c range
@@ -45,8 +45,8 @@ pub struct Window {
 
 impl Window {
     /// Adds a finite value. Returns whether the mean has changed and whither; the window then has what came after the
-    /// change, as far as buckets tell. A window that has found a change is to be replaced by an empty one before the next
-    /// value.
+    /// change, as far as buckets tell. A window that has found a change is to be replaced by an empty one before the
+    /// next value.
     pub fn push(&mut self, value: f64, settings: &Settings) -> Option<Direction> {
         self.all.push(value);
         self.buckets.push(Moments::one(value));

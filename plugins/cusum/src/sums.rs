@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 /// lower = max(0, lower - z - k)
 /// ```
 ///
-/// Sources: E. S. Page, *Continuous inspection schemes*, Biometrika 41, 1954; in this form D. C. Montgomery, *Introduction
-/// to statistical quality control*, chapter 9.
+/// Sources: E. S. Page, *Continuous inspection schemes*, Biometrika 41, 1954; in this form D. C. Montgomery,
+/// *Introduction to statistical quality control*, chapter 9.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sums {
     /// How far the values have been above the target, from 0 to [`MAX_SCORE`].

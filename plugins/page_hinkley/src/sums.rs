@@ -48,8 +48,8 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// Adds a finite value. Returns the larger of the sides that are looked at, and which one it is; `None` before there
-    /// are enough values.
+    /// Adds a finite value. Returns the larger of the sides that are looked at, and which one it is; `None` before
+    /// there are enough values.
     pub fn push(&mut self, value: f64, settings: Settings) -> Option<(f64, Direction)> {
         let is_first = self.distances.count() == 0;
         if is_first {

@@ -1,8 +1,8 @@
 //! The mean and the standard deviation of the points before each point.
 //!
-//! A point that counted to what it is compared with could not be more than (n - 1) / √n standard deviations from the mean
-//! of n points (R. E. Shiffler, *Maximum Z scores and outliers*, The American Statistician 42, 1988): no point of ten
-//! would ever have a score of 3.
+//! A point that counted to what it is compared with could not be more than (n - 1) / √n standard deviations from the
+//! mean of n points (R. E. Shiffler, *Maximum Z scores and outliers*, The American Statistician 42, 1988): no point of
+//! ten would ever have a score of 3.
 
 use kapacitor_guest::statistics::{Aggregate, ExponentialMoments, Extent, Moments, Sliding};
 
@@ -28,8 +28,8 @@ impl Usual {
     /// Adds a value. Returns the mean and the standard deviation of those before it, if there were at least `warmup` of
     /// them, which must be at least 2.
     ///
-    /// In a window it is the standard deviation of a sample, with n - 1 in the denominator. With falling weights it is the
-    /// weighted mean of the squares of the deviations. A value that is older than the window has none.
+    /// In a window it is the standard deviation of a sample, with n - 1 in the denominator. With falling weights it is
+    /// the weighted mean of the squares of the deviations. A value that is older than the window has none.
     pub fn push(&mut self, time: i64, value: f64, weights: Weights, warmup: u64) -> Option<(f64, f64)> {
         match weights {
             Weights::Window(extent) => {
