@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use kapacitor_guest::statistics::Extent;
 
+/// The most points of a window that is described by a time alone.
+const MOST: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+
 /// The window that the options `.size(30)` and `.period(5m)` describe.
 ///
 /// `size` alone is a number of points, `period` alone a time and at most 10,000 points, and both together the points of
@@ -26,4 +29,22 @@ pub fn extent(size: Option<NonZeroUsize>, period: Option<Duration>, default: Non
         (None, Some(period)) => Extent::within(period),
         (Some(size), Some(period)) => Extent::within(period).at_most(size),
     }
+}
+
+/// The largest number of points that the window of [`extent`] can have.
+///
+/// ```
+/// use std::num::NonZeroUsize;
+/// use std::time::Duration;
+///
+/// let (five, minute) = (NonZeroUsize::new(5).unwrap(), Duration::from_secs(60));
+/// assert_eq!(algorithms::most_points(None, None, five), five);
+/// assert_eq!(algorithms::most_points(None, Some(minute), five).get(), 10_000);
+/// ```
+pub fn most_points(
+    size: Option<NonZeroUsize>,
+    period: Option<Duration>,
+    default: NonZeroUsize,
+) -> NonZeroUsize {
+    size.unwrap_or(if period.is_some() { MOST } else { default })
 }

@@ -1,0 +1,104 @@
+//! How far a value is from the median of a window, measured by the median absolute deviation: a Hampel filter.
+//!
+//! Sources: F. R. Hampel, *The influence curve and its role in robust estimation*, Journal of the American Statistical
+//! Association 69, 1974; for a window that moves R. K. Pearson, *Outliers in process modeling and identification*, IEEE
+//! Transactions on Control Systems Technology 10, 2002.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use algorithms::{FieldNames, PerField, Verdict, deviations};
+use kapacitor_guest::prelude::*;
+use kapacitor_guest::statistics::Quantiles;
+
+/// The number of points of a window that the options do not describe.
+const SIZE: NonZeroUsize = NonZeroUsize::new(60).unwrap();
+/// The number of points that a window needs unless `warmup` says otherwise.
+const WARMUP: usize = 10;
+/// The fewest points among which one can be an outlier: half of two are one.
+const FEWEST: usize = 3;
+
+/// The options, see README.md.
+#[derive(Options)]
+pub struct Mad {
+    field: FieldNames,
+    size: Option<NonZeroUsize>,
+    period: Option<Duration>,
+    // Above 3.5 as in B. Iglewicz and D. C. Hoaglin, How to detect and handle outliers, 1993.
+    #[option(default = 3.5)]
+    threshold: f64,
+    warmup: Option<NonZeroUsize>,
+    #[option(default = 0.0)]
+    min_stddev: f64,
+    signed: Flag,
+    filtered: Option<FieldName>,
+    #[option(default = "score")]
+    r#as: FieldName,
+    #[option(default = "anomaly")]
+    flag: FieldName,
+}
+
+impl Mad {
+    /// The largest number of points of the window.
+    fn size(&self) -> usize {
+        algorithms::most_points(self.size, self.period, SIZE).get()
+    }
+
+    /// The number of points of a window, the newest one included, before there is a score.
+    fn warmup(&self) -> usize {
+        self.warmup.map_or_else(|| self.size().min(WARMUP), NonZeroUsize::get)
+    }
+
+    /// What there is to say of the newest value of a window.
+    fn judge(&self, value: f64, window: &Quantiles) -> Verdict {
+        let spread = window.median().zip(window.median_absolute_deviation());
+        let Some((median, mad)) = spread.filter(|_| window.len() >= self.warmup()) else {
+            return Verdict::default();
+        };
+        let sigma = (Quantiles::SIGMA_PER_MAD * mad).max(self.min_stddev);
+        let score = deviations(value - median, sigma);
+        let verdict = Verdict::above(score.abs(), self.threshold);
+        if self.signed.is_set() { Verdict { score: Some(score), ..verdict } } else { verdict }
+    }
+}
+
+impl Stream for Mad {
+    type Group = PerField<Quantiles>;
+
+    /// Of windows with the default size, which take up to 3 KB each.
+    const MAX_GROUPS: usize = 10_000;
+
+    fn check(&self) -> Result<()> {
+        algorithms::at_least_zero("threshold", self.threshold)?;
+        algorithms::at_least_zero("min_stddev", self.min_stddev)?;
+        algorithms::rule("size", self.size() >= FEWEST, "must be at least 3")?;
+        algorithms::rule("warmup", self.warmup() >= FEWEST, "must be at least 3")?;
+        algorithms::rule(
+            "warmup",
+            self.warmup() <= self.size(),
+            "must be at most the number of points of the window",
+        )
+    }
+
+    fn point(&self, windows: &mut Self::Group, point: Point<'_>, out: &mut Output) -> Result<()> {
+        let extent = algorithms::extent(self.size, self.period, SIZE);
+        let mut edited = point.edit();
+        for (index, value) in self.field.numbers(point)? {
+            let window = windows.of(index);
+            let taken = window.push(point.time(), value, extent);
+            let verdict = if taken { self.judge(value, window) } else { Verdict::default() };
+            let name = |name| self.field.result(index, name);
+            edited = verdict.add_to(edited, name(&self.r#as), name(&self.flag));
+            if let Some(filtered) = &self.filtered {
+                let median = window.median().filter(|_| verdict.anomaly);
+                edited = edited.with(name(filtered), median.unwrap_or(value));
+            }
+        }
+        out.send(edited)
+    }
+}
+
+register!(Mad);
+
+#[cfg(test)]
+mod tests;
