@@ -35,7 +35,7 @@ enum Function {
     Max,
     Spread,
     Median,
-    /// The share of the numbers below, from 0 to 1.
+    /// From 0 to 100.
     Percentile(f64),
 }
 
@@ -99,8 +99,8 @@ impl Functions {
                 Function::Min => numbers.extremes?.min(),
                 Function::Max => numbers.extremes?.max(),
                 Function::Spread => numbers.extremes.map(|extremes| extremes.max() - extremes.min())?,
-                Function::Median => Percentiles::Linear.of(numbers.sorted, 0.5)?,
-                Function::Percentile(share) => percentiles.of(numbers.sorted, *share)?,
+                Function::Median => Percentiles::Linear.of(numbers.sorted, 50.0)?,
+                Function::Percentile(percent) => percentiles.of(numbers.sorted, *percent)?,
             };
             value.is_finite().then(|| (name.as_str(), value.into()))
         })
@@ -156,7 +156,7 @@ impl Function {
                 let number = name.strip_prefix('p')?;
                 let is_plain = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
                 let percent: f64 = number.parse().ok().filter(|_| is_plain)?;
-                (percent <= 100.0).then_some(Self::Percentile(percent / 100.0))?
+                (percent <= 100.0).then_some(Self::Percentile(percent))?
             }
         })
     }
@@ -172,21 +172,22 @@ impl Function {
 }
 
 impl Percentiles {
-    /// The percentile of numbers in order, at a share from 0 to 1; `None` if there is none.
+    /// The percentile of numbers in order, from 0 to 100; `None` if there is none.
     ///
     /// ```
     /// use algorithms::Percentiles;
     ///
-    /// assert_eq!(Percentiles::Linear.of(&[1.0, 2.0, 3.0, 4.0], 0.9), Some(3.7));
-    /// assert_eq!(Percentiles::InfluxQl.of(&[1.0, 2.0, 3.0, 4.0], 0.9), Some(4.0));
+    /// assert_eq!(Percentiles::Linear.of(&[1.0, 2.0, 3.0, 4.0], 90.0), Some(3.7));
+    /// assert_eq!(Percentiles::InfluxQl.of(&[1.0, 2.0, 3.0, 4.0], 90.0), Some(4.0));
     /// ```
-    pub fn of(self, sorted: &[f64], share: f64) -> Option<f64> {
+    pub fn of(self, sorted: &[f64], percent: f64) -> Option<f64> {
         let last = sorted.len().checked_sub(1)?;
         if self == Self::InfluxQl {
-            let rank = (sorted.len() as f64 * share + 0.5).floor() as usize;
+            // In the order of InfluxDB, since each operation rounds.
+            let rank = (sorted.len() as f64 * percent / 100.0 + 0.5).floor() as usize;
             return sorted.get(rank.checked_sub(1)?).copied();
         }
-        let rank = last as f64 * share;
+        let rank = last as f64 * (percent / 100.0);
         let (low, high) = (sorted[rank.floor() as usize], sorted[rank.ceil() as usize]);
         let (share, difference) = (rank.fract(), high - low);
         // The difference of numbers of both signs may be beyond `f64::MAX`.
@@ -219,7 +220,7 @@ mod tests {
 
     #[test]
     fn names_of_percentiles_are_plain_numbers() {
-        assert_eq!(Function::named("p99.9"), Some(Function::Percentile(99.9 / 100.0)));
+        assert_eq!(Function::named("p99.9"), Some(Function::Percentile(99.9)));
         assert_eq!(Function::named("p0"), Some(Function::Percentile(0.0)));
         for name in ["p", "p.", "p-1", "p+5", "p1e1", "pinf", "pnan", "p100.1", "95", "Mean", ""] {
             assert_eq!(Function::named(name), None, "{name}");
@@ -236,17 +237,20 @@ mod tests {
     #[test]
     fn percentiles_are_those_of_their_definitions() {
         // 25 % of two numbers is the half of one, which InfluxQL rounds up.
-        for (share, linear, influxql) in
-            [(0.0, 1.0, None), (0.24, 1.24, None), (0.25, 1.25, Some(1.0)), (0.75, 1.75, Some(2.0))]
+        for (percent, linear, influxql) in
+            [(0.0, 1.0, None), (24.0, 1.24, None), (25.0, 1.25, Some(1.0)), (75.0, 1.75, Some(2.0))]
         {
-            assert_eq!(Percentiles::Linear.of(&[1.0, 2.0], share), Some(linear));
-            assert_eq!(Percentiles::InfluxQl.of(&[1.0, 2.0], share), influxql);
+            assert_eq!(Percentiles::Linear.of(&[1.0, 2.0], percent), Some(linear));
+            assert_eq!(Percentiles::InfluxQl.of(&[1.0, 2.0], percent), influxql);
         }
+        // 57 % of 50 are 28.5, but 0.57 * 50 is less in doubles.
+        let fifty: Vec<f64> = (1..=50).map(f64::from).collect();
+        assert_eq!(Percentiles::InfluxQl.of(&fifty, 57.0), Some(29.0));
         for definition in [Percentiles::Linear, Percentiles::InfluxQl] {
-            assert_eq!(definition.of(&[], 0.5), None);
-            assert_eq!(definition.of(&[7.0], 1.0), Some(7.0));
+            assert_eq!(definition.of(&[], 50.0), None);
+            assert_eq!(definition.of(&[7.0], 100.0), Some(7.0));
         }
-        assert_eq!(Percentiles::Linear.of(&[f64::MIN, f64::MAX], 0.5), Some(0.0));
+        assert_eq!(Percentiles::Linear.of(&[f64::MIN, f64::MAX], 50.0), Some(0.0));
     }
 
     #[test]

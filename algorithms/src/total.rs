@@ -55,7 +55,7 @@ impl Total {
     /// The mean; `None` without numbers.
     pub fn mean(&self) -> Option<f64> {
         let mean = (self.high + self.low) / self.count as f64 * UP;
-        // That of numbers of this size may be rounded up.
+        // Finite, also where the sum is off by its last digit.
         (self.count > 0).then(|| mean.clamp(f64::MIN, f64::MAX))
     }
 }

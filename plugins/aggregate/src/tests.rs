@@ -77,6 +77,16 @@ fn window_may_be_a_time() {
 }
 
 #[test]
+fn each_function_has_a_window_without_the_others() {
+    for name in ["count", "sum", "mean", "stddev", "min", "max", "spread", "median", "p95"] {
+        let mut harness = start(functions(&[name])).unwrap();
+        results(&mut harness, 0, 1.0);
+        let second = results(&mut harness, 0, 2.0);
+        assert_eq!(second.into_keys().collect::<Vec<_>>(), [name]);
+    }
+}
+
+#[test]
 fn percentiles_may_be_those_of_influxql() {
     let options = functions(&["p25", "p50"]).into_iter().chain([("percentile", "influxql".into())]);
     let mut harness = start(options).unwrap();

@@ -89,6 +89,15 @@ mod tests {
     }
 
     #[test]
+    fn late_numbers_between_others_are_forgotten() {
+        let (mut average, second) = (Average::default(), Duration::from_secs(1));
+        for time in (1..20).map(|number| number * 10_000_000_000) {
+            assert!(average.push_at(time, 5.0, second).is_some());
+            assert_eq!(average.push_at(0, 1.0, second), None);
+        }
+    }
+
+    #[test]
     fn times_before_1970_are_times() {
         let (mut average, hour) = (Average::default(), Duration::from_secs(3600));
         assert_eq!(average.push_at(-8_000_000_000_000, 1.0, hour), Some(1.0));
