@@ -5,15 +5,15 @@ use kapacitor_guest::statistics::Aggregate;
 /// The count and the variance of numbers, which are added one by one or merged; in a
 /// [`Sliding`](kapacitor_guest::statistics::Sliding), of those of a window.
 ///
-/// Unlike that of [`Moments`](kapacitor_guest::statistics::Moments), the error of the variance does not grow with the mean:
-/// for n numbers, it is about n 1e-16 of the variance, also of numbers near 1e15 that differ by 1. A variance beyond
-/// [`f64::MAX`], of deviations above 1e154, is not finite. The numbers must be finite.
+/// Unlike that of [`Moments`](kapacitor_guest::statistics::Moments), the error of the variance does not grow with the
+/// mean: for n numbers, it is about n 1e-16 of the variance, also of numbers near 1e15 that differ by 1. A variance
+/// beyond [`f64::MAX`], of deviations above 1e154, is not finite. The numbers must be finite.
 ///
 /// # Algorithm
 ///
 /// T. F. Chan, G. H. Golub and R. J. LeVeque, *Algorithms for computing the sample variance: analysis and
-/// recommendations*, The American Statistician 37, 1983, formula 2.1. The mean has twice the digits: the second half has
-/// the errors of the additions, by D. E. Knuth's `TwoSum`.
+/// recommendations*, The American Statistician 37, 1983, formula 2.1. The mean has twice the digits: the second half
+/// has the errors of the additions, by D. E. Knuth's `TwoSum`.
 ///
 /// ```
 /// use algorithms::Deviations;
@@ -39,7 +39,8 @@ impl Deviations {
         *self = self.merge(&Self::one(value));
     }
 
-    /// The variance of what the numbers are a sample of, with n - 1 in the place of n. `None` with fewer than two numbers.
+    /// The variance of what the numbers are a sample of, with n - 1 in the place of n. `None` with fewer than two
+    /// numbers.
     pub fn sample_variance(&self) -> Option<f64> {
         (self.count > 1).then(|| self.squares / (self.count - 1) as f64)
     }

@@ -83,8 +83,8 @@ impl Functions {
         self.needs[part as usize]
     }
 
-    /// The names and results of the functions, in the order of the options; those are left out that don't exist for these
-    /// numbers.
+    /// The names and results of the functions, in the order of the options; those are left out that don't exist for
+    /// these numbers.
     pub fn results<'a>(
         &'a self,
         numbers: Numbers<'_>,

@@ -93,8 +93,8 @@ impl Step {
 
 /// The newest number of a series, to which the next one is compared.
 ///
-/// A number whose time is that of the newest one, or before it, is left out. After eight in a row that are before it the
-/// series begins anew with the eighth, since then a wrong time in the future came before.
+/// A number whose time is that of the newest one, or before it, is left out. After eight in a row that are before it
+/// the series begins anew with the eighth, since then a wrong time in the future came before.
 ///
 /// ```
 /// use algorithms::{Number, Steps};

@@ -5,9 +5,10 @@ use kapacitor_guest::statistics::Aggregate;
 /// The count, the sum and the mean of numbers, which are added one by one or merged; in a
 /// [`Sliding`](kapacitor_guest::statistics::Sliding), of those of a window.
 ///
-/// For n numbers, the error of the sum is at most about n² 1e-32 times the sum of their absolute values, and half a unit of
-/// the last digit: for a million numbers, less than the rounding of the result alone unless they cancel out. The mean is
-/// finite, even if the sum is not. Numbers below 1e-288 are rounded to multiples of 1e-304. The numbers must be finite.
+/// For n numbers, the error of the sum is at most about n² 1e-32 times the sum of their absolute values, and half a
+/// unit of the last digit: for a million numbers, less than the rounding of the result alone unless they cancel out.
+/// The mean is finite, even if the sum is not. Numbers below 1e-288 are rounded to multiples of 1e-304. The numbers
+/// must be finite.
 ///
 /// # Algorithm
 ///
@@ -30,8 +31,8 @@ pub struct Total {
     low: f64,
 }
 
-/// A factor by which numbers are multiplied, so that no sum of them overflows. A power of two, so that it rounds nothing
-/// but very small numbers.
+/// A factor by which numbers are multiplied, so that no sum of them overflows. A power of two, so that it rounds
+/// nothing but very small numbers.
 const DOWN: f64 = 1.0 / UP;
 const UP: f64 = (1_u128 << 64) as f64;
 

@@ -1,4 +1,4 @@
-"""Moving averages and medians, aggregates, derivatives and rates, by pandas and NumPy; by fractions where these round."""
+"""Averages, medians, aggregates, derivatives and rates, by pandas and NumPy; by fractions where these round."""
 
 import math
 from fractions import Fraction
@@ -26,8 +26,8 @@ def walk(rng):
 
 
 def two_walks(rng):
-    """Three hosts with two fields: one is large on host b and small on host c, and the other is often absent. Ints now and
-    then, irregular intervals, equal times, and points without any of the fields."""
+    """Three hosts with two fields: one is large on host b and small on host c, and the other is often absent. Ints now
+    and then, irregular intervals, equal times, and points without any of the fields."""
     points, time = [], 1_700_000_000 * SECOND
     levels, noises = {"a": 50.0, "b": 1e15, "c": 1e-15}, {"a": 5.0, "b": 5.0, "c": 1e-15}
     for number in range(450):
@@ -49,7 +49,7 @@ def few_walks(rng):
 
 
 def fields_of(points, tag, names):
-    """For each group: the points that have one of the fields, and for each field the places and a series of its numbers."""
+    """For each group: the points that have one of the fields, and of each field the places and a series."""
     for group in by_group([point for point in points if any(name in point.fields for name in names)], tag):
         series = {}
         for name in names:
@@ -184,6 +184,41 @@ def aggregates_of_points(points):
 def aggregates_of_time(points):
     functions = ["count", "p50", "p90", "p2"]
     yield from adding_aggregates(points, ["x"], lambda values: values.rolling("60s"), functions, influxql_percentile)
+
+
+def late_walks(rng):
+    """Fewer points, some of which are late; the clock of host b is an hour ahead for some time."""
+    points = []
+    for number, point in enumerate(few_walks(rng)):
+        late = rng.choice([5, 20, 50, 70, 300]) * SECOND if rng.random() < 0.25 else 0
+        ahead = 3600 * SECOND if point.tags["host"] == "b" and 60 <= number < 90 else 0
+        points.append(Point(point.measurement, point.tags, point.fields, point.time - late + ahead))
+    return points
+
+
+def windows_of_time(times, values, period):
+    """The window of each number, by the rules of plugins/README.md; None for one that is too late."""
+    window, newest, late = [], None, 0
+    for time, value in zip(times, values):
+        if newest is not None and newest - time >= period:
+            late += 1
+            if late < 8:
+                yield None
+                continue
+            window, newest = [], time
+        late, newest = 0, time if newest is None else max(time, newest)
+        window = [(at, other) for at, other in window + [(newest, value)] if newest - at < period]
+        yield numpy.array([other for _, other in window])
+
+
+@case("aggregate", "reference_late", late_walks)
+def aggregates_with_late_points(points):
+    for group, series in fields_of(points, "host", ["x"]):
+        places, values = series["x"]
+        windows = windows_of_time([group[place].time for place in places], values, 60 * SECOND)
+        for place, window in zip(places, windows):
+            functions = ["count", "mean", "stddev", "max", "median"]
+            yield group[place].adding_all({} if window is None else aggregates(window, functions))
 
 
 def batches(points, length):
@@ -323,7 +358,7 @@ def mean_of_noisy_cpu(points):
 
 
 def requests(rng):
-    """Response times of two services, whose requests come in irregular intervals. A deployment makes one of them slower."""
+    """Response times of two services in irregular intervals. A deployment makes one of them slower."""
     points, time = [], START
     for number in range(550):
         time += int(rng.uniform(1, 23) * SECOND)
@@ -331,7 +366,8 @@ def requests(rng):
         level = 60.0 if service == "search" else 45.0
         if service == "cart" and time > START + 4000 * SECOND:
             level = 80.0
-        points.append(Point("http", {"service": service}, {"duration_ms": round(rng.lognormvariate(0, 0.5) * level, 1)}, time))
+        took = rng.lognormvariate(0, 0.5) * level
+        points.append(Point("http", {"service": service}, {"duration_ms": round(took, 1)}, time))
     return points
 
 
@@ -406,7 +442,7 @@ def growth_of_disks(points):
 
 
 def traffic(rng):
-    """Two interfaces with 32-bit counters every 30 s. One of them wraps around every few minutes, and one starts again."""
+    """Two interfaces with 32-bit counters every 30 s. One wraps around every few minutes, and one starts again."""
     points, received = [], {"router-1": 3_000_000_000, "router-2": 700_000_000}
     for number in range(290):
         for host in received:

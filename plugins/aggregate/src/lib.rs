@@ -1,4 +1,5 @@
-//! Count, sum, mean, percentiles and other aggregates of fields over the last points, or the last minutes, of each group.
+//! Count, sum, mean, percentiles and other aggregates of fields over the last points, or the last minutes, of each
+//! group.
 //!
 //! How they are computed: see `rolling`. A NaN or an infinity is treated like an absent field.
 

@@ -3,8 +3,8 @@
 use algorithms::{Deviations, Functions, Numbers, Part, Total};
 use kapacitor_guest::statistics::{Extent, Extremes, Quantiles, Sliding};
 
-/// What the functions need of the numbers of a window. Nothing is ever subtracted, so that what has left leaves no rounding
-/// error behind.
+/// What the functions need of the numbers of a window. Nothing is ever subtracted, so that what has left leaves no
+/// rounding error behind.
 #[derive(Debug, Default)]
 pub struct Rolling {
     totals: Sliding<Total>,
@@ -14,8 +14,8 @@ pub struct Rolling {
 }
 
 impl Rolling {
-    /// Adds a number, with its time in nanoseconds since 1970; returns whether it was taken. What no function needs stays
-    /// empty, and all else takes the same numbers.
+    /// Adds a number, with its time in nanoseconds since 1970; returns whether it was taken. What no function needs
+    /// stays empty, and all else takes the same numbers.
     pub fn push(&mut self, time: i64, value: f64, extent: Extent, functions: &Functions) -> bool {
         let mut is_taken = false;
         if functions.need(Part::Total) {

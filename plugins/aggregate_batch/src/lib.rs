@@ -52,8 +52,8 @@ struct Summary {
 }
 
 impl Summary {
-    /// Goes once over the numbers. What no function needs stays empty: of a large batch, the numbers themselves are kept for
-    /// percentiles only.
+    /// Goes once over the numbers. What no function needs stays empty: of a large batch, the numbers themselves are
+    /// kept for percentiles only.
     fn of(numbers: impl Iterator<Item = f64>, functions: &Functions) -> Self {
         let [total, deviations, extremes, sorted] =
             [Part::Total, Part::Deviations, Part::Extremes, Part::Sorted].map(|part| functions.need(part));

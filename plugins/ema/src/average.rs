@@ -47,8 +47,8 @@ impl Average {
 mod tests {
     use super::*;
 
-    /// Ten million numbers beside the same in fixed point, with 60 binary digits behind the point: the error stays below
-    /// what the documentation of `ExponentialMoments` says.
+    /// Ten million numbers beside the same in fixed point, with 60 binary digits behind the point: the error stays
+    /// below what the documentation of `ExponentialMoments` says.
     #[test]
     fn averages_do_not_drift() {
         let (mut average, mut exact) = (Average::default(), None);

@@ -125,7 +125,8 @@ fn refuses_a_window_of_nothing() {
 }
 
 proptest! {
-    /// The average over a time is that of the numbers in it, summed up anew, also of large numbers with small differences.
+    /// The average over a time is that of the numbers in it, summed up anew, also of large numbers with small
+    /// differences.
     #[test]
     fn average_over_a_time_is_the_mean_of_its_numbers(
         steps in proptest::collection::vec((0_i64..30, -1000_i64..1000), 1..60),

@@ -1,6 +1,7 @@
 //! Moving median, or another quantile, of fields over the last points, or the last minutes, of each group.
 //!
-//! How it is computed: see `kapacitor_guest::statistics::Quantiles`. A NaN or an infinity is treated like an absent field.
+//! How it is computed: see `kapacitor_guest::statistics::Quantiles`. A NaN or an infinity is treated like an absent
+//! field.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -12,7 +13,8 @@ use kapacitor_guest::statistics::{Extent, Quantiles};
 /// The number of points if neither `size` nor `period` is given.
 const SIZE: NonZeroUsize = NonZeroUsize::new(10).unwrap();
 
-/// The options: `.field(NAME)` for each field, `.size(NUMBER)`, `.period(DURATION)`, `.quantile(NUMBER)` and `.as(NAME)`.
+/// The options: `.field(NAME)` for each field, `.size(NUMBER)`, `.period(DURATION)`, `.quantile(NUMBER)` and
+/// `.as(NAME)`.
 #[derive(Options)]
 pub struct MovingMedian {
     field: FieldNames,

@@ -4,8 +4,8 @@ use std::ops::{Add, Sub};
 
 use algorithms::{Number, Step};
 
-/// By how much a counter has risen in a step; `max` is its greatest value, after which it goes on with 0. Exact for ints,
-/// and then rounded once.
+/// By how much a counter has risen in a step; `max` is its greatest value, after which it goes on with 0. Exact for
+/// ints, and then rounded once.
 pub fn of(step: Step, max: Option<i64>) -> f64 {
     match (step.from, step.to) {
         (Number::Int(from), Number::Int(to)) => {
@@ -15,8 +15,8 @@ pub fn of(step: Step, max: Option<i64>) -> f64 {
     }
 }
 
-/// A counter that falls has wrapped around at `range` if it has then risen by half of that at most. Otherwise it has begun
-/// anew with 0, as it does in a process that starts: the rule of `rate()` in Prometheus.
+/// A counter that falls has wrapped around at `range` if it has then risen by half of that at most. Otherwise it has
+/// begun anew with 0, as it does in a process that starts: the rule of `rate()` in Prometheus.
 fn rise<T: Copy + Default + PartialOrd + Add<Output = T> + Sub<Output = T>>(
     from: T,
     to: T,
