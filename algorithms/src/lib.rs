@@ -9,3 +9,16 @@ pub use checks::{above_zero, at_least_zero, rule, share};
 pub use extent::{extent, most_points};
 pub use fields::{FieldNames, PerField};
 pub use verdict::{Direction, MAX_SCORE, Verdict, deviations};
+mod deviations;
+mod extent;
+mod fields;
+mod functions;
+mod steps;
+mod total;
+
+pub use deviations::Deviations;
+pub use extent::extent;
+pub use fields::{FieldNames, PerField};
+pub use functions::{Functions, Numbers, Part, Percentiles};
+pub use steps::{Number, Step, Steps};
+pub use total::Total;

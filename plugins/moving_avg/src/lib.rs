@@ -1,90 +1,79 @@
-//! Moving average of a field over the last `size` points of each group.
+//! Moving average of fields over the last points, or the last minutes, of each group.
 //!
-//! How it is computed: see `kapacitor_guest::statistics::MovingAverage`. A NaN or an infinity is treated like an
-//! absent field.
+//! How it is computed: over a number of points by `kapacitor_guest::statistics::MovingAverage`, and over a time by
+//! `algorithms::Total` in a sliding window. A NaN or an infinity is treated like an absent field.
 
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
+use algorithms::{FieldNames, PerField, Total};
 use kapacitor_guest::prelude::*;
-use kapacitor_guest::statistics::MovingAverage;
+use kapacitor_guest::statistics::{MovingAverage, Sliding};
 
-/// The options: `.field(NAME)`, `.size(NUMBER)` and `.as(NAME)`.
+/// The number of points if neither `size` nor `period` is given.
+const SIZE: NonZeroUsize = NonZeroUsize::new(10).unwrap();
+
+/// The options: `.field(NAME)` for each field, `.size(NUMBER)`, `.period(DURATION)` and `.as(NAME)`.
 #[derive(Options)]
 pub struct MovingAvg {
-    field: FieldName,
-    size: NonZeroUsize,
+    field: FieldNames,
+    size: Option<NonZeroUsize>,
+    period: Option<Duration>,
     #[option(default = "avg")]
     r#as: FieldName,
 }
 
-impl Stream for MovingAvg {
-    type Group = MovingAverage;
+/// The averages of a group.
+#[derive(Default)]
+pub struct Averages {
+    /// Of one field over a number of points, as most tasks have it: without a detour over the heap.
+    only: MovingAverage,
+    others: Option<Box<Others>>,
+}
 
-    fn point(&self, average: &mut MovingAverage, point: Point<'_>, out: &mut Output) -> Result<()> {
-        let mean = average.push(point.number(&self.field)?, self.size);
-        out.send(point.with(&self.r#as, mean))
+/// The averages of other calls.
+#[derive(Default)]
+struct Others {
+    /// Of several fields over a number of points.
+    counted: PerField<MovingAverage>,
+    /// Over a time.
+    timed: PerField<Sliding<Total>>,
+}
+
+impl Stream for MovingAvg {
+    type Group = Averages;
+
+    fn point(&self, averages: &mut Averages, point: Point<'_>, out: &mut Output) -> Result<()> {
+        if let ([field], None) = (self.field.names(), self.period) {
+            let mean = averages.only.push(point.number(field)?, self.size.unwrap_or(SIZE));
+            return out.send(point.with(&self.r#as, mean));
+        }
+        self.averages(averages.others.get_or_insert_default(), point, out)
+    }
+}
+
+impl MovingAvg {
+    /// Adds the averages of several fields, or over a time.
+    fn averages(&self, averages: &mut Others, point: Point<'_>, out: &mut Output) -> Result<()> {
+        let mut edited = point.edit();
+        for (index, value) in self.field.numbers(point)? {
+            let mean = if self.period.is_none() {
+                Some(averages.counted.of(index).push(value, self.size.unwrap_or(SIZE)))
+            } else {
+                let window = averages.timed.of(index);
+                let is_taken =
+                    window.push(point.time(), value, algorithms::extent(self.size, self.period, SIZE));
+                window.aggregate().filter(|_| is_taken).and_then(|total| total.mean())
+            };
+            if let Some(mean) = mean {
+                edited = edited.with(self.field.result(index, &self.r#as), mean);
+            }
+        }
+        out.send(edited)
     }
 }
 
 register!(MovingAvg);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use kapacitor_guest::testing::{Harness, point};
-
-    fn start(size: i64) -> Result<Harness<MovingAvg>> {
-        Harness::start([("field", "value".into()), ("size", size.into()), ("as", "mean".into())])
-    }
-
-    fn mean(harness: &mut Harness<MovingAvg>, host: &str, value: impl Into<OwnedValue>) -> OwnedValue {
-        let input = point().tag("host", host).group_by(&["host"]).field("value", value);
-        let output = harness.point(&input).unwrap().remove(0);
-        assert_eq!((&output.tags, &output.dimensions), (&input.tags, &input.dimensions));
-        output.fields["mean"].clone()
-    }
-
-    #[test]
-    fn averages_the_last_points_of_each_group() {
-        let mut harness = start(3).unwrap();
-        for (value, expected) in [(1.0, 1.0), (2.0, 1.5), (3.0, 2.0), (4.0, 3.0), (5.0, 4.0)] {
-            assert_eq!(mean(&mut harness, "a", value), OwnedValue::Double(expected));
-        }
-        assert_eq!(mean(&mut harness, "b", 7), OwnedValue::Double(7.0));
-    }
-
-    #[test]
-    fn what_has_left_the_window_has_no_effect() {
-        for spike in [f64::MAX, f64::MIN, 1e16] {
-            let mut harness = start(2).unwrap();
-            for (number, value) in [1.0, 1.0, spike, 5.5, 5.5, 5.5].into_iter().enumerate() {
-                let mean = mean(&mut harness, "a", value);
-                assert!(number < 4 || mean == OwnedValue::Double(5.5), "{spike}: {mean:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn numbers_that_are_not_finite_are_no_numbers() {
-        let mut harness = start(2).unwrap();
-        assert_eq!(mean(&mut harness, "a", 1.0), OwnedValue::Double(1.0));
-        for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            let input = point().tag("host", "a").group_by(&["host"]).field("value", value);
-            assert!(harness.point(&input).unwrap().is_empty());
-        }
-        assert_eq!(mean(&mut harness, "a", 2.0), OwnedValue::Double(1.5));
-    }
-
-    #[test]
-    fn skips_points_without_the_field() {
-        let mut harness = start(3).unwrap();
-        assert!(harness.point(&point().field("other", 1.0)).unwrap().is_empty());
-        assert!(harness.point(&point().field("value", "text")).unwrap().is_empty());
-        assert_eq!(mean(&mut harness, "a", 2.0), OwnedValue::Double(2.0));
-    }
-
-    #[test]
-    fn refuses_a_window_of_nothing() {
-        assert_eq!(start(0).err().unwrap().to_string(), "option `size`: must be at least 1, got 0");
-    }
-}
+mod tests;
