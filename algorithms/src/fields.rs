@@ -82,7 +82,8 @@ impl FieldNames {
     pub fn result<'a>(&self, index: usize, name: &'a str) -> Cow<'a, str> {
         match &self.0[..] {
             [_] => Cow::Borrowed(name),
-            names => Cow::Owned(format!("{}_{name}", names[index])),
+            // Faster than `format!`.
+            names => Cow::Owned([&names[index], "_", name].concat()),
         }
     }
 }

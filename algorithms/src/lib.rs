@@ -1,24 +1,19 @@
 //! What several of the plugins in `plugins/` share.
 
 mod checks;
-mod extent;
-mod fields;
-mod verdict;
-
-pub use checks::{above_zero, at_least_zero, rule, share};
-pub use extent::{extent, most_points};
-pub use fields::{FieldNames, PerField};
-pub use verdict::{Direction, MAX_SCORE, Verdict, deviations};
 mod deviations;
 mod extent;
 mod fields;
 mod functions;
 mod steps;
 mod total;
+mod verdict;
 
+pub use checks::{above_zero, at_least_zero, rule, share};
 pub use deviations::Deviations;
-pub use extent::extent;
+pub use extent::{extent, most_points};
 pub use fields::{FieldNames, PerField};
 pub use functions::{Functions, Numbers, Part, Percentiles};
 pub use steps::{Number, Step, Steps};
 pub use total::Total;
+pub use verdict::{Direction, MAX_SCORE, Verdict, deviations};
