@@ -1,0 +1,188 @@
+"""Seasons, forecasts and filters: by statsmodels, NumPy and SciPy, and by models of the recursions."""
+
+import math
+
+import numpy
+from statsmodels.tsa.seasonal import seasonal_decompose, seasonal_mean
+
+from reference import Point, by_group, case
+
+SECOND = 1_000_000_000
+MINUTE = 60 * SECOND
+HOUR = 3600 * SECOND
+DAY = 24 * HOUR
+# Midnight UTC.
+BEGIN = 1_699_920_000 * SECOND
+MAX_SCORE = 1e9
+
+
+def measured(points, field):
+    """The points that have a finite number in a field."""
+    return [point for point in points if (value := point.number(field)) is not None and math.isfinite(value)]
+
+
+def compared(point, value, expected, spread, threshold):
+    """A point with what a detector adds that expects a value."""
+    if expected is None:
+        return point.adding(anomaly=False)
+    distance = abs(value - expected)
+    score = 0.0 if distance == 0 else MAX_SCORE if spread == 0 else min(distance / spread, MAX_SCORE)
+    # Numbers of NumPy are written as those of Python.
+    expected, spread, score = float(expected), float(spread), float(score)
+    return point.adding(
+        expected=expected,
+        lower=expected - threshold * spread,
+        upper=expected + threshold * spread,
+        score=score,
+        anomaly=score > threshold,
+    )
+
+
+# --- seasonal --------------------------------------------------------------------------------------
+
+
+def shop(rng):
+    """Two weeks of a shop's requests: at noon of a Wednesday they break down, and one night has as many as a day."""
+    points = []
+    for step in range(14 * 48):
+        hour, day = step % 48 / 2, step // 48
+        level = 400 + 300 * math.sin((hour - 9) / 24 * 2 * math.pi) + (500 if 17 <= hour < 20 else 0)
+        level *= 1 + rng.gauss(0, 0.03)
+        if day == 8 and 12 <= hour < 14:
+            level *= 0.4
+        if day == 11 and 2 <= hour < 3:
+            level += 350
+        points.append(Point("http", {"site": "shop"}, {"requests": round(level)}, BEGIN + step * HOUR // 2))
+    return points
+
+
+@case("seasonal", "example", shop)
+def what_is_usual_in_half_an_hour(points):
+    return usual(points, "requests", DAY, 48, HOUR, 0.1, 3, 3.0, 5.0)
+
+
+def hour_by_hour(rng):
+    """Twenty days of one host, with a number for each hour of the day."""
+    profile = [rng.uniform(0, 100) for _ in range(24)]
+    return [
+        Point("cpu", {}, {"usage": profile[hour % 24] + rng.gauss(0, 1)}, BEGIN + hour * HOUR)
+        for hour in range(20 * 24)
+    ]
+
+
+@case("seasonal", "reference_statsmodels", hour_by_hour)
+def mean_of_each_hour(points):
+    values = numpy.array([point.number("usage") for point in points])
+    # What statsmodels finds with all data at hand, after it has taken a trend away.
+    decomposed = seasonal_decompose(values, period=24).seasonal[:24]
+    means = seasonal_mean(values, 24)
+    assert numpy.abs(means - means.mean() - decomposed).max() < 0.3
+    for number, point in enumerate(points):
+        before = [values[hour:number:24] for hour in range(24)]
+        means = seasonal_mean(values[:number], 24) if number >= 24 else []
+        known = [
+            (len(visits), mean, visits.var()) if len(visits) >= 3 else None
+            for visits, mean in zip(before, means)
+        ]
+        yield compared(point, values[number], *known_in(known, number % 24), 5.0)
+
+
+def expected_in(known, slot):
+    """The mean and the spread of a slot, of the number of visits, the mean and the variance of each; None if it is new."""
+    if not known or known[slot] is None:
+        return None
+    near = [known[place % len(known)] for place in range(slot - len(known) // 12, slot + len(known) // 12 + 1)]
+    prior = numpy.median([variance * count / (count - 1) for count, _, variance in filter(None, near)])
+    count, mean, variance = known[slot]
+    return mean, math.sqrt((count * variance + 4 * prior) / (count + 3) * (1 + 1 / count))
+
+
+def known_in(known, slot):
+    """The same, or what is between the nearest known slots at most a twelfth of the season away."""
+    if own := expected_in(known, slot):
+        return own
+    reach = range(1, len(known) // 12 + 1)
+    before = next(((n, at) for n in reach if (at := expected_in(known, (slot - n) % len(known)))), None)
+    after = next(((n, at) for n in reach if (at := expected_in(known, (slot + n) % len(known)))), None)
+    if not before or not after:
+        return None, None
+    share = before[0] / (before[0] + after[0])
+    expected, spread = ((1 - share) * a + share * b for a, b in zip(before[1], after[1]))
+    return expected, math.hypot(spread, (after[1][0] - before[1][0]) / 2)
+
+
+def usual(points, field, period, slots, offset, alpha, warmup, clip, threshold):
+    """The recursion of the README, for each host."""
+    for group in by_group(measured(points, field), "host"):
+        # Visits, mean, variance, strange visits in a row.
+        learnt = [(0, 0.0, 0.0, 0)] * slots
+        # Slot, time, what was expected, numbers as they came, numbers that are learnt.
+        visit, late = None, 0
+
+        def known():
+            return [
+                (min(visits, 2 / alpha - 1), mean, variance) if visits >= warmup else None
+                for visits, mean, variance, _ in learnt
+            ]
+
+        def learn(slot, _, expected, seen, clipped):
+            visits, mean, variance, strange = learnt[slot]
+            far = expected and abs(numpy.mean(seen) - expected[0]) > clip * expected[1]
+            strange = strange + 1 if far else 0
+            if strange == 3:
+                learnt[slot] = (min(visits, warmup), numpy.mean(seen), max(variance, numpy.var(seen)), 0)
+                return
+            weight = max(alpha, 1 / (visits + 1))
+            difference = numpy.mean(clipped) - mean
+            variance = (1 - weight) * (variance + weight * difference**2) + weight * numpy.var(clipped)
+            learnt[slot] = (visits + 1, mean + weight * difference, variance, strange)
+
+        for point in group:
+            time, value = point.time, point.number(field)
+            slot = (time + offset) % period * slots // period
+            is_open = True
+            if visit and visit[0] == slot and abs(time - visit[1]) < period / slots:
+                late = 0
+            elif visit and time < visit[1] and late < 7:
+                late, is_open = late + 1, False
+            else:
+                if visit and time > visit[1]:
+                    learn(*visit)
+                visit, late = (slot, time, expected_in(known(), slot), [], []), 0
+            if is_open:
+                expected = visit[2]
+                visit[3].append(value)
+                if expected:
+                    margin = clip * expected[1]
+                    visit[4].append(min(max(value, expected[0] - margin), expected[0] + margin))
+                else:
+                    visit[4].append(value)
+            yield compared(point, value, *known_in(known(), slot), threshold)
+
+
+def half_hours(rng):
+    """Two hosts with a season of half an hour in irregular intervals: spikes, a new level, a gap, late points, and a wrong
+    time in the future."""
+    points, time = [], BEGIN
+    for number in range(900):
+        time += rng.randrange(1, 40) * SECOND
+        if number == 500:
+            time += 20 * MINUTE
+        host = rng.choice("ab")
+        phase = time % (30 * MINUTE) / (30 * MINUTE)
+        value = (100 if host == "a" else 1e6) + 20 * math.sin(2 * math.pi * phase) + rng.gauss(0, 1)
+        if host == "b" and number > 450:
+            value += 50
+        if number % 61 == 60:
+            value += 500
+        fields = {"usage": round(value) if number % 7 == 0 else value}
+        if number % 50 == 49:
+            fields = {"other": 1.0}
+        at = time + DAY if number == 300 else time - 4 * MINUTE if number % 83 == 82 else time
+        points.append(Point("cpu", {"host": host}, fields, at))
+    return points
+
+
+@case("seasonal", "reference", half_hours)
+def what_is_usual(points):
+    return usual(points, "usage", 30 * MINUTE, 12, 5 * MINUTE, 0.2, 3, 3.0, 4.0)
