@@ -8,7 +8,7 @@ mod median;
 mod verdict;
 
 pub use checks::{above_zero, at_least_zero, rule, share};
-pub use expected::Expected;
+pub use expected::{Comparison, Expected};
 pub use extent::extent;
 pub use fields::{FieldNames, PerField};
 pub use median::median;

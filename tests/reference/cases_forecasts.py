@@ -3,6 +3,7 @@
 import math
 
 import numpy
+from statsmodels.tsa.holtwinters import ExponentialSmoothing
 from statsmodels.tsa.seasonal import seasonal_decompose, seasonal_mean
 
 from reference import Point, by_group, case
@@ -186,3 +187,193 @@ def half_hours(rng):
 @case("seasonal", "reference", half_hours)
 def what_is_usual(points):
     return usual(points, "usage", 30 * MINUTE, 12, 5 * MINUTE, 0.2, 3, 3.0, 4.0)
+
+
+# --- holt_winters ----------------------------------------------------------------------------------
+
+
+def queue(rng):
+    """Five days of the length of a queue, every ten minutes, that grows: it is stuck once, and jumps once."""
+    points = []
+    for step in range(5 * 144):
+        if step in range(330, 336):
+            # The collector was restarted.
+            continue
+        level = 200 + 0.15 * step + 120 * math.sin(2 * math.pi * step / 144) + 40 * math.sin(4 * math.pi * step / 144)
+        level += rng.gauss(0, 4)
+        if 450 <= step < 456:
+            level += 90
+        if step == 610:
+            level = 0
+        points.append(Point("queue", {"name": "mail"}, {"length": round(level)}, BEGIN + step * 10 * MINUTE))
+    return points
+
+
+@case("holt_winters", "example", queue)
+def the_length_of_a_queue(points):
+    return smoothed(points, "length", 144, every=10 * MINUTE, threshold=5.0)
+
+
+def waves(rng):
+    """Two hosts with a season of twelve points; some points lack the field."""
+    points = []
+    for number in range(440):
+        host = "ab"[number % 2]
+        step = number // 2
+        value = 50 + (0.1 if host == "a" else -1e-2) * step + 10 * math.sin(2 * math.pi * step / 12) + rng.gauss(0, 1)
+        value *= 1 if host == "a" else 1e6
+        fields = {"usage": round(value) if number % 7 == 0 else value}
+        if number % 50 == 49:
+            fields = {"other": 1.0}
+        points.append(Point("cpu", {"host": host}, fields, BEGIN + number * MINUTE + rng.randrange(SECOND)))
+    return points
+
+
+def by_statsmodels(points, field, season, multiplicative, alpha, beta, gamma, delta, damping, threshold):
+    """One-step forecasts of statsmodels, which begins with the level, the trend and the season of the warm-up."""
+    for group in by_group(measured(points, field), "host"):
+        values = numpy.array([point.number(field) for point in group])
+        warmup = 2 * season if season else 10
+        level, trend, factors = begin(values[:warmup], season, multiplicative)
+        model = ExponentialSmoothing(
+            values,
+            trend="add",
+            damped_trend=damping < 1,
+            seasonal=("mul" if multiplicative else "add") if season else None,
+            seasonal_periods=season or None,
+            initialization_method="known",
+            initial_level=level,
+            initial_trend=trend,
+            initial_seasonal=factors if season else None,
+        )
+        given = {"smoothing_level": alpha, "smoothing_trend": beta, "optimized": False}
+        if season:
+            given["smoothing_seasonal"] = gamma
+        if damping < 1:
+            given["damping_trend"] = damping
+        forecasts = model.fit(**given).fittedvalues
+        residuals = values - forecasts
+        variance = (residuals[:warmup] ** 2).mean() * (3 if season else 1)
+        for number, (point, value, forecast) in enumerate(zip(group, values, forecasts)):
+            if number < warmup:
+                yield compared(point, value, None, None, threshold)
+                continue
+            yield foretold(point, value, forecast, math.sqrt(variance), threshold)
+            variance += max(delta, 1 / (number + 1)) * (residuals[number] ** 2 - variance)
+
+
+def foretold(point, value, forecast, spread, threshold):
+    """A point with what a detector adds that makes forecasts."""
+    return compared(point, value, forecast, spread, threshold).adding(residual=float(value - forecast))
+
+
+def begin(values, season, multiplicative):
+    """Level, trend and season of the warm-up."""
+    steps = numpy.arange(1, len(values) + 1)
+    if not season:
+        trend, level = numpy.polyfit(steps, values, 1)
+        return level, trend, [0.0]
+    trend = (values[season:].mean() - values[:season].mean()) / season
+    level = values.mean() - trend * steps.mean()
+    line = level + trend * steps
+    rest = values / line if multiplicative else values - line
+    return level, trend, list((rest[:season] + rest[season:]) / 2)
+
+
+@case("holt_winters", "reference", waves)
+def additive_and_damped(points):
+    return by_statsmodels(points, "usage", 12, False, 0.3, 0.05, 0.1, 0.05, 0.9, 3.0)
+
+
+@case("holt_winters", "reference_multiplicative", waves)
+def multiplicative(points):
+    return by_statsmodels(points, "usage", 12, True, 0.2, 0.1, 0.3, 0.02, 1.0, 3.0)
+
+
+@case("holt_winters", "reference_trend", waves)
+def linear(points):
+    return by_statsmodels(points, "usage", 0, False, 0.5, 0.1, 0.0, 0.05, 1.0, 3.0)
+
+
+def smoothed(points, field, season, every, threshold):
+    """The recursion of the README with its default weights, with gaps and with the clip."""
+    alpha, beta, gamma, delta, clip = 0.3, 0.05, 0.1, 0.05, 3.0
+    for group in by_group(measured(points, field), "host"):
+        first, model, newest, late = [], None, None, 0
+        for point in group:
+            value = point.number(field)
+            steps = 1 if newest is None else (point.time - newest + every // 2) // every
+            late = late + 1 if steps < 0 else 0
+            if steps == 0 or steps < 0 and late < 8:
+                yield compared(point, value, None, None, threshold)
+                continue
+            if steps < 0:
+                late, first = 0, []
+                if model:
+                    model["place"] += steps - 1
+                steps = 1
+            newest = point.time
+            if not model:
+                if first:
+                    first += list(numpy.linspace(first[-1], value, steps, endpoint=False)[1:])
+                first.append(value)
+                if len(first) == 2 * season:
+                    level, trend, factors = begin(numpy.array(first), season, False)
+                    model = {"level": level, "trend": trend, "season": factors, "place": 0}
+                    squares = [learn(model, number, alpha, beta, gamma) ** 2 for number in first]
+                    model |= {"variance": 3 * numpy.mean(squares), "count": len(first), "strange": 0}
+                yield compared(point, value, None, None, threshold)
+                continue
+            model["level"] += min(steps - 1, season) * model["trend"]
+            model["place"] += steps - 1
+            forecast = model["level"] + model["trend"] + model["season"][model["place"] % season]
+            spread = math.sqrt(model["variance"])
+            yield foretold(point, value, forecast, spread, threshold)
+            model["strange"] = model["strange"] + 1 if abs(value - forecast) > clip * spread else 0
+            if model["strange"] <= 8:
+                value = min(max(value, forecast - clip * spread), forecast + clip * spread)
+            residual = learn(model, value, alpha, beta, gamma)
+            model["count"] += 1
+            model["variance"] += max(delta, 1 / model["count"]) * (residual**2 - model["variance"])
+
+
+def learn(model, value, alpha, beta, gamma):
+    """One step of an additive model. Returns the residual."""
+    before, base = model["level"], model["level"] + model["trend"]
+    place = model["place"] % len(model["season"])
+    season = model["season"][place]
+    model["level"] = alpha * (value - season) + (1 - alpha) * base
+    model["trend"] = beta * (model["level"] - before) + (1 - beta) * model["trend"]
+    model["season"][place] = gamma * (value - base) + (1 - gamma) * season
+    model["place"] += 1
+    return value - base - season
+
+
+def gaps(rng):
+    """Two hosts with a point in each minute, but for gaps, second points of a minute, late ones and a wrong time."""
+    points, levels = [], {"a": 50.0, "b": 1e6}
+    for step in range(420):
+        host = "ab"[step % 2]
+        minute = step // 2
+        # One is missing in the warm-up already.
+        if minute in (5, 61, 62, 100) or 120 <= minute < 145:
+            continue
+        value = levels[host] + 10 * math.sin(2 * math.pi * minute / 12) + rng.gauss(0, 1)
+        if minute % 47 == 46:
+            value += 60
+        if host == "b" and minute > 80:
+            value += 40
+        at = BEGIN + minute * MINUTE + rng.randrange(-12, 12) * SECOND
+        if minute == 170 and host == "a":
+            at += 1000 * MINUTE
+        point = Point("cpu", {"host": host}, {"usage": round(value) if step % 7 == 0 else value}, at)
+        points.append(point)
+        if minute % 31 == 30:
+            points.append(Point("cpu", {"host": host}, {"usage": 0.0}, at + 5 * SECOND))
+            points.append(Point("cpu", {"host": host}, {"usage": 0.0}, at - 10 * MINUTE))
+    return points
+
+
+@case("holt_winters", "reference_steps", gaps)
+def steps_by_time(points):
+    return smoothed(points, "usage", 12, every=MINUTE, threshold=4.0)

@@ -5,7 +5,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use algorithms::{FieldNames, PerField, Verdict};
+use algorithms::{Comparison, FieldNames, PerField};
 use kapacitor_guest::prelude::*;
 use kapacitor_guest::statistics::Season;
 
@@ -74,6 +74,17 @@ impl Seasonal {
             min_spread: self.min_spread,
         }
     }
+
+    fn comparison(&self) -> Comparison<'_> {
+        Comparison {
+            field: &self.field,
+            threshold: self.threshold,
+            expected: &self.expected,
+            bounds: (&self.lower, &self.upper),
+            score: &self.r#as,
+            flag: &self.flag,
+        }
+    }
 }
 
 impl Stream for Seasonal {
@@ -97,21 +108,11 @@ impl Stream for Seasonal {
     }
 
     fn point(&self, usual: &mut PerField<Usual>, point: Point<'_>, out: &mut Output) -> Result<()> {
-        let (learning, time) = (self.learning(), point.time());
+        let (learning, comparison, time) = (self.learning(), self.comparison(), point.time());
         let mut edited = point.edit();
         for (index, value) in self.field.numbers(point)? {
-            let name = |name| self.field.result(index, name);
             let expected = usual.of(index).push(time, value, &learning);
-            let mut verdict = Verdict::default();
-            if let Some(expected) = expected {
-                verdict = expected.verdict(value, self.threshold);
-                edited = edited.with(name(&self.expected), expected.value);
-                let (lower, upper) = expected.bounds(self.threshold);
-                if lower.is_finite() && upper.is_finite() {
-                    edited = edited.with(name(&self.lower), lower).with(name(&self.upper), upper);
-                }
-            }
-            edited = verdict.add_to(edited, name(&self.r#as), name(&self.flag));
+            edited = comparison.add_to(edited, index, value, expected);
         }
         out.send(edited)
     }
