@@ -3,6 +3,7 @@
 import math
 
 import numpy
+from scipy.stats import linregress
 from statsmodels.tsa.holtwinters import ExponentialSmoothing
 from statsmodels.tsa.seasonal import seasonal_decompose, seasonal_mean
 
@@ -377,3 +378,97 @@ def gaps(rng):
 @case("holt_winters", "reference_steps", gaps)
 def steps_by_time(points):
     return smoothed(points, "usage", 12, every=MINUTE, threshold=4.0)
+
+
+# --- forecast --------------------------------------------------------------------------------------
+
+
+def disks(rng):
+    """Two days of two disks: one grows slowly, and the other is filled by a log from the second day on until it is
+    deleted."""
+    points, used = [], {"/": 61.0, "/var": 40.0}
+    for step in range(288):
+        for path in used:
+            used[path] += 0.01 if path == "/" else rng.uniform(-0.02, 0.025)
+            if path == "/var" and 150 <= step < 240:
+                used[path] += 0.55
+            if path == "/var" and step == 240:
+                used[path] = 42.0
+            value = round(used[path] + rng.gauss(0, 0.05), 2)
+            tags = {"host": "db-1", "path": path}
+            points.append(Point("disk", tags, {"used_percent": value}, BEGIN + step * 10 * MINUTE))
+    return points
+
+
+@case("forecast", "example", disks)
+def when_a_disk_is_full(points):
+    for group in by_group(points, "path"):
+        for number, point in enumerate(group):
+            window = [old for old in group[: number + 1] if point.time - old.time < 6 * HOUR]
+            yield on_regression(point, window, "used_percent", 6 * HOUR, HOUR, limit=100.0)
+
+
+def on_regression(point, window, field, horizon, unit, warmup=10, limit=None, sigmas=None):
+    """A point with the line through a window of points, by scipy.stats.linregress."""
+    if len(window) < warmup or len({old.time for old in window}) < 2:
+        return point
+    seconds = numpy.array([(old.time - point.time) / SECOND for old in window])
+    values = numpy.array([old.number(field) for old in window])
+    line = linregress(seconds, values)
+    # The same by a decomposition of the matrix, and not by sums.
+    assert numpy.allclose(numpy.polyfit(seconds, values, 1), [line.slope, line.intercept], rtol=1e-6, atol=1e-6)
+    at = horizon / SECOND
+    forecast = line.intercept + line.slope * at
+    bounds = {}
+    if sigmas and len(window) > 2:
+        residual = ((values - line.intercept - line.slope * seconds) ** 2).sum() / (len(window) - 2)
+        squares = ((seconds - seconds.mean()) ** 2).sum()
+        margin = sigmas * math.sqrt(residual * (1 + 1 / len(window) + (at - seconds.mean()) ** 2 / squares))
+        bounds = {"lower": float(forecast - margin), "upper": float(forecast + margin)}
+    remaining = None
+    if limit is not None and line.slope != 0:
+        remaining = (limit - line.intercept) / line.slope
+        remaining = float(max(remaining, 0.0)) if remaining >= seconds[0] else None
+    return point.adding(
+        forecast=float(forecast), slope=float(line.slope * unit / SECOND), seconds_to_limit=remaining, **bounds
+    )
+
+
+def slopes(rng):
+    """Two hosts with random walks that drift, in irregular intervals; some points lack the field, some are late."""
+    points, time, levels = [], BEGIN + 123_456_789, {"a": 50.0, "b": 1e6}
+    for number in range(500):
+        time += rng.randrange(1, 20 * SECOND)
+        if number == 300:
+            time += 10 * MINUTE
+        host = rng.choice("ab")
+        levels[host] += rng.gauss(0.1 if number % 200 < 100 else -0.1, 1)
+        fields = {"usage": round(levels[host]) if number % 7 == 0 else levels[host]}
+        if number % 50 == 49:
+            fields = {"other": 1.0}
+        late = 30 * SECOND if number % 23 == 22 else HOUR if number % 41 == 40 else 0
+        points.append(Point("cpu", {"host": host}, fields, time - late))
+    return points
+
+
+@case("forecast", "reference", slopes)
+def the_last_points(points):
+    for group in by_group(measured(points, "usage"), "host"):
+        for number, point in enumerate(group):
+            window = group[max(0, number - 19) : number + 1]
+            yield on_regression(point, window, "usage", HOUR, SECOND, warmup=2, sigmas=2.0)
+
+
+@case("forecast", "reference_period", slopes)
+def the_last_minutes(points):
+    for group in by_group(measured(points, "usage"), "host"):
+        window, newest = [], 0
+        for point in group:
+            if newest - point.time >= 3 * MINUTE:
+                # Older than the window.
+                yield point
+                continue
+            newest = max(newest, point.time)
+            # A late point is in the window as long as if it had come in time.
+            window = [(time, old) for time, old in window if newest - time < 3 * MINUTE] + [(newest, point)]
+            yield on_regression(point, [old for _, old in window], "usage", MINUTE, HOUR, warmup=5, limit=60.0)
