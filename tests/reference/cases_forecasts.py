@@ -3,6 +3,7 @@
 import math
 
 import numpy
+from scipy.signal import butter, sosfilt, sosfilt_zi
 from scipy.stats import linregress
 from statsmodels.tsa.holtwinters import ExponentialSmoothing
 from statsmodels.tsa.seasonal import seasonal_decompose, seasonal_mean
@@ -472,3 +473,81 @@ def the_last_minutes(points):
             # A late point is in the window as long as if it had come in time.
             window = [(time, old) for time, old in window if newest - time < 3 * MINUTE] + [(newest, point)]
             yield on_regression(point, [old for _, old in window], "usage", MINUTE, HOUR, warmup=5, limit=60.0)
+
+
+# --- filter_iir ------------------------------------------------------------------------------------
+
+
+def cold_room(rng):
+    """Ten hours of the temperature of a cold room, every minute: its compressor runs every 20 minutes, its door opens now
+    and then, and after six hours the compressor begins to fail."""
+    points, door = [], 0.0
+    for minute in range(600):
+        door = 2.0 if minute % 97 == 60 else door * 0.8
+        warming = max(0, minute - 360) * 0.012
+        value = 4 + warming + 0.8 * math.sin(2 * math.pi * minute / 20) + door + rng.gauss(0, 0.15)
+        fields = {"temperature": round(value, 2)}
+        points.append(Point("climate", {"room": "cold-1"}, fields, BEGIN + minute * MINUTE))
+    return points
+
+
+@case("filter_iir", "example", cold_room)
+def without_the_compressor(points):
+    return by_scipy(points, "temperature", "room", 3, 1 / 3600, "lowpass", 1 / 60)
+
+
+def samples(rng):
+    """Two hosts with a sum of waves and noise every ten seconds; some points lack the field, and one gap is long."""
+    points = []
+    for number in range(440):
+        host = "ab"[number % 2]
+        step = number // 2
+        seconds = step * 10 + (3600 if step > 130 else 0)
+        value = 10 * math.sin(step / 3) + 30 * math.sin(step / 40) + rng.gauss(0, 2)
+        value += 50 if host == "a" else 1e6
+        fields = {"usage": round(value) if number % 7 == 0 else value}
+        if number % 50 == 49:
+            fields = {"other": 1.0}
+        # A clock that is not exact makes no difference.
+        at = BEGIN + seconds * SECOND + rng.randrange(SECOND)
+        points.append(Point("cpu", {"host": host}, fields, at))
+    return points
+
+
+def by_scipy(points, field, tag, order, cutoff, kind, rate):
+    """A Butterworth filter of SciPy, settled at the first value, and again after a gap of more than ten samples."""
+    sections = butter(order, cutoff, kind, fs=rate, output="sos")
+    settled = sosfilt_zi(sections)
+    for group in by_group(measured(points, field), tag):
+        times = [point.time for point in group]
+        begins = [0] + [n for n in range(1, len(group)) if times[n] - times[n - 1] > 10 / rate * SECOND]
+        for begin_at, end in zip(begins, begins[1:] + [len(group)]):
+            values = numpy.array([point.number(field) for point in group[begin_at:end]])
+            filtered, _ = sosfilt(sections, values, zi=settled * values[0])
+            for point, value in zip(group[begin_at:end], filtered):
+                yield point.adding(filtered=float(value))
+
+
+@case("filter_iir", "reference_lowpass", samples)
+def low_pass(points):
+    return by_scipy(points, "usage", "host", 4, 0.005, "lowpass", 0.1)
+
+
+@case("filter_iir", "reference_highpass", samples)
+def high_pass(points):
+    return by_scipy(points, "usage", "host", 3, 1 / 300, "highpass", 0.1)
+
+
+@case("filter_iir", "reference_bandpass", samples)
+def band_pass(points):
+    return by_scipy(points, "usage", "host", 5, [0.003, 0.02], "bandpass", 0.1)
+
+
+@case("filter_iir", "reference_bandstop", samples)
+def band_stop(points):
+    return by_scipy(points, "usage", "host", 2, [1 / 300, 1 / 60], "bandstop", 0.1)
+
+
+@case("filter_iir", "reference_order_8", samples)
+def high_order(points):
+    return by_scipy(points, "usage", "host", 8, 0.0005, "lowpass", 0.1)
