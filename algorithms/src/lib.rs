@@ -2,18 +2,22 @@
 
 mod checks;
 mod deviations;
+mod expected;
 mod extent;
 mod fields;
 mod functions;
+mod median;
 mod steps;
 mod total;
 mod verdict;
 
 pub use checks::{above_zero, at_least_zero, rule, share};
 pub use deviations::Deviations;
+pub use expected::{Comparison, Expected};
 pub use extent::{extent, most_points};
 pub use fields::{FieldNames, PerField};
 pub use functions::{Functions, Numbers, Part, Percentiles};
+pub use median::median;
 pub use steps::{Number, Step, Steps};
 pub use total::Total;
 pub use verdict::{Direction, MAX_SCORE, Verdict, deviations};
