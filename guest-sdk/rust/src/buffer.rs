@@ -81,6 +81,12 @@ impl Buffer {
         self.length = 0;
     }
 
+    /// The bytes, without a copy.
+    pub fn into_vec(mut self) -> Vec<u8> {
+        self.room.truncate(self.length);
+        self.room
+    }
+
     /// Overwrites the memory with zeros and gives it up.
     pub fn wipe(&mut self) {
         self.length = 0;
@@ -155,6 +161,9 @@ mod tests {
         assert_eq!(buffer[..], expected);
         buffer.clear();
         assert!(buffer.is_empty() && buffer.room() >= expected.len());
+        buffer.append(&[1, 2]);
+        assert_eq!(buffer.clone().into_vec(), [1, 2]);
+        buffer.clear();
         buffer.put([7]);
         assert_eq!(buffer[..], [7]);
         buffer.wipe();

@@ -136,8 +136,8 @@ pub mod prelude {
         __kapacitor_warn as warn,
     };
     pub use crate::{
-        Batch, Edge, Error, FieldName, Flag, Groups, NewBatch, NewPoint, Options, Output, OwnedValue, Point,
-        Points, Result, Shared, Snapshot, Stream, TagName, Value, log, register,
+        Batch, Edge, Edited, Error, FieldName, Flag, Groups, NewBatch, NewPoint, Options, Output, OwnedValue,
+        Point, Points, Result, Shared, Snapshot, Stream, TagName, Value, log, register,
     };
     #[cfg(feature = "serde")]
     pub use crate::{SerdeSnapshot, StateReader, StateWriter};

@@ -287,7 +287,7 @@ fn with_silence(silence: &[u8], state: &[u8]) -> Vec<u8> {
     snapshot.append(WITH_SILENCE);
     wire::put_bytes(1, silence, &mut snapshot);
     wire::put_bytes(2, state, &mut snapshot);
-    snapshot.to_vec()
+    snapshot.into_vec()
 }
 
 /// Silences, and the plugin's own bytes. A version of the plugin that reports no silences writes only the latter.

@@ -124,7 +124,7 @@ where
             wire::put_bytes(STATE, &writer.0, &mut group);
             wire::put_bytes(GROUP, &group, &mut snapshot);
         }
-        Ok(snapshot.to_vec())
+        Ok(snapshot.into_vec())
     }
 
     fn restore(&self, version: u32, snapshot: &[u8], groups: &mut Groups<G>) -> Result<()> {

@@ -60,8 +60,9 @@ pub trait Stream: Options + 'static {
     /// points arrived. A group that comes back begins anew, with [`Default`]. The log has a warning.
     ///
     /// For each group, calculate with three times the size of the state and 24 bytes, and what the state and the
-    /// group's id hold on the heap. With a large state, choose a smaller number, so that the sum stays below
-    /// `limits.memory` (64 MiB by default).
+    /// group's id hold on the heap; in a plugin with a snapshot format of its own also with twice the size of the group
+    /// in a snapshot. With a large state, choose a smaller number, so that the sum stays below `limits.memory` (64 MiB by
+    /// default).
     const MAX_GROUPS: usize = aging::MAX_GROUPS;
 
     /// Checks rules that concern several options, or that their types don't express. Called once, before

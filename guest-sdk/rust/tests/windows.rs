@@ -56,6 +56,17 @@ impl Model {
     }
 }
 
+impl Model {
+    fn advance(&mut self, time: i64, (most, span): Reach) {
+        let Some((newest, _)) = self.values.last() else { return };
+        let Some(span) = span.filter(|_| time > *newest) else { return };
+        while self.values.len() > most || self.values.first().is_some_and(|(oldest, _)| time - oldest >= span)
+        {
+            self.values.remove(0);
+        }
+    }
+}
+
 fn reach() -> impl Strategy<Value = Reach> {
     (1_usize..30, proptest::option::of(1_i64..50))
 }
@@ -114,6 +125,36 @@ proptest! {
             let mut sorted: Vec<f64> = model.values.iter().map(|(_, value)| *value).filter(|v| !v.is_nan()).collect();
             sorted.sort_by(f64::total_cmp);
             prop_assert_eq!(quantiles.sorted(), sorted);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn windows_let_go_of_what_a_later_time_does_not_reach(
+        values in values(),
+        ahead in vec(-5..60_i64, 1..20),
+        reach in reach(),
+    ) {
+        let (mut window, mut sliding) = (Window::default(), Sliding::<All>::default());
+        let (mut quantiles, mut model) = (Quantiles::default(), Model::default());
+        for ((time, value), ahead) in values.into_iter().zip(ahead.into_iter().cycle()) {
+            // A push takes the newest time from the newest value, so it must not be older than the last advance.
+            let later = time + ahead;
+            window.advance(later, extent(reach));
+            sliding.advance(later, extent(reach));
+            quantiles.advance(later, extent(reach));
+            model.advance(later, reach);
+            let expected = bits(model.values.iter().copied());
+            prop_assert_eq!(bits(window.iter().map(|(time, value)| (time, *value))), expected.clone());
+            prop_assert_eq!(bits(quantiles.iter()), expected.clone());
+            let all: Vec<u64> = expected.iter().map(|(_, bits)| *bits).collect();
+            prop_assert_eq!(sliding.aggregate(), Some(All(all)).filter(|all| !all.0.is_empty()));
+            let time = later.max(time);
+            model.push(time, value, reach);
+            window.push(time, value, extent(reach));
+            sliding.push(time, value, extent(reach));
+            quantiles.push(time, value, extent(reach));
         }
     }
 }

@@ -88,6 +88,15 @@ impl Gate {
         Entry::Anew(time)
     }
 
+    /// Takes a later time for that of the newest value; whether it is one.
+    pub fn advance(&mut self, time: i64, extent: Extent, is_empty: bool) -> bool {
+        let later = !is_empty && extent.span.is_some() && time > self.newest;
+        if later {
+            (self.newest, self.late) = (time, 0);
+        }
+        later
+    }
+
     /// Whether the oldest value, which has this time, leaves a window of `length` values.
     pub fn lets_go(&self, oldest: i64, length: usize, extent: Extent) -> bool {
         length > extent.most || extent.span.is_some_and(|span| self.newest.saturating_sub(oldest) >= span)

@@ -33,8 +33,11 @@
 //!
 //!     fn point(&self, window: &mut Self::Group, point: Point<'_>, out: &mut Output) -> Result<()> {
 //!         let value = point.number(&self.field)?;
+//!         let period = Extent::within(self.period);
+//!         // After a gap, those of before it are too old.
+//!         window.advance(point.time(), period);
 //!         let before = window.aggregate();
-//!         window.push(point.time(), value, Extent::within(self.period));
+//!         window.push(point.time(), value, period);
 //!         match before.and_then(|before| Some((before.mean()?, before.sample_std_dev()?))) {
 //!             Some((mean, sigma)) if (value - mean).abs() > self.sigmas * sigma => out.send(point),
 //!             _ => Ok(()),

@@ -54,6 +54,14 @@ impl Quantiles {
         taken
     }
 
+    /// Removes the numbers that `extent` does not reach from this time, in nanoseconds since 1970, as a push would: for a
+    /// point that is to be compared with those before it. A time that is not after that of the newest number changes
+    /// nothing.
+    pub fn advance(&mut self, time: i64, extent: Extent) {
+        let Self { window, sorted } = self;
+        window.advance_and_pass(time, extent, |left| remove(sorted, left));
+    }
+
     /// The place of a number in order.
     fn place(&self, value: f64) -> Result<usize, usize> {
         self.sorted.binary_search_by(|other| other.total_cmp(&value))

@@ -3,7 +3,7 @@
 use crate::statistics::extent::{Entry, Extent, Gate};
 
 /// What a [`Sliding`] window keeps of its numbers: [`Moments`](crate::statistics::Moments),
-/// [`Extremes`](crate::statistics::Extremes), or a type of your own, such as one of two sums for a linear regression.
+/// [`Extremes`](crate::statistics::Extremes), or a type of your own. It knows nothing of the times of the numbers.
 ///
 /// `merge` must be associative, at least up to rounding. It need not be commutative.
 pub trait Aggregate: Clone {
@@ -75,12 +75,25 @@ impl<A: Aggregate> Sliding<A> {
         self.younger.push((time, value));
         let one = A::one(value);
         self.total = Some(self.total.as_ref().map_or_else(|| one.clone(), |total| total.merge(&one)));
+        self.let_go(extent);
+        true
+    }
+
+    /// Removes the numbers that `extent` does not reach from this time, in nanoseconds since 1970, as a push would: for a
+    /// point that is to be compared with those before it. A time that is not after that of the newest number changes
+    /// nothing.
+    pub fn advance(&mut self, time: i64, extent: Extent) {
+        if self.gate.advance(time, extent, self.is_empty()) {
+            self.let_go(extent);
+        }
+    }
+
+    fn let_go(&mut self, extent: Extent) {
         while let Some(oldest) = self.oldest()
             && self.gate.lets_go(oldest, self.len(), extent)
         {
             self.pop();
         }
-        true
     }
 
     /// The time of the oldest number.

@@ -59,13 +59,31 @@ impl<T> Window<T> {
             Entry::LeftOut => return false,
         };
         self.values.push_back((time, value));
+        self.let_go(extent, left);
+        true
+    }
+
+    /// Removes the values that `extent` does not reach from this time, in nanoseconds since 1970, as a push would: for a
+    /// point that is to be compared with those before it. A time that is not after that of the newest value changes
+    /// nothing.
+    pub fn advance(&mut self, time: i64, extent: Extent) {
+        self.advance_and_pass(time, extent, |_| {});
+    }
+
+    /// The same, and passes on the values that leave.
+    pub(super) fn advance_and_pass(&mut self, time: i64, extent: Extent, left: impl FnMut(T)) {
+        if self.gate.advance(time, extent, self.values.is_empty()) {
+            self.let_go(extent, left);
+        }
+    }
+
+    fn let_go(&mut self, extent: Extent, mut left: impl FnMut(T)) {
         while let Some((oldest, _)) = self.values.front()
             && self.gate.lets_go(*oldest, self.values.len(), extent)
             && let Some((_, value)) = self.values.pop_front()
         {
             left(value);
         }
-        true
     }
 
     /// The number of values.
