@@ -1,0 +1,83 @@
+//! Reports groups that fall silent while others go on, and groups that come back.
+
+use std::time::Duration;
+
+use kapacitor_guest::prelude::*;
+
+#[cfg(test)]
+mod tests;
+
+/// The options.
+#[derive(Options)]
+pub struct NoData {
+    period: Duration,
+    #[option(default = "silent")]
+    r#as: FieldName,
+    #[option(default = "silent_for")]
+    silent_for: FieldName,
+    all: Flag,
+}
+
+/// The state of a group.
+#[derive(Debug, Default)]
+pub struct Group {
+    /// Whether it was reported as silent.
+    is_silent: bool,
+    /// The time of its last point, in nanoseconds since 1970.
+    last: i64,
+}
+
+/// The seconds from one time to another; 0 if the other one is not later.
+fn seconds(from: i64, to: i64) -> f64 {
+    to.saturating_sub(from).max(0) as f64 / 1e9
+}
+
+impl Stream for NoData {
+    type Group = Group;
+
+    /// For how long a group may be silent, and its coming back is still reported.
+    const IDLE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+    /// The tags of each group's last point are held, some 500 bytes.
+    const MAX_GROUPS: usize = 50_000;
+
+    fn check(&self) -> Result<()> {
+        if self.period.is_zero() {
+            return Err("option `period`: must be above 0".into());
+        }
+        if self.r#as == self.silent_for {
+            return Err("option `silent_for`: must be another name than `as`".into());
+        }
+        Ok(())
+    }
+
+    fn point(&self, group: &mut Group, point: Point<'_>, out: &mut Output) -> Result<()> {
+        let time = point.time();
+        let before = std::mem::replace(group, Group { is_silent: false, last: time });
+        if self.all.is_set() {
+            let edited = point.with(&self.r#as, false);
+            let was_silent = before.is_silent.then(|| seconds(before.last, time));
+            return match was_silent {
+                Some(seconds) => out.send(edited.with(&self.silent_for, seconds)),
+                None => out.send(edited),
+            };
+        }
+        if !before.is_silent {
+            return Ok(());
+        }
+        let back = NewPoint::like(point).field(&self.r#as, false);
+        out.send(back.field(&self.silent_for, seconds(before.last, time)))
+    }
+
+    fn silence(&self) -> Option<Duration> {
+        Some(self.period)
+    }
+
+    fn silent(&self, group: &mut Group, last: Point<'_>, now: i64, out: &mut Output) -> Result<()> {
+        group.is_silent = true;
+        let silent = NewPoint::like(last).at(now).field(&self.r#as, true);
+        out.send(silent.field(&self.silent_for, seconds(group.last, now)))
+    }
+}
+
+register!(NoData);
