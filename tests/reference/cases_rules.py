@@ -116,17 +116,55 @@ def temperatures(rng):
     return points
 
 
+def states(group, field, bands, hold, reset_hold):
+    """The point and the state of each value of a group, by looking at all values since the last change again."""
+    state, changed = "normal", 0
+    for number, point in enumerate(group):
+        wanted = [state_after(state, earlier.number(field), bands) for earlier in group[changed : number + 1]]
+        first = next(place for place in range(len(wanted)) if set(wanted[place:]) == {wanted[-1]})
+        held = point.time - group[changed + first].time
+        if wanted[-1] != state and held >= (reset_hold if wanted[-1] == "normal" else hold):
+            state, changed = wanted[-1], number + 1
+        yield point, state
+
+
+def state_after(state, value, bands):
+    high, high_reset, low, low_reset = bands
+    if high is not None and value > (high_reset if state == "high" else high):
+        return "high"
+    return "low" if low is not None and value < (low_reset if state == "low" else low) else "normal"
+
+
 @case("hysteresis", "example", temperatures)
 def states_of_racks(points):
     for group in by_group(points, "rack"):
-        high, since = False, None
-        for point in group:
-            value = point.number("temp")
-            wanted = value > (28.0 if high else 32.0)
-            since = None if wanted == high else point.time if since is None else since
-            if since is not None and point.time - since >= 5 * MINUTE:
-                high, since = wanted, None
-            yield point.adding(state="high" if high else "normal", active=high)
+        for point, state in states(group, "temp", (32.0, 28.0, None, None), 5 * MINUTE, 5 * MINUTE):
+            yield point.adding(state=state, active=state != "normal")
+
+
+def two_fields(rng):
+    """Two hosts with a random walk in two fields, ints now and then; any of the fields may be absent."""
+    points, time, values = [], START, {(host, field): 50.0 for host in "ab" for field in ("x", "y")}
+    for number in range(500):
+        time += rng.randrange(1, 20) * SECOND
+        host, fields = rng.choice("ab"), {"other": True}
+        for field in ("x", "y"):
+            value = values[host, field] = 50 + 0.9 * (values[host, field] - 50) + rng.gauss(0, 12)
+            if rng.random() < 0.8:
+                fields[field] = round(value) if number % 5 == 0 else value
+        points.append(Point("walk", {"host": host}, fields, time))
+    return points
+
+
+@case("hysteresis", "reference", two_fields)
+def states_of_fields(points):
+    results = {}
+    for group in by_group(points, "host"):
+        for field in ("x", "y"):
+            for point, state in states(having(group, field), field, (75.0, 60.0, 25.0, 40.0), 15 * SECOND, 0):
+                found = {f"{field}_is": state, f"{field}_on": state != "normal"}
+                results.setdefault(id(point), {}).update(found)
+    return [point.adding_all(results[id(point)]) for point in points if id(point) in results]
 
 
 # --- deadband --------------------------------------------------------------------------------------
@@ -152,6 +190,19 @@ def changes_of_tanks(points):
             change = last is None or abs(point.number("level") - last.number("level")) > 2.0
             if change or point.time - last.time >= 120 * MINUTE:
                 last = point
+                yield point
+
+
+@case("deadband", "reference", two_fields)
+def changes_of_fields(points):
+    for group in by_group(points, "host"):
+        last, values = None, {}
+        for point in group:
+            found = {name: point.number(name) for name in ("x", "y") if point.number(name) is not None}
+            limits = {name: max(10.0, 0.25 * abs(values.get(name, 0.0))) for name in found}
+            changes = [name for name in found if abs(found[name] - values.get(name, math.inf)) > limits[name]]
+            if found and (changes or point.time - last >= 120 * SECOND):
+                last, values = point.time, {**values, **found}
                 yield point
 
 
@@ -229,6 +280,15 @@ def hosts(rng):
 
 @case("no_data", "example", hosts)
 def silences(points):
+    return silences_among(points, False)
+
+
+@case("no_data", "all", hosts)
+def silences_and_all_points(points):
+    return silences_among(points, True)
+
+
+def silences_among(points, passes_all):
     last, silent = {}, set()
     for point in points:
         host = point.tags["host"]
@@ -239,7 +299,10 @@ def silences(points):
                 yield replace(before, fields=silence, time=point.time)
         if host in silent:
             silent.remove(host)
-            yield replace(point, fields={"silent": False, "silent_for": (point.time - last[host].time) / 1e9})
+            back = {"silent": False, "silent_for": (point.time - last[host].time) / 1e9}
+            yield replace(point, fields={**(point.fields if passes_all else {}), **back})
+        elif passes_all:
+            yield point.adding(silent=False)
         last[host] = point
 
 

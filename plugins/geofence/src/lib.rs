@@ -67,9 +67,7 @@ impl Geofence {
     fn locate(&self, before: Position, place: Place) -> Position {
         let holds = |(number, fence): &(usize, &dyn Fence)| {
             fence.contains(place)
-                || before == Position::Inside(*number)
-                    && self.margin > 0.0
-                    && fence.distance(place, f64::INFINITY) <= self.margin
+                || before == Position::Inside(*number) && fence.distance(place, self.margin) < self.margin
         };
         let within = self.fences().enumerate().filter(holds);
         let smallest = within.min_by(|(_, a), (_, b)| a.area().total_cmp(&b.area()));

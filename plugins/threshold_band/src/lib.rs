@@ -81,22 +81,23 @@ pub struct Before {
 
 impl Before {
     /// How far a value is from the middle of those before it, in spreads of at least `min_spread`; the value is then added.
-    /// `None` if there are fewer than `warmup`, or if the value is too late for the window.
+    /// `None` if there are fewer than `warmup`, if the value is too late for the window, or if none of them is left with it.
     ///
     /// Where all values are the same, any other one is infinitely far.
     fn deviation(&mut self, time: i64, value: f64, extent: Extent, options: &ThresholdBand) -> Option<f64> {
-        let (count, middle, spread, taken);
+        let (before, middle, spread, taken, now);
         if options.method == Method::StdDev {
             let moments = self.moments.aggregate().unwrap_or_default();
-            (count, middle, spread) = (self.moments.len(), moments.mean(), moments.sample_std_dev());
-            taken = self.moments.push(time, value, extent);
+            (before, middle, spread) = (self.moments.len(), moments.mean(), moments.sample_std_dev());
+            (taken, now) = (self.moments.push(time, value, extent), self.moments.len());
         } else {
-            count = self.quantiles.len();
+            before = self.quantiles.len();
             middle = self.quantiles.median();
             spread = self.quantiles.median_absolute_deviation().map(|mad| mad * Quantiles::SIGMA_PER_MAD);
-            taken = self.quantiles.push(time, value, extent);
+            (taken, now) = (self.quantiles.push(time, value, extent), self.quantiles.len());
         }
-        if !taken || count < options.warmup() {
+        let has_begun_anew = now == 1;
+        if !taken || has_begun_anew || before < options.warmup() {
             return None;
         }
         let distance = value - middle?;
@@ -128,8 +129,8 @@ impl ThresholdBand {
             || self.min_spread != 0.0;
         if self.method == Method::Static {
             return if has_some {
-                Err("options `size`, `period`, `warmup`, `min_spread` and `deviation`: only for the methods 'stddev' \
-                     and 'mad', not for 'static'"
+                Err("the method 'static' has no window: leave out `size`, `period`, `warmup`, `min_spread` and \
+                     `deviation`"
                     .into())
             } else {
                 Ok(())
@@ -145,11 +146,7 @@ impl ThresholdBand {
             return Err("option `warmup`: must be at least 2, since one value has no spread".into());
         }
         if self.most().is_some_and(|most| self.warmup() > most) {
-            return Err(
-                "option `warmup`: must not be above the number of points in the window, or each level would \
-                        be `OK`"
-                    .into(),
-            );
+            return Err("option `warmup`: must not be above the number of points in the window".into());
         }
         Ok(())
     }

@@ -104,6 +104,37 @@ fn late_values_of_a_period_are_ok_and_change_nothing() {
 }
 
 #[test]
+fn values_that_a_window_has_lost_count_no_more() {
+    let mut options = numbers(&[("warn", 2.0)]);
+    let minute = Duration::from_secs(60);
+    options.extend([("method", "mad".into()), ("period", minute.into()), ("warmup", 2.into())]);
+    let mut harness = start(&options).unwrap();
+    let mut at = |seconds: i64, value: i64| {
+        let input = point().at(seconds * 1_000_000_000).field("value", value);
+        harness.point(&input).unwrap().remove(0).fields["level"].clone()
+    };
+    for seconds in 0..10 {
+        at(seconds, seconds % 2);
+    }
+    assert_eq!(at(50, 1000), "WARNING".into());
+    assert_eq!(at(500, 1000), "OK".into(), "after a gap of more than the period");
+}
+
+#[test]
+fn numbers_of_any_size_have_a_level() {
+    for method in ["stddev", "mad"] {
+        let mut options = numbers(&[("crit", 2.0), ("crit_low", 2.0)]);
+        options.extend([("method", method.into()), ("size", 3.into()), ("deviation", "sigmas".into())]);
+        let mut harness = start(&options).unwrap();
+        let values =
+            [f64::MAX, f64::MIN, 1.0, f64::MAX, f64::MIN, 5e-324, 0.0, -5e-324, 5e-324, 1e-300, 1e300];
+        let levels: Vec<String> = values.iter().map(|value| level(&mut harness, *value)).collect();
+        assert_eq!(levels[levels.len() - 2..], ["CRITICAL", "CRITICAL"], "{method}");
+        assert_eq!(harness.left_out(), 0, "{method}: nothing that is not finite is sent");
+    }
+}
+
+#[test]
 fn options_are_checked() {
     let refused = |options: Vec<(&'static str, OptionArgument)>| start(&options).unwrap_err().to_string();
     let static_cases = [
@@ -112,7 +143,7 @@ fn options_are_checked() {
         (&[("info_low", 2.0), ("crit_low", 3.0)], "option `crit_low`: must not be above `info_low`"),
         (&[("warn", 2.0), ("crit_low", 3.0)], "option `crit_low`: must not be above `warn`"),
         (&[("warn", f64::NAN)], "option `warn`: must be a finite number"),
-        (&[("warn", 1.0), ("min_spread", 1.0)], "options `size`, `period`, `warmup`, `min_spread` and"),
+        (&[("warn", 1.0), ("min_spread", 1.0)], "the method 'static' has no window: leave out `size`"),
     ];
     for (limits, expected) in static_cases {
         let error = refused(numbers(limits));
