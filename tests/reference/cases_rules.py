@@ -321,6 +321,7 @@ def loads(rng):
     return points
 
 
+@case("enrich", "cells", loads)
 @case("enrich", "example", loads)
 def loads_with_inventory(points):
     for point in points:

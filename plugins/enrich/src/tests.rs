@@ -38,6 +38,30 @@ fn defaults_stand_for_what_the_table_lacks() {
 }
 
 #[test]
+fn columns_are_tables_in_a_text() {
+    let columns = vec![
+        ("tags", ("dc", "\n  # all hosts\n  web-1 = paris\n\n  web-3=rome = italy\n").into()),
+        ("texts", ("owner", "web-3 = the shop\r\nweb-4 =").into()),
+        ("numbers", ("cores", "web-3 = 8\nweb-4 = 1.5e1").into()),
+        ("skip_unknown", flag()),
+    ];
+    let mut harness = start([table(), columns].concat()).unwrap();
+    let base = |host: &str| point().tag("host", host).field("load", 3);
+    let mut send = |host: &str| harness.point(&base(host)).unwrap();
+    let sent = send("web-1");
+    assert_eq!(
+        (sent[0].tags["dc"].as_str(), &sent[0].fields["cores"]),
+        ("berlin", &32.0.into()),
+        "a cell wins"
+    );
+    let expected = base("web-3").tag("dc", "rome = italy").field("owner", "the shop").field("cores", 8.0);
+    assert_eq!(send("web-3"), [expected]);
+    let expected = base("web-4").tag("dc", "unknown").field("owner", "").field("cores", 15.0);
+    assert_eq!(send("web-4"), [expected]);
+    assert!(send("web-5").is_empty());
+}
+
+#[test]
 fn what_was_there_is_replaced() {
     let mut harness = start(table()).unwrap();
     let input = point().tag("host", "web-1").tag("dc", "x").field("owner", 7).field("cores", 2);
@@ -58,11 +82,17 @@ fn unknown_keys_are_skipped_if_asked_for() {
 fn options_are_checked() {
     let cases = [
         ("tag", ("web-1", "dc", "x").into(), "option `tag`: the key 'web-1' has two values of `dc`"),
-        ("tag", ("web-1", "rack", "").into(), "option `tag`: the value of a tag must not be empty"),
-        ("default_tag", ("rack", "a\n").into(), "option `default_tag`: the value of a tag must not be empty"),
-        ("number", ("web-1", "x", f64::NAN).into(), "option `number`: must be a finite number, got NaN"),
-        ("default_number", ("x", f64::INFINITY).into(), "option `default_number`: must be a finite number"),
+        ("tag", ("web-1", "rack", "").into(), "the value of the tag `rack` must not be empty"),
+        ("default_tag", ("rack", "a\n").into(), "the value of the tag `rack` must not be empty"),
+        ("number", ("web-1", "x", f64::NAN).into(), "the field `x` must be a finite number, got NaN"),
+        ("default_number", ("x", f64::INFINITY).into(), "the field `x` must be a finite number, got inf"),
         ("text", ("web-2", "cores", "x").into(), "the field `cores` is given as a text and as a number"),
+        ("tags", ("dc", "a = b\na = c").into(), "option `tags`: the key 'a' has two values of `dc`"),
+        ("tags", ("dc", "a b").into(), "option `tags`: `a b` in `dc` is not KEY = VALUE"),
+        ("tags", ("dc", "a =").into(), "the value of the tag `dc` must not be empty"),
+        ("numbers", ("x", "a = b").into(), "option `numbers`: `a = b` in `x` is not KEY = VALUE"),
+        ("numbers", ("x", "a = inf").into(), "the field `x` must be a finite number, got inf"),
+        ("numbers", ("owner", "a = 1").into(), "the field `owner` is given as a text and as a number"),
         ("text", ("web-2", "time", "x").into(), "option `text`: value 2: must not be `time`"),
     ];
     for (name, value, expected) in cases {
@@ -85,7 +115,12 @@ proptest! {
         let keys: Vec<String> = (0..25).map(|key| format!("host-{key}")).collect();
         let mut options: Vec<(&'static str, OptionArgument)> = Vec::new();
         for ((key, name), value) in &rows {
-            options.push(("number", (keys[*key].as_str(), NAMES[*name], f64::from(*value)).into()));
+            // One half as cells, the other one as columns.
+            let column = format!("{} = {value}", keys[*key]);
+            options.push(match key % 2 {
+                0 => ("number", (keys[*key].as_str(), NAMES[*name], f64::from(*value)).into()),
+                _ => ("numbers", (NAMES[*name], column.as_str()).into()),
+            });
         }
         options.extend(default.map(|value| ("default_number", ("n2", f64::from(value)).into())));
         let mut expected = point().tag("host", &keys[key]).field("load", 1);
