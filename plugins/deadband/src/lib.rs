@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use algorithms::{FieldNames, PerField};
+use algorithms::{FieldNames, PerField, at_least_zero, rule};
 use kapacitor_guest::prelude::*;
 
 #[cfg(test)]
@@ -50,15 +50,9 @@ impl Stream for Deadband {
     type Group = Passed;
 
     fn check(&self) -> Result<()> {
-        for (name, limit) in [("band", self.band), ("percent", self.percent)] {
-            if !(limit >= 0.0 && limit.is_finite()) {
-                return Err(Error::new(format!("option `{name}`: must be a number of at least 0")));
-            }
-        }
-        match self.heartbeat {
-            Some(Duration::ZERO) => Err("option `heartbeat`: must be above 0".into()),
-            _ => Ok(()),
-        }
+        at_least_zero("band", self.band)?;
+        at_least_zero("percent", self.percent)?;
+        rule("heartbeat", self.heartbeat != Some(Duration::ZERO), "must be above 0")
     }
 
     fn point(&self, passed: &mut Passed, point: Point<'_>, out: &mut Output) -> Result<()> {

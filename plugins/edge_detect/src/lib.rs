@@ -1,6 +1,6 @@
 //! The points at which a value changes, or crosses a level, with the value before and the time since the last of them.
 
-use algorithms::{FieldNames, PerField};
+use algorithms::{FieldNames, PerField, rule, seconds_between, word};
 use kapacitor_guest::options::{OptionValue, Scalar, ValueType};
 use kapacitor_guest::prelude::*;
 
@@ -19,15 +19,7 @@ impl Scalar for Direction {
     const TYPE: ValueType = ValueType::String;
 
     fn convert(value: &OptionValue<'_>) -> Option<std::result::Result<Self, String>> {
-        match value {
-            OptionValue::String("rising") => Some(Ok(Self::Rising)),
-            OptionValue::String("falling") => Some(Ok(Self::Falling)),
-            OptionValue::String("both") => Some(Ok(Self::Both)),
-            OptionValue::String(_) => {
-                Some(Err(format!("must be 'rising', 'falling' or 'both', got {value}")))
-            }
-            _ => None,
-        }
+        word(value, &[("rising", Self::Rising), ("falling", Self::Falling), ("both", Self::Both)])
     }
 }
 
@@ -129,10 +121,7 @@ impl Stream for EdgeDetect {
     type Group = PerField<Seen>;
 
     fn check(&self) -> Result<()> {
-        if self.level.is_some_and(|level| !level.is_finite()) {
-            return Err("option `level`: must be a finite number".into());
-        }
-        Ok(())
+        rule("level", self.level.is_none_or(f64::is_finite), "must be a finite number")
     }
 
     fn point(&self, group: &mut PerField<Seen>, point: Point<'_>, out: &mut Output) -> Result<()> {
@@ -148,7 +137,7 @@ impl Stream for EdgeDetect {
                 has_edge = true;
                 edited = edited.with(format!("{result}_previous"), last.clone());
                 if let Some(before) = seen.edge {
-                    let seconds = point.time().saturating_sub(before).max(0) as f64 / 1e9;
+                    let seconds = seconds_between(before, point.time());
                     edited = edited.with(format!("{result}_seconds"), seconds);
                 }
                 seen.edge = Some(point.time());

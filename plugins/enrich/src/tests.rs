@@ -75,7 +75,16 @@ fn unknown_keys_are_skipped_if_asked_for() {
     let mut harness = start([table(), vec![("skip_unknown", flag())]].concat()).unwrap();
     assert!(harness.point(&point().tag("host", "web-3").field("load", 3)).unwrap().is_empty());
     assert_eq!(harness.skips(), ["the table has no key `web-3`"]);
-    assert_eq!(harness.point(&point().tag("host", "web-2").field("load", 3)).unwrap().len(), 1);
+    for kind in ["tag", "text", "number", "tags", "texts", "numbers"] {
+        let cell = match kind {
+            "tag" | "text" => ("a", "x", "1").into(),
+            "number" => ("a", "x", 1.0).into(),
+            _ => ("x", "a = 1").into(),
+        };
+        let mut harness = start(vec![(kind, cell), ("skip_unknown", flag())]).unwrap();
+        let passes = |host: &str| harness.point(&point().tag("host", host).field("load", 3)).unwrap().len();
+        assert_eq!(["a", "b"].map(passes), [1, 0], "{kind}");
+    }
 }
 
 #[test]

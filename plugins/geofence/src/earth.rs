@@ -60,17 +60,17 @@ pub struct Bounds {
 impl Bounds {
     /// The bounds of places, whose longitudes go on over 180 degrees.
     pub fn of(places: impl IntoIterator<Item = Place>) -> Self {
-        let (mut least, mut most) = (Place::at(0.0, f64::INFINITY), Place::at(0.0, f64::NEG_INFINITY));
-        (least.lat, most.lat) = (f64::INFINITY, f64::NEG_INFINITY);
+        let (low, high) = (f64::NEG_INFINITY, f64::INFINITY);
+        let mut bounds = Self { south: high, north: low, west: high, east: low, cos: 1.0 };
         for place in places {
-            least.lat = least.lat.min(place.lat);
-            least.lon = least.lon.min(place.lon);
+            bounds.south = bounds.south.min(place.lat);
+            bounds.north = bounds.north.max(place.lat);
+            bounds.west = bounds.west.min(place.lon);
+            bounds.east = bounds.east.max(place.lon);
             // Between two latitudes the cosine is least at one of them.
-            least.cos = least.cos.min(place.cos);
-            most.lat = most.lat.max(place.lat);
-            most.lon = most.lon.max(place.lon);
+            bounds.cos = bounds.cos.min(place.cos);
         }
-        Self { south: least.lat, north: most.lat, west: least.lon, east: most.lon, cos: least.cos }
+        bounds
     }
 
     /// How wide they are, in degrees.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use algorithms::{FieldNames, PerField};
+use algorithms::{FieldNames, PerField, rule};
 use kapacitor_guest::prelude::*;
 
 mod state;
@@ -53,36 +53,26 @@ impl Stream for Hysteresis {
         if self.high.is_none() && self.low.is_none() {
             return Err("no limit is given: give `high`, `low` or both".into());
         }
-        for (name, limit, reset_name, reset) in [
-            ("high", self.high, "high_reset", self.high_reset),
-            ("low", self.low, "low_reset", self.low_reset),
-        ] {
-            if reset.is_some() && limit.is_none() {
-                return Err(Error::new(format!("option `{reset_name}`: is of no use without `{name}`")));
-            }
-            for (name, limit) in [(name, limit), (reset_name, reset)] {
-                if limit.is_some_and(|limit| !limit.is_finite()) {
-                    return Err(Error::new(format!("option `{name}`: must be a finite number")));
-                }
-            }
+        let limits = [
+            ("high", self.high),
+            ("high_reset", self.high_reset),
+            ("low", self.low),
+            ("low_reset", self.low_reset),
+        ];
+        for (name, limit) in limits {
+            rule(name, limit.is_none_or(f64::is_finite), "must be a finite number")?;
         }
+        rule("high_reset", self.high.or(self.high_reset) == self.high, "is of no use without `high`")?;
+        rule("low_reset", self.low.or(self.low_reset) == self.low, "is of no use without `low`")?;
         let Bands { high, low } = self.bands();
-        if high.is_some_and(|high| high.leave > high.enter) {
-            return Err("option `high_reset`: must not be above `high`".into());
-        }
-        if low.is_some_and(|low| low.leave < low.enter) {
-            return Err("option `low_reset`: must not be below `low`".into());
-        }
-        if let (Some(high), Some(low)) = (high, low) {
-            // Otherwise a value could be high and low at once.
-            if low.enter > high.leave {
-                return Err("option `low`: must not be above `high`, nor above `high_reset`".into());
-            }
-            if low.leave > high.enter {
-                return Err("option `low_reset`: must not be above `high`".into());
-            }
-        }
-        Ok(())
+        let is_above = |a: Option<f64>, b: Option<f64>| a.zip(b).is_some_and(|(a, b)| a > b);
+        let (high_enter, high_leave) = (high.map(|band| band.enter), high.map(|band| band.leave));
+        let (low_enter, low_leave) = (low.map(|band| band.enter), low.map(|band| band.leave));
+        rule("high_reset", !is_above(high_leave, high_enter), "must not be above `high`")?;
+        rule("low_reset", !is_above(low_enter, low_leave), "must not be below `low`")?;
+        // Otherwise a value could be high and low at once.
+        rule("low", !is_above(low_enter, high_leave), "must not be above `high`, nor above `high_reset`")?;
+        rule("low_reset", !is_above(low_leave, high_enter), "must not be above `high`")
     }
 
     fn point(&self, group: &mut PerField<Tracker>, point: Point<'_>, out: &mut Output) -> Result<()> {

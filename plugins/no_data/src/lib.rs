@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use algorithms::{rule, seconds_between};
 use kapacitor_guest::prelude::*;
 
 #[cfg(test)]
@@ -27,11 +28,6 @@ pub struct Group {
     last: i64,
 }
 
-/// The seconds from one time to another; 0 if the other one is not later.
-fn seconds(from: i64, to: i64) -> f64 {
-    to.saturating_sub(from).max(0) as f64 / 1e9
-}
-
 impl Stream for NoData {
     type Group = Group;
 
@@ -42,13 +38,8 @@ impl Stream for NoData {
     const MAX_GROUPS: usize = 50_000;
 
     fn check(&self) -> Result<()> {
-        if self.period.is_zero() {
-            return Err("option `period`: must be above 0".into());
-        }
-        if self.r#as == self.silent_for {
-            return Err("option `silent_for`: must be another name than `as`".into());
-        }
-        Ok(())
+        rule("period", !self.period.is_zero(), "must be above 0")?;
+        rule("silent_for", self.r#as != self.silent_for, "must be another name than `as`")
     }
 
     fn point(&self, group: &mut Group, point: Point<'_>, out: &mut Output) -> Result<()> {
@@ -56,7 +47,7 @@ impl Stream for NoData {
         let before = std::mem::replace(group, Group { is_silent: false, last: time });
         if self.all.is_set() {
             let edited = point.with(&self.r#as, false);
-            let was_silent = before.is_silent.then(|| seconds(before.last, time));
+            let was_silent = before.is_silent.then(|| seconds_between(before.last, time));
             return match was_silent {
                 Some(seconds) => out.send(edited.with(&self.silent_for, seconds)),
                 None => out.send(edited),
@@ -66,7 +57,7 @@ impl Stream for NoData {
             return Ok(());
         }
         let back = NewPoint::like(point).field(&self.r#as, false);
-        out.send(back.field(&self.silent_for, seconds(before.last, time)))
+        out.send(back.field(&self.silent_for, seconds_between(before.last, time)))
     }
 
     fn silence(&self) -> Option<Duration> {
@@ -76,7 +67,7 @@ impl Stream for NoData {
     fn silent(&self, group: &mut Group, last: Point<'_>, now: i64, out: &mut Output) -> Result<()> {
         group.is_silent = true;
         let silent = NewPoint::like(last).at(now).field(&self.r#as, true);
-        out.send(silent.field(&self.silent_for, seconds(group.last, now)))
+        out.send(silent.field(&self.silent_for, seconds_between(group.last, now)))
     }
 }
 

@@ -8,7 +8,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use algorithms::{FieldNames, PerField, extent};
+use algorithms::{FieldNames, PerField, at_least_zero, deviations, extent, rule, word};
 use kapacitor_guest::options::{OptionValue, Scalar, ValueType};
 use kapacitor_guest::prelude::*;
 use kapacitor_guest::statistics::{Extent, Moments, Quantiles, Sliding};
@@ -34,13 +34,7 @@ impl Scalar for Method {
     const TYPE: ValueType = ValueType::String;
 
     fn convert(value: &OptionValue<'_>) -> Option<std::result::Result<Self, String>> {
-        match value {
-            OptionValue::String("static") => Some(Ok(Self::Static)),
-            OptionValue::String("stddev") => Some(Ok(Self::StdDev)),
-            OptionValue::String("mad") => Some(Ok(Self::Mad)),
-            OptionValue::String(_) => Some(Err(format!("must be 'static', 'stddev' or 'mad', got {value}"))),
-            _ => None,
-        }
+        word(value, &[("static", Self::Static), ("stddev", Self::StdDev), ("mad", Self::Mad)])
     }
 }
 
@@ -83,7 +77,7 @@ impl Before {
     /// How far a value is from the middle of those before it, in spreads of at least `min_spread`; the value is then added.
     /// `None` if there are fewer than `warmup`, if the value is too late for the window, or if none of them is left with it.
     ///
-    /// Where all values are the same, any other one is infinitely far.
+    /// Where all values are the same, any other one has the greatest deviation that there is.
     fn deviation(&mut self, time: i64, value: f64, extent: Extent, options: &ThresholdBand) -> Option<f64> {
         let (before, middle, spread, taken, now);
         if options.method == Method::StdDev {
@@ -100,8 +94,7 @@ impl Before {
         if !taken || has_begun_anew || before < options.warmup() {
             return None;
         }
-        let distance = value - middle?;
-        Some(if distance == 0.0 { 0.0 } else { distance / spread?.max(options.min_spread) })
+        Some(deviations(value - middle?, spread?.max(options.min_spread)))
     }
 }
 
@@ -136,19 +129,11 @@ impl ThresholdBand {
                 Ok(())
             };
         }
-        if !(self.min_spread >= 0.0 && self.min_spread.is_finite()) {
-            return Err("option `min_spread`: must be a number of at least 0".into());
-        }
-        if self.most().is_some_and(|most| most < 2) {
-            return Err("option `size`: must be at least 2, since one value has no spread".into());
-        }
-        if self.warmup() < 2 {
-            return Err("option `warmup`: must be at least 2, since one value has no spread".into());
-        }
-        if self.most().is_some_and(|most| self.warmup() > most) {
-            return Err("option `warmup`: must not be above the number of points in the window".into());
-        }
-        Ok(())
+        at_least_zero("min_spread", self.min_spread)?;
+        let most = self.most().unwrap_or(usize::MAX);
+        rule("size", most >= 2, "must be at least 2, since one value has no spread")?;
+        rule("warmup", self.warmup() >= 2, "must be at least 2, since one value has no spread")?;
+        rule("warmup", self.warmup() <= most, "must not be above the number of points in the window")
     }
 }
 
@@ -169,18 +154,16 @@ impl Stream for ThresholdBand {
     fn point(&self, group: &mut PerField<Before>, point: Point<'_>, out: &mut Output) -> Result<()> {
         let mut edited = point.edit();
         let (limits, extent) = (self.limits(), extent(self.size, self.period, SIZE));
-        let deviations = limits.of_deviations();
+        let in_spreads = limits.of_deviations();
         for (index, value) in self.field.numbers(point)? {
             let level = if self.method == Method::Static {
                 limits.level(value)
             } else {
                 let deviation = group.of(index).deviation(point.time(), value, extent, self);
-                if let (Some(name), Some(deviation)) = (&self.deviation, deviation)
-                    && deviation.is_finite()
-                {
+                if let (Some(name), Some(deviation)) = (&self.deviation, deviation) {
                     edited = edited.with(self.field.result(index, name), deviation);
                 }
-                deviation.map_or(Level::Ok, |deviation| deviations.level(deviation))
+                deviation.map_or(Level::Ok, |deviation| in_spreads.level(deviation))
             };
             edited = edited.with(self.field.result(index, &self.r#as), level.name());
         }
