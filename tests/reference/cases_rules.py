@@ -392,7 +392,7 @@ def fenced(points, tag, fences, precision, margin):
                 inside=now != "",
                 event="" if not is_event else "enter" if now else "leave",
                 left=before if is_event else "",
-                distance=min(fence.border(place) for fence in fences.values()),
+                distance=float(min(fence.border(place) for fence in fences.values())),
                 geohash=geohash.encode(place[0], (place[1] + 180) % 360 - 180, precision) if precision else None,
             )
             before = now
@@ -434,7 +434,9 @@ def voyage(rng):
         time += rng.randrange(1, 600) * SECOND
         ship = rng.choice("abc")
         lat, lon = places[ship]
-        places[ship] = lat, lon = lat + rng.gauss(0, 0.3) - 0.1 * (lat + 17.5), lon + rng.gauss(0, 0.4) - 0.1 * (lon - 179.5)
+        lat += rng.gauss(0, 0.3) - 0.1 * (lat + 17.5)
+        lon += rng.gauss(0, 0.4) - 0.1 * (lon - 179.5)
+        places[ship] = lat, lon
         lon = lon - 360 if lon > 180 and number % 3 else lon
         fields = {"lat": round(lat), "lon": round(lon)} if number % 30 == 29 else {"lat": lat, "lon": lon}
         if number % 50 == 49:
