@@ -62,8 +62,8 @@ impl Stream for Hysteresis {
         for (name, limit) in limits {
             rule(name, limit.is_none_or(f64::is_finite), "must be a finite number")?;
         }
-        rule("high_reset", self.high.or(self.high_reset) == self.high, "is of no use without `high`")?;
-        rule("low_reset", self.low.or(self.low_reset) == self.low, "is of no use without `low`")?;
+        rule("high_reset", self.high.is_some() || self.high_reset.is_none(), "is of no use without `high`")?;
+        rule("low_reset", self.low.is_some() || self.low_reset.is_none(), "is of no use without `low`")?;
         let Bands { high, low } = self.bands();
         let is_above = |a: Option<f64>, b: Option<f64>| a.zip(b).is_some_and(|(a, b)| a > b);
         let (high_enter, high_leave) = (high.map(|band| band.enter), high.map(|band| band.leave));

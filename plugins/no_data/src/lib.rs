@@ -45,19 +45,16 @@ impl Stream for NoData {
     fn point(&self, group: &mut Group, point: Point<'_>, out: &mut Output) -> Result<()> {
         let time = point.time();
         let before = std::mem::replace(group, Group { is_silent: false, last: time });
-        if self.all.is_set() {
-            let edited = point.with(&self.r#as, false);
-            let was_silent = before.is_silent.then(|| seconds_between(before.last, time));
-            return match was_silent {
-                Some(seconds) => out.send(edited.with(&self.silent_for, seconds)),
-                None => out.send(edited),
-            };
+        let silent_for = before.is_silent.then(|| seconds_between(before.last, time));
+        match (silent_for, self.all.is_set()) {
+            (None, false) => Ok(()),
+            (None, true) => out.send(point.with(&self.r#as, false)),
+            (Some(seconds), false) => {
+                let back = NewPoint::like(point).field(&self.r#as, false);
+                out.send(back.field(&self.silent_for, seconds))
+            }
+            (Some(seconds), true) => out.send(point.with(&self.r#as, false).with(&self.silent_for, seconds)),
         }
-        if !before.is_silent {
-            return Ok(());
-        }
-        let back = NewPoint::like(point).field(&self.r#as, false);
-        out.send(back.field(&self.silent_for, seconds_between(before.last, time)))
     }
 
     fn silence(&self) -> Option<Duration> {
