@@ -279,6 +279,30 @@ mod tests {
             prop_assert_eq!(polygon.distance(place, found / 2.0), found / 2.0);
         }
 
+        /// The step is that of the differences of the cosine of the distance.
+        #[test]
+        fn step_is_that_of_differences(
+            (lat, lon) in (-60.0..60.0, -180.0..180.0),
+            (south, west, height, width) in (-20.0..20.0, -20.0..20.0, 0.0..20.0, -20.0..20.0),
+            share in 0.0..1.0,
+        ) {
+            const PART: f64 = 1e-4;
+            let place = place(lat, lon);
+            let from = Place::at(lat + south, lon + west);
+            let to = Place::at(from.lat + height, from.lon + width);
+            let side = Side { from, to, bounds: Bounds::of([from, to]) };
+            let cosine = |share: f64| {
+                let on_it = Place::at(from.lat + share * height, from.lon + share * width);
+                (place.distance(on_it) / RADIUS).cos()
+            };
+            let [before, here, after] = [share - PART, share, share + PART].map(cosine);
+            let bend = (after + before - 2.0 * here) / (PART * PART);
+            prop_assume!(bend < -0.003);
+            let expected = -(after - before) / (2.0 * PART) / bend;
+            let found = side.newton(place, share, west + share * width);
+            prop_assert!((found - expected).abs() < 1e-3 * (1.0 + expected.abs()), "{} {}", found, expected);
+        }
+
         /// A place on the border between two parts of a polygon is in one of them, whatever is rounded.
         #[test]
         fn each_place_of_a_divided_polygon_is_in_one_part(

@@ -42,6 +42,7 @@ fn all_points_are_passed_on_if_asked_for() {
     let gone: Vec<_> = sent.iter().map(|point| (point.time / SECOND, point.fields["gone"].clone())).collect();
     let expected = [(0, false), (25, false), (50, false), (75, true), (75, false), (80, false)];
     assert_eq!(gone, expected.map(|(time, gone)| (time, gone.into())));
+    assert_eq!(sent[0], input("a", 0).field("gone", false));
     assert_eq!(sent[5], input("a", 80).field("gone", false).field("silent_for", 80.0));
 }
 
