@@ -1,5 +1,6 @@
 //! What several of the plugins in `plugins/` share.
 
+pub mod distributions;
 mod extent;
 mod fields;
 
