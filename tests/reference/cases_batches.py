@@ -95,3 +95,59 @@ def outliers_of_cpu(points):
 @case("outliers", "reference", heavy_tails)
 def outliers_of_latency(points):
     return tukey(points, "service", 5 * MINUTE, "latency", 1.5)
+
+
+# --- grubbs ----------------------------------------------------------------------------------------
+
+
+def temperatures(rng):
+    spikes = {("oven", 266): 187.31, ("cellar", 200): 9.86}
+    levels = {"oven": 181.0, "cellar": 11.2, "hall": 20.4}
+    return series(rng, "temperature", "sensor", levels, "celsius", 30 * SECOND, 330, 0.003, spikes)
+
+
+def mostly_normal(rng):
+    def draw(rng, name, number):
+        level = {"a": 50.0, "b": 1e15, "c": -1e-15}[name]
+        deviation = rng.gauss(0, 1) * (rng.choice([-9, 5]) if number % 40 == 3 else 1)
+        return level + deviation * {"a": 7.0, "b": 64.0, "c": 1e-17}[name]
+
+    return irregular(rng, "latency", "abc", 900, draw)
+
+
+def critical_deviation(count, p):
+    """Grubbs' critical value for a number of values."""
+    t = scipy.stats.t.isf(p, count - 2)
+    return (count - 1) / numpy.sqrt(count) * numpy.sqrt(t * t / (count - 2 + t * t))
+
+
+def grubbs(points, tag, period, field, alpha, side, score="score"):
+    for group in windows(points, tag, period):
+        for _, batch in group:
+            found, numbers = values(batch, field)
+            if len(numbers) > 2:
+                # NumPy's mean of numbers near 1e15 has an error that the standard deviation here does not hide.
+                numbers = numbers - numbers[0]
+                deviations = (numbers - numbers.mean()) / numbers.std(ddof=1)
+                distances = abs(deviations) if side == "both" else -deviations
+                furthest = distances.argmax()
+                p = alpha / len(numbers) / (2 if side == "both" else 1)
+                critical = critical_deviation(len(numbers), p)
+                if distances[furthest] > critical:
+                    results = {score: float(distances[furthest]), "critical": float(critical), "anomaly": True}
+                    yield found[furthest].adding(**results)
+
+
+@case("grubbs", "example", temperatures)
+def grubbs_of_temperatures(points):
+    return grubbs(points, "sensor", 30 * MINUTE, "celsius", 0.0001, "both")
+
+
+@case("grubbs", "reference", mostly_normal)
+def grubbs_of_latency(points):
+    return grubbs(points, "service", MINUTE, "latency", 0.05, "both")
+
+
+@case("grubbs", "reference_low", mostly_normal)
+def grubbs_of_low_latency(points):
+    return grubbs(points, "service", MINUTE, "latency", 0.01, "low", "G")
