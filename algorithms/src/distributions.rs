@@ -63,7 +63,8 @@ pub fn student_t_exceeded(p: f64, freedom: f64) -> f64 {
         let above = student_t_above(t, freedom);
         let step = (above / p).ln() * above / density(t, freedom);
         let next = (t + step).max(t / 2.0);
-        let is_close = (next - t).abs() <= 4.0 * f64::EPSILON * t;
+        // Each step doubles the number of correct digits.
+        let is_close = (next - t).abs() <= 1e-9 * t;
         t = next;
         if is_close {
             break;

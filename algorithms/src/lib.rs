@@ -3,8 +3,12 @@
 pub mod distributions;
 mod extent;
 mod fields;
+mod median;
 mod significance;
+mod values;
 
 pub use extent::extent;
 pub use fields::{FieldNames, PerField};
+pub use median::median;
 pub use significance::{Side, check_alpha};
+pub use values::values_of;

@@ -151,3 +151,100 @@ def grubbs_of_latency(points):
 @case("grubbs", "reference_low", mostly_normal)
 def grubbs_of_low_latency(points):
     return grubbs(points, "service", MINUTE, "latency", 0.01, "low", "G")
+
+
+# --- esd -------------------------------------------------------------------------------------------
+
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+
+def requests(rng):
+    """Two sites with a day and a night; a fall at noon, and a night with as much as an evening."""
+    points = []
+    for number in range(10 * 48):
+        hour = number % 48 / 2
+        for site, level in {"shop": 4000.0, "blog": 700.0}.items():
+            value = level * (0.55 - 0.45 * numpy.cos((hour - 3) / 12 * numpy.pi)) * (1 + rng.gauss(0, 0.03))
+            if site == "shop" and number in (8 * 48 + 25, 8 * 48 + 26):
+                value /= 3
+            if site == "blog" and number in (7 * 48 + 6, 7 * 48 + 7, 7 * 48 + 8):
+                value = 0.7 * level
+            points.append(Point("http", {"site": site}, {"requests": round(value)}, BEGIN - 6 * HOUR + number * 30 * MINUTE))
+    return points
+
+
+def seasonal_load(rng):
+    """Three services with a period of an hour on a level that drifts, in irregular intervals."""
+    points, time = [], BEGIN - 6 * HOUR + 1
+    scales = {"a": 1.0, "b": 1e9, "c": 1e-9}
+    for number in range(940):
+        time += rng.randrange(1, 170) * SECOND
+        name = rng.choice("abc")
+        value = 9 + 5 * numpy.sin(time / HOUR * 2 * numpy.pi) + (time - BEGIN) / (4 * HOUR) + rng.gauss(0, 0.6)
+        value = float(value + rng.choice([-7, 6, 9]) * (number % 31 == 3)) * scales[name]
+        value = round(value) if name == "b" and number % 3 == 0 else value
+        fields = {"other": 1.0} if number % 50 == 49 else {"load": value}
+        points.append(Point("requests", {"service": name}, fields, time))
+    return points
+
+
+def extreme(numbers, most, alpha, hybrid):
+    """The generalized ESD test, as it is defined: places, scores and critical values of the outliers. Numbers should have
+    no large common part."""
+    left, steps, found = list(range(len(numbers))), [], 0
+    for _ in range(most):
+        now = numbers[left]
+        center = numpy.median(now) if hybrid else now.mean()
+        sigma = scipy.stats.median_abs_deviation(now, scale="normal") if hybrid else now.std(ddof=1)
+        furthest = abs(now - center).argmax()
+        critical = critical_deviation(len(left), alpha / 2 / len(left))
+        steps.append((left.pop(furthest), float(abs(now - center)[furthest] / sigma), float(critical)))
+        if steps[-1][1] > critical:
+            found = len(steps)
+    return sorted(steps[:found])
+
+
+def with_results(points, outliers, score="score"):
+    for place, value, critical in outliers:
+        yield points[place].adding(**{score: value, "critical": critical, "anomaly": True})
+
+
+@case("esd", "example", requests)
+def seasonal_esd_of_requests(points):
+    for group in by_group(points, "site"):
+        first, last = group[0].time, group[-1].time
+        for end in range(first + 7 * DAY, last + 1, DAY):
+            batch = [point for point in group if end - 7 * DAY <= point.time < end]
+            numbers = numpy.array([point.number("requests") for point in batch])
+            hours = numpy.array([point.time % DAY // HOUR for point in batch])
+            for hour in range(24):
+                numbers[hours == hour] -= numpy.median(numbers[hours == hour])
+            found = extreme(numbers, len(numbers) // 10, 0.001, hybrid=True)
+            yield from with_results(batch, [step for step in found if batch[step[0]].time >= end - DAY])
+
+
+@case("esd", "reference", mostly_normal)
+def esd_of_latency(points):
+    for group in windows(points, "service", 3 * MINUTE):
+        for _, batch in group:
+            found, numbers = values(batch, "latency")
+            if len(numbers) > 2:
+                most = max(int(0.25 * len(numbers)), 1)
+                yield from with_results(found, extreme(numbers - numbers[0], most, 0.05, hybrid=False))
+
+
+@case("esd", "reference_hybrid", seasonal_load)
+def seasonal_esd_of_load(points):
+    for group in windows(points, "service", 12 * HOUR):
+        for _, batch in group:
+            # Points without the field count for the length of the pieces.
+            first, span = batch[0].time, batch[-1].time - batch[0].time + 1
+            pieces = max(round(span / (3 * HOUR)), 1)
+            found, numbers = values(batch, "load")
+            piece = numpy.array([(point.time - first) * pieces // span for point in found])
+            phase = numpy.array([point.time % HOUR // (5 * MINUTE) for point in found])
+            for classes in (piece, phase):
+                for each in set(classes):
+                    numbers[classes == each] -= numpy.median(numbers[classes == each])
+            yield from with_results(found, extreme(numbers, min(30, len(numbers) // 2), 0.01, hybrid=True), "deviation")

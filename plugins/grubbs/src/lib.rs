@@ -7,7 +7,7 @@ mod statistic;
 mod tests;
 
 use algorithms::distributions::critical_deviation;
-use algorithms::{Side, check_alpha};
+use algorithms::{Side, check_alpha, values_of};
 use kapacitor_guest::prelude::*;
 
 /// The options: `.field(NAME)`, `.alpha(NUMBER)`, `.side(WORD)`, `.as(NAME)` and `.flag(NAME)`.
@@ -32,8 +32,7 @@ impl Batch for Grubbs {
     }
 
     fn batch(&self, _: &mut (), points: &Points<'_>, out: &mut Output) -> Result<()> {
-        // Only the number of each point is kept, or NaN: 8 bytes for each.
-        let values: Vec<f64> = points.iter().map(|point| number(point, &self.field)).collect();
+        let values = values_of(points, &self.field);
         let mut batch = out.batch(points)?;
         if let Some(furthest) = statistic::furthest(&values, self.side)
             && let Some(critical) = self.critical(furthest.count)
@@ -52,12 +51,6 @@ impl Grubbs {
     fn critical(&self, count: usize) -> Option<f64> {
         critical_deviation(count, self.alpha / self.side.count() / count as f64)
     }
-}
-
-/// The field of a point if it is a finite number, or NaN.
-fn number(point: Point<'_>, field: &str) -> f64 {
-    let value = point.field(field).and_then(|value| value.as_number());
-    value.filter(|value| value.is_finite()).unwrap_or(f64::NAN)
 }
 
 register!(Grubbs);
