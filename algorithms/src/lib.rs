@@ -11,4 +11,4 @@ pub use extent::extent;
 pub use fields::{FieldNames, PerField};
 pub use median::median;
 pub use significance::{Side, check_alpha};
-pub use values::values_of;
+pub use values::{no_numbers, numbers_of, values_of};

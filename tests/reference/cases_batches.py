@@ -248,3 +248,157 @@ def seasonal_esd_of_load(points):
                 for each in set(classes):
                     numbers[classes == each] -= numpy.median(numbers[classes == each])
             yield from with_results(found, extreme(numbers, min(30, len(numbers) // 2), 0.01, hybrid=True), "deviation")
+
+
+# --- ttest -----------------------------------------------------------------------------------------
+
+
+def slower(rng):
+    points = []
+    for number in range(370):
+        for service, level in {"cart": 84.0, "search": 210.0}.items():
+            factor = 1.18 if service == "cart" and number >= 160 else 1.0
+            value = level * factor * (1 + rng.gauss(0, 0.11))
+            points.append(Point("http", {"service": service}, {"latency_ms": round(value, 1)}, BEGIN + number * 30 * SECOND))
+    return points
+
+
+def changing_means(rng):
+    """Groups whose mean changes by less than their standard deviation; one has only two values."""
+
+    def draw(rng, name, number):
+        shift = number // 200 % 2
+        if name == "c":
+            return 5.0 + shift
+        return {"a": 50.0, "b": 1e15}[name] + (shift + rng.gauss(0, 1)) * {"a": 7.0, "b": 640.0}[name]
+
+    return irregular(rng, "latency", "abc", 900, draw)
+
+
+def two_fields(rng):
+    points = changing_means(rng)
+    return [
+        point.adding(size=point.number("latency") if rng.random() < 0.5 else rng.randrange(9)) if rng.random() < 0.7 else point
+        for point in points[:700]
+    ]
+
+
+def ttest(points, tag, period, fields, history, alpha, alternative, flag):
+    for group in windows(points, tag, period):
+        earlier = {name: [] for name in fields}
+        origins = {}
+        for tmax, batch in group:
+            results = {}
+            for name in fields:
+                _, numbers = values(batch, name)
+                if not len(numbers):
+                    continue
+                prefix = f"{name}_" if len(fields) > 1 else ""
+                origin = origins.setdefault(name, numbers[0])
+                now, before = numbers - origin, earlier[name][-history:]
+                results |= {f"{prefix}{flag}": False, f"{prefix}mean": float(origin + now.mean())}
+                if before:
+                    before = numpy.concatenate(before)
+                    results[f"{prefix}mean_before"] = float(origin + before.mean())
+                    if len(now) > 1 and len(before) > 1 and max(numpy.ptp(now), numpy.ptp(before)) > 0:
+                        test = scipy.stats.ttest_ind(now, before, equal_var=False, alternative=alternative)
+                        results |= {f"{prefix}t": float(test.statistic), f"{prefix}df": float(test.df), f"{prefix}p": float(test.pvalue)}
+                        results[f"{prefix}{flag}"] = bool(test.pvalue < alpha)
+                    elif len(now) > 1 and len(before) > 1:
+                        # SciPy has no probability where no sample has a variance: that of t = 0 or of an infinite t.
+                        t = 0.0 if now[0] == before[0] else numpy.copysign(numpy.inf, now[0] - before[0])
+                        p = {"less": scipy.stats.norm.cdf(t), "greater": scipy.stats.norm.sf(t)}
+                        p = float(p.get(alternative, 2 * scipy.stats.norm.sf(abs(t))))
+                        results |= {f"{prefix}p": p, f"{prefix}{flag}": p < alpha}
+                        if t == 0:
+                            results[f"{prefix}t"] = 0.0
+                earlier[name].append(now)
+            if results:
+                yield Point(batch[0].measurement, {tag: batch[0].tags[tag]}, results, tmax)
+
+
+@case("ttest", "example", slower)
+def ttest_of_latency(points):
+    return ttest(points, "service", 10 * MINUTE, ["latency_ms"], 12, 1e-4, "greater", "anomaly")
+
+
+@case("ttest", "reference", changing_means)
+def ttest_of_changing_means(points):
+    return ttest(points, "service", MINUTE, ["latency"], 3, 0.01, "two-sided", "anomaly")
+
+
+@case("ttest", "reference_fields", two_fields)
+def ttest_of_two_fields(points):
+    return ttest(points, "service", 90 * SECOND, ["latency", "size"], 1, 0.2, "less", "smaller")
+
+
+# --- ks_test ---------------------------------------------------------------------------------------
+
+
+def two_modes(rng):
+    points = []
+    for number in range(370):
+        for node, level in {"east": 4.0, "west": 4.4}.items():
+            factor = (3.0 if rng.random() < 0.2 else 0.5) if node == "east" and number >= 160 else 1.0
+            value = level * factor * rng.lognormvariate(0, 0.12)
+            points.append(Point("cache", {"node": node}, {"latency_ms": round(value, 2)}, BEGIN + number * 30 * SECOND))
+    return points
+
+
+def changing_spread(rng):
+    def draw(rng, name, number):
+        spread = 1 + number // 150 % 2
+        if name == "c":
+            return float(rng.randrange(3 * spread))
+        return {"a": 50.0, "b": 1e15}[name] + spread * rng.gauss(0, 1) * {"a": 7.0, "b": 64.0}[name]
+
+    return irregular(rng, "latency", "abc", 900, draw)
+
+
+def many_ints(rng):
+    """Two large batches without a group, and a point behind them."""
+    times = [BEGIN + number * 1_750_000_001 for number in range(1010)]
+    times += [BEGIN + 30 * MINUTE + number * 1_750_000_001 for number in range(1010)] + [BEGIN + 61 * MINUTE]
+    return [Point("r", {}, {"v": round(rng.gauss(50, 12 + 2 * (number > 1009)))}, time) for number, time in enumerate(times)]
+
+
+def ks_test(points, tag, period, field, history, size, alpha, probability):
+    for group in windows(points, tag, period):
+        earlier = []
+        for tmax, batch in group:
+            _, now = values(batch, field)
+            if not len(now):
+                continue
+            results = {"anomaly": False}
+            if earlier:
+                before = numpy.concatenate(earlier[-history:])[-size:]
+                d = float(scipy.stats.ks_2samp(now, before, method="exact").statistic)
+                p = probability(now, before, d)
+                results = {"anomaly": bool(p < alpha), "d": d, "p": p}
+            earlier.append(now)
+            tags = {tag: batch[0].tags[tag]} if tag else {}
+            yield Point(batch[0].measurement, tags, results, tmax)
+
+
+def exact_probability(now, before, _):
+    return float(scipy.stats.ks_2samp(now, before, method="exact").pvalue)
+
+
+def probability_of_limit(now, before, d):
+    count = len(now) * len(before) / (len(now) + len(before))
+    return float(scipy.special.kolmogorov(numpy.sqrt(count) * d))
+
+
+@case("ks_test", "example", two_modes)
+def ks_test_of_cache(points):
+    return ks_test(points, "node", 10 * MINUTE, "latency_ms", 12, 1000, 1e-5, exact_probability)
+
+
+@case("ks_test", "reference", changing_spread)
+def ks_test_of_changing_spread(points):
+    return ks_test(points, "service", MINUTE, "latency", 4, 70, 0.01, exact_probability)
+
+
+@case("ks_test", "reference_large", many_ints)
+def ks_test_of_many_ints(points):
+    return ks_test(points, None, 30 * MINUTE, "v", 10, 100_000, 0.01, probability_of_limit)
