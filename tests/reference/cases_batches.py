@@ -402,3 +402,103 @@ def ks_test_of_changing_spread(points):
 @case("ks_test", "reference_large", many_ints)
 def ks_test_of_many_ints(points):
     return ks_test(points, None, 30 * MINUTE, "v", 10, 100_000, 0.01, probability_of_limit)
+
+
+# --- lof_groups ------------------------------------------------------------------------------------
+
+
+def fleet(rng):
+    points = []
+    for number in range(101):
+        common = 25 + number * 0.3
+        for host in range(1, 11):
+            value = common + (17 if host == 3 and number >= 40 else 0) + rng.gauss(0, 3) + host * 0.2
+            point = Point("cpu", {"host": f"web-{host}"}, {"usage_user": round(value, 1)}, BEGIN + number * MINUTE)
+            points.append(point)
+    return points
+
+
+def changing_fleet(rng):
+    """Twelve hosts with the same times. One falls silent, one begins late, three have the same values."""
+    points = []
+    for number in range(72):
+        for host in range(12):
+            if (host == 4 and number > 37) or (host == 11 and number < 30):
+                continue
+            fields = {"load": rng.gauss(2, 0.5) * (3 if host == 7 and number > 50 else 1), "memory": rng.gauss(6e9, 1e8)}
+            if host < 3:
+                fields = {"load": 2, "memory": 6_000_000_000}
+            if number % 20 == 13:
+                fields = {"other": 1.0}
+            points.append(Point("system", {"host": f"h{host}"}, fields, BEGIN + number * 25 * SECOND + 1))
+    return points
+
+
+def arrivals(points, tag, period):
+    """The batches of an aligned window in the order in which they come: with the first point behind them."""
+    open_windows = {}
+    for point in points:
+        group, number = point.tags[tag], point.time // period
+        if group in open_windows and open_windows[group][0] != number:
+            begun, batch = open_windows.pop(group)
+            yield group, period * (begun + 1), batch
+        open_windows.setdefault(group, (number, []))[1].append(point)
+
+
+def compared_windows(points, tag, period, usable):
+    """The batches of each window that are compared: when all groups of the window before have come, or the next window
+    begins."""
+    tmax, here, expected, members, over = None, set(), set(), [], False
+    for group, end, batch in arrivals(points, tag, period):
+        if not usable(batch) or (tmax is not None and end < tmax):
+            continue
+        if end != tmax:
+            if not over and members:
+                yield tmax, members
+            tmax, here, expected, members, over = end, set(), here, [], False
+        here.add(group)
+        if not over:
+            members.append(batch)
+            if expected and expected <= here:
+                yield tmax, members
+                over = True
+
+
+def lof_groups(points, period, fields, features, neighbors, least, threshold, score="score", flag="anomaly"):
+    functions = {"mean": numpy.mean, "stddev": numpy.std, "max": numpy.max}
+
+    def usable(batch):
+        return all(len(values(batch, name)[1]) for name in fields)
+
+    for tmax, members in compared_windows(points, "host", period, usable):
+        names = [(name, feature) for name in fields for feature in features]
+        table = numpy.array([[functions[feature](values(batch, name)[1]) for name, feature in names] for batch in members])
+        scores = None
+        if len(members) >= least:
+            scaled = table - numpy.median(table, axis=0)
+            units = numpy.median(abs(scaled), axis=0)
+            scaled /= numpy.where(units > 0, units, abs(scaled).mean(axis=0))
+            count = min(neighbors, (len(members) - 1) // 2)
+            model = sklearn.neighbors.LocalOutlierFactor(n_neighbors=count, algorithm="kd_tree").fit(scaled)
+            scores = -model.negative_outlier_factor_
+        for place, batch in enumerate(members):
+            results = {f"{name}_{feature}": float(number) for (name, feature), number in zip(names, table[place])}
+            if scores is not None:
+                results[score] = float(scores[place])
+            results[flag] = scores is not None and bool(scores[place] > threshold)
+            yield Point(batch[0].measurement, {"host": batch[0].tags["host"]}, results, tmax)
+
+
+@case("lof_groups", "example", fleet)
+def lof_of_fleet(points):
+    return lof_groups(points, 10 * MINUTE, ["usage_user"], ["mean", "stddev"], 20, 8, 4.0)
+
+
+@case("lof_groups", "reference", changing_fleet)
+def lof_of_changing_fleet(points):
+    return lof_groups(points, 5 * MINUTE, ["load"], ["mean"], 5, 8, 1.5)
+
+
+@case("lof_groups", "reference_features", changing_fleet)
+def lof_of_features(points):
+    return lof_groups(points, 5 * MINUTE, ["load", "memory"], ["mean", "max"], 20, 3, 4.0, "lof", "odd")
