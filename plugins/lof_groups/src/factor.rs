@@ -13,7 +13,7 @@ const LEAST_DISTANCE: f64 = 1e-10;
 /// Each column has one component of all vectors, all of them in the same order and of moderate size. `k` is at least 1, and
 /// less than the number of vectors. Of neighbours that are equally near, those that come first are taken.
 ///
-/// It takes O(n²) comparisons for n vectors, and 12 k bytes for each.
+/// It takes O(n²) comparisons for n vectors, and 16 k bytes for each.
 pub fn factors(columns: &[Vec<f64>], k: usize) -> Vec<f64> {
     let count = columns.first().map_or(0, Vec::len);
     let mut neighbors: Vec<Neighbor> = Vec::with_capacity(count * k);
