@@ -194,6 +194,17 @@ mod tests {
     }
 
     #[test]
+    fn ratios_of_gamma_functions_are_those_of_their_recurrence() {
+        // Γ(3/2) / Γ(1) is √π / 2.
+        let mut expected = PI.sqrt() / 2.0;
+        for n in 1..40 {
+            let n = f64::from(n);
+            assert!((gamma_ratio(n) / expected - 1.0).abs() < 3e-15, "{n}");
+            expected *= (n + 0.5) / n;
+        }
+    }
+
+    #[test]
     fn values_are_exceeded_with_their_probability() {
         for freedom in [0.7, 1.0, 2.0, 3.5, 10.0, 97.0, 1e3, 1e5, 1e7] {
             for p in [0.4, 0.1, 0.025, 1e-3, 1e-6, 1e-12, 1e-100] {

@@ -126,6 +126,8 @@ fn an_outlier_of_any_size_leaves_no_error_behind() {
         for (outlier, score) in found.iter().zip([3.179_424, 2.942_973, 3.118_906]) {
             assert!((outlier.score - score).abs() < 1e-6, "{giant}: {outlier:?}");
         }
+        // As far as one of n values can be: (n - 1) / √n.
+        assert!((found[3].score - 54.0 / 55.0_f64.sqrt()).abs() < 1e-12, "{giant}: {:?}", found[3]);
         values.pop();
     }
 }
@@ -184,6 +186,20 @@ fn seasons_and_trends_are_taken_away() {
     // Only what is new.
     assert_eq!(sent([by_time(), vec![("last", ns(766).into())]].concat(), &points), [234]);
     assert_eq!(sent([by_time(), vec![("last", ns(765).into())]].concat(), &points), NONE);
+}
+
+#[test]
+fn large_numbers_lose_trend_and_season() {
+    // The difference of two values is more than the largest number.
+    let value = |time: i64| match time % 3 {
+        0 if time == 45 => 0.5,
+        0 => 0.9 + 0.01 * (time * 7 % 11) as f64 / 11.0,
+        _ => -0.9 - 0.01 * (time * 5 % 11) as f64 / 11.0,
+    };
+    let points: Vec<_> =
+        (0..90).map(|time| point().at(time).field("value", value(time) * f64::MAX)).collect();
+    let options = vec![("size", 3.into()), ("trend", Duration::from_secs(1).into())];
+    assert_eq!(sent(options, &points), [45]);
 }
 
 #[test]

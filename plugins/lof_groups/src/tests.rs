@@ -70,6 +70,27 @@ fn hosts_may_come_and_go() {
 }
 
 #[test]
+fn a_new_host_does_not_stand_for_another_one() {
+    let mut harness = start(&[]).unwrap();
+    send_all(&mut harness, 10, 0..10);
+    assert_eq!(send_all(&mut harness, 20, [10]).len(), 10, "of the first window");
+    assert!(send_all(&mut harness, 20, 0..9).is_empty());
+    assert_eq!(send_all(&mut harness, 20, [9]).len(), 11);
+}
+
+#[test]
+fn late_batches_between_others_change_nothing() {
+    let mut harness = start(&[]).unwrap();
+    send_all(&mut harness, 10, 0..10);
+    for window in 2..40 {
+        assert!(send_all(&mut harness, 1, [window as u32]).is_empty());
+        assert!(send_all(&mut harness, window * 10, 0..9).len() % 10 == 0);
+        assert_eq!(send_all(&mut harness, window * 10, [9]).len(), 10);
+    }
+    assert_eq!(harness.skips().len(), 38);
+}
+
+#[test]
 fn a_wrong_time_in_the_future_is_left_behind() {
     let mut harness = start(&[]).unwrap();
     send_all(&mut harness, 10, 0..10);
@@ -167,6 +188,11 @@ fn features_are_comparable_in_any_unit() {
     let mut extreme = [f64::MAX, f64::MIN, 0.0, 1.0, 2.0];
     make_comparable(&mut extreme);
     assert_eq!(extreme, [1e100, -1e100, -1.0, 0.0, 1.0]);
+    let mut far_apart = [f64::MAX, f64::MAX, f64::MAX, f64::MIN, f64::MIN / 2.0];
+    make_comparable(&mut far_apart);
+    for (found, expected) in far_apart.into_iter().zip([0.0, 0.0, 0.0, -2.0 / 0.7, -1.5 / 0.7]) {
+        assert!((found - expected).abs() < 1e-12, "{far_apart:?}");
+    }
 }
 
 /// The definition: all vectors in order of their distance.
