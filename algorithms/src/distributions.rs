@@ -1,8 +1,8 @@
 //! Student's t distribution, and the critical values that follow from it.
 //!
-//! The crates that have these functions lose digits where tests for outliers need them: at a million degrees of freedom,
-//! 1e-8 of a small probability. Here all terms are positive, so that nothing cancels: the relative error is below 1e-12
-//! for degrees of freedom up to 1e9.
+//! The crates that have these functions lose digits where tests for outliers need them: at a million degrees of
+//! freedom, 1e-8 of a small probability. Here all terms are positive, so that nothing cancels: the relative error is
+//! below 1e-12 for degrees of freedom up to 1e9.
 
 use std::f64::consts::PI;
 
@@ -12,10 +12,10 @@ use std::f64::consts::PI;
 ///
 /// # Algorithm
 ///
-/// The probability is half the incomplete beta function I(x; a, 1/2) for t > 0, where a is half the degrees of freedom f
-/// and x = f / (f + t²): NIST Digital Library of Mathematical Functions, 8.17. It is written as a hypergeometric
-/// function (8.17.7 and 8.17.8): near 0 a power series, and elsewhere, after the transformation 15.8.1 to the argument
-/// -f / t², the continued fraction of Gauss, 15.7.5.
+/// The probability is half the incomplete beta function I(x; a, 1/2) for t > 0, where a is half the degrees of
+/// freedom f and x = f / (f + t²): NIST Digital Library of Mathematical Functions, 8.17. It is written as a
+/// hypergeometric function (8.17.7 and 8.17.8): near 0 a power series, and elsewhere, after the transformation 15.8.1
+/// to the argument -f / t², the continued fraction of Gauss, 15.7.5.
 ///
 /// ```
 /// # use algorithms::distributions::student_t_above;
@@ -45,8 +45,8 @@ pub fn student_t_above(t: f64, freedom: f64) -> f64 {
     0.5 * weight * root / a * fraction(a, 1.0 / ratio)
 }
 
-/// The value that a variable with Student's t distribution exceeds with the probability `p`, which is greater than 0 and
-/// less than 1/2.
+/// The value that a variable with Student's t distribution exceeds with the probability `p`, which is greater than 0
+/// and less than 1/2.
 ///
 /// The relative error is that of [`student_t_above`], and the absolute one near a probability of 1/2.
 ///
@@ -56,8 +56,8 @@ pub fn student_t_above(t: f64, freedom: f64) -> f64 {
 /// assert!((student_t_exceeded(0.025, 10.0) - 2.228_138_851_986_275_3).abs() < 1e-13);
 /// ```
 pub fn student_t_exceeded(p: f64, freedom: f64) -> f64 {
-    // The logarithm of the probability is so smooth that Newton's method converges from anywhere that has one. The normal
-    // distribution has its quantile below this.
+    // The logarithm of the probability is nearly a parabola or that of a power, so Newton's method converges from afar.
+    // It begins above the quantile of the normal distribution.
     let mut t = (-2.0 * p.ln()).sqrt();
     for _ in 0..100 {
         let above = student_t_above(t, freedom);
@@ -77,8 +77,8 @@ pub fn student_t_exceeded(p: f64, freedom: f64) -> f64 {
 /// standard deviation, is greater with at most the probability `count` times `p` if the numbers come from one normal
 /// distribution.
 ///
-/// `p` is the level divided by the count, and by 2 if deviations to both sides are looked at. There must be at least three
-/// numbers: fewer have no such value.
+/// `p` is the level divided by the count, and by 2 if deviations to both sides are looked at. There must be at least
+/// three numbers: fewer have no such value.
 ///
 /// Source: F. E. Grubbs, *Sample criteria for testing outlying observations*, The Annals of Mathematical Statistics 21,
 /// 1950. B. Rosner, *Percentage points for a generalized ESD many-outlier procedure*, Technometrics 25, 1983, takes the
@@ -138,8 +138,8 @@ fn series(a: f64, y: f64) -> f64 {
     sum
 }
 
-/// The hypergeometric function F(1/2, 1; a + 1; -w) for w > 0, as the continued fraction of Gauss: 1 / (1 + u₁ w / (1 + u₂ w
-/// / ...)). It is evaluated by Lentz's method, which goes on until a step changes nothing.
+/// The hypergeometric function F(1/2, 1; a + 1; -w) for w > 0, as the continued fraction of Gauss:
+/// 1 / (1 + u₁ w / (1 + u₂ w / ...)). It is evaluated by Lentz's method, which goes on until a step changes nothing.
 fn fraction(a: f64, w: f64) -> f64 {
     // The last ratios of successive numerators, and of successive denominators, inverted.
     let (mut value, mut above, mut below) = (1.0, 1.0, 0.0);

@@ -170,7 +170,8 @@ def requests(rng):
                 value /= 3
             if site == "blog" and number in (7 * 48 + 6, 7 * 48 + 7, 7 * 48 + 8):
                 value = 0.7 * level
-            points.append(Point("http", {"site": site}, {"requests": round(value)}, BEGIN - 6 * HOUR + number * 30 * MINUTE))
+            time = BEGIN - 6 * HOUR + number * 30 * MINUTE
+            points.append(Point("http", {"site": site}, {"requests": round(value)}, time))
     return points
 
 
@@ -190,8 +191,8 @@ def seasonal_load(rng):
 
 
 def extreme(numbers, most, alpha, hybrid):
-    """The generalized ESD test, as it is defined: places, scores and critical values of the outliers. Numbers should have
-    no large common part."""
+    """The generalized ESD test, as it is defined: places, scores and critical values of the outliers. Numbers should
+    have no large common part."""
     left, steps, found = list(range(len(numbers))), [], 0
     for _ in range(most):
         now = numbers[left]
@@ -259,7 +260,8 @@ def slower(rng):
         for service, level in {"cart": 84.0, "search": 210.0}.items():
             factor = 1.18 if service == "cart" and number >= 160 else 1.0
             value = level * factor * (1 + rng.gauss(0, 0.11))
-            points.append(Point("http", {"service": service}, {"latency_ms": round(value, 1)}, BEGIN + number * 30 * SECOND))
+            time = BEGIN + number * 30 * SECOND
+            points.append(Point("http", {"service": service}, {"latency_ms": round(value, 1)}, time))
     return points
 
 
@@ -276,11 +278,11 @@ def changing_means(rng):
 
 
 def two_fields(rng):
-    points = changing_means(rng)
-    return [
-        point.adding(size=point.number("latency") if rng.random() < 0.5 else rng.randrange(9)) if rng.random() < 0.7 else point
-        for point in points[:700]
-    ]
+    points = changing_means(rng)[:700]
+    for place, point in enumerate(points):
+        size = point.number("latency") if rng.random() < 0.5 else rng.randrange(9)
+        points[place] = point.adding(size=size if rng.random() < 0.7 else None)
+    return points
 
 
 def ttest(points, tag, period, fields, history, alpha, alternative, flag):
@@ -302,7 +304,8 @@ def ttest(points, tag, period, fields, history, alpha, alternative, flag):
                     results[f"{prefix}mean_before"] = float(origin + before.mean())
                     if len(now) > 1 and len(before) > 1 and max(numpy.ptp(now), numpy.ptp(before)) > 0:
                         test = scipy.stats.ttest_ind(now, before, equal_var=False, alternative=alternative)
-                        results |= {f"{prefix}t": float(test.statistic), f"{prefix}df": float(test.df), f"{prefix}p": float(test.pvalue)}
+                        numbers = {"t": test.statistic, "df": test.df, "p": test.pvalue}
+                        results |= {f"{prefix}{name}": float(number) for name, number in numbers.items()}
                         results[f"{prefix}{flag}"] = bool(test.pvalue < alpha)
                     elif len(now) > 1 and len(before) > 1:
                         # SciPy has no probability where no sample has a variance: that of t = 0 or of an infinite t.
@@ -341,7 +344,8 @@ def two_modes(rng):
         for node, level in {"east": 4.0, "west": 4.4}.items():
             factor = (3.0 if rng.random() < 0.2 else 0.5) if node == "east" and number >= 160 else 1.0
             value = level * factor * rng.lognormvariate(0, 0.12)
-            points.append(Point("cache", {"node": node}, {"latency_ms": round(value, 2)}, BEGIN + number * 30 * SECOND))
+            time = BEGIN + number * 30 * SECOND
+            points.append(Point("cache", {"node": node}, {"latency_ms": round(value, 2)}, time))
     return points
 
 
@@ -358,8 +362,9 @@ def changing_spread(rng):
 def many_ints(rng):
     """Two large batches without a group, and a point behind them."""
     times = [BEGIN + number * 1_750_000_001 for number in range(1010)]
-    times += [BEGIN + 30 * MINUTE + number * 1_750_000_001 for number in range(1010)] + [BEGIN + 61 * MINUTE]
-    return [Point("r", {}, {"v": round(rng.gauss(50, 12 + 2 * (number > 1009)))}, time) for number, time in enumerate(times)]
+    times += [time + 30 * MINUTE for time in times] + [BEGIN + 61 * MINUTE]
+    values = [round(rng.gauss(50, 12 if number < 1010 else 14)) for number in range(len(times))]
+    return [Point("r", {}, {"v": value}, time) for time, value in zip(times, values)]
 
 
 def ks_test(points, tag, period, field, history, size, alpha, probability):
@@ -425,7 +430,8 @@ def changing_fleet(rng):
         for host in range(12):
             if (host == 4 and number > 37) or (host == 11 and number < 30):
                 continue
-            fields = {"load": rng.gauss(2, 0.5) * (3 if host == 7 and number > 50 else 1), "memory": rng.gauss(6e9, 1e8)}
+            load = rng.gauss(2, 0.5) * (3 if host == 7 and number > 50 else 1)
+            fields = {"load": load, "memory": rng.gauss(6e9, 1e8)}
             if host < 3:
                 fields = {"load": 2, "memory": 6_000_000_000}
             if number % 20 == 13:
@@ -472,7 +478,8 @@ def lof_groups(points, period, fields, features, neighbors, least, threshold, sc
 
     for tmax, members in compared_windows(points, "host", period, usable):
         names = [(name, feature) for name in fields for feature in features]
-        table = numpy.array([[functions[feature](values(batch, name)[1]) for name, feature in names] for batch in members])
+        table = [[functions[feature](values(batch, name)[1]) for name, feature in names] for batch in members]
+        table = numpy.array(table)
         scores = None
         if len(members) >= least:
             scaled = table - numpy.median(table, axis=0)

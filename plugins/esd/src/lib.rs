@@ -102,8 +102,8 @@ impl Esd {
         of_share.min(self.max_anomalies.map_or(usize::MAX, NonZeroUsize::get)).max(1)
     }
 
-    /// Subtracts the median of the piece in which a value lies. Pieces are equally long, and as many as come nearest to the
-    /// length that the option says.
+    /// Subtracts the median of the piece in which a value lies. Pieces are equally long, and as many as come nearest
+    /// to the length that the option says.
     fn subtract_trend(&self, values: &mut [f64], points: &Points<'_>) {
         let Some(trend) = self.trend else { return };
         let times = || points.iter().map(|point| i128::from(point.time()));

@@ -1,9 +1,9 @@
 //! The generalized extreme Studentized deviate test for several outliers, ESD.
 //!
-//! B. Rosner, *Percentage points for a generalized ESD many-outlier procedure*, Technometrics 25, 1983. With the median in
-//! the place of the mean, and the median absolute deviation in that of the standard deviation, it is the hybrid of J.
-//! Hochenbaum, O. Vallis and A. Kejariwal, *Automatic anomaly detection in the cloud via statistical learning*,
-//! arXiv:1704.07706, 2017.
+//! B. Rosner, *Percentage points for a generalized ESD many-outlier procedure*, Technometrics 25, 1983. With the
+//! median in the place of the mean, and the median absolute deviation in that of the standard deviation, it is the
+//! hybrid of J. Hochenbaum, O. Vallis and A. Kejariwal, *Automatic anomaly detection in the cloud via statistical
+//! learning*, arXiv:1704.07706, 2017.
 
 use algorithms::Side;
 use algorithms::distributions::critical_deviation;
@@ -45,18 +45,19 @@ impl Test {
     /// The outliers among the values, in order of their places, of which there can be `most`, and no more than half of
     /// the values. NaN is no value, and there must be no infinite ones.
     ///
-    /// The most extreme value is taken away `most` times, and each time its score is compared with the critical value for
-    /// as many values as there were. The last time at which it was greater says how many outliers there are: of several,
-    /// the first ones may hide each other.
+    /// The most extreme value is taken away `most` times, and each time its score is compared with the critical value
+    /// for as many values as there were. The last time at which it was greater says how many outliers there are: of
+    /// several, the first ones may hide each other.
     ///
-    /// It takes O(n log n), and for each value 8 bytes, and for each of the `most` up to 64.
+    /// It takes O(n log n), and for each value 8 bytes, and for each of the `most` about 100.
     pub fn outliers(self, values: &[f64], most: usize) -> Vec<Outlier> {
         let mut sorted: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
         sorted.sort_unstable_by(f64::total_cmp);
         if sorted.len() < 3 {
             return Vec::new();
         }
-        // The scores do not change with origin and unit. With these no digits are lost to a large median or to an outlier.
+        // The scores do not change with origin and unit. With these no digits are lost to a large median or to an
+        // outlier.
         let center = middle(&sorted);
         let unit = scale(&sorted, center);
         let relative = |value: f64| ((value - center) / unit).clamp(-FURTHEST, FURTHEST);
@@ -97,8 +98,8 @@ impl Test {
         outliers
     }
 
-    /// The values that are taken away from sorted ones, of which `most` are at most half. It ends early if all that are left
-    /// are the same, or if more than half of them are for the hybrid.
+    /// The values that are taken away from sorted ones, of which `most` are at most half. It ends early if all that
+    /// are left are the same, or if more than half of them are for the hybrid.
     fn steps(self, sorted: &[f64], most: usize) -> Vec<Step> {
         let parts = (!self.hybrid).then(|| Parts::new(sorted, most));
         let (mut low, mut high) = (0, sorted.len());
@@ -125,8 +126,8 @@ impl Test {
     }
 }
 
-/// Mean and variance of what is left of sorted values while some at both ends are taken away. Nothing is ever subtracted,
-/// so that a large value which is taken away leaves no error behind.
+/// Mean and variance of what is left of sorted values while some at both ends are taken away. Nothing is ever
+/// subtracted, so that a large value which is taken away leaves no error behind.
 struct Parts {
     /// The moments of the values that always stay.
     core: Moments,
@@ -187,9 +188,9 @@ fn deviation(sorted: &[f64], center: f64) -> f64 {
     if sorted.len() % 2 == 1 { upper } else { nth_deviation(sorted, center, half - 1).midpoint(upper) }
 }
 
-/// The `n`th of the absolute deviations from the center, from 0 on: the least distance within which there are more than `n`
-/// values. The n + 1 values that are nearest to the center lie side by side, and of all such ranges theirs has the
-/// smallest largest distance.
+/// The `n`th of the absolute deviations from the center, from 0 on: the least distance within which there are more
+/// than `n` values. The n + 1 values that are nearest to the center lie side by side, and of all such ranges theirs
+/// has the smallest largest distance.
 fn nth_deviation(sorted: &[f64], center: f64, n: usize) -> f64 {
     let below = |begin: usize| center - sorted[begin];
     let above = |begin: usize| sorted[begin + n] - center;

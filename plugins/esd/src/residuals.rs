@@ -1,9 +1,9 @@
 //! What is left of a series without its trend and its season.
 //!
 //! Medians stand for both, so that outliers do not change them: O. Vallis, J. Hochenbaum and A. Kejariwal, *A novel
-//! technique for long-term anomaly detection in the cloud*, USENIX workshop on hot topics in cloud computing, 2014, has the trend as the medians of pieces.
-//! There the season comes from a decomposition by LOESS. Here it is the median of each phase, which needs no
-//! parameters, is exact, and takes O(n).
+//! technique for long-term anomaly detection in the cloud*, USENIX workshop on hot topics in cloud computing, 2014,
+//! has the trend as the medians of pieces. There the season comes from a decomposition by LOESS. Here it is the
+//! median of each phase, which needs no parameters, is exact, and takes O(n).
 
 use algorithms::median;
 

@@ -76,7 +76,11 @@ proptest! {
     #[test]
     fn outliers_are_those_of_the_definition(
         values in proptest::collection::vec(
-            prop_oneof![8 => (0..40_i32).prop_map(|n| f64::from(n) * 0.05), 1 => (-30..30_i32).prop_map(f64::from), 1 => Just(f64::NAN)],
+            prop_oneof![
+                8 => (0..40_i32).prop_map(|number| f64::from(number) * 0.05),
+                1 => (-30..30_i32).prop_map(f64::from),
+                1 => Just(f64::NAN),
+            ],
             0..60,
         ),
         most in 1..12_usize,

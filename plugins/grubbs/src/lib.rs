@@ -1,6 +1,7 @@
 //! Grubbs' test for one outlier in each batch.
 //!
-//! Source: F. E. Grubbs, *Sample criteria for testing outlying observations*, The Annals of Mathematical Statistics 21, 1950.
+//! Source: F. E. Grubbs, *Sample criteria for testing outlying observations*, The Annals of Mathematical Statistics
+//! 21, 1950.
 
 mod statistic;
 #[cfg(test)]

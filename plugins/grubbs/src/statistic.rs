@@ -14,8 +14,8 @@ pub struct Furthest {
     pub count: usize,
 }
 
-/// The value that is furthest from the mean to a side, and the first of equal ones. NaN is no value, and there must be no
-/// infinite ones. `None` if all values are the same, or there is none.
+/// The value that is furthest from the mean to a side, and the first of equal ones. NaN is no value, and there must
+/// be no infinite ones. `None` if all values are the same, or there is none.
 pub fn furthest(values: &[f64], side: Side) -> Option<Furthest> {
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
     let greatest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);

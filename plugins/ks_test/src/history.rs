@@ -17,8 +17,8 @@ impl History {
         self.values.iter().copied().collect()
     }
 
-    /// Adds the values of a batch, of which there must be some. Keeps those of the newest `batches`, and of these the newest
-    /// `most` values.
+    /// Adds the values of a batch, of which there must be some. Keeps those of the newest `batches`, and of these the
+    /// newest `most` values.
     pub fn push(&mut self, values: &[f64], batches: usize, most: usize) {
         let newest = &values[values.len().saturating_sub(most)..];
         let mut leaving = (self.values.len() + newest.len()).saturating_sub(most);

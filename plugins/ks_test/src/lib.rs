@@ -1,4 +1,5 @@
-//! Compares the distribution of each batch with that of the batches before it, by the two-sample Kolmogorov-Smirnov test.
+//! Compares the distribution of each batch with that of the batches before it, by the two-sample Kolmogorov-Smirnov
+//! test.
 //!
 //! Sources: see `statistic` and `probability`.
 

@@ -2,7 +2,8 @@
 
 use std::f64::consts::{PI, SQRT_2};
 
-/// The largest product of the sizes of two samples for which the probability is exact: its time is proportional to that.
+/// The largest product of the sizes of two samples for which the probability is exact: its time is proportional to
+/// that.
 pub const MOST_EXACT: usize = 1_000_000;
 
 /// The probability that two samples of these sizes from one continuous distribution have this distance at least, which
@@ -19,9 +20,9 @@ pub fn of(distance: u64, n: usize, m: usize) -> f64 {
 /// The exact probability.
 ///
 /// The values of both samples, in order, are a path from (0, 0) to (n, m), and all paths are equally likely. The
-/// probability that the one to (i, j) has come out of the band |i m - j n| < distance is 1 outside of the band, and inside
-/// it i / (i + j) times that at (i - 1, j) and j / (i + j) times that at (i, j - 1). All terms are positive, so that also a
-/// small probability has all its digits.
+/// probability that the one to (i, j) has come out of the band |i m - j n| < distance is 1 outside of the band, and
+/// inside it i / (i + j) times that at (i - 1, j) and j / (i + j) times that at (i, j - 1). All terms are positive,
+/// so that also a small probability has all its digits.
 ///
 /// The idea of counting paths: J. L. Hodges, *The significance probability of the Smirnov two-sample test*, Arkiv för
 /// Matematik 3, 1958. To go by probabilities that are outside: T. Viehmann, *Numerically more stable computation of the
@@ -52,12 +53,12 @@ pub fn exact(distance: u64, n: usize, m: usize) -> f64 {
     row[columns]
 }
 
-/// The probability that a variable with Kolmogorov's distribution is greater than `x`: the limit of the distance times √(n m /
-/// (n + m)).
+/// The probability that a variable with Kolmogorov's distribution is greater than `x`: the limit of the distance
+/// times √(n m / (n + m)).
 ///
-/// A. N. Kolmogorov, *Sulla determinazione empirica di una legge di distribuzione*, Giornale dell'Istituto Italiano degli
-/// Attuari 4, 1933. Below 1 by the series that follows from it by Jacobi's transformation of theta functions, which
-/// converges faster there.
+/// A. N. Kolmogorov, *Sulla determinazione empirica di una legge di distribuzione*, Giornale dell'Istituto Italiano
+/// degli Attuari 4, 1933. Below 1 by the series that follows from it by Jacobi's transformation of theta functions,
+/// which converges faster there.
 pub fn kolmogorov_above(x: f64) -> f64 {
     if x >= 1.0 {
         let term = |k: i32| (-2.0 * (f64::from(k) * x).powi(2)).exp();

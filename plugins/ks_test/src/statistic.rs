@@ -3,8 +3,8 @@
 //! N. V. Smirnov, *On the estimation of the discrepancy between empirical curves of distribution for two independent
 //! samples*, Bulletin of Moscow University 2, 1939.
 
-/// The largest distance `D = max |F(x) - G(x)|` between the distribution functions of two sorted samples, multiplied by the sizes
-/// of both: an integer, so that no rounding decides whether two distances are equal.
+/// The largest distance `D = max |F(x) - G(x)|` between the distribution functions of two sorted samples, multiplied
+/// by the sizes of both: an integer, so that no rounding decides whether two distances are equal.
 ///
 /// One pass over both takes O(n + m).
 pub fn distance(a: &[f64], b: &[f64]) -> u64 {

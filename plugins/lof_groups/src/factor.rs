@@ -1,8 +1,8 @@
 //! The local outlier factor: how much sparser it is around a vector than around its neighbours.
 //!
-//! M. M. Breunig, H.-P. Kriegel, R. T. Ng and J. Sander, *LOF: identifying density-based local outliers*, ACM SIGMOD, 2000. As
-//! in scikit-learn, a vector has exactly k neighbours, also if others are as near as the last of them, and 1e-10 is added to
-//! the mean distance, so that equal vectors have a density.
+//! M. M. Breunig, H.-P. Kriegel, R. T. Ng and J. Sander, *LOF: identifying density-based local outliers*, ACM SIGMOD,
+//! 2000. As in scikit-learn, a vector has exactly k neighbours, also if others are as near as the last of them, and
+//! 1e-10 is added to the mean distance, so that equal vectors have a density.
 
 /// Added to a mean distance before it is a divisor.
 const LEAST_DISTANCE: f64 = 1e-10;
@@ -10,8 +10,8 @@ const LEAST_DISTANCE: f64 = 1e-10;
 /// The local outlier factors of vectors, by their `k` nearest neighbours: about 1 where it is as dense as around the
 /// neighbours, and larger for outliers.
 ///
-/// Each column has one component of all vectors, all of them in the same order and of moderate size. `k` is at least 1, and
-/// less than the number of vectors. Of neighbours that are equally near, those that come first are taken.
+/// Each column has one component of all vectors, all of them in the same order and of moderate size. `k` is at least
+/// 1, and less than the number of vectors. Of neighbours that are equally near, those that come first are taken.
 ///
 /// It takes O(n²) comparisons for n vectors, and 16 k bytes for each.
 pub fn factors(columns: &[Vec<f64>], k: usize) -> Vec<f64> {

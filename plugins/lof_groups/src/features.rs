@@ -71,13 +71,13 @@ impl Summary {
     }
 }
 
-/// The distance from the median beyond which all numbers count as equally far, in units of what is usual: sums of its square
-/// are numbers.
+/// The distance from the median beyond which all numbers count as equally far, in units of what is usual: sums of its
+/// square are numbers.
 const FURTHEST: f64 = 1e100;
 
-/// Takes the numbers of one feature relative to their median, in units of their median absolute deviation: so features
-/// of any unit have the same weight, and outliers do not change the units. If that is 0 because more than half of the numbers
-/// are the same, the unit is the mean absolute deviation.
+/// Takes the numbers of one feature relative to their median, in units of their median absolute deviation: so
+/// features of any unit have the same weight, and outliers do not change the units. If that is 0 because more than
+/// half of the numbers are the same, the unit is the mean absolute deviation.
 pub fn make_comparable(column: &mut [f64]) {
     if column.is_empty() {
         return;

@@ -104,6 +104,26 @@ fn a_wrong_time_in_the_future_is_left_behind() {
 }
 
 #[test]
+fn windows_that_are_not_aligned_are_reported() {
+    let mut harness = start(&[]).unwrap();
+    let mut tmax = 0;
+    let mut send_some = |harness: &mut Harness<LofGroups>, count: u32| {
+        for host in 0..count {
+            tmax += 1;
+            send_all(harness, tmax, [host % 3]);
+        }
+        harness.log().iter().filter(|(_, line)| line.contains("windows need `.align()`")).count()
+    };
+    assert_eq!(send_some(&mut harness, 9), 0);
+    assert_eq!(send_some(&mut harness, 90), 1);
+    assert!(harness.skips().is_empty());
+    // One group alone is no mistake.
+    let mut harness = start(&[]).unwrap();
+    (0..99).for_each(|tmax| assert!(send_all(&mut harness, tmax, [1]).len() < 3));
+    assert!(harness.log().is_empty());
+}
+
+#[test]
 fn few_groups_have_no_score() {
     let mut harness = start(&[("min_groups", 5.into())]).unwrap();
     send_all(&mut harness, 10, 0..4);
@@ -221,14 +241,14 @@ proptest! {
     /// Numbers with few digits have many that are equal, and distances that are.
     #[test]
     fn factors_are_those_of_the_definition(
-        rows in proptest::collection::vec(((0..12_i8).prop_map(f64::from), -1.0..1.0, (0..3_i8).prop_map(f64::from)), 3..25),
+        rows in proptest::collection::vec((0..12_i8, -1.0..1.0_f64, 0..3_i8), 3..25),
         k in 1..8_usize,
         components in 1..4_usize,
     ) {
         let k = k.min(rows.len() - 1);
         let all = [
-            rows.iter().map(|row| row.0).collect(),
-            rows.iter().map(|row| row.2).collect(),
+            rows.iter().map(|row| f64::from(row.0)).collect(),
+            rows.iter().map(|row| f64::from(row.2)).collect(),
             rows.iter().map(|row| row.1).collect::<Vec<f64>>(),
         ];
         let columns = &all[..components];

@@ -31,21 +31,26 @@ pub struct Window {
     is_over: bool,
     /// Number of batches in a row that were of an older window.
     late: usize,
+    /// Number of windows in a row that had a single group, and another one than the window before.
+    lonely: usize,
 }
+
+/// The number of lonely windows in a row that is worth a warning.
+const LONELY: usize = 8;
 
 /// The least number of late batches in a row before the window of the last of them is believed.
 const BELIEVED: usize = 8;
 
 impl Window {
     /// Adds the batch of a group with the end of its window, and hands the members of windows that are complete to
-    /// `compare`: of the one before, if this is of a newer one, and of this one, if all groups have come that the window
-    /// before had.
+    /// `compare`: of the one before, if this is of a newer one, and of this one, if all groups have come that the
+    /// window before had.
     ///
     /// # Errors
     ///
-    /// A skip if the window is over, if it has the group already, or if it has `most` groups. Batches of older windows
-    /// that come more often in a row than there are groups, and than eight, were right, and a wrong time in the future came before
-    /// them: then the window begins anew with the last of them.
+    /// A skip if the window is over, if it has the group already, or if it has `most` groups. Batches of older
+    /// windows that come more often in a row than there are groups, and than eight, were right, and a wrong time in
+    /// the future came before them: then the window begins anew with the last of them.
     pub fn add(
         &mut self,
         id: &str,
@@ -57,6 +62,7 @@ impl Window {
         let newest = *self.tmax.get_or_insert(tmax);
         if tmax > newest {
             compare(self.end())?;
+            self.warn_if_lonely();
             self.begin(tmax);
         } else if tmax < newest {
             self.late += 1;
@@ -92,6 +98,17 @@ impl Window {
     fn end(&mut self) -> Vec<Member> {
         self.is_over = true;
         mem::take(&mut self.members)
+    }
+
+    /// Says that groups are never in the same window, if that is so.
+    fn warn_if_lonely(&mut self) {
+        let is_lonely = self.here.len() == 1 && self.expected.len() == 1 && self.here != self.expected;
+        self.lonely = if is_lonely { self.lonely + 1 } else { 0 };
+        if self.lonely == LONELY {
+            warn!(
+                "the batches of different groups have different ends, so none are compared: windows need `.align()`"
+            );
+        }
     }
 
     /// Begins a window, which expects the groups of the one before.

@@ -56,7 +56,8 @@ impl Batch for Ttest {
             let before = history.batches.iter().map(|(_, batch)| *batch).reduce(|all, next| all.merge(&next));
             let test = before.and_then(|before| welch::test(&now, &before, self.side));
             history.batches.push(points.tmax(), now, Extent::last(self.history));
-            let mean = |moments: Moments| moments.mean().map(|mean| origin + mean);
+            let mean =
+                |moments: Moments| moments.mean().map(|mean| origin + mean).filter(|mean| mean.is_finite());
             for (name, number) in [
                 ("mean", mean(now)),
                 ("mean_before", before.and_then(mean)),

@@ -83,6 +83,20 @@ fn a_test_needs_two_values_in_each_sample() {
 }
 
 #[test]
+fn differences_that_are_no_numbers_have_no_results() {
+    let mut harness = start(&[("field", "value".into()), ("history", 1.into())]).unwrap();
+    send(&mut harness, &[f64::MIN, f64::MIN]);
+    for (values, fields) in [
+        (&[f64::MAX, 1e308][..], &["anomaly", "mean_before"][..]),
+        (&[-1e308, -1e308], &["anomaly", "mean"]),
+        (&[-1e308, -1e308], &["anomaly", "mean", "mean_before", "p", "t"]),
+    ] {
+        assert_eq!(send(&mut harness, values).fields.keys().collect::<Vec<_>>(), fields, "{values:?}");
+    }
+    assert_eq!(harness.left_out(), 0);
+}
+
+#[test]
 fn a_large_mean_costs_no_digits() {
     let p = |origin: f64, unit: f64| {
         let mut harness = start(&[("field", "value".into())]).unwrap();

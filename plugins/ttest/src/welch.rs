@@ -1,8 +1,8 @@
 //! Welch's t-test of whether two samples have the same mean.
 //!
 //! B. L. Welch, *The generalization of "Student's" problem when several different population variances are involved*,
-//! Biometrika 34, 1947. The degrees of freedom are those of F. E. Satterthwaite, *An approximate distribution of estimates
-//! of variance components*, Biometrics Bulletin 2, 1946.
+//! Biometrika 34, 1947. The degrees of freedom are those of F. E. Satterthwaite, *An approximate distribution of
+//! estimates of variance components*, Biometrics Bulletin 2, 1946.
 
 use algorithms::Side;
 use algorithms::distributions::student_t_above;
@@ -19,8 +19,8 @@ pub struct Test {
     pub p: f64,
 }
 
-/// Tests whether the mean of `now` differs from that of `before`, or is above or below it. `None` if a sample has fewer than
-/// two values, or a variance above [`f64::MAX`].
+/// Tests whether the mean of `now` differs from that of `before`, or is above or below it. `None` if a sample has
+/// fewer than two values, or a variance above [`f64::MAX`].
 pub fn test(now: &Moments, before: &Moments, side: Side) -> Option<Test> {
     // The variance of a mean.
     let of_mean = |sample: &Moments| Some(sample.sample_variance()? / sample.count() as f64);
