@@ -119,7 +119,8 @@ impl Test {
                 break;
             }
             let is_high = highest >= lowest;
-            steps.push(Step { is_high, score: highest.max(lowest) / sigma });
+            // Of what is left, nearly all may be the same.
+            steps.push(Step { is_high, score: (highest.max(lowest) / sigma).min(f64::MAX) });
             if is_high { high -= 1 } else { low += 1 }
         }
         steps

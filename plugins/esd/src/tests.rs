@@ -250,3 +250,20 @@ fn options_are_checked() {
         assert_eq!(error.to_string(), expected);
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn results_are_numbers(values in proptest::collection::vec(prop_oneof![any::<f64>(), -1.0..1.0, Just(f64::MAX), Just(f64::MIN)], 0..30), hybrid in any::<bool>(), size in 0..4_i64, trend in 0..20_u64) {
+        let mut options = vec![("field", OptionArgument::from("value")), ("alpha", 0.9.into()), ("max_share", 0.5.into())];
+        options.extend(hybrid.then(|| ("hybrid", flag())));
+        options.extend((size > 0).then(|| ("size", size.into())));
+        options.extend((trend > 0).then(|| ("trend", Duration::from_nanos(trend).into())));
+        let mut harness = Harness::<Esd>::start(options).unwrap();
+        let finite = values.iter().zip(0..).filter(|(value, _)| value.is_finite());
+        let points: Vec<_> = finite.map(|(value, time)| point().at(time).field("value", *value)).collect();
+        harness.batch(&NewBatch::new("cpu"), &points).unwrap();
+        prop_assert_eq!(harness.left_out(), 0);
+    }
+}

@@ -123,4 +123,16 @@ proptest! {
             None => prop_assert!(finite.len() < 2),
         }
     }
+
+    #[test]
+    fn results_are_numbers(values in proptest::collection::vec(prop_oneof![any::<f64>(), -1.0..1.0, Just(f64::MAX), Just(f64::MIN)], 0..30)) {
+        for side in ["both", "high", "low"] {
+            let options = [("field", "value".into()), ("alpha", 0.9.into()), ("side", side.into())];
+            let mut harness = Harness::<Grubbs>::start(options).unwrap();
+            let points: Vec<_> =
+                values.iter().filter(|value| value.is_finite()).map(|value| point().field("value", *value)).collect();
+            harness.batch(&NewBatch::new("cpu"), &points).unwrap();
+            prop_assert_eq!(harness.left_out(), 0);
+        }
+    }
 }

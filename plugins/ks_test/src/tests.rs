@@ -186,4 +186,14 @@ proptest! {
         prop_assert_eq!(distance(&a, &b), expected);
         prop_assert_eq!(distance(&b, &a), expected);
     }
+
+    #[test]
+    fn results_are_numbers(batches in proptest::collection::vec(proptest::collection::vec(prop_oneof![any::<f64>(), -1.0..1.0, Just(f64::MAX), Just(f64::MIN)], 0..30), 1..6), size in 1..40_i64) {
+        let mut harness = start(&[("field", "value".into()), ("size", size.into())]).unwrap();
+        for batch in batches {
+            let points: Vec<_> = batch.iter().map(|value| point().field("value", *value)).collect();
+            harness.batch(&NewBatch::new("cpu"), &points).unwrap();
+        }
+        prop_assert_eq!(harness.left_out(), 0);
+    }
 }

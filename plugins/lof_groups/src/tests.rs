@@ -256,4 +256,17 @@ proptest! {
             prop_assert!((found / expected - 1.0).abs() < 1e-12, "{found} {expected}");
         }
     }
+
+    #[test]
+    fn results_are_numbers(values in proptest::collection::vec(prop_oneof![any::<f64>(), -1.0..1.0, Just(f64::MAX), Just(f64::MIN)], 0..30), neighbors in 1..9_i64) {
+        let mut harness = start(&[("min_groups", 3.into()), ("neighbors", neighbors.into())]).unwrap();
+        for tmax in 0..3 {
+            for (host, value) in values.iter().enumerate() {
+                for point in send(&mut harness, &host.to_string(), tmax, &[*value]) {
+                    prop_assert!(point.fields.len() != 1);
+                }
+            }
+        }
+        prop_assert_eq!(harness.left_out(), 0);
+    }
 }

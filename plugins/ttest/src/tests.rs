@@ -166,4 +166,14 @@ proptest! {
             prop_assert!((sent.number("mean").unwrap() - mean).abs() < 1e-12 * 50.0);
         }
     }
+
+    #[test]
+    fn results_are_numbers(batches in proptest::collection::vec(proptest::collection::vec(prop_oneof![any::<f64>(), -1.0..1.0, Just(f64::MAX), Just(f64::MIN)], 0..30), 1..6)) {
+        let mut harness = start(&[("field", "value".into()), ("history", 2.into())]).unwrap();
+        for batch in batches {
+            let points: Vec<_> = batch.iter().map(|value| point().field("value", *value)).collect();
+            harness.batch(&NewBatch::new("cpu"), &points).unwrap();
+        }
+        prop_assert_eq!(harness.left_out(), 0);
+    }
 }

@@ -11,7 +11,8 @@ use kapacitor_guest::statistics::Moments;
 /// What the test says.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Test {
-    /// The difference of the means in units of its standard error; `None` if that is 0 and the means differ.
+    /// The difference of the means in units of its standard error; `None` if that is 0 and the means differ,
+    /// or next to 0.
     pub t: Option<f64>,
     /// The degrees of freedom; `None` if no sample has a variance.
     pub freedom: Option<f64>,
@@ -43,7 +44,11 @@ pub fn test(now: &Moments, before: &Moments, side: Side) -> Option<Test> {
     // (v₁ + v₂)² / (v₁² / (n₁ - 1) + v₂² / (n₂ - 1)), without squares that are too large or too small.
     let part = |part: f64, sample: &Moments| (part / variance).powi(2) / (sample.count() - 1) as f64;
     let freedom = 1.0 / (part(now_variance, now) + part(before_variance, before));
-    Some(Test { t: Some(t), freedom: Some(freedom), p: probability(t, freedom, side) })
+    Some(Test {
+        t: Some(t).filter(|t| t.is_finite()),
+        freedom: Some(freedom),
+        p: probability(t, freedom, side),
+    })
 }
 
 /// The probability of a value that is at least as far to this side.
