@@ -70,29 +70,13 @@ impl Test {
         let found = (0..steps.len()).rev().find(|taken| steps[*taken].score > critical(*taken));
         steps.truncate(found.map_or(0, |last| last + 1));
         let highs = steps.iter().filter(|step| step.is_high).count();
-        let lows = steps.len() - highs;
-        // Among equal values at the border the first ones are the outliers.
-        let (mut low, mut high): (Vec<_>, Vec<_>) = (Vec::new(), Vec::new());
-        for (place, value) in values.iter().map(|value| relative(*value)).enumerate() {
-            if lows > 0 && value <= sorted[lows - 1] {
-                low.push((value, place));
-            } else if highs > 0 && value >= sorted[sorted.len() - highs] {
-                high.push((-value, place));
-            }
-        }
-        let in_order = |side: &mut Vec<(f64, usize)>| {
-            side.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        };
-        in_order(&mut low);
-        in_order(&mut high);
+        let (low, high) =
+            ends(values.iter().map(|value| relative(*value)), &sorted, steps.len() - highs, highs);
         let (mut low, mut high) = (low.into_iter(), high.into_iter());
-        let places = steps.iter().map(|step| if step.is_high { high.next() } else { low.next() });
+        let places = steps.iter().map_while(|step| if step.is_high { high.next() } else { low.next() });
         let mut outliers: Vec<Outlier> = places
-            .zip(&steps)
-            .enumerate()
-            .filter_map(|(taken, (place, step))| {
-                Some(Outlier { place: place?.1, score: step.score, critical: critical(taken) })
-            })
+            .zip(steps.iter().enumerate())
+            .map(|(place, (taken, step))| Outlier { place, score: step.score, critical: critical(taken) })
             .collect();
         outliers.sort_unstable_by_key(|outlier| outlier.place);
         outliers
@@ -125,6 +109,31 @@ impl Test {
         }
         steps
     }
+}
+
+/// The places of the lowest values, the lowest first, and of the highest ones, the highest first: as many of both as
+/// are asked for. Of equal values the first ones are taken.
+fn ends(
+    values: impl Iterator<Item = f64>,
+    sorted: &[f64],
+    lows: usize,
+    highs: usize,
+) -> (Vec<usize>, Vec<usize>) {
+    let below = lows.checked_sub(1).map_or(f64::NEG_INFINITY, |last| sorted[last]);
+    let above = if highs > 0 { sorted[sorted.len() - highs] } else { f64::INFINITY };
+    let (mut low, mut high) = (Vec::with_capacity(lows), Vec::with_capacity(highs));
+    for (place, value) in values.enumerate() {
+        if value <= below {
+            low.push((value, place));
+        } else if value >= above {
+            high.push((-value, place));
+        }
+    }
+    let places = |mut end: Vec<(f64, usize)>, count: usize| {
+        end.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        end.into_iter().take(count).map(|(_, place)| place).collect()
+    };
+    (places(low, lows), places(high, highs))
 }
 
 /// Mean and variance of what is left of sorted values while some at both ends are taken away. Nothing is ever
