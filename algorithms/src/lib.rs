@@ -2,14 +2,17 @@
 
 mod checks;
 mod deviations;
+pub mod distributions;
 mod expected;
 mod extent;
 mod fields;
 mod functions;
 mod median;
 mod seconds;
+mod significance;
 mod steps;
 mod total;
+mod values;
 mod verdict;
 mod words;
 
@@ -21,7 +24,9 @@ pub use fields::{FieldNames, PerField};
 pub use functions::{Functions, Numbers, Part, Percentiles};
 pub use median::median;
 pub use seconds::seconds_between;
+pub use significance::{Side, check_alpha};
 pub use steps::{Number, Step, Steps};
 pub use total::Total;
+pub use values::{no_numbers, numbers_of, values_of};
 pub use verdict::{Direction, MAX_SCORE, Verdict, deviations};
 pub use words::word;

@@ -1,7 +1,7 @@
 //! The median of numbers that need not be in order.
 
-/// The median of at least one number, which is the mean of the two in the middle where their number is even. The numbers are
-/// put into another order.
+/// The median of at least one number, which is the mean of the two in the middle where their number is even. The
+/// numbers are put into another order.
 ///
 /// It takes O(n), on average.
 ///
