@@ -5,6 +5,7 @@ import random
 
 import numpy
 import rrcf
+from river import anomaly
 
 from reference import Point, by_group, case
 
@@ -214,3 +215,102 @@ def web_servers(rng):
 @case("random_cut_forest", "example", web_servers)
 def forest_of_web_servers(points):
     return forest(points, ["requests", "usage_user"], 30, 128, 1280, 1, 128, 12.0)
+
+
+# --- half_space_trees --------------------------------------------------------------------------------
+
+
+def learned_range(values):
+    """The lower end and the length of the range that the plugin makes of values."""
+    low, high = min(values), max(values)
+    length = max(high - low, 1e-15 * abs(low), 2.2250738585072014e-308)
+    return low - 0.5 * length, 2.0 * length
+
+
+def does(known, values):
+    """Whether a range still does for values."""
+    low, length = known
+    within = all(0.0 <= (value - low) / length <= 1.0 for value in values)
+    return within and (max(values) - min(values)) / length * 2.0 >= 0.25
+
+
+class HalfSpaceTrees:
+    """The trees of river, on scales from 0 to 1, which are learned anew where they no longer do."""
+
+    def __init__(self, trees, height, size, given):
+        self.shape = {"n_trees": trees, "height": height, "window_size": size}
+        self.size, self.given = size, given
+        self.random, self.model, self.ranges, self.window = SplitMix(0), None, None, []
+
+    def scaled(self, values):
+        return {n: (value - low) / length for n, (value, (low, length)) in enumerate(zip(values, self.ranges))}
+
+    def score_and_learn(self, values):
+        score = None
+        if self.model:
+            score = self.model.score_one(self.scaled(values))
+            self.model.learn_one(self.scaled(values))
+        self.window.append(values)
+        if len(self.window) == self.size:
+            self.end_window()
+        return score
+
+    def end_window(self):
+        ranges = []
+        for number, given in enumerate(self.given):
+            values = [point[number] for point in self.window]
+            known = self.ranges[number] if self.ranges and does(self.ranges[number], values) else None
+            ranges.append(given or known or learned_range(values))
+        if ranges != self.ranges:
+            self.ranges, self.model = ranges, anomaly.HalfSpaceTrees(**self.shape)
+            self.model.rng = self.random
+            for values in self.window:
+                self.model.learn_one(self.scaled(values))
+        self.window = []
+
+
+def half_spaces(points, names, trees, height, size, threshold, ranges):
+    """The points with the scores of half-space trees: how rare a point is by river, compared with those before."""
+    given = [(low, high - low) if low is not None else None for low, high in ranges]
+    for group in by_group([point for point in points if all(name in point.fields for name in names)], "host"):
+        model, usual = HalfSpaceTrees(trees, height, size, given), Moments()
+        for point in group:
+            by_river = model.score_and_learn([point.number(name) for name in names])
+            score = None
+            if by_river is not None:
+                rarity = -math.log(1 - by_river)
+                if usual.count >= size // 5:
+                    score = (rarity - usual.mean) / max(usual.sigma(), 0.1)
+                usual.push(rarity, 10 * size)
+            yield point.adding(score=score, anomaly=score is not None and score > threshold)
+
+
+@case("half_space_trees", "reference", lambda rng: measured(rng, "ab", 600, noise_with_jumps))
+def half_spaces_of_two_fields(points):
+    return half_spaces(points, ["value", "other"], 8, 6, 40, 3.0, [(None, None), (None, None)])
+
+
+@case("half_space_trees", "reference_range", lambda rng: measured(rng, "ab", 420, noise_with_jumps))
+def half_spaces_of_a_range(points):
+    return half_spaces(points, ["value"], 10, 8, 50, 3.0, [(-20.0, 100.0)])
+
+
+def pumps(rng):
+    """Pressure and flow of two pumps, once a minute. Pump p-2 leaks for a while; p-1 draws air once."""
+    points = []
+    for minute in range(400):
+        for host in ("p-1", "p-2"):
+            speed = 1 + 0.05 * math.sin(minute / 5 + (host == "p-2"))
+            pressure, flow = rng.gauss(4.2 * speed, 0.04), rng.gauss(11.5 * speed, 0.12)
+            if host == "p-2" and 330 <= minute < 334:
+                pressure, flow = pressure - 0.9, flow + 2
+            if host == "p-1" and minute == 270:
+                pressure, flow = pressure - 1.6, flow - 4
+            fields = {"pressure": round(pressure, 2), "flow": round(flow, 2)}
+            points.append(Point("pump", {"host": host}, fields, 1_772_431_200 * SECOND + minute * 60 * SECOND))
+    return points
+
+
+@case("half_space_trees", "example", pumps)
+def half_spaces_of_pumps(points):
+    return half_spaces(points, ["pressure", "flow"], 25, 8, 100, 4.5, [(None, None), (None, None)])
