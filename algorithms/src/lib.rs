@@ -1,5 +1,6 @@
 //! What several of the plugins in `plugins/` share.
 
+mod centered;
 mod checks;
 mod extent;
 mod fields;
@@ -7,6 +8,7 @@ mod random;
 mod random_cut_forest;
 mod verdict;
 
+pub use centered::centered;
 pub use checks::{above_zero, at_least_zero, rule, share};
 pub use extent::extent;
 pub use fields::{FieldNames, PerField};

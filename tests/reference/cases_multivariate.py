@@ -5,6 +5,7 @@ import random
 
 import numpy
 import rrcf
+import stumpy
 from river import anomaly
 
 from reference import Point, by_group, case
@@ -314,3 +315,83 @@ def pumps(rng):
 @case("half_space_trees", "example", pumps)
 def half_spaces_of_pumps(points):
     return half_spaces(points, ["pressure", "flow"], 25, 8, 100, 4.5, [(None, None), (None, None)])
+
+
+# --- matrix_profile ----------------------------------------------------------------------------------
+
+
+def windows(points, tag, period):
+    """The batches that Kapacitor makes of aligned windows: for each group those that a later point has completed. The
+    period must divide a day, since Kapacitor does not begin to count in 1970."""
+    for group in by_group(points, tag):
+        numbers = sorted({point.time // period for point in group})
+        for number in numbers[:-1]:
+            yield [point for point in group if point.time // period == number]
+
+
+def discords(batches, name, length, most, threshold):
+    """The parts of each batch that are least like any other part, by stumpy."""
+    for batch in batches:
+        points = [point for point in batch if name in point.fields]
+        series = numpy.array([point.number(name) for point in points])
+        profile = stumpy.stump(series, length)[:, 0].astype(float)
+        usual = numpy.median(profile)
+        sigma = 1.482602218505602 * numpy.median(abs(profile - usual))
+        sigma = max(sigma, 0.01 * math.sqrt(2 * length))
+        found = []
+        for start in sorted(range(len(profile)), key=lambda start: (-round(profile[start], 7), start)):
+            if len(found) < most and all(abs(start - other) >= length for other in found):
+                found.append(start)
+        for start in sorted(found):
+            score = (profile[start] - usual) / sigma
+            added = {
+                "distance": float(profile[start]),
+                "score": float(score),
+                "anomaly": bool(score > threshold),
+            }
+            yield points[start].adding(**added)
+
+
+def waves(rng):
+    """Two hosts with waves, whose shape is another one for a while; b has constant parts and a value that is far away. (Where
+    it is much farther, stumpy has errors of 1e-4.)"""
+    points = []
+    for number in range(481):
+        for host in "ab":
+            value = math.sin(number / 4) + rng.gauss(0, 0.05) + (10 if host == "a" else 1e5)
+            if host == "a" and number % 240 in range(140, 150):
+                value += 0.7
+            if host == "b" and number % 240 in range(60, 110):
+                value = 1e5 + 3
+            if host == "b" and number == 330:
+                value = 1e5 + 50
+            fields = {"value": round(value) if number % 13 == 0 else value}
+            if number % 50 == 49:
+                fields = {"other": 1.0}
+            points.append(Point("m", {"host": host}, fields, 1_699_999_200 * SECOND + number * 10 * SECOND))
+    return points
+
+
+@case("matrix_profile", "reference", waves)
+def discords_of_waves(points):
+    return discords(windows(points, "host", 2400 * SECOND), "value", 24, 2, 4.0)
+
+
+def presses(rng):
+    """The current of two presses, of which each stroke takes 20 points. On press-2 a stroke is without its second
+    peak."""
+    points = []
+    for number in range(541):
+        for host, most in (("press-1", 31.0), ("press-2", 27.0)):
+            phase = number % 20
+            current = 4 + most * math.exp(-((phase - 5) ** 2) / 4)
+            if not (host == "press-2" and number // 20 == 14):
+                current += 0.4 * most * math.exp(-((phase - 13) ** 2) / 6)
+            fields = {"current": round(current * rng.gauss(1, 0.02), 2)}
+            points.append(Point("press", {"host": host}, fields, 1_772_431_200 * SECOND + number * 20 * SECOND))
+    return points
+
+
+@case("matrix_profile", "example", presses)
+def discords_of_presses(points):
+    return discords(windows(points, "host", 3600 * SECOND), "current", 20, 1, 5.0)
