@@ -395,3 +395,61 @@ def presses(rng):
 @case("matrix_profile", "example", presses)
 def discords_of_presses(points):
     return discords(windows(points, "host", 3600 * SECOND), "current", 20, 1, 5.0)
+
+
+# --- spectral_residual -------------------------------------------------------------------------------
+
+
+def saliency(series, width, estimated, look_back=5):
+    """How much each value stands out, by the formulas of the paper with NumPy, without the mean of the series."""
+    before = series[:-1]
+    slopes = [(before[-1] - before[-1 - back]) / back for back in range(1, look_back + 1)]
+    following = before[len(before) - look_back] + look_back * numpy.mean(slopes)
+    values = numpy.concatenate([series, numpy.full(estimated, following)])
+    spectrum = numpy.fft.fft(values - values.mean())
+    amplitudes = abs(spectrum)
+    amplitudes[0] = 0
+    there = amplitudes > 1e-10 * amplitudes.max()
+    logarithms = numpy.where(there, numpy.log(numpy.where(there, amplitudes, 1)), numpy.nan)
+    around = numpy.array([numpy.roll(logarithms, shift) for shift in range(-(width // 2), width // 2 + 1)])
+    residual = numpy.where(there, logarithms - numpy.nanmean(around, axis=0), 0)
+    residual = numpy.where(there, numpy.exp(residual + 1j * numpy.angle(spectrum)), 0)
+    return abs(numpy.fft.ifft(residual))[: len(series)]
+
+
+def spectral_residuals(batches, name, threshold, width=3, size=21, estimated=5):
+    """The points with their saliency, compared with that of the points before."""
+    for batch in batches:
+        points = [point for point in batch if name in point.fields]
+        salient = saliency(numpy.array([point.number(name) for point in points]), width, estimated)
+        for number, point in enumerate(points):
+            score = None
+            if number >= size:
+                mean = max(salient[number - size : number].mean(), 1e-6 * salient.max())
+                score = float((salient[number] - mean) / mean)
+            yield point.adding(score=score, anomaly=score is not None and score > threshold)
+
+
+@case("spectral_residual", "reference", waves)
+def residuals_of_waves(points):
+    return spectral_residuals(windows(points, "host", 2400 * SECOND), "value", 3.0, 5, 15, 8)
+
+
+def requests(rng):
+    """Requests to two services, once a minute, in two windows of four hours. Shop has two dips, and api a peak."""
+    points = []
+    for minute in range(481):
+        for service, most in (("api", 800.0), ("shop", 300.0)):
+            rate = most * (1 + 0.3 * math.sin(minute / 19) + 0.1 * math.sin(minute / 5)) * rng.gauss(1, 0.03)
+            if service == "shop" and minute in (150, 390, 391):
+                rate *= 0.45
+            if service == "api" and minute == 300:
+                rate *= 1.6
+            time = 1_772_409_600 * SECOND + minute * 60 * SECOND
+            points.append(Point("http", {"service": service}, {"requests": round(rate)}, time))
+    return points
+
+
+@case("spectral_residual", "example", requests)
+def residuals_of_requests(points):
+    return spectral_residuals(windows(points, "service", 4 * 3600 * SECOND), "requests", 4.5)
