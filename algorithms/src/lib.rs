@@ -1,5 +1,6 @@
 //! What several of the plugins in `plugins/` share.
 
+mod centered;
 mod checks;
 mod deviations;
 pub mod distributions;
@@ -8,6 +9,8 @@ mod extent;
 mod fields;
 mod functions;
 mod median;
+mod random;
+mod random_cut_forest;
 mod seconds;
 mod significance;
 mod steps;
@@ -16,6 +19,7 @@ mod values;
 mod verdict;
 mod words;
 
+pub use centered::centered;
 pub use checks::{above_zero, at_least_zero, rule, share};
 pub use deviations::Deviations;
 pub use expected::{Comparison, Expected};
@@ -23,6 +27,8 @@ pub use extent::{extent, most_points};
 pub use fields::{FieldNames, PerField};
 pub use functions::{Functions, Numbers, Part, Percentiles};
 pub use median::median;
+pub use random::Random;
+pub use random_cut_forest::{ForestShape, RandomCutForest};
 pub use seconds::seconds_between;
 pub use significance::{Side, check_alpha};
 pub use steps::{Number, Step, Steps};
