@@ -100,3 +100,28 @@ fn what_can_not_be_packed_is_refused_in_one_sentence() {
     assert_eq!(code, 1);
     assert!(stderr.starts_with("kapacitor-wasm: nowhere/model.wasm can't be written: "), "{stderr}");
 }
+
+/// The models of `plugins/*/models/NAME`, whose cases run with the plugin that they are packed into.
+#[test]
+fn cases_of_the_shipped_models_pass() {
+    let setup = Setup::new("");
+    let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins");
+    let folders =
+        |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut models = 0;
+    for plugin in folders(&plugins) {
+        for model in folders(&plugin.join("models")) {
+            let name = model.file_name().unwrap().to_str().unwrap();
+            let (wasm, data) = (plugin.with_extension("wasm"), model.join(name).with_extension("kwf"));
+            let packed = format!("{name}.wasm");
+            let args = [wasm.to_str().unwrap(), data.to_str().unwrap(), "-o", &packed];
+            let (code, _, stderr) = run(&setup, &[&["pack"], &args[..]].concat());
+            assert_eq!((code, stderr.as_str()), (0, ""));
+            let cases = model.join("cases");
+            let (code, stdout, stderr) = run(&setup, &["test", &packed, "--cases", cases.to_str().unwrap()]);
+            assert_eq!(code, 0, "{name}: {stdout}{stderr}");
+            models += 1;
+        }
+    }
+    assert!(models >= 3, "{models}");
+}

@@ -2,6 +2,8 @@
 
 mod extent;
 mod fields;
+#[cfg(feature = "forest")]
+pub mod forest;
 
 pub use extent::extent;
 pub use fields::{FieldNames, PerField};
