@@ -18,7 +18,7 @@ fn run(setup: &Setup, args: &[&str]) -> (i32, String, String) {
 /// A folder with the plugins and data.
 fn setup() -> (Setup, Vec<u8>) {
     let setup = Setup::new("").with(&["packed", "moving_avg"]);
-    let data: Vec<u8> = (0..200_000_u32).map(|number| (number * 7 >> 3) as u8).collect();
+    let data: Vec<u8> = (0..200_000_u32).map(|number| ((number * 7) >> 3) as u8).collect();
     fs::write(setup.folder.path().join("data.bin"), &data).unwrap();
     (setup, data)
 }
@@ -47,7 +47,8 @@ fn state_goes_on_from_snapshots_and_without_the_data_in_them() {
     let case = setup.folder.path().join("cases/one");
     fs::create_dir_all(&case).unwrap();
     fs::write(case.join("case.toml"), "call = \"@model()\"\n").unwrap();
-    fs::write(case.join("input.lp"), (0..20).map(|i| format!("cpu x=1 {i}\n")).collect::<String>()).unwrap();
+    let lines: Vec<String> = (0..20).map(|i| format!("cpu x=1 {i}\n")).collect();
+    fs::write(case.join("input.lp"), lines.concat()).unwrap();
     let (code, stdout, stderr) = run(&setup, &["test", "model.wasm", "--update"]);
     assert_eq!(code, 0, "{stdout}{stderr}");
     let (code, stdout, stderr) = run(&setup, &["test", "model.wasm"]);
@@ -93,7 +94,7 @@ fn what_can_not_be_packed_is_refused_in_one_sentence() {
         assert_eq!((code, stdout.as_str()), (1, ""), "{plugin}: {stderr}");
         assert!(stderr.starts_with(&format!("kapacitor-wasm: {expected}")), "{stderr}");
         assert_eq!(stderr.lines().count(), 1, "{stderr}");
-        assert!(!Path::new(&path("other.wasm")).exists());
+        assert!(!path("other.wasm").exists());
     }
     let [command, plugin, data, flag, _] = PACK;
     let (code, _, stderr) = run(&setup, &[command, plugin, data, flag, "nowhere/model.wasm"]);

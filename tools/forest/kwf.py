@@ -15,7 +15,6 @@ README.md describes the format, and what can be converted.
 
 import argparse
 import hashlib
-import importlib.metadata
 import json
 import struct
 import sys
@@ -62,13 +61,13 @@ class Source:
     input, sum = "f64", "f64"
     predict = None  # predicts rows, to check what was converted
 
-    def __init__(self, model, name, package, title):
-        self.trees, self.name = model, name
-        self.library = f"{title} {importlib.metadata.version(package)}" if package else title
+    def __init__(self, trees, name, library):
+        self.trees, self.name, self.library = trees, name, library
 
 
 def of_sklearn(model):
     """scikit-learn: it rounds features to 32 bits, except for histograms, and adds up in 64 bits."""
+    import sklearn
     import treelite
 
     name = type(model).__name__
@@ -76,7 +75,7 @@ def of_sklearn(model):
         raise Unsupported(f"{name} predicts several outputs: train one model for each")
     if getattr(model, "loss", None) == "exponential":
         raise Unsupported(f"{name} has the loss `exponential`, of which treelite knows nothing: use `log_loss`")
-    source = Source(treelite.sklearn.import_model(model), name, "scikit-learn", "scikit-learn")
+    source = Source(treelite.sklearn.import_model(model), name, f"scikit-learn {sklearn.__version__}")
     source.features = getattr(model, "feature_names_in_", None)
     source.classes = getattr(model, "classes_", None)
     source.input = "f64" if name.startswith("Hist") else "f32"
@@ -96,15 +95,11 @@ def of_xgboost(model):
     import xgboost
 
     booster = model if isinstance(model, xgboost.Booster) else model.get_booster()
-    best = getattr(model, "best_iteration", None) if booster is not model and _stopped_early(model) else None
-    if best is not None:
-        booster = booster[: best + 1]
-    source = Source(treelite.frontend.from_xgboost(booster), type(model).__name__, None, "")
-    source.library = f"XGBoost {xgboost.__version__}"
+    trees = booster[: model.best_iteration + 1] if booster is not model and _stopped_early(model) else booster
+    source = Source(treelite.frontend.from_xgboost(trees), type(model).__name__, f"XGBoost {xgboost.__version__}")
     source.features = booster.feature_names
     source.input = source.sum = "f32"
     if booster is model:
-        # A copy without names takes rows without names.
         source.predict = lambda rows: booster.predict(xgboost.DMatrix(rows, feature_names=booster.feature_names))
     else:
         source.classes = getattr(model, "classes_", None)
@@ -113,6 +108,7 @@ def of_xgboost(model):
 
 
 def _stopped_early(model):
+    """Whether predictions are made with the trees up to the best one only."""
     try:
         return model.best_iteration is not None
     except AttributeError:
@@ -126,7 +122,7 @@ def of_lightgbm(model):
 
     booster = model if isinstance(model, lightgbm.Booster) else model.booster_
     _check_lightgbm(booster.model_to_string())
-    source = Source(treelite.frontend.from_lightgbm(booster), type(model).__name__, "lightgbm", "LightGBM")
+    source = Source(treelite.frontend.from_lightgbm(booster), type(model).__name__, f"LightGBM {lightgbm.__version__}")
     source.features = booster.feature_name()
     source.classes = getattr(model, "classes_", None)
     source.predict = getattr(model, "predict_proba", None) or model.predict
@@ -147,7 +143,7 @@ def of_xgboost_file(path):
     """A file of XGBoost, without XGBoost."""
     import treelite
 
-    source = Source(treelite.frontend.load_xgboost_model(str(path)), "Booster", None, "XGBoost")
+    source = Source(treelite.frontend.load_xgboost_model(str(path)), "Booster", "XGBoost")
     if path.suffix == ".json":
         written = json.loads(path.read_text())
         source.features = written["learner"].get("feature_names") or None
@@ -163,14 +159,15 @@ def of_lightgbm_file(path):
     text = path.read_text()
     _check_lightgbm(text)
     found = dict(line.split("=", 1) for line in text.split("\n\n")[0].splitlines() if "=" in line)
-    source = Source(treelite.frontend.load_lightgbm_model(str(path)), "Booster", None, "LightGBM")
-    source.library = f"LightGBM, file of version {found['version']}"
+    source = Source(treelite.frontend.load_lightgbm_model(str(path)), "Booster", f"LightGBM, file of version {found['version']}")
     source.features = found["feature_names"].split()
     return source
 
 
 def of_file(path):
     """The model in a file. A pickle is a program: open only those that you trust."""
+    if not path.is_file():
+        raise Unsupported(f"{path}: there is no such file")
     if path.suffix in (".json", ".ubj"):
         return of_xgboost_file(path)
     if path.suffix == ".txt":

@@ -24,7 +24,8 @@ fn each_point_has_its_own_score_however_large_the_batch_is() {
     testing::pack(PUMP);
     let mut harness = Harness::<ForestBatch>::start([]).unwrap();
     let points: Vec<_> = (0..1_000).map(pump).collect();
-    let alone: Vec<_> = points.iter().flat_map(|point| scores(&mut harness, &[point.clone()])).collect();
+    let alone: Vec<_> =
+        points.iter().flat_map(|point| scores(&mut harness, std::slice::from_ref(point))).collect();
     assert!(alone.windows(2).any(|pair| pair[0].1 != pair[1].1), "all scores are the same");
     for count in [0, 2, 3, 4, 5, 255, 256, 257, 1_000] {
         assert_eq!(scores(&mut harness, &points[..count]), alone[..count], "{count}");
