@@ -1,12 +1,7 @@
-//! What must hold for a model before it is used.
+//! What must hold for the trees of a model before they are used.
 
-use std::collections::BTreeSet;
-
-use super::link::Link;
-use super::model::{ALL, Header, Model, Precision, Task};
-
-/// The most features: a node has 16 bits for one.
-const MOST_FEATURES: usize = 1 << 16;
+use super::model::Model;
+use super::node::ALL;
 
 impl Model<'_> {
     /// Checks everything that the way through the trees relies on: children come behind their parents, so that it ends,
@@ -58,55 +53,4 @@ impl Model<'_> {
         }
         Ok(used)
     }
-}
-
-impl Header {
-    /// Checks that the parts of the header fit each other.
-    fn check(&self) -> Result<(), String> {
-        let outputs = self.base.len();
-        let classes = self.classes.len();
-        let fits = match self.task {
-            Task::Regression => {
-                outputs == 1 && matches!(self.link, Link::Identity | Link::Exponential | Link::Sigmoid)
-            }
-            Task::Classification => match self.link {
-                Link::Identity | Link::Softmax => outputs == classes && classes > 1,
-                Link::Sigmoid => (outputs == classes && classes > 1) || (outputs == 1 && classes == 2),
-                _ => false,
-            },
-            Task::Isolation => outputs == 1 && self.link == Link::PathLength,
-        };
-        if !fits {
-            let (task, link) = (self.task.name(), self.link);
-            return Err(format!("{task} with {outputs} outputs, {classes} classes and the link {link:?}"));
-        }
-        let numbers = self.base.iter().chain([&self.factor]).chain(&self.threshold);
-        if !numbers.copied().all(f64::is_finite) || self.factor <= 0.0 {
-            return Err("a number of it is out of range".to_owned());
-        }
-        if self.sum == Precision::F32 && self.base.iter().any(|base| f64::from(*base as f32) != *base) {
-            return Err("sums of 32 bits begin with a number of 64 bits".to_owned());
-        }
-        if self.features.is_empty() || self.features.len() > MOST_FEATURES {
-            return Err(format!("it has {} features", self.features.len()));
-        }
-        for feature in &self.features {
-            if !feature.mean.is_finite() || !feature.scale.is_normal() {
-                return Err(format!("feature `{}` has a mean or a scale that is out of range", feature.name));
-            }
-        }
-        if let Some(name) = double(self.features.iter().map(|feature| &feature.name)) {
-            return Err(format!("there are two features `{name}`"));
-        }
-        if let Some(name) = double(self.classes.iter()) {
-            return Err(format!("there are two classes `{name}`"));
-        }
-        Ok(())
-    }
-}
-
-/// A name that occurs twice.
-fn double<'a>(names: impl Iterator<Item = &'a String>) -> Option<&'a String> {
-    let mut known = BTreeSet::new();
-    names.into_iter().find(|name| !known.insert(*name))
 }

@@ -5,14 +5,17 @@
 //! [`Settings`] are the options of the plugins `forest` and `forest_batch`, with all that these have in common.
 
 mod checks;
+mod header;
 mod link;
 mod model;
+mod node;
 mod results;
 mod settings;
 mod watch;
 
+pub use header::Task;
 pub use link::Link;
-pub use model::{Model, Task};
+pub use model::Model;
 pub use settings::{Missing, Settings};
 
 #[cfg(test)]

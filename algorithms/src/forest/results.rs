@@ -3,7 +3,8 @@
 use kapacitor_guest::Edited;
 use kapacitor_guest::prelude::*;
 
-use super::model::{Model, Task};
+use super::header::Task;
+use super::model::Model;
 use super::settings::Settings;
 use crate::fields::finite;
 
