@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{BINARY, Setup, wasm};
+use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
+
+use crate::support::{BINARY, Setup, point, receive, wasm};
 
 /// Runs a command in the folder of a setup; returns its exit code, stdout and stderr.
 fn run(setup: &Setup, args: &[&str]) -> (i32, String, String) {
@@ -125,4 +127,38 @@ fn cases_of_the_shipped_models_pass() {
         }
     }
     assert!(models >= 3, "{models}");
+}
+
+/// Packs a model of `plugins/forest` into the plugin `model` of a setup.
+fn pack_model(setup: &Setup, model: &str) {
+    let forest = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins/forest");
+    let (wasm, data) = (forest.with_extension("wasm"), forest.join(format!("models/{model}/{model}.kwf")));
+    let args = ["pack", wasm.to_str().unwrap(), data.to_str().unwrap(), "-o", "plugins/model.wasm"];
+    let (code, _, stderr) = run(setup, &args);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn new_model_takes_over_while_a_task_runs() {
+    let setup = Setup::new("[policy]\non-update = \"migrate\"\n");
+    pack_model(&setup, "turbine");
+    let host = setup.serve();
+    let mut client = host.start("model", &[]);
+    let features = ["wind_speed", "air_density", "current", "voltage", "wire_speed", "gas_flow"];
+    let mut predict = || {
+        let mut asked = point("a", 1, 1.0);
+        asked.fields_double.extend(features.map(|name| (name.to_owned(), 10.0)));
+        client.send(RequestMessage::Point(asked)).unwrap();
+        match receive(&mut client) {
+            Some(ResponseMessage::Point(point)) => point,
+            other => panic!("{other:?}"),
+        }
+    };
+    let before = predict();
+    assert!(before.fields_double.contains_key("prediction") && before.fields_string.is_empty());
+    pack_model(&host.setup, "weld");
+    host.wait_for_log(&["plugin has a new version", "plugin=model"]);
+    let after = predict();
+    assert!(after.fields_string.contains_key("class") && !after.fields_double.contains_key("prediction"));
+    host.wait_for_log(&["task goes on with the new version"]);
 }
