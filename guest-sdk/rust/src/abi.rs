@@ -191,8 +191,8 @@ mod wasm {
         }
         let data = std::ptr::with_exposed_provenance(address as usize);
         // SAFETY: `pack` has enlarged the initial memory by at least `length` bytes from `address`, has filled these, and
-        // refuses an empty slice. They lie behind all that the linker has placed, and below all that `memory.grow` gives,
-        // so nothing else uses them or ever writes to them.
+        // refuses an empty slice. They lie behind all that the linker has placed or left to the allocator, and below
+        // all that `memory.grow` gives, so nothing else uses them or ever writes to them.
         Some(unsafe { std::slice::from_raw_parts(data, length as usize) })
     }
 

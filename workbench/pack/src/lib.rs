@@ -2,9 +2,10 @@
 //! its options comes in its `.wasm`.
 //!
 //! The module is not linked anew. Its linear memory begins larger, and the data lie behind what was its initial
-//! memory: nothing that the linker has placed is moved, and an allocator that takes memory by `memory.grow` alone
-//! (that of Rust's standard library does) never touches them. Where they are, the plugin reads in a record of 32
-//! bytes that it holds for this purpose:
+//! memory: nothing that the linker has placed is moved, and an allocator never touches them if it takes what the
+//! linker has left, from `__heap_base` to `__heap_end`, and what `memory.grow` returns. Those of Rust's standard
+//! library and of wasi-libc take no other memory. Where the data are, the plugin reads in a record of 32 bytes that
+//! it holds for this purpose:
 //!
 //! | bytes | before | after |
 //! |---|---|---|
