@@ -87,7 +87,7 @@ fn readme_shows_output_of_config_and_check() {
 }
 
 /// Every command with the arguments that it cannot do without.
-const COMMANDS: [&[&str]; 18] = [
+const COMMANDS: [&[&str]; 19] = [
     &["serve"],
     &["stdio", "mirror"],
     &["check"],
@@ -97,6 +97,7 @@ const COMMANDS: [&[&str]; 18] = [
     &["test"],
     &["bench", "mirror", "--input", "cpu.lp"],
     &["new", "cpu", "--stream"],
+    &["pack", "mirror.wasm", "model.bin", "--output", "packed.wasm"],
     &["telegraf"],
     &["completions", "bash"],
     &["state", "list"],
@@ -167,7 +168,7 @@ fn unknown_log_level_exits_with_2() {
 #[test]
 fn missing_configuration_file_exits_with_1_and_one_sentence() {
     // Commands without a configuration, and `test`, which reads the cases before it.
-    let without = ["completions", "new", "test"];
+    let without = ["completions", "new", "pack", "test"];
     for command in COMMANDS.into_iter().filter(|command| !without.contains(&command[0])) {
         let (code, stdout, stderr) = run(&[command, &["--config", "/nowhere/udf.toml"]].concat());
         assert_eq!((code, stdout.as_str()), (1, ""), "{command:?}: {stderr}");

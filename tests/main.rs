@@ -64,6 +64,8 @@ mod workbench_bench;
 mod workbench_cases;
 /// Projects that `new` makes.
 mod workbench_new;
+/// `pack`: data in a plugin's file.
+mod workbench_pack;
 /// `replay`: recordings in all formats, summaries and reports.
 mod workbench_replay;
 /// A plugin between stdin and stdout, as in Telegraf.

@@ -89,7 +89,7 @@ impl FieldNames {
 }
 
 /// The field of a point, if it is a finite number.
-fn finite(point: Point<'_>, name: &str) -> Option<f64> {
+pub(crate) fn finite(point: Point<'_>, name: &str) -> Option<f64> {
     point.field(name)?.as_number().filter(|value| value.is_finite())
 }
 

@@ -8,7 +8,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::settings::Settings;
-use super::{check, compile, completions, exit, man, serve, skipped, state, systemd, workbench};
+use super::{check, compile, completions, exit, man, pack, serve, skipped, state, systemd, workbench};
 use crate::endpoint::InheritedSockets;
 use crate::plugin::ABI;
 
@@ -60,6 +60,8 @@ enum Command {
     Bench(Box<workbench::BenchOptions>),
     /// Make a project of a plugin, with cases, a recording and a TICKscript.
     New(workbench::NewOptions),
+    /// Pack data, such as a trained model, into a plugin that takes them.
+    Pack(pack::Options),
     /// Run a plugin as a processor of Telegraf: points come in on stdin and go out on stdout, as line protocol.
     Telegraf(Box<workbench::TelegrafOptions>),
     /// List, show, export, import, drop and compare the states of tasks.
@@ -106,6 +108,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Test(options) => workbench::test(&options),
         Command::Bench(options) => workbench::bench(&options),
         Command::New(options) => workbench::new(&options),
+        Command::Pack(options) => pack::pack(&options),
         Command::Telegraf(options) => Ok(workbench::telegraf(&options)),
         Command::State(options) => state::state(&options),
         Command::Completions { shell } => completions::completions(&Cli::command(), shell),

@@ -8,6 +8,7 @@ mod compile;
 mod completions;
 mod exit;
 mod man;
+mod pack;
 mod reload;
 mod serve;
 mod settings;

@@ -1,8 +1,9 @@
 //! The calling convention of guest interface 1, and the only unsafe code of the crate.
 //!
 //! The unsafe code consists of declarations: one import, whose signature the host guarantees, and
-//! exports, whose names no other function has. No raw pointer is read: the input is read through the
-//! buffer that the host wrote it to, and the host copies results out of the memory by itself.
+//! exports, whose names no other function has. The input is read through the buffer that the host wrote it
+//! to, and the host copies results out of the memory by itself. The only raw pointers that are read lead to
+//! data that `kapacitor-wasm pack` has put into the module, and to the record of where they are.
 
 /// Makes a plugin of a type that implements [`Stream`](crate::Stream) or [`Batch`](crate::Batch).
 ///
@@ -173,6 +174,26 @@ mod wasm {
     /// See [`Calls::state_version`].
     pub fn state_version() -> i32 {
         CALLS.with_borrow(|current| current.as_ref().map_or(0, |calls| calls.state_version() as i32))
+    }
+
+    /// Where packed data are. The host's `pack` finds this record by its first 16 bytes, and writes the address of the
+    /// data and their length in place of the last two numbers. No byte is zero, since tools leave out zeros.
+    static PACKED: [u64; 4] =
+        [u64::from_le_bytes(*b"kapacito"), u64::from_le_bytes(*b"r:packed"), u64::MAX, u64::MAX];
+
+    /// The data that were packed into the module. Only a module that calls this function has the record.
+    pub fn packed() -> Option<&'static [u8]> {
+        // SAFETY: it is a reference's pointer. The read is volatile because the numbers that the compiler knows are not
+        // those that the module has in the end.
+        let [_, _, address, length] = unsafe { std::ptr::read_volatile(&raw const PACKED) };
+        if length == u64::MAX {
+            return None;
+        }
+        let data = std::ptr::with_exposed_provenance(address as usize);
+        // SAFETY: `pack` has enlarged the initial memory by at least `length` bytes from `address`, has filled these, and
+        // refuses an empty slice. They lie behind all that the linker has placed or left to the allocator, and below
+        // all that `memory.grow` gives, so nothing else uses them or ever writes to them.
+        Some(unsafe { std::slice::from_raw_parts(data, length as usize) })
     }
 
     /// Creates the plugin, unless it exists.

@@ -43,6 +43,7 @@
 //! | keep state across versions of the plugin | [`Snapshot`], or `SerdeSnapshot` with the feature `serde` |
 //! | keep a window, a mean, quantiles, a season | [`statistics`] |
 //! | write to the host's log | [`log`] |
+//! | read a model or a table that was packed into the file | [`packed()`] |
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
@@ -106,6 +107,7 @@ mod log_native;
 mod batching;
 mod crowding;
 mod message;
+mod packed;
 mod plugin;
 #[doc(hidden)]
 pub mod runtime;
@@ -122,6 +124,7 @@ pub use new_batch::{BatchLike, NewBatch};
 pub use new_point::NewPoint;
 pub use options::{FieldName, Flag, Options, Shared, TagName};
 pub use output::{Edge, OpenBatch, Output};
+pub use packed::packed;
 pub use point::Point;
 pub use points::{Points, PointsIter};
 #[cfg(feature = "serde")]

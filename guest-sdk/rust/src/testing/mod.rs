@@ -93,6 +93,9 @@ pub use crate::calls::Registered;
 pub use lines::lines;
 pub use options::{OptionArgument, flag};
 
+#[doc(inline)]
+pub use crate::packed::native::pack;
+
 /// A running plugin of type `T`, which must have been passed to [`register!`](crate::register).
 pub struct Harness<T> {
     instance: Instance,
