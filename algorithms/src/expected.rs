@@ -2,7 +2,7 @@
 
 use kapacitor_guest::Edited;
 
-use crate::fields::FieldNames;
+use crate::fields::{FieldNames, Place};
 use crate::verdict::{Verdict, deviations};
 
 /// What a value is expected to be, and how far from that values usually are.
@@ -77,11 +77,11 @@ impl<'a> Comparison<'a> {
     pub fn add_to(
         &self,
         mut point: Edited<'a>,
-        index: usize,
+        place: Place,
         value: f64,
         expected: Option<Expected>,
     ) -> Edited<'a> {
-        let name = |name| self.field.result(index, name);
+        let name = |name| self.field.result(place, name);
         let mut verdict = Verdict::default();
         if let Some(expected) = expected {
             verdict = expected.verdict(value, self.threshold);
@@ -139,8 +139,8 @@ mod tests {
             let expected = known.then_some(Expected { value: 10.0, spread: self.spread });
             *known = true;
             let mut edited = point.edit();
-            for (index, value) in self.field.numbers(point)? {
-                edited = comparison.add_to(edited, index, value, expected);
+            for (place, value) in self.field.numbers(point)? {
+                edited = comparison.add_to(edited, place, value, expected);
             }
             out.send(edited)
         }

@@ -25,7 +25,7 @@ pub use checks::{above_zero, at_least_zero, rule, share};
 pub use deviations::Deviations;
 pub use expected::{Comparison, Expected};
 pub use extent::{extent, most_points};
-pub use fields::{FieldNames, PerField};
+pub use fields::{FieldNames, PerField, Place};
 pub use functions::{Functions, Numbers, Part, Percentiles};
 pub use median::median;
 pub use random::Random;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kapacitor_guest::prelude::*;
 
-use crate::FieldNames;
+use crate::{FieldNames, Place};
 
 /// Number of points in a row that must be late before a series begins anew.
 const BELIEVED: u32 = 8;
@@ -36,10 +36,10 @@ impl Number {
     pub fn all_of<'a>(
         fields: &'a FieldNames,
         point: Point<'a>,
-    ) -> Result<impl Iterator<Item = (usize, Self)> + 'a> {
-        let names = fields.names().iter().enumerate();
+    ) -> Result<impl Iterator<Item = (Place, Self)> + 'a> {
+        let names = fields.placed();
         let mut numbers =
-            names.filter_map(move |(index, name)| Some((index, Self::of(point, name)?))).peekable();
+            names.filter_map(move |(place, name)| Some((place, Self::of(point, name)?))).peekable();
         if numbers.peek().is_none() {
             // Says why there is none.
             fields.numbers(point).map(drop)?;

@@ -56,9 +56,9 @@ pub fn deviations(distance: f64, sigma: f64) -> f64 {
 ///
 ///     fn point(&self, _: &mut (), point: Point<'_>, out: &mut Output) -> Result<()> {
 ///         let mut edited = point.edit();
-///         for (index, value) in self.field.numbers(point)? {
+///         for (place, value) in self.field.numbers(point)? {
 ///             let verdict = Verdict::above(value.abs(), self.threshold);
-///             let name = |name| self.field.result(index, name);
+///             let name = |name| self.field.result(place, name);
 ///             edited = verdict.add_to(edited, name(&self.r#as), name(&self.flag));
 ///         }
 ///         out.send(edited)

@@ -62,7 +62,8 @@ fn task_is_counted_from_session_to_session() {
     assert!(of_task(&text, "kapacitor_wasm_guest_cpu_seconds_total") > 0.0);
     let calls = of_task(&text, "kapacitor_wasm_call_seconds_count");
     assert!(calls >= 3.0, "{calls}");
-    assert_eq!(value(&text, &format!("kapacitor_wasm_call_seconds_bucket{TASK},le=\"+Inf\"}}")), Some(calls));
+    let all = format!("kapacitor_wasm_call_seconds_bucket{{le=\"+Inf\",{}}}", &TASK[1..]);
+    assert_eq!(value(&text, &all), Some(calls));
     assert!(of_task(&text, "kapacitor_wasm_snapshot_bytes") > 100.0);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
     assert!((now - of_task(&text, "kapacitor_wasm_snapshot_timestamp_seconds")).abs() < 60.0);

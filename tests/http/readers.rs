@@ -15,7 +15,7 @@ fn telegraf_reads_all_metrics_from_a_port_and_from_a_socket() {
     let socket = host.setup.folder.path().join("http.sock");
     let inputs = format!(
         "[[inputs.prometheus]]\nurls = [\"http://{port}/metrics\"]\nmetric_version = 2\n[inputs.prometheus.tags]\nby = \"port\"\n\
-         [[inputs.prometheus]]\nurls = [\"unix://{}:/metrics\"]\nmetric_version = 2\n[inputs.prometheus.tags]\nby = \"socket\"\n",
+         [[inputs.prometheus]]\nurls = [\"unix://{}\"]\nmetric_version = 2\n[inputs.prometheus.tags]\nby = \"socket\"\n",
         socket.display()
     );
     let Some(mut telegraf) = Live::start(&inputs, &[]) else { return };

@@ -1,6 +1,5 @@
 //! The fields that a prediction becomes.
 
-use kapacitor_guest::Edited;
 use kapacitor_guest::prelude::*;
 
 use super::header::Task;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use kapacitor_guest::Edited;
 use kapacitor_guest::options::{OptionValue, Scalar, ValueType};
 use kapacitor_guest::prelude::*;
 

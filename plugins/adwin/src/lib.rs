@@ -63,10 +63,10 @@ impl Stream for Adwin {
             range: self.range,
         };
         let mut edited = point.edit();
-        for (index, value) in self.field.numbers(point)? {
-            let window = windows.of(index);
+        for (place, value) in self.field.numbers(point)? {
+            let window = windows.of(place);
             let change = window.push(value, &settings);
-            let name = |name| self.field.result(index, name);
+            let name = |name| self.field.result(place, name);
             if let Some(mean) = window.mean() {
                 edited = edited.with(name(&self.r#as), mean);
             }

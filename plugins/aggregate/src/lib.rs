@@ -35,11 +35,11 @@ impl Stream for Aggregate {
     fn point(&self, windows: &mut PerField<Rolling>, point: Point<'_>, out: &mut Output) -> Result<()> {
         let extent = algorithms::extent(self.size, self.period, SIZE);
         let mut edited = point.edit();
-        for (index, value) in self.field.numbers(point)? {
-            let window = windows.of(index);
+        for (place, value) in self.field.numbers(point)? {
+            let window = windows.of(place);
             if window.push(point.time(), value, extent, &self.r#fn) {
                 for (name, result) in self.r#fn.results(window.numbers(), self.percentile) {
-                    edited = edited.with(self.field.result(index, name), result);
+                    edited = edited.with(self.field.result(place, name), result);
                 }
             }
         }

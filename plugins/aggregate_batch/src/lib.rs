@@ -2,7 +2,9 @@
 //!
 //! A NaN or an infinity is treated like an absent field.
 
-use algorithms::{Deviations, FieldNames, Functions, Numbers, Part, Percentiles, Total};
+use algorithms::{
+    Deviations, FieldNames, Functions, Numbers, Part, Percentiles, Total, no_numbers, numbers_of,
+};
 use kapacitor_guest::prelude::*;
 use kapacitor_guest::statistics::{Aggregate as _, Extremes};
 
@@ -25,17 +27,15 @@ impl Batch for AggregateBatch {
     fn batch(&self, _: &mut (), points: &Points<'_>, out: &mut Output) -> Result<()> {
         let mut point = NewPoint::like(points);
         let mut is_empty = true;
-        for (index, name) in self.field.names().iter().enumerate() {
-            let finite = |point: Point<'_>| point.field(name)?.as_number().filter(|value| value.is_finite());
-            let summary = Summary::of(points.iter().filter_map(finite), &self.r#fn);
+        for (place, name) in self.field.placed() {
+            let summary = Summary::of(numbers_of(points, name), &self.r#fn);
             is_empty &= summary.count == 0;
             for (name, result) in self.r#fn.results(summary.numbers(), self.percentile) {
-                point = point.field(self.field.result(index, name), result);
+                point = point.field(self.field.result(place, name), result);
             }
         }
         if is_empty && !points.is_empty() {
-            let names = self.field.names().iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
-            return Err(Error::skip(format!("no point of the batch has a number in {}", names.join(" or "))));
+            return Err(no_numbers(self.field.names()));
         }
         if point.fields.is_empty() { Ok(()) } else { out.send(point) }
     }

@@ -81,7 +81,7 @@ fn batch_without_a_number_is_skipped() {
     let mut harness = start(vec![]).unwrap();
     assert!(aggregate(&mut harness, &[f64::NAN, f64::INFINITY]).is_empty());
     let skips = harness.skips();
-    assert!(skips[0].contains("no point of the batch has a number in `value`"), "{skips:?}");
+    assert!(skips[0].contains("no point of the batch has a number in field `value`"), "{skips:?}");
 }
 
 #[test]

@@ -122,9 +122,9 @@ impl Stream for Cusum {
 
     fn point(&self, charts: &mut Self::Group, point: Point<'_>, out: &mut Output) -> Result<()> {
         let mut edited = point.edit();
-        for (index, value) in self.field.numbers(point)? {
-            let (verdict, change) = self.judge(charts.of(index), value);
-            let name = |name| self.field.result(index, name);
+        for (place, value) in self.field.numbers(point)? {
+            let (verdict, change) = self.judge(charts.of(place), value);
+            let name = |name| self.field.result(place, name);
             edited = verdict.add_to(edited, name(&self.r#as), name(&self.flag));
             edited = edited.with(name(&self.direction), Direction::number(change));
         }

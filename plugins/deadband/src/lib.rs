@@ -58,15 +58,15 @@ impl Stream for Deadband {
     fn point(&self, passed: &mut Passed, point: Point<'_>, out: &mut Output) -> Result<()> {
         let time = point.time();
         let mut passes = passed.time.is_none_or(|last| self.is_due(last, time));
-        for (index, value) in self.field.numbers(point)? {
-            passes |= passed.values.of(index).is_none_or(|last| self.is_change(last, value));
+        for (place, value) in self.field.numbers(point)? {
+            passes |= passed.values.of(place).is_none_or(|last| self.is_change(last, value));
         }
         if !passes {
             return Ok(());
         }
         passed.time = Some(time);
-        for (index, value) in self.field.numbers(point)? {
-            *passed.values.of(index) = Some(value);
+        for (place, value) in self.field.numbers(point)? {
+            *passed.values.of(place) = Some(value);
         }
         out.send(point)
     }

@@ -27,12 +27,12 @@ impl Stream for Derivative {
 
     fn point(&self, series: &mut PerField<Steps>, point: Point<'_>, out: &mut Output) -> Result<()> {
         let mut edited = point.edit();
-        for (index, number) in Number::all_of(&self.field, point)? {
-            let step = series.of(index).next(point.time(), number);
+        for (place, number) in Number::all_of(&self.field, point)? {
+            let step = series.of(place).next(point.time(), number);
             let derivative = step.and_then(|step| step.per(self.unit, step.to.minus(step.from)));
             if let Some(derivative) = derivative.filter(|value| !self.non_negative.is_set() || *value >= 0.0)
             {
-                edited = edited.with(self.field.result(index, &self.r#as), derivative);
+                edited = edited.with(self.field.result(place, &self.r#as), derivative);
             }
         }
         out.send(edited)

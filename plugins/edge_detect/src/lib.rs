@@ -127,11 +127,11 @@ impl Stream for EdgeDetect {
     fn point(&self, group: &mut PerField<Seen>, point: Point<'_>, out: &mut Output) -> Result<()> {
         let mut edited = point.edit();
         let (mut has_value, mut has_edge) = (false, false);
-        for (index, name) in self.field.names().iter().enumerate() {
+        for (place, name) in self.field.placed() {
             let Some(value) = self.value(point, name) else { continue };
             has_value = true;
-            let seen = group.of(index);
-            let result = self.field.result(index, &self.r#as);
+            let seen = group.of(place);
+            let result = self.field.result(place, &self.r#as);
             let edge = seen.value.as_ref().and_then(|last| self.edge(last.as_value(), value));
             if let (Some(_), Some(last)) = (edge, &seen.value) {
                 has_edge = true;

@@ -51,14 +51,14 @@ impl Stream for Ema {
 
     fn point(&self, averages: &mut PerField<Average>, point: Point<'_>, out: &mut Output) -> Result<()> {
         let mut edited = point.edit();
-        for (index, value) in self.field.numbers(point)? {
-            let average = averages.of(index);
+        for (place, value) in self.field.numbers(point)? {
+            let average = averages.of(place);
             let mean = match self.half_life {
                 Some(half_life) => average.push_at(point.time(), value, half_life),
                 None => average.push(value, self.alpha()),
             };
             if let Some(mean) = mean {
-                edited = edited.with(self.field.result(index, &self.r#as), mean);
+                edited = edited.with(self.field.result(place, &self.r#as), mean);
             }
         }
         out.send(edited)

@@ -154,15 +154,15 @@ impl Stream for FilterIir {
     fn point(&self, channels: &mut PerField<Channel>, point: Point<'_>, out: &mut Output) -> Result<()> {
         let (sections, time) = (self.sections.borrow(), point.time());
         let mut edited = point.edit();
-        for (index, value) in self.field.numbers(point)? {
-            let channel = channels.of(index);
+        for (place, value) in self.field.numbers(point)? {
+            let channel = channels.of(place);
             let passed = time.saturating_sub(channel.newest).unsigned_abs();
             if passed as f64 > self.longest_gap() {
                 channel.filter.clear();
             }
             channel.newest = time;
             if let Some(filtered) = channel.filter.push(value, &sections) {
-                edited = edited.with(self.field.result(index, &self.r#as), filtered);
+                edited = edited.with(self.field.result(place, &self.r#as), filtered);
             }
         }
         out.send(edited)

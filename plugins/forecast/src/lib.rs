@@ -5,8 +5,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use algorithms::{FieldNames, PerField};
-use kapacitor_guest::Edited;
+use algorithms::{FieldNames, PerField, Place};
 use kapacitor_guest::prelude::*;
 use kapacitor_guest::statistics::Extent;
 
@@ -68,11 +67,11 @@ impl Forecast {
     fn add<'a>(
         &'a self,
         mut edited: Edited<'a>,
-        index: usize,
+        place: Place,
         time: i64,
         regression: &Regression,
     ) -> Edited<'a> {
-        let name = |name| self.field.result(index, name);
+        let name = |name| self.field.result(place, name);
         if regression.len() < self.warmup() {
             return edited;
         }
@@ -124,10 +123,10 @@ impl Stream for Forecast {
     fn point(&self, windows: &mut PerField<Regression>, point: Point<'_>, out: &mut Output) -> Result<()> {
         let (extent, time) = (self.extent(), point.time());
         let mut edited = point.edit();
-        for (index, value) in self.field.numbers(point)? {
-            let regression = windows.of(index);
+        for (place, value) in self.field.numbers(point)? {
+            let regression = windows.of(place);
             if regression.push(time, value, extent) {
-                edited = self.add(edited, index, time, regression);
+                edited = self.add(edited, place, time, regression);
             }
         }
         out.send(edited)

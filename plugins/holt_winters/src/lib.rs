@@ -111,12 +111,12 @@ impl Stream for HoltWinters {
     fn point(&self, series: &mut PerField<Series>, point: Point<'_>, out: &mut Output) -> Result<()> {
         let (smoothing, comparison, time) = (self.smoothing(), self.comparison(), point.time());
         let mut edited = point.edit();
-        for (index, value) in self.field.numbers(point)? {
-            let expected = series.of(index).push(time, value, &smoothing, self.every);
-            edited = comparison.add_to(edited, index, value, expected);
+        for (place, value) in self.field.numbers(point)? {
+            let expected = series.of(place).push(time, value, &smoothing, self.every);
+            edited = comparison.add_to(edited, place, value, expected);
             let residual = expected.map(|expected| value - expected.value);
             if let Some(residual) = residual.filter(|residual| residual.is_finite()) {
-                edited = edited.with(self.field.result(index, &self.residual), residual);
+                edited = edited.with(self.field.result(place, &self.residual), residual);
             }
         }
         out.send(edited)

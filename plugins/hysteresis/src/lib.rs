@@ -78,11 +78,11 @@ impl Stream for Hysteresis {
     fn point(&self, group: &mut PerField<Tracker>, point: Point<'_>, out: &mut Output) -> Result<()> {
         let mut edited = point.edit();
         let bands = self.bands();
-        for (index, value) in self.field.numbers(point)? {
-            let state = group.of(index).push(point.time(), value, &bands, |next| self.hold(next));
+        for (place, value) in self.field.numbers(point)? {
+            let state = group.of(place).push(point.time(), value, &bands, |next| self.hold(next));
             edited = edited
-                .with(self.field.result(index, &self.r#as), state.name())
-                .with(self.field.result(index, &self.flag), state != State::Normal);
+                .with(self.field.result(place, &self.r#as), state.name())
+                .with(self.field.result(place, &self.flag), state != State::Normal);
         }
         out.send(edited)
     }

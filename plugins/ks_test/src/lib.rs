@@ -53,12 +53,12 @@ impl Batch for KsTest {
 
     fn batch(&self, histories: &mut PerField<History>, points: &Points<'_>, out: &mut Output) -> Result<()> {
         let mut result = NewPoint::like(points);
-        for (index, name) in self.field.names().iter().enumerate() {
+        for (place, name) in self.field.placed() {
             let mut now: Vec<f64> = numbers_of(points, name).collect();
             if now.is_empty() {
                 continue;
             }
-            let history = histories.of(index);
+            let history = histories.of(place);
             let mut before = history.values();
             history.push(&now, self.history.get(), self.size.get());
             let mut anomaly = false;
@@ -69,10 +69,10 @@ impl Batch for KsTest {
                 let p = probability::of(distance, now.len(), before.len());
                 let d = distance as f64 / now.len() as f64 / before.len() as f64;
                 result =
-                    result.field(self.field.result(index, "d"), d).field(self.field.result(index, "p"), p);
+                    result.field(self.field.result(place, "d"), d).field(self.field.result(place, "p"), p);
                 anomaly = p < self.alpha;
             }
-            result = result.field(self.field.result(index, &self.flag), anomaly);
+            result = result.field(self.field.result(place, &self.flag), anomaly);
         }
         if result.fields.is_empty() { Err(no_numbers(self.field.names())) } else { out.send(result) }
     }

@@ -83,11 +83,11 @@ impl Stream for Mad {
     fn point(&self, windows: &mut Self::Group, point: Point<'_>, out: &mut Output) -> Result<()> {
         let extent = algorithms::extent(self.size, self.period, SIZE);
         let mut edited = point.edit();
-        for (index, value) in self.field.numbers(point)? {
-            let window = windows.of(index);
+        for (place, value) in self.field.numbers(point)? {
+            let window = windows.of(place);
             let taken = window.push(point.time(), value, extent);
             let verdict = if taken { self.judge(value, window) } else { Verdict::default() };
-            let name = |name| self.field.result(index, name);
+            let name = |name| self.field.result(place, name);
             edited = verdict.add_to(edited, name(&self.r#as), name(&self.flag));
             if let Some(filtered) = &self.filtered {
                 let median = window.median().filter(|_| verdict.anomaly);

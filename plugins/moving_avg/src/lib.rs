@@ -56,17 +56,17 @@ impl MovingAvg {
     /// Adds the averages of several fields, or over a time.
     fn averages(&self, averages: &mut Others, point: Point<'_>, out: &mut Output) -> Result<()> {
         let mut edited = point.edit();
-        for (index, value) in self.field.numbers(point)? {
+        for (place, value) in self.field.numbers(point)? {
             let mean = if self.period.is_none() {
-                Some(averages.counted.of(index).push(value, self.size.unwrap_or(SIZE)))
+                Some(averages.counted.of(place).push(value, self.size.unwrap_or(SIZE)))
             } else {
-                let window = averages.timed.of(index);
+                let window = averages.timed.of(place);
                 let is_taken =
                     window.push(point.time(), value, algorithms::extent(self.size, self.period, SIZE));
                 window.aggregate().filter(|_| is_taken).and_then(|total| total.mean())
             };
             if let Some(mean) = mean {
-                edited = edited.with(self.field.result(index, &self.r#as), mean);
+                edited = edited.with(self.field.result(place, &self.r#as), mean);
             }
         }
         out.send(edited)

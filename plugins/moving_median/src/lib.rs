@@ -39,11 +39,11 @@ impl Stream for MovingMedian {
 
     fn point(&self, windows: &mut PerField<Quantiles>, point: Point<'_>, out: &mut Output) -> Result<()> {
         let mut edited = point.edit();
-        for (index, value) in self.field.numbers(point)? {
-            let window = windows.of(index);
+        for (place, value) in self.field.numbers(point)? {
+            let window = windows.of(place);
             let is_taken = window.push(point.time(), value, self.extent());
             if let Some(quantile) = window.quantile(self.quantile).filter(|_| is_taken) {
-                edited = edited.with(self.field.result(index, &self.r#as), quantile);
+                edited = edited.with(self.field.result(place, &self.r#as), quantile);
             }
         }
         out.send(edited)

@@ -88,9 +88,9 @@ impl Stream for PageHinkley {
 
     fn point(&self, sums: &mut Self::Group, point: Point<'_>, out: &mut Output) -> Result<()> {
         let mut edited = point.edit();
-        for (index, value) in self.field.numbers(point)? {
-            let (verdict, change) = self.judge(sums.of(index), value);
-            let name = |name| self.field.result(index, name);
+        for (place, value) in self.field.numbers(point)? {
+            let (verdict, change) = self.judge(sums.of(place), value);
+            let name = |name| self.field.result(place, name);
             edited = verdict.add_to(edited, name(&self.r#as), name(&self.flag));
             edited = edited.with(name(&self.direction), Direction::number(change));
         }

@@ -35,14 +35,14 @@ impl Stream for Rate {
 
     fn point(&self, series: &mut PerField<Steps>, point: Point<'_>, out: &mut Output) -> Result<()> {
         let mut edited = point.edit();
-        for (index, number) in Number::all_of(&self.field, point)? {
+        for (place, number) in Number::all_of(&self.field, point)? {
             // No counter is below 0.
             if number.as_double() < 0.0 {
                 continue;
             }
-            let step = series.of(index).next(point.time(), number);
+            let step = series.of(place).next(point.time(), number);
             if let Some(rate) = step.and_then(|step| step.per(self.unit, rise::of(step, self.max))) {
-                edited = edited.with(self.field.result(index, &self.r#as), rate);
+                edited = edited.with(self.field.result(place, &self.r#as), rate);
             }
         }
         out.send(edited)

@@ -110,9 +110,9 @@ impl Stream for Seasonal {
     fn point(&self, usual: &mut PerField<Usual>, point: Point<'_>, out: &mut Output) -> Result<()> {
         let (learning, comparison, time) = (self.learning(), self.comparison(), point.time());
         let mut edited = point.edit();
-        for (index, value) in self.field.numbers(point)? {
-            let expected = usual.of(index).push(time, value, &learning);
-            edited = comparison.add_to(edited, index, value, expected);
+        for (place, value) in self.field.numbers(point)? {
+            let expected = usual.of(place).push(time, value, &learning);
+            edited = comparison.add_to(edited, place, value, expected);
         }
         out.send(edited)
     }

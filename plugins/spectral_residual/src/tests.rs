@@ -56,7 +56,7 @@ fn the_first_points_have_no_score() {
 #[test]
 fn where_nothing_changes_nothing_stands_out() {
     for value in [0.0, 7.0, -1e300, 1e-300] {
-        assert_eq!(anomalies([value; 100]), []);
+        assert!(anomalies([value; 100]).is_empty());
     }
     let spike = |at| (0..200).map(move |n| if n == at { 8.0 } else { 7.0 });
     assert_eq!(anomalies(spike(90)), [90]);
@@ -109,7 +109,7 @@ fn naive(series: &[f64], width: usize, estimated: usize) -> Vec<f64> {
         .collect();
     let logarithm = |frequency: usize| {
         let (re, im) = spectrum[frequency % n];
-        (frequency % n > 0).then(|| f64::hypot(re, im).ln())
+        (!frequency.is_multiple_of(n)).then(|| f64::hypot(re, im).ln())
     };
     let amplitudes: Vec<f64> = (0..n)
         .map(|frequency| {

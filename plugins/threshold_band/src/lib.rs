@@ -155,17 +155,17 @@ impl Stream for ThresholdBand {
         let mut edited = point.edit();
         let (limits, extent) = (self.limits(), extent(self.size, self.period, SIZE));
         let in_spreads = limits.of_deviations();
-        for (index, value) in self.field.numbers(point)? {
+        for (place, value) in self.field.numbers(point)? {
             let level = if self.method == Method::Static {
                 limits.level(value)
             } else {
-                let deviation = group.of(index).deviation(point.time(), value, extent, self);
+                let deviation = group.of(place).deviation(point.time(), value, extent, self);
                 if let (Some(name), Some(deviation)) = (&self.deviation, deviation) {
-                    edited = edited.with(self.field.result(index, name), deviation);
+                    edited = edited.with(self.field.result(place, name), deviation);
                 }
                 deviation.map_or(Level::Ok, |deviation| in_spreads.level(deviation))
             };
-            edited = edited.with(self.field.result(index, &self.r#as), level.name());
+            edited = edited.with(self.field.result(place, &self.r#as), level.name());
         }
         out.send(edited)
     }

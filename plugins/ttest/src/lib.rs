@@ -50,8 +50,8 @@ impl Batch for Ttest {
 
     fn batch(&self, histories: &mut PerField<History>, points: &Points<'_>, out: &mut Output) -> Result<()> {
         let mut result = NewPoint::like(points);
-        for (index, name) in self.field.names().iter().enumerate() {
-            let history = histories.of(index);
+        for (place, name) in self.field.placed() {
+            let history = histories.of(place);
             let Some((origin, now)) = history.moments(numbers_of(points, name)) else { continue };
             let before = history.batches.iter().map(|(_, batch)| *batch).reduce(|all, next| all.merge(&next));
             let test = before.and_then(|before| welch::test(&now, &before, self.side));
@@ -66,11 +66,11 @@ impl Batch for Ttest {
                 ("p", test.map(|test| test.p)),
             ] {
                 if let Some(number) = number {
-                    result = result.field(self.field.result(index, name), number);
+                    result = result.field(self.field.result(place, name), number);
                 }
             }
             let anomaly = test.is_some_and(|test| test.p < self.alpha);
-            result = result.field(self.field.result(index, &self.flag), anomaly);
+            result = result.field(self.field.result(place, &self.flag), anomaly);
         }
         if result.fields.is_empty() { Err(no_numbers(self.field.names())) } else { out.send(result) }
     }

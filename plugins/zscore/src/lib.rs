@@ -97,9 +97,9 @@ impl Stream for Zscore {
     fn point(&self, usual: &mut Self::Group, point: Point<'_>, out: &mut Output) -> Result<()> {
         let (weights, warmup) = (self.weights(), self.warmup());
         let mut edited = point.edit();
-        for (index, value) in self.field.numbers(point)? {
-            let before = usual.of(index).push(point.time(), value, weights, warmup);
-            let name = |name| self.field.result(index, name);
+        for (place, value) in self.field.numbers(point)? {
+            let before = usual.of(place).push(point.time(), value, weights, warmup);
+            let name = |name| self.field.result(place, name);
             edited = self.judge(value, before).add_to(edited, name(&self.r#as), name(&self.flag));
         }
         out.send(edited)
