@@ -168,6 +168,13 @@ impl Tail {
         self.top -= empty as i32;
     }
 
+    /// The share of the weight that is neither in a bucket nor below all of them: 0 but for rounding.
+    #[cfg(test)]
+    pub fn lost(&self) -> f64 {
+        let buckets = self.buckets.iter().copied().map(f64::from).sum::<f64>();
+        (self.total - self.low - buckets).abs() / self.total.max(1.0)
+    }
+
     /// The memory that it takes beside its own size, in bytes.
     #[cfg(test)]
     pub fn heap(&self) -> usize {
