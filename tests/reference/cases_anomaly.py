@@ -29,11 +29,11 @@ def mean(numbers, length):
     return result
 
 
-def share(numbers, number):
-    """The share of numbers that are at least about as large as this one."""
+def share(numbers, parts, number):
+    """The share of numbers that are at least about as large as this one. Each counts as a part of a number."""
     if not numbers or number <= 0:
         return 1.0
-    weights = (1 + 1 / MEMORY) ** -numpy.arange(len(numbers) - 1, -1, -1.0)
+    weights = parts * (1 + 1 / MEMORY) ** -numpy.arange(len(numbers) - 1, -1, -1.0)
     count = weights.sum()
     if max(numbers) <= 0:
         return LEAST if count >= 300 else 1.0
@@ -72,6 +72,20 @@ def share(numbers, number):
         found = weight / count * math.exp(-(place + within - start) / length)
     about = histogram[max(place - 1, 0) :].sum() / (count + 1)
     return min(max(found, about, LEAST), 1.0)
+
+
+class View:
+    """What a view has said so far. A number of the rarest 2 % counts as a quarter if there was one shortly before."""
+
+    def __init__(self):
+        self.numbers, self.parts, self.since_rare = [], [], 0
+
+    def push(self, number):
+        found = share(self.numbers, self.parts, number)
+        self.numbers.append(number)
+        self.parts.append(0.25 if found < SHARE and self.since_rare <= 10 else 1.0)
+        self.since_rare = 0 if found < SHARE else self.since_rare + 1
+        return found
 
 
 class Shares:
@@ -114,7 +128,7 @@ class Shares:
 def scores(times, values):
     """The score of each value and the view in which it is the most unusual."""
     names = ["level", "recent", "hour", "shift", "spread", "distribution"]
-    said = {name: [] for name in [*names, "narrow"]}
+    views = {name: View() for name in [*names, "narrow"]}
     shares, distances = Shares(), []
     values = [value - values[0] for value in values]
     for number, (time, value) in enumerate(zip(times, values)):
@@ -136,10 +150,8 @@ def scores(times, values):
             "distribution": shares.push(value),
             "narrow": max(-spread, 0.0),
         }
-        found = {name: share(said[name], now[name]) for name in said}
+        found = {name: view.push(now[name]) for name, view in views.items()}
         found["spread"] = min(2 * min(found["spread"], found.pop("narrow")), 1.0)
-        for name in said:
-            said[name].append(now[name])
         harmonic = 6 / sum(1 / found[name] for name in names)
         yield -math.log10(harmonic), min(names, key=lambda name: found[name])
 

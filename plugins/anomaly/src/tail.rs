@@ -23,6 +23,11 @@ const ASSUMED_LENGTH: f64 = 4.0;
 const ASSUMED_WEIGHT: f64 = 3.0;
 /// If so many numbers were 0, any other number has the least share.
 const CONSTANT: f64 = 300.0;
+/// A rare number, one of the [`SHARE`], counts less if there was another one at most so many numbers before: they are one
+/// event, and it is the number of events that says how rare the next one is.
+const GAP: u32 = 10;
+/// What it counts. It is not 0, so that a change that stays is learned.
+const FOLLOWING: f64 = 0.25;
 /// Numbers of so many buckets below a number count as about as large as it.
 const NEAR: i32 = 1;
 /// Weights grow until they are this large, and begin anew.
@@ -34,6 +39,10 @@ const HEAVIEST: f64 = 1e6;
 /// 2 % of the numbers, the tail is assumed to fall as a power of the number, with the exponent that these numbers
 /// have: B. M. Hill, *A simple general approach to inference about the tail of a distribution*, Annals of Statistics 3,
 /// 1975.
+///
+/// Rare numbers in a row count as little more than one: an incident of an hour is one incident, not sixty, and does not
+/// make the next one usual. This is known as declustering: S. Coles, *An introduction to statistical modeling of extreme
+/// values*, Springer, 2001, section 5.3.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Tail {
     /// The weights of buckets, the one of the greatest numbers first, as far as there are numbers.
@@ -46,6 +55,8 @@ pub struct Tail {
     total: f64,
     /// The weight of the newest number.
     newest: f64,
+    /// How many numbers came since the last rare one.
+    since_rare: u32,
 }
 
 /// The bucket of a number above 0, and the place within it, from 0 to 1.
@@ -60,7 +71,10 @@ impl Tail {
     /// The share of a number, and adds it to the distribution.
     pub fn push(&mut self, number: f64) -> f64 {
         let share = self.share(number);
-        self.add(number);
+        let is_rare = share < SHARE;
+        let follows = is_rare && self.since_rare <= GAP;
+        self.since_rare = if is_rare { 0 } else { self.since_rare.saturating_add(1) };
+        self.add(number, if follows { FOLLOWING } else { 1.0 });
         share
     }
 
@@ -110,8 +124,8 @@ impl Tail {
         share.max(about).clamp(LEAST, 1.0)
     }
 
-    /// Adds a number to the distribution.
-    pub fn add(&mut self, number: f64) {
+    /// Adds a number to the distribution. It counts as so many numbers, 0 to 1.
+    pub fn add(&mut self, number: f64, part: f64) {
         if self.newest == 0.0 {
             self.newest = 1.0;
         }
@@ -119,9 +133,10 @@ impl Tail {
         if self.newest > HEAVIEST {
             self.lighten();
         }
-        self.total += self.newest;
+        let weight = self.newest * part;
+        self.total += weight;
         if number <= 0.0 {
-            self.low += self.newest;
+            self.low += weight;
             return;
         }
         let (bucket, _) = bucket(number);
@@ -133,14 +148,14 @@ impl Tail {
         }
         let place = usize::try_from(self.top - bucket).unwrap_or(0);
         if place >= MOST {
-            self.low += self.newest;
+            self.low += weight;
             return;
         }
         if place >= self.buckets.len() {
             self.buckets.reserve_exact(place + 1 - self.buckets.len());
             self.buckets.resize(place + 1, 0.0);
         }
-        self.buckets[place] += self.newest as f32;
+        self.buckets[place] += weight as f32;
     }
 
     /// Makes room for larger numbers. The least ones count as 0 if there are too many buckets then.
