@@ -147,3 +147,14 @@ fn print(rows: &[Row], series: &[Series]) {
         println!("| {} | {score:.1} | {own:.1} | {other:.1} | {threshold:.6} |", row.name);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn list_of_detectors_is_read() {
+        let list: List = toml::from_str(include_str!("../detectors.toml")).unwrap();
+        assert!(list.detector.iter().any(|detector| detector.name == "anomaly" && detector.score == "score"));
+    }
+}

@@ -165,7 +165,7 @@ def judged(points, name, warmup=100, rest=100, threshold=3.0, reason=None):
             yield point.adding(anomaly=False)
             continue
         largest = max((other for other, _ in found[max(warmup, number - rest) : number]), default=-1)
-        score = score if score > largest else 0.0
+        score = score if score > largest + 0.1 else 0.0
         anomaly = score > threshold
         yield point.adding(score=score, anomaly=anomaly, **({reason: view} if reason and anomaly else {}))
 

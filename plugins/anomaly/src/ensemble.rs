@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::tail::Tail;
 use crate::views::{Day, Mean, Shares, Spread};
 
+/// By how much a score must be above the last ones, so that one that rises slowly is one alarm.
+pub const MARGIN: f64 = 0.1;
+
 /// Larger values count as this, so that no difference is infinite.
 const LARGEST: f64 = 1e300;
 
@@ -132,7 +135,7 @@ impl Ensemble {
     }
 }
 
-/// Lets one alarm pass for each anomaly: a score counts only if none of the last ones was as large.
+/// Lets one alarm pass for each anomaly: a score counts only if none of the last ones was about as large.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Rest {
     /// Numbers and scores of points, each score larger than the ones behind it.
@@ -140,12 +143,12 @@ pub struct Rest {
 }
 
 impl Rest {
-    /// The score of a point, or 0 if one of the `length` points before it has at least this score.
+    /// The score of a point, or 0 if it is not by [`MARGIN`] above those of the `length` points before it.
     pub fn pass(&mut self, number: u64, score: f64, length: u64) -> f64 {
         while self.largest.front().is_some_and(|(before, _)| before + length < number) {
             self.largest.pop_front();
         }
-        let passes = self.largest.front().is_none_or(|(_, before)| score > *before);
+        let passes = self.largest.front().is_none_or(|(_, before)| score > *before + MARGIN);
         while self.largest.back().is_some_and(|(_, before)| *before <= score) {
             self.largest.pop_back();
         }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::ensemble::Finding;
+use crate::ensemble::{Finding, MARGIN};
 use crate::tail::{LEAST, Tail};
 use kapacitor_guest::testing::{Harness, OptionArgument, point};
 use proptest::prelude::*;
@@ -252,14 +252,15 @@ proptest! {
         }
     }
 
-    /// A score passes if it is above all of the last ones.
+    /// A score passes if it is above all of the last ones, by the margin.
     #[test]
     fn rest_is_the_maximum_of_a_window(scores in proptest::collection::vec(0..20_u8, 0..200), length in 0..30_usize) {
         let mut rest = Rest::default();
         for (place, score) in scores.iter().enumerate() {
             let before = &scores[place.saturating_sub(length)..place];
-            let expected = if before.iter().all(|other| score > other) { f64::from(*score) } else { 0.0 };
-            prop_assert_eq!(rest.pass(place as u64, f64::from(*score), length as u64), expected);
+            let above = |other: &u8| f64::from(*score) / 20.0 > f64::from(*other) / 20.0 + MARGIN;
+            let expected = if before.iter().all(above) { f64::from(*score) / 20.0 } else { 0.0 };
+            prop_assert_eq!(rest.pass(place as u64, f64::from(*score) / 20.0, length as u64), expected);
         }
     }
 }
