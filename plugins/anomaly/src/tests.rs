@@ -1,6 +1,7 @@
 use super::*;
 use crate::ensemble::{Finding, MARGIN};
 use crate::tail::{LEAST, Tail};
+use crate::views::Day;
 use kapacitor_guest::testing::{Harness, OptionArgument, point};
 use proptest::prelude::*;
 
@@ -22,7 +23,8 @@ impl Random {
     }
 }
 
-const MINUTE: i64 = 60_000_000_000;
+const SECOND: i64 = 1_000_000_000;
+const MINUTE: i64 = 60 * SECOND;
 
 /// What is found in values of which there is one a minute.
 fn findings(values: impl IntoIterator<Item = f64>) -> Vec<Finding> {
@@ -201,6 +203,16 @@ fn a_constant_that_changes_is_found() {
     let found = findings(values);
     assert!(found[..600].iter().all(|finding| finding.score == 0.0));
     assert!(found[600].score > 10.0, "{:?}", found[600]);
+}
+
+#[test]
+fn an_hour_of_yesterday_counts_as_a_whole() {
+    // A point each second. In each hour the first half is 0, and the second one 100.
+    let mut day = Day::default();
+    let mut push = |second: i64| day.push(second * SECOND, if second % 3600 < 1800 { 0.0 } else { 100.0 });
+    (0..3 * 86_400).for_each(|second| _ = push(second));
+    let first = push(3 * 86_400);
+    assert!((first - 50.0).abs() < 10.0, "{first}");
 }
 
 #[test]

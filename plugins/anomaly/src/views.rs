@@ -33,20 +33,33 @@ impl Mean {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Day {
     hours: Vec<Mean>,
+    /// The hour of the newest value, counted from 1970.
+    newest: i64,
+    /// The number of values in this hour, and in the last one that had some before it.
+    values: f64,
+    values_before: f64,
 }
 
 impl Day {
     const HOURS: usize = 24;
-    /// The number of values after which one counts 1/e.
-    const LENGTH: f64 = 50.0;
+    /// The number of days after which a value counts 1/e.
+    const DAYS: f64 = 4.0;
+    /// The least number of values after which one counts that.
+    const LEAST: f64 = 50.0;
 
     pub fn push(&mut self, time: i64, value: f64) -> f64 {
         const HOUR: i64 = 3_600_000_000_000;
         if self.hours.is_empty() {
             self.hours = vec![Mean::default(); Self::HOURS];
         }
-        let hour = time.div_euclid(HOUR).rem_euclid(Self::HOURS as i64);
-        self.hours[hour as usize].distance(value, Self::LENGTH)
+        let hour = time.div_euclid(HOUR);
+        if hour != self.newest {
+            (self.newest, self.values_before, self.values) = (hour, self.values, 0.0);
+        }
+        self.values += 1.0;
+        let length = Self::DAYS * self.values_before.max(self.values);
+        let hour = hour.rem_euclid(Self::HOURS as i64) as usize;
+        self.hours[hour].distance(value, length.max(Self::LEAST))
     }
 }
 
