@@ -5,6 +5,7 @@
 //! [`Settings`] are the options of the plugins `forest` and `forest_batch`, with all that these have in common.
 
 mod checks;
+mod columns;
 mod header;
 mod link;
 mod model;

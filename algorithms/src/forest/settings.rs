@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use kapacitor_guest::options::{OptionValue, Scalar, ValueType};
 use kapacitor_guest::prelude::*;
 
+use super::columns::Columns;
 use super::model::Model;
 use super::results::Results;
 use super::watch::Watch;
-use crate::fields::finite;
 
 /// Points that go through a tree together: few enough that their features stay in the cache of the processor beside it.
 const BLOCK: usize = 256;
@@ -60,8 +60,7 @@ pub struct Settings {
 #[derive(Debug)]
 struct Loaded {
     model: Model<'static>,
-    /// The field of each feature.
-    fields: Vec<String>,
+    columns: Columns,
     results: Results,
     /// Room for values of features, sums and a prediction: making it anew for each point would cost more than a tree.
     rows: Vec<f64>,
@@ -80,27 +79,12 @@ impl Settings {
             "no model was packed into this plugin: pack one with `kapacitor-wasm pack forest.wasm MODEL.kwf -o NAME.wasm`",
         )?;
         let model = Model::read(bytes).map_err(|e| Error::new(format!("the packed model {e}")))?;
-        let fields = self.fields_of(&model)?;
+        let columns = Columns::new(&model, &self.feature)?;
         let results = Results::new(self, &model)?;
         info!("{}", model.describe());
         let (rows, sums, prediction) = Default::default();
-        self.loaded.set(Some(Loaded { model, fields, results, rows, sums, prediction }));
+        self.loaded.set(Some(Loaded { model, columns, results, rows, sums, prediction }));
         Ok(())
-    }
-
-    /// The field of each feature.
-    fn fields_of(&self, model: &Model<'_>) -> Result<Vec<String>> {
-        for name in self.feature.keys() {
-            if !model.features().any(|(known, _)| known == name) {
-                let known: Vec<&str> = model.features().map(|(known, _)| known).take(50).collect();
-                let known = known.join(", ");
-                return Err(Error::new(format!(
-                    "option `feature`: the model has no feature `{name}`; it has: {known}"
-                )));
-            }
-        }
-        let field = |name: &str| self.feature.get(name).map_or_else(|| name.to_owned(), FieldName::to_string);
-        Ok(model.features().map(|(name, _)| field(name)).collect())
     }
 
     /// Sends points with what the model predicts for them, and leaves out those that lack a feature it needs.
@@ -121,7 +105,7 @@ impl Settings {
     ) -> Result<Option<(usize, Error)>> {
         let mut loaded = self.loaded.borrow_mut();
         let loaded = loaded.as_mut().expect("the model was loaded when the task started");
-        let Loaded { model, fields, results, rows, sums, prediction } = loaded;
+        let Loaded { model, columns, results, rows, sums, prediction } = loaded;
         let mut left_out: Option<(usize, Error)> = None;
         let mut points = points.into_iter().peekable();
         let mut block: Vec<Point<'a>> = Vec::new();
@@ -130,9 +114,9 @@ impl Settings {
             block.clear();
             for point in points.by_ref().take(BLOCK) {
                 if self.watch.borrow().is_on() {
-                    self.watch_features(model, fields, point);
+                    columns.watch(model, point, &mut self.watch.borrow_mut());
                 }
-                match self.read(model, fields, point, rows) {
+                match columns.read(model, self.missing, point, rows) {
                     Ok(()) => block.push(point),
                     Err(e) => left_out = Some((1 + left_out.map_or(0, |(count, _)| count), e)),
                 }
@@ -144,50 +128,5 @@ impl Settings {
             }
         }
         Ok(left_out)
-    }
-
-    /// Appends the values of a point's features to `rows`.
-    #[inline]
-    fn read(
-        &self,
-        model: &Model<'_>,
-        fields: &[String],
-        point: Point<'_>,
-        rows: &mut Vec<f64>,
-    ) -> Result<()> {
-        let start = rows.len();
-        for (place, ((_, used), field)) in model.features().zip(fields).enumerate() {
-            let value = if !used {
-                // No tree asks for it.
-                Ok(0.0)
-            } else if self.missing == Missing::Skip {
-                point.number(field)
-            } else {
-                Ok(finite(point, field).unwrap_or(f64::NAN))
-            };
-            match value {
-                Ok(value) => rows.push(model.seen(place, value)),
-                Err(e) => {
-                    rows.truncate(start);
-                    return Err(e);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Looks which features a point has, and says which of them never came.
-    #[cold]
-    fn watch_features(&self, model: &Model<'_>, fields: &[String], point: Point<'_>) {
-        let has = |(field, (_, used)): (&String, (&str, bool))| !used || finite(point, field).is_some();
-        let absent = self.watch.borrow_mut().point(fields.iter().zip(model.features()).map(has));
-        for place in absent {
-            let (name, _) = model.features().nth(place).unwrap_or_default();
-            warn!(
-                "none of the first {} points has a number in field `{}`, which is feature `{name}` of the model",
-                Watch::points(),
-                fields[place]
-            );
-        }
     }
 }

@@ -183,7 +183,7 @@ mod wasm {
 
     /// The data that were packed into the module. Only a module that calls this function has the record.
     pub fn packed() -> Option<&'static [u8]> {
-        // SAFETY: it is a reference's pointer. The read is volatile because the numbers that the compiler knows are not
+        // SAFETY: the pointer leads to a static, which is always there. The read is volatile because the numbers that the compiler knows are not
         // those that the module has in the end.
         let [_, _, address, length] = unsafe { std::ptr::read_volatile(&raw const PACKED) };
         if length == u64::MAX {

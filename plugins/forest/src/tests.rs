@@ -166,6 +166,14 @@ fn fields_may_have_other_names_than_features() {
 }
 
 #[test]
+fn two_features_are_not_in_one_field() {
+    assert_eq!(
+        refused(TURBINE, [("feature", ("wind_speed", "air_density").into())]),
+        "option `feature`: features `wind_speed` and `air_density` of the model can't both be in field `air_density`"
+    );
+}
+
+#[test]
 fn damaged_models_and_no_model_are_refused() {
     let error = Harness::<Forest>::start([]).unwrap_err().to_string();
     assert!(
