@@ -7,6 +7,7 @@ pub mod distributions;
 mod expected;
 mod extent;
 mod fields;
+#[cfg(feature = "forest")]
 pub mod forest;
 mod functions;
 mod median;
