@@ -68,13 +68,15 @@ impl Api {
         self.enable_task_on("in", id, kind, script);
     }
 
-    /// The same on another database, which need not exist.
+    /// The same on another database, which need not exist, unless the script names its own with `dbrp`.
     #[track_caller]
     pub fn enable_task_on(&self, database: &str, id: &str, kind: &str, script: &str) {
+        let names_its_own = script.lines().any(|line| line.starts_with("dbrp "));
+        let dbrps = if names_its_own { json!([]) } else { json!([{"db": database, "rp": "autogen"}]) };
         let task = json!({
             "id": id,
             "type": kind,
-            "dbrps": [{"db": database, "rp": "autogen"}],
+            "dbrps": dbrps,
             "script": script,
             "status": "enabled",
         });

@@ -15,7 +15,7 @@ use super::binaries::{self, Binaries};
 use crate::support;
 
 /// Maximum time that a test waits for anything.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Interval between two looks at what a test waits for.
 const POLL: Duration = Duration::from_millis(20);
@@ -30,6 +30,8 @@ pub struct Setup<'a> {
     pub plugins: &'a [&'a str],
     /// Further plugins: name and WAT.
     pub guests: &'a [(&'a str, &'a str)],
+    /// Further plugins: name and file.
+    pub files: &'a [(String, PathBuf)],
     /// Appended to `udf.toml`.
     pub udf_toml: &'a str,
     /// Kapacitor's `[task] snapshot-interval`.
@@ -40,7 +42,14 @@ pub struct Setup<'a> {
 
 impl Default for Setup<'_> {
     fn default() -> Self {
-        Self { plugins: &["moving_avg"], guests: &[], udf_toml: "", snapshot_interval: "60s", stdio: false }
+        Self {
+            plugins: &["moving_avg"],
+            guests: &[],
+            files: &[],
+            udf_toml: "",
+            snapshot_interval: "60s",
+            stdio: false,
+        }
     }
 }
 
@@ -309,6 +318,9 @@ fn write_configs(folder: &Path, setup: &Setup<'_>, [kapacitor, influxdb, backup]
     for (name, wat) in setup.guests {
         let wasm = wat::parse_str(wat).unwrap_or_else(|e| panic!("guest {name}: {e}"));
         fs::write(folder.join(format!("plugins/{name}.wasm")), wasm).expect("a file can be written");
+    }
+    for (name, file) in setup.files {
+        fs::copy(file, folder.join(format!("plugins/{name}.wasm"))).expect("a file can be copied");
     }
     write("udf.toml", &format!("socket-dir = \"run\"\nstate-dir = \"state\"\n{}", setup.udf_toml));
     write(
