@@ -76,7 +76,7 @@ fn config_prints_systemd_socket_unit() {
 #[test]
 fn readme_shows_output_of_config_and_check() {
     let readme = include_str!("../README.md");
-    let setup = Setup::new("").with(&["mirror", "mirror_batch", "moving_avg", "outliers"]);
+    let setup = Setup::new("").with(&["moving_avg", "outliers"]);
     let (_, config, _) = setup.run(&["config", "--socket-dir", "/run/kapacitor-wasm"]);
     let stanza = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     assert!(config.contains(stanza), "{config}");

@@ -30,7 +30,9 @@ class Point:
 
     def adding_all(self, fields):
         """The same for fields whose names are not known before."""
-        added = {name: value for name, value in fields.items() if value is not None}
+        # Numbers of NumPy become those of Python.
+        plain = {name: value.item() if hasattr(value, "item") else value for name, value in fields.items()}
+        added = {name: value for name, value in plain.items() if value is not None}
         return replace(self, fields={**self.fields, **added})
 
     def number(self, name):

@@ -55,13 +55,14 @@ fn sections(head: &str) -> Result<String, String> {
         }
         let folder = root().join("plugins").join(&plugin);
         let readme = read(&folder.join("README.md"))?;
-        let first = readme.split("\\n\\n").nth(1).unwrap_or_default().trim();
-        text += &format!(
-            "\\n## {plugin}\\n\\n{first}\\n\\nMore: [plugins/{plugin}](../plugins/{plugin}/README.md)\\n"
-        );
+        let first = readme.split("\n\n").nth(1).unwrap_or_default().trim();
+        // Links are relative to the folder of the plugin there.
+        let first = first.replace("](../../docs/", "](").replace("](../", "](../plugins/");
+        text +=
+            &format!("\n## {plugin}\n\n{first}\n\nMore: [plugins/{plugin}](../plugins/{plugin}/README.md)\n");
         if let Ok(script) = fs::read_to_string(folder.join("example.tick")) {
-            text += &format!("\\n![The example of {plugin}](../plugins/{plugin}/example.svg)\\n");
-            text += &format!("\\n```javascript\\n{}\\n```\\n", script.trim_end());
+            text += &format!("\n![The example of {plugin}](../plugins/{plugin}/example.svg)\n");
+            text += &format!("\n```javascript\n{}\n```\n", script.trim_end());
         }
     }
     Ok(text)
