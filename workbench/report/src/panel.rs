@@ -193,7 +193,7 @@ fn lane(drawing: &mut Drawing, times: &TimeAxis, name: &str, marks: &[(i64, i64,
     drawing.put(format_args!(
         r#"<rect class="lane" x="{left}" y="{top:.1}" width="{width:.1}" height="{LANE}"/>"#
     ));
-    drawing.text((left - 8.0, top + 8.0), "end tiny", &shorten(name, 9));
+    drawing.text((left - 8.0, top + 8.0), "end tiny", &shorten(name, 8));
     for (start, end, class, text) in marks {
         let x = times.x(*start);
         drawing.put(format_args!(

@@ -11,7 +11,7 @@ use crate::drawing::Drawing;
 use crate::findings::Findings;
 use crate::panel::{ABOVE, Panel, added};
 use crate::report::Report;
-use crate::words::{clock, count, date, escape, shorten};
+use crate::words::{clock, count, date, escape, shorten, without_spaces};
 
 const WIDTH: f64 = 1120.0;
 const LEFT: f64 = 60.0;
@@ -46,7 +46,7 @@ pub fn write(report: &Report, findings: &Findings<'_>, out: &mut impl Write) -> 
     let times = TimeAxis::of(panels.iter().flat_map(Panel::times), (LEFT, RIGHT));
 
     let mut body = Drawing::default();
-    let call = report.call.split_whitespace().collect::<String>();
+    let call = without_spaces(&report.call);
     let mut y = 40.0;
     body.text((LEFT, y), "title", &shorten(&report.title, 75));
     y += 23.0;

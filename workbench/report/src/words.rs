@@ -68,6 +68,21 @@ pub fn shorten(text: &str, most: usize) -> Cow<'_, str> {
     }
 }
 
+/// A call without the spaces and line breaks between its parts. In strings, a line break becomes a space.
+pub fn without_spaces(call: &str) -> String {
+    let (mut compact, mut quoted, mut escaped) = (String::with_capacity(call.len()), false, false);
+    for c in call.chars() {
+        quoted ^= c == '\'' && !escaped;
+        escaped = quoted && c == '\\' && !escaped;
+        match c.is_whitespace() {
+            true if quoted => compact.push(' '),
+            true => {}
+            false => compact.push(c),
+        }
+    }
+    compact
+}
+
 /// As text of HTML or XML, or as an attribute in double quotes. XML has no control characters.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -88,6 +103,13 @@ pub fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn strings_of_a_call_keep_their_spaces() {
+        let call = "@fence()\n    .polygon('yard', '52.1,13.1 52.2,13.1\n52.3,13.2')\n    .as('a \\' b')  .size( 3 )";
+        let compact = "@fence().polygon('yard','52.1,13.1 52.2,13.1 52.3,13.2').as('a \\' b').size(3)";
+        assert_eq!(without_spaces(call), compact);
+    }
 
     #[test]
     fn numbers() {
