@@ -1,5 +1,6 @@
-//! The repository's commands: `cargo demo`, `cargo verify`, `cargo plugins`, `cargo xtask fuzz`,
-//! `cargo xtask gallery`, `cargo xtask man`, `cargo xtask rooms` and `cargo xtask sdk`.
+//! The repository's commands: `cargo demo`, `cargo verify`, `cargo plugins`, `cargo xtask alerts`,
+//! `cargo xtask dashboard`, `cargo xtask fuzz`, `cargo xtask gallery`, `cargo xtask man`, `cargo xtask rooms` and
+//! `cargo xtask sdk`.
 //!
 //! Needs nothing but the standard library, so that it starts at once.
 
@@ -10,18 +11,26 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+mod alerts;
+mod dashboard;
 mod fuzz;
 mod gallery;
+mod json;
+mod metrics_table;
 mod rooms;
 mod sdk;
 
 const USAGE: &str =
-    "usage: cargo demo | cargo verify | cargo plugins | cargo xtask fuzz [TARGET] [--seconds N]
+    "usage: cargo demo | cargo verify | cargo plugins | cargo xtask alerts [--promtool] | cargo xtask dashboard [--check]
+       | cargo xtask fuzz [TARGET] [--seconds N]
        | cargo xtask gallery [--check] [--pictures] | cargo xtask man | cargo xtask rooms | cargo xtask sdk
 
   demo     set everything up, play a recording to the plugins, show the results
   verify   set everything up, run all tests
   plugins  build the plugins into plugins/*.wasm
+  alerts   check what watches the host: packaging/alerts.yml and packaging/watch; --promtool builds promtool for it
+  dashboard
+           write the dashboard packaging/grafana.json from the table of metrics, or check it
   fuzz     build the fuzz targets, run each one, or TARGET, for N seconds; see fuzz/README.md
   gallery  write the gallery of docs/algorithms.md from the plugins' pages, or check it; draw the pictures
   man      write the man pages of kapacitor-wasm into target/man
@@ -42,6 +51,8 @@ fn main() -> ExitCode {
         "demo" => demo(&rest),
         "verify" => verify(&rest),
         "plugins" => plugins(),
+        "alerts" => alerts::alerts(&rest),
+        "dashboard" => dashboard::dashboard(&rest),
         "fuzz" => fuzz::fuzz(&rest),
         "gallery" => gallery::gallery(&rest),
         "man" => man(),
