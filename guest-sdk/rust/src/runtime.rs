@@ -66,7 +66,7 @@ impl<T: Plugin<K>, K> Runtime<T, K> {
     fn new(own_format: Option<OwnFormat<T, T::Group>>) -> Self {
         Self {
             plugin: None,
-            state: State::new(T::IDLE, T::MAX_GROUPS),
+            state: State::new(T::IDLE),
             input: Rc::default(),
             out: Output::new(T::PROVIDES),
             answer: Buffer::new(),
@@ -190,7 +190,7 @@ impl<T: Plugin<K>, K> Calls for Runtime<T, K> {
             Ok(plugin)
         });
         let result = result.map(|plugin| {
-            self.state.silence.set_span(plugin.silence());
+            self.state.start(plugin.silence(), plugin.max_groups());
             self.plugin = Some(plugin);
         });
         self.answer_with(result);
