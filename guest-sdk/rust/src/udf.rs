@@ -85,7 +85,7 @@ pub trait Stream: Options + 'static {
     ///     /// As many as fit into 60 MiB, with up to 16 bytes for each number and some 200 more.
     ///     fn max_groups(&self) -> usize {
     ///         let bytes = self.size.saturating_mul(16).saturating_add(200);
-    ///         self.max_groups.unwrap_or(60 * 1024 * 1024 / bytes).min(Self::MAX_GROUPS)
+    ///         self.max_groups.unwrap_or_else(|| Self::MAX_GROUPS.min(60 * 1024 * 1024 / bytes))
     ///     }
     /// #   fn point(&self, _: &mut Self::Group, _: Point<'_>, _: &mut Output) -> Result<()> { Ok(()) }
     /// }
@@ -268,7 +268,7 @@ pub trait Batch: Options + 'static {
     ///     /// As many as fit into 60 MiB, with up to 16 bytes for each number and some 200 more.
     ///     fn max_groups(&self) -> usize {
     ///         let bytes = self.size.saturating_mul(16).saturating_add(200);
-    ///         self.max_groups.unwrap_or(60 * 1024 * 1024 / bytes).min(Self::MAX_GROUPS)
+    ///         self.max_groups.unwrap_or_else(|| Self::MAX_GROUPS.min(60 * 1024 * 1024 / bytes))
     ///     }
     /// #   fn batch(&self, _: &mut Self::Group, _: &Points<'_>, _: &mut Output) -> Result<()> { Ok(()) }
     /// }
