@@ -10,6 +10,7 @@ mod fields;
 #[cfg(feature = "forest")]
 pub mod forest;
 mod functions;
+mod groups;
 mod median;
 mod random;
 mod random_cut_forest;
@@ -28,6 +29,7 @@ pub use expected::{Comparison, Expected};
 pub use extent::{extent, most_points};
 pub use fields::{FieldNames, PerField, Place};
 pub use functions::{Functions, Numbers, Part, Percentiles};
+pub use groups::max_groups;
 pub use median::median;
 pub use random::Random;
 pub use random_cut_forest::{ForestShape, RandomCutForest};

@@ -112,6 +112,11 @@ impl Aging {
         Some(oldest)
     }
 
+    /// Sets the most groups that are kept: at least one.
+    pub(crate) fn set_most(&mut self, most: usize) {
+        self.most = most.max(1);
+    }
+
     /// The most groups that are kept.
     pub(crate) fn most(&self) -> usize {
         self.most

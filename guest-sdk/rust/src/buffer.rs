@@ -69,6 +69,14 @@ impl Buffer {
         self.more(bytes.len()).copy_from_slice(bytes);
     }
 
+    /// Puts bytes in front of the others, which move. Without room for them the buffer grows first.
+    pub fn put_in_front(&mut self, bytes: &[u8]) {
+        let length = self.length;
+        self.more(bytes.len());
+        self.room.copy_within(..length, bytes.len());
+        self.room[..bytes.len()].copy_from_slice(bytes);
+    }
+
     /// Removes all bytes behind the first `length`.
     #[inline(always)]
     pub fn truncate(&mut self, length: usize) {
@@ -81,7 +89,7 @@ impl Buffer {
         self.length = 0;
     }
 
-    /// The bytes, without a copy.
+    /// The bytes, without a copy; the memory behind them stays.
     pub fn into_vec(mut self) -> Vec<u8> {
         self.room.truncate(self.length);
         self.room
@@ -131,6 +139,14 @@ impl Deref for Buffer {
     }
 }
 
+impl From<Vec<u8>> for Buffer {
+    /// The bytes, without a copy.
+    fn from(room: Vec<u8>) -> Self {
+        let length = room.len();
+        Self { room, length }
+    }
+}
+
 impl From<&[u8]> for Buffer {
     fn from(bytes: &[u8]) -> Self {
         Self { room: bytes.to_vec(), length: bytes.len() }
@@ -168,5 +184,20 @@ mod tests {
         assert_eq!(buffer[..], [7]);
         buffer.wipe();
         assert_eq!((buffer.len(), buffer.room()), (0, 0));
+    }
+
+    #[test]
+    fn bytes_are_put_in_front_of_a_vec_without_moving_it() {
+        for room in [0, 2, 3, LEAST, 100] {
+            let mut bytes = Vec::with_capacity(5 + room);
+            bytes.extend([1, 2, 3, 4, 5]);
+            let place = bytes.as_ptr();
+            let mut buffer = Buffer::from(bytes);
+            buffer.put_in_front(&[6, 7]);
+            buffer.put_in_front(&[]);
+            buffer.put_in_front(&[8]);
+            assert_eq!(buffer[..], [8, 6, 7, 1, 2, 3, 4, 5]);
+            assert!(room < LEAST || place == buffer.as_ptr());
+        }
     }
 }

@@ -15,7 +15,7 @@ use crate::wire::text;
 /// If the state is a type without data, such as `()`, all groups share one entry.
 ///
 /// Groups that are idle, or too many, are given up: see [`Stream::IDLE`](crate::Stream::IDLE) and
-/// [`Stream::MAX_GROUPS`](crate::Stream::MAX_GROUPS).
+/// [`Stream::max_groups`](crate::Stream::max_groups).
 ///
 /// ```
 /// # use kapacitor_guest::Groups;
@@ -62,6 +62,11 @@ impl<G> Groups<G> {
         Self { table: HashTable::new(), aging: Aging::new(idle, most) }
     }
 
+    /// Sets the most groups that are kept, before the first one comes.
+    pub(crate) fn set_most(&mut self, most: usize) {
+        self.aging.set_most(most);
+    }
+
     /// The number of groups.
     pub fn len(&self) -> usize {
         self.table.len()
@@ -88,7 +93,7 @@ impl<G> Groups<G> {
     }
 
     /// Sets the state of a group, which may be new. That counts as if a point of the group had come: a group beyond
-    /// [`Stream::MAX_GROUPS`](crate::Stream::MAX_GROUPS) takes the place of others.
+    /// [`Stream::max_groups`](crate::Stream::max_groups) takes the place of others.
     pub fn insert(&mut self, id: &str, group: G) {
         let (id, seen) = (id.as_bytes(), self.aging.count());
         let hash = hash(id);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::aging::MAX_GROUPS;
 use crate::batching::Batching;
 use crate::crowding::Crowding;
 use crate::ended::Ended;
@@ -28,8 +29,8 @@ pub trait Plugin<Kind>: Options + 'static {
     const PROVIDES: Edge;
     /// See [`Stream::IDLE`] and [`Batch::IDLE`].
     const IDLE: Duration;
-    /// See [`Stream::MAX_GROUPS`] and [`Batch::MAX_GROUPS`].
-    const MAX_GROUPS: usize;
+    /// See [`Stream::max_groups`] and [`Batch::max_groups`].
+    fn max_groups(&self) -> usize;
     /// See [`Stream::silence`] and [`Batch::silence`].
     fn silence(&self) -> Option<Duration>;
     /// See [`Stream::check`] and [`Batch::check`].
@@ -71,15 +72,21 @@ pub struct State<G> {
 }
 
 impl<G> State<G> {
-    /// The state of a task whose groups have these limits: [`Plugin::IDLE`] and [`Plugin::MAX_GROUPS`].
-    pub(crate) fn new(idle: Duration, max_groups: usize) -> Self {
+    /// The state of a task whose groups may be idle for this long: [`Plugin::IDLE`].
+    pub(crate) fn new(idle: Duration) -> Self {
         Self {
-            groups: Groups::new(idle, max_groups),
+            groups: Groups::new(idle, MAX_GROUPS),
             batching: Batching::default(),
             skips: Skips::default(),
-            silence: Silence::new(max_groups),
+            silence: Silence::new(MAX_GROUPS),
             crowding: Crowding::default(),
         }
+    }
+
+    /// Sets what options may change, before the first group: [`Plugin::silence`] and [`Plugin::max_groups`].
+    pub(crate) fn start(&mut self, silence: Option<Duration>, max_groups: usize) {
+        self.groups.set_most(max_groups);
+        self.silence.start(silence, max_groups);
     }
 
     /// Ends a run with this input.
@@ -95,7 +102,10 @@ impl<T: Stream> Plugin<OfPoints> for T {
     const WANTS: Edge = Edge::Stream;
     const PROVIDES: Edge = <T as Stream>::PROVIDES;
     const IDLE: Duration = <T as Stream>::IDLE;
-    const MAX_GROUPS: usize = <T as Stream>::MAX_GROUPS;
+
+    fn max_groups(&self) -> usize {
+        Stream::max_groups(self)
+    }
 
     #[inline(always)]
     fn silence(&self) -> Option<Duration> {
@@ -137,7 +147,10 @@ impl<T: Batch> Plugin<OfBatches> for T {
     const WANTS: Edge = Edge::Batch;
     const PROVIDES: Edge = <T as Batch>::PROVIDES;
     const IDLE: Duration = <T as Batch>::IDLE;
-    const MAX_GROUPS: usize = <T as Batch>::MAX_GROUPS;
+
+    fn max_groups(&self) -> usize {
+        Batch::max_groups(self)
+    }
 
     #[inline(always)]
     fn silence(&self) -> Option<Duration> {

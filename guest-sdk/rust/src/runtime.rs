@@ -66,7 +66,7 @@ impl<T: Plugin<K>, K> Runtime<T, K> {
     fn new(own_format: Option<OwnFormat<T, T::Group>>) -> Self {
         Self {
             plugin: None,
-            state: State::new(T::IDLE, T::MAX_GROUPS),
+            state: State::new(T::IDLE),
             input: Rc::default(),
             out: Output::new(T::PROVIDES),
             answer: Buffer::new(),
@@ -190,7 +190,7 @@ impl<T: Plugin<K>, K> Calls for Runtime<T, K> {
             Ok(plugin)
         });
         let result = result.map(|plugin| {
-            self.state.silence.set_span(plugin.silence());
+            self.state.start(plugin.silence(), plugin.max_groups());
             self.plugin = Some(plugin);
         });
         self.answer_with(result);
@@ -219,18 +219,13 @@ impl<T: Plugin<K>, K> Calls for Runtime<T, K> {
     }
 
     fn snapshot(&mut self) {
-        let state = match (&self.plugin, &self.own_format) {
-            (Some(plugin), Some(format)) => {
-                let state = (format.snapshot)(plugin, &self.state.groups);
-                match plugin.silence() {
-                    Some(_) => state.map(|state| with_silence(&self.state.silence.encode(), &state)),
-                    None => state,
-                }
-            }
-            _ => Ok(Vec::new()),
-        };
-        match state {
-            Ok(state) => wire::put_bytes(1, &state, self.begin_answer()),
+        // Given up, so that the memory need not hold two snapshots.
+        self.answer = Buffer::new();
+        self.last = Last::Answer;
+        let (Some(plugin), Some(format)) = (&self.plugin, &self.own_format) else { return };
+        let silences = plugin.silence().map(|_| self.state.silence.encode());
+        match (format.snapshot)(plugin, &self.state.groups) {
+            Ok(state) => self.answer = snapshot_response(state, silences.as_deref()),
             // A SnapshotResponse can't hold an error; the host reports the message of the trap.
             Err(e) => panic!("{e}"),
         }
@@ -281,13 +276,21 @@ fn check_silence(silence: Option<Duration>, idle: Duration, has_state: bool) -> 
 /// How a snapshot begins that holds silences beside the bytes of the plugin.
 const WITH_SILENCE: &[u8] = b"\0kapacitor-guest: silences\0";
 
-/// A snapshot of a plugin's own bytes, and of the silences that the SDK finds.
-fn with_silence(silence: &[u8], state: &[u8]) -> Vec<u8> {
-    let mut snapshot = Buffer::with_room(WITH_SILENCE.len() + silence.len() + state.len() + 16);
-    snapshot.append(WITH_SILENCE);
-    wire::put_bytes(1, silence, &mut snapshot);
-    wire::put_bytes(2, state, &mut snapshot);
-    snapshot.into_vec()
+/// The SnapshotResponse with a plugin's own bytes, and with the silences that the SDK finds. The bytes may be most of the
+/// memory, so the rest is put in front of them.
+fn snapshot_response(state: Vec<u8>, silences: Option<&[u8]>) -> Buffer {
+    let mut snapshot = Buffer::from(state);
+    let mut head = Buffer::new();
+    if let Some(silences) = silences {
+        head.append(WITH_SILENCE);
+        wire::put_bytes(1, silences, &mut head);
+        wire::put_head(2, snapshot.len(), &mut head);
+    }
+    let mut response = Buffer::new();
+    wire::put_head(1, head.len() + snapshot.len(), &mut response);
+    response.append(&head);
+    snapshot.put_in_front(&response);
+    snapshot
 }
 
 /// Silences, and the plugin's own bytes. A version of the plugin that reports no silences writes only the latter.

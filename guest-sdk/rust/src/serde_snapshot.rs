@@ -1,11 +1,14 @@
 //! Snapshots in a format that serde makes: feature `serde`.
 
+use std::any::type_name;
+use std::fmt::Display;
 use std::ops::RangeInclusive;
 
+use postcard::ser_flavors::Size;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, reserve};
 use crate::error::{Error, Result};
 use crate::groups::Groups;
 use crate::udf::Snapshot;
@@ -17,6 +20,9 @@ const SHARED: u32 = 1;
 const GROUP: u32 = 2;
 const ID: u32 = 1;
 const STATE: u32 = 2;
+
+/// Room behind a snapshot for what the runtime puts in front of it.
+const ROOM: usize = 64;
 
 /// A [`Snapshot`] without code: the states of groups are written by serde, in the compact format of the crate
 /// [`postcard`](https://docs.rs/postcard). It needs the feature `serde`.
@@ -113,16 +119,25 @@ where
     const VERSION: u32 = <T as SerdeSnapshot<G>>::VERSION;
 
     fn snapshot(&self, groups: &Groups<G>) -> Result<Vec<u8>> {
-        let mut snapshot = Buffer::new();
         let mut shared = StateWriter(Vec::new());
         self.save_shared(&mut shared)?;
-        wire::put_bytes(SHARED, &shared.0, &mut snapshot);
+        // Everything is measured first, and then written to its place: nothing grows, and nothing is copied.
+        let mut length = wire::field_len(shared.0.len());
+        let mut parts = Vec::with_capacity(groups.len());
         for (id, state) in groups.iter() {
-            let (mut writer, mut group) = (StateWriter(Vec::new()), Buffer::new());
-            writer.write(state).map_err(|e| e.context(format_args!("group `{id}`")))?;
-            wire::put_bytes(ID, id.as_bytes(), &mut group);
-            wire::put_bytes(STATE, &writer.0, &mut group);
-            wire::put_bytes(GROUP, &group, &mut snapshot);
+            let state_length = length_of(state).map_err(|e| e.context(format_args!("group `{id}`")))?;
+            let group_length = wire::field_len(id.len()) + wire::field_len(state_length);
+            length += wire::field_len(group_length);
+            parts.push((id, state, state_length, group_length));
+        }
+        let mut snapshot = Buffer::with_room(length + ROOM);
+        wire::put_bytes(SHARED, &shared.0, &mut snapshot);
+        for (id, state, state_length, group_length) in parts {
+            wire::put_head(GROUP, group_length, &mut snapshot);
+            wire::put_bytes(ID, id.as_bytes(), &mut snapshot);
+            wire::put_head(STATE, state_length, &mut snapshot);
+            write_into(snapshot.more(state_length), state)
+                .map_err(|e| e.context(format_args!("group `{id}`")))?;
         }
         Ok(snapshot.into_vec())
     }
@@ -164,12 +179,32 @@ impl StateWriter {
     ///
     /// A failure if serde can't write the value in this format, such as a sequence of unknown length.
     pub fn write<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        let bytes = postcard::to_allocvec(value).map_err(|e| {
-            Error::new(format!("a {} can't be saved, because {e}", std::any::type_name::<T>()))
-        })?;
-        self.0.extend_from_slice(&bytes);
-        Ok(())
+        let (start, length) = (self.0.len(), length_of(value)?);
+        reserve(&mut self.0, length);
+        self.0.resize(start + length, 0);
+        write_into(&mut self.0[start..], value)
     }
+}
+
+/// The number of bytes that a value takes.
+fn length_of<T: Serialize + ?Sized>(value: &T) -> Result<usize> {
+    postcard::serialize_with_flavor(value, Size::default()).map_err(cant_be_saved::<T>)
+}
+
+/// Writes a value into `room`, which has the length that [`length_of`] has found.
+fn write_into<T: Serialize + ?Sized>(room: &mut [u8], value: &T) -> Result<()> {
+    let expected = room.len();
+    match postcard::to_slice(value, room) {
+        Ok(written) if written.len() == expected => Ok(()),
+        Ok(_) | Err(postcard::Error::SerializeBufferFull) => {
+            Err(cant_be_saved::<T>("it is not written twice in the same way"))
+        }
+        Err(e) => Err(cant_be_saved::<T>(e)),
+    }
+}
+
+fn cant_be_saved<T: ?Sized>(reason: impl Display) -> Error {
+    Error::new(format!("a {} can't be saved, because {reason}", type_name::<T>()))
 }
 
 /// Reads a part of a snapshot.
@@ -184,7 +219,7 @@ impl StateReader<'_> {
     /// A failure if the bytes are no such value.
     pub fn read<T: DeserializeOwned>(&mut self) -> Result<T> {
         let (value, rest) = postcard::take_from_bytes(self.0)
-            .map_err(|e| Error::new(format!("it holds no {}, because {e}", std::any::type_name::<T>())))?;
+            .map_err(|e| Error::new(format!("it holds no {}, because {e}", type_name::<T>())))?;
         self.0 = rest;
         Ok(value)
     }

@@ -69,8 +69,9 @@ impl Silence {
         }
     }
 
-    /// Sets the silence that is reported, before the first call.
-    pub fn set_span(&mut self, span: Option<Duration>) {
+    /// Sets the silence that is reported and the most groups that are kept, before the first call.
+    pub fn start(&mut self, span: Option<Duration>, most: usize) {
+        self.most = most.max(1);
         self.span = span.map(|span| i64::try_from(span.as_nanos()).unwrap_or(i64::MAX).max(1));
         self.clock = DataClock::new(self.span.unwrap_or(1));
     }

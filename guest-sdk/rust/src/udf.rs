@@ -38,7 +38,7 @@ use crate::points::Points;
 pub trait Stream: Options + 'static {
     /// The state of one group, created with the group's first point. Kapacitor never reports that a
     /// group has ended: the state lives until the group is idle, see [`Stream::IDLE`], or there are too many, see
-    /// [`Stream::MAX_GROUPS`].
+    /// [`Stream::max_groups`].
     type Group: Default + 'static;
 
     /// The kind of data that the plugin provides.
@@ -54,7 +54,7 @@ pub trait Stream: Options + 'static {
     /// gap in the data.
     const IDLE: Duration = aging::IDLE;
 
-    /// The most groups whose states are kept. 100,000 by default.
+    /// The most groups whose states are kept, if no option changes it: see [`Stream::max_groups`]. 100,000 by default.
     ///
     /// If one more comes, the eighth of them that has been silent longest is given up, by the order in which
     /// points arrived. A group that comes back begins anew, with [`Default`]. The log has a warning.
@@ -64,6 +64,35 @@ pub trait Stream: Options + 'static {
     /// in a snapshot. With a large state, choose a smaller number, so that the sum stays below `limits.memory` (64 MiB by
     /// default).
     const MAX_GROUPS: usize = aging::MAX_GROUPS;
+
+    /// The most groups whose states are kept: [`Stream::MAX_GROUPS`], unless the plugin computes it from its options, where
+    /// these decide how large a state is, or are the number itself. Called once, behind [`Stream::check`] and before the first
+    /// point. Zero counts as one.
+    ///
+    /// ```
+    /// # use kapacitor_guest::prelude::*;
+    /// /// Keeps the last numbers of each group.
+    /// #[derive(Options)]
+    /// struct Last {
+    ///     #[option(default = 100)]
+    ///     size: usize,
+    ///     max_groups: Option<usize>,
+    /// }
+    ///
+    /// impl Stream for Last {
+    ///     type Group = std::collections::VecDeque<f64>;
+    ///
+    ///     /// As many as fit into 60 MiB, with up to 16 bytes for each number and some 200 more.
+    ///     fn max_groups(&self) -> usize {
+    ///         let bytes = self.size.saturating_mul(16).saturating_add(200);
+    ///         self.max_groups.unwrap_or_else(|| Self::MAX_GROUPS.min(60 * 1024 * 1024 / bytes))
+    ///     }
+    /// #   fn point(&self, _: &mut Self::Group, _: Point<'_>, _: &mut Output) -> Result<()> { Ok(()) }
+    /// }
+    /// ```
+    fn max_groups(&self) -> usize {
+        Self::MAX_GROUPS
+    }
 
     /// Checks rules that concern several options, or that their types don't express. Called once, before
     /// the first point.
@@ -106,7 +135,7 @@ pub trait Stream: Options + 'static {
     /// without its fields. `now` is the time of the data, in nanoseconds since 1970.
     ///
     /// A point that is skipped ends a silence, and so does the one that comes too late. A group whose state was given up,
-    /// see [`Stream::IDLE`] and [`Stream::MAX_GROUPS`], is not reported.
+    /// see [`Stream::IDLE`] and [`Stream::max_groups`], is not reported.
     ///
     /// ```
     /// use std::time::Duration;
@@ -192,7 +221,7 @@ pub trait Stream: Options + 'static {
 /// ```
 pub trait Batch: Options + 'static {
     /// The state of one group, kept from one batch to the next until the group is idle, see [`Batch::IDLE`], or there
-    /// are too many, see [`Batch::MAX_GROUPS`].
+    /// are too many, see [`Batch::max_groups`].
     type Group: Default + 'static;
 
     /// The kind of data that the plugin provides.
@@ -208,15 +237,45 @@ pub trait Batch: Options + 'static {
     /// after a gap in the data.
     const IDLE: Duration = aging::IDLE;
 
-    /// The most groups whose states are kept. 100,000 by default.
+    /// The most groups whose states are kept, if no option changes it: see [`Batch::max_groups`]. 100,000 by default.
     ///
     /// If one more comes, the eighth of them that has been silent longest is given up, by the order in which
     /// batches arrived. A group that comes back begins anew, with [`Default`]. The log has a warning.
     ///
     /// For each group, calculate with three times the size of the state and 24 bytes, and what the state and the
-    /// group's id hold on the heap. With a large state, choose a smaller number, so that the sum stays below
-    /// `limits.memory` (64 MiB by default).
+    /// group's id hold on the heap; in a plugin with a snapshot format of its own also with twice the size of the group
+    /// in a snapshot. With a large state, choose a smaller number, so that the sum stays below `limits.memory` (64 MiB by
+    /// default).
     const MAX_GROUPS: usize = aging::MAX_GROUPS;
+
+    /// The most groups whose states are kept: [`Batch::MAX_GROUPS`], unless the plugin computes it from its options, where
+    /// these decide how large a state is, or are the number itself. Called once, behind [`Batch::check`] and before the first
+    /// batch. Zero counts as one.
+    ///
+    /// ```
+    /// # use kapacitor_guest::prelude::*;
+    /// /// Keeps the last numbers of each group.
+    /// #[derive(Options)]
+    /// struct Last {
+    ///     #[option(default = 100)]
+    ///     size: usize,
+    ///     max_groups: Option<usize>,
+    /// }
+    ///
+    /// impl Batch for Last {
+    ///     type Group = std::collections::VecDeque<f64>;
+    ///
+    ///     /// As many as fit into 60 MiB, with up to 16 bytes for each number and some 200 more.
+    ///     fn max_groups(&self) -> usize {
+    ///         let bytes = self.size.saturating_mul(16).saturating_add(200);
+    ///         self.max_groups.unwrap_or_else(|| Self::MAX_GROUPS.min(60 * 1024 * 1024 / bytes))
+    ///     }
+    /// #   fn batch(&self, _: &mut Self::Group, _: &Points<'_>, _: &mut Output) -> Result<()> { Ok(()) }
+    /// }
+    /// ```
+    fn max_groups(&self) -> usize {
+        Self::MAX_GROUPS
+    }
 
     /// Checks rules that concern several options, or that their types don't express. Called once, before
     /// the first batch.
@@ -258,7 +317,7 @@ pub trait Batch: Options + 'static {
     /// batch without its points. `now` is the time of the data, in nanoseconds since 1970.
     ///
     /// A batch that is skipped ends a silence, and so does the one that comes too late. A group whose state was given up,
-    /// see [`Batch::IDLE`] and [`Batch::MAX_GROUPS`], is not reported.
+    /// see [`Batch::IDLE`] and [`Batch::max_groups`], is not reported.
     ///
     /// See [`Stream::silent`] for an example.
     ///
@@ -330,6 +389,9 @@ pub trait Snapshot<Group> {
     const VERSION: u32 = 1;
 
     /// The state of all groups, as bytes.
+    ///
+    /// The SDK does not copy them if the `Vec` has room for 32 more, or can grow where it is. What was written for the
+    /// last snapshot is given up before.
     ///
     /// # Errors
     ///

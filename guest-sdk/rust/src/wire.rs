@@ -272,12 +272,24 @@ pub fn put_tag(number: u32, wire_type: u32, out: &mut Buffer) {
     put_varint(u64::from(number << 3 | wire_type), out);
 }
 
+/// The length of a string or message field with a number below 16 and `length` bytes of contents.
+#[inline]
+pub fn field_len(length: usize) -> usize {
+    1 + varint_len(length as u64) + length
+}
+
 /// Appends a string or message field.
 #[inline]
 pub fn put_bytes(number: u32, bytes: &[u8], out: &mut Buffer) {
-    put_tag(number, LEN, out);
-    put_varint(bytes.len() as u64, out);
+    put_head(number, bytes.len(), out);
     out.append(bytes);
+}
+
+/// Appends the tag and the length of such a field, whose contents follow.
+#[inline]
+pub fn put_head(number: u32, length: usize, out: &mut Buffer) {
+    put_tag(number, LEN, out);
+    put_varint(length as u64, out);
 }
 
 /// Appends a string field, unless it is empty: protobuf omits default values.
@@ -297,9 +309,7 @@ pub fn put_int(number: u32, value: i64, out: &mut Buffer) {
 
 /// Appends an entry of a map from strings to strings.
 pub fn put_text_entry(number: u32, key: &str, value: &str, out: &mut Buffer) {
-    let field = |text: &str| 1 + varint_len(text.len() as u64) + text.len();
-    put_tag(number, LEN, out);
-    put_varint((field(key) + field(value)) as u64, out);
+    put_head(number, field_len(key.len()) + field_len(value.len()), out);
     put_bytes(1, key.as_bytes(), out);
     put_bytes(2, value.as_bytes(), out);
 }

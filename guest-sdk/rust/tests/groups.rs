@@ -7,12 +7,19 @@ const MINUTE: i64 = 60_000_000_000;
 
 /// Numbers the points of each of a few groups.
 #[derive(Options)]
-struct Few;
+struct Few {
+    #[option(default = Few::MAX_GROUPS)]
+    max_groups: usize,
+}
 
 impl Stream for Few {
     type Group = i64;
 
     const MAX_GROUPS: usize = 8;
+
+    fn max_groups(&self) -> usize {
+        self.max_groups
+    }
 
     fn point(&self, number: &mut i64, point: Point<'_>, out: &mut Output) -> Result<()> {
         *number += 1;
@@ -65,6 +72,20 @@ fn restored_groups_that_are_too_many_go() {
     assert_eq!(few.finish().unwrap().len(), 8);
 }
 
+#[test]
+fn most_groups_follow_an_option() {
+    let mut few = Harness::<Few>::start([("max_groups", 16.into())]).unwrap();
+    for host in (0..16).chain([0]) {
+        number(&mut few, host);
+    }
+    // The sixteenth is the last that fits; with one more, an eighth goes.
+    assert_eq!([0, 16, 3, 2].map(|host| number(&mut few, host)), [3, 1, 2, 1].map(OwnedValue::Int));
+    few.restore(&[0; 20]).unwrap();
+    assert_eq!([19, 4, 3].map(|host| number(&mut few, host)), [101, 101, 1].map(OwnedValue::Int));
+    let mut one = Harness::<Few>::start([("max_groups", 0.into())]).unwrap();
+    assert_eq!([0, 0, 1, 0].map(|host| number(&mut one, host)), [1, 2, 1, 1].map(OwnedValue::Int));
+}
+
 /// Numbers the batches of each group, and forgets it after a while.
 #[derive(Options)]
 struct Forgetful;
@@ -74,6 +95,10 @@ impl Batch for Forgetful {
 
     const PROVIDES: Edge = Edge::Stream;
     const IDLE: Duration = Duration::from_secs(3600);
+
+    fn max_groups(&self) -> usize {
+        4
+    }
 
     fn batch(&self, number: &mut i64, points: &Points<'_>, out: &mut Output) -> Result<()> {
         *number += 1;
@@ -105,4 +130,14 @@ fn idle_group_begins_anew() {
     }
     assert_eq!(number("other", 300 * MINUTE), OwnedValue::Int(1));
     assert_eq!(number("steady", 300 * MINUTE), OwnedValue::Int(501));
+}
+
+#[test]
+fn most_groups_of_batches_are_what_the_method_says() {
+    let mut forgetful = Harness::<Forgetful>::start([]).unwrap();
+    let numbers = [0, 1, 2, 3, 0, 4, 0, 1].map(|host| {
+        let batch = NewBatch::new("load").tag("host", host.to_string());
+        forgetful.batch(&batch, &[]).unwrap().remove(0).1.remove(0).fields["number"].clone()
+    });
+    assert_eq!(numbers, [1, 1, 1, 1, 2, 1, 3, 1].map(OwnedValue::Int));
 }

@@ -4,7 +4,7 @@
 
 mod window;
 
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
 
 use algorithms::{Direction, FieldNames, PerField};
 use kapacitor_guest::prelude::*;
@@ -38,13 +38,17 @@ pub struct Adwin {
     flag: FieldName,
     #[option(default = "direction")]
     direction: FieldName,
+    max_groups: Option<NonZeroUsize>,
 }
 
 impl Stream for Adwin {
     type Group = PerField<Window>;
 
-    /// A window of a million values takes up to 5 KB.
-    const MAX_GROUPS: usize = 10_000;
+    /// For windows of a million values: the state, what it was restored from, and a snapshot.
+    fn max_groups(&self) -> usize {
+        let bytes = self.max_buckets.saturating_mul(20 * (48 + 24 + 24));
+        algorithms::max_groups(self.max_groups, bytes.saturating_mul(self.field.names().len()))
+    }
 
     fn check(&self) -> Result<()> {
         algorithms::share("delta", self.delta)?;

@@ -8,6 +8,8 @@ mod tail;
 mod tests;
 mod views;
 
+use std::num::NonZeroUsize;
+
 use algorithms::{FieldNames, PerField, Verdict};
 use kapacitor_guest::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -32,6 +34,7 @@ pub struct Anomaly {
     #[option(default = "anomaly")]
     flag: FieldName,
     reason: Option<FieldName>,
+    max_groups: Option<NonZeroUsize>,
 }
 
 /// The state of a field of a group.
@@ -44,8 +47,10 @@ pub struct Series {
 impl Stream for Anomaly {
     type Group = PerField<Series>;
 
-    /// Of groups with one field, which take up to 14 KB each, and 10 KB while a snapshot is taken.
-    const MAX_GROUPS: usize = 1_500;
+    /// For each field: the state of 14 KiB, and 10 KiB each for what it was restored from and for a snapshot.
+    fn max_groups(&self) -> usize {
+        algorithms::max_groups(self.max_groups, 34 * 1024 * self.field.names().len())
+    }
 
     fn check(&self) -> Result<()> {
         algorithms::at_least_zero("threshold", self.threshold)?;

@@ -43,6 +43,7 @@ pub struct Forecast {
     upper: FieldName,
     #[option(default = "seconds_to_limit")]
     seconds_to_limit: FieldName,
+    max_groups: Option<NonZeroUsize>,
 }
 
 impl Forecast {
@@ -100,8 +101,16 @@ impl Forecast {
 impl Stream for Forecast {
     type Group = PerField<Regression>;
 
-    /// 4 kilobytes each, for a window of a hundred points.
+    /// Of windows of a time, whose number of points is not known.
     const MAX_GROUPS: usize = 10_000;
+
+    fn max_groups(&self) -> usize {
+        let Some(most) = self.most() else {
+            return self.max_groups.map_or(Self::MAX_GROUPS, NonZeroUsize::get);
+        };
+        let bytes = most.saturating_mul(53).saturating_add(400);
+        algorithms::max_groups(self.max_groups, bytes.saturating_mul(self.field.names().len()))
+    }
 
     fn check(&self) -> Result<()> {
         let sizes = self.most().is_none_or(|most| most >= 2);

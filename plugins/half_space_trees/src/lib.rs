@@ -17,8 +17,8 @@ use trees::Shape;
 const LARGEST: u64 = 32 << 20;
 
 /// The options: `.field(NAME)`, which may be given several times, `.range(NAME, NUMBER, NUMBER)` for each of them,
-/// `.trees(NUMBER)`, `.height(NUMBER)`, `.size(NUMBER)`, `.threshold(NUMBER)`, `.seed(NUMBER)`, `.as(NAME)` and
-/// `.flag(NAME)`.
+/// `.trees(NUMBER)`, `.height(NUMBER)`, `.size(NUMBER)`, `.threshold(NUMBER)`, `.seed(NUMBER)`, `.as(NAME)`,
+/// `.flag(NAME)` and `.max_groups(NUMBER)`.
 #[derive(Options)]
 pub struct HalfSpaceTrees {
     field: FieldNames,
@@ -37,6 +37,7 @@ pub struct HalfSpaceTrees {
     r#as: FieldName,
     #[option(default = "anomaly")]
     flag: FieldName,
+    max_groups: Option<NonZeroUsize>,
 }
 
 impl HalfSpaceTrees {
@@ -75,7 +76,10 @@ impl HalfSpaceTrees {
 impl Stream for HalfSpaceTrees {
     type Group = Learned;
 
-    const MAX_GROUPS: usize = 150;
+    /// For a group: the state, what it was restored from, and a snapshot.
+    fn max_groups(&self) -> usize {
+        algorithms::max_groups(self.max_groups, 3 * self.shape().bytes() as usize)
+    }
 
     fn check(&self) -> Result<()> {
         self.check_ranges()?;

@@ -2,6 +2,7 @@
 //!
 //! How it is computed: see [`model`]; how points become steps: see [`series`].
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use algorithms::{Comparison, FieldNames, PerField};
@@ -52,6 +53,7 @@ pub struct HoltWinters {
     upper: FieldName,
     #[option(default = "residual")]
     residual: FieldName,
+    max_groups: Option<NonZeroUsize>,
 }
 
 impl HoltWinters {
@@ -87,8 +89,11 @@ impl Stream for HoltWinters {
     /// A season is worth keeping over some weeks of holidays.
     const IDLE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-    /// 3 kilobytes each in the warm-up, for a season of 168 hours, and as much again twice while a snapshot is made.
-    const MAX_GROUPS: usize = 5_000;
+    /// For each field, in the warm-up: the state, what it was restored from, and a snapshot.
+    fn max_groups(&self) -> usize {
+        let bytes = self.season.saturating_mul(16).saturating_add(600).saturating_mul(3);
+        algorithms::max_groups(self.max_groups, bytes.saturating_mul(self.field.names().len()))
+    }
 
     fn check(&self) -> Result<()> {
         let season = self.season == 0 || (2..=LONGEST).contains(&self.season);

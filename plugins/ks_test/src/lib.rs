@@ -16,7 +16,7 @@ use kapacitor_guest::prelude::*;
 
 use history::History;
 
-/// The options: `.field(NAME)`, `.history(NUMBER)`, `.size(NUMBER)`, `.alpha(NUMBER)` and `.flag(NAME)`.
+/// The options: `.field(NAME)`, `.history(NUMBER)`, `.size(NUMBER)`, `.alpha(NUMBER)`, `.flag(NAME)` and `.max_groups(NUMBER)`.
 #[derive(Options)]
 pub struct KsTest {
     field: FieldNames,
@@ -28,6 +28,7 @@ pub struct KsTest {
     alpha: f64,
     #[option(default = "anomaly")]
     flag: FieldName,
+    max_groups: Option<NonZeroUsize>,
 }
 
 /// The largest `history` and `size`.
@@ -37,8 +38,10 @@ impl Batch for KsTest {
     type Group = PerField<History>;
 
     const PROVIDES: Edge = Edge::Stream;
-    /// A group takes up to 8 KB with the default options.
-    const MAX_GROUPS: usize = 5_000;
+    fn max_groups(&self) -> usize {
+        let bytes = self.size.get().next_power_of_two().saturating_mul(8).saturating_add(600);
+        algorithms::max_groups(self.max_groups, bytes.saturating_mul(self.field.names().len()))
+    }
 
     fn check(&self) -> Result<()> {
         check_alpha(self.alpha)?;

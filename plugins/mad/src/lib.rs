@@ -36,6 +36,7 @@ pub struct Mad {
     r#as: FieldName,
     #[option(default = "anomaly")]
     flag: FieldName,
+    max_groups: Option<NonZeroUsize>,
 }
 
 impl Mad {
@@ -65,8 +66,16 @@ impl Mad {
 impl Stream for Mad {
     type Group = PerField<Quantiles>;
 
-    /// Of windows with the default size, which take up to 3 KB each.
+    /// Of windows of a time, whose number of points is not known.
     const MAX_GROUPS: usize = 10_000;
+
+    fn max_groups(&self) -> usize {
+        if self.size.is_none() && self.period.is_some() {
+            return self.max_groups.map_or(Self::MAX_GROUPS, NonZeroUsize::get);
+        }
+        let bytes = self.size().saturating_mul(48).saturating_add(600);
+        algorithms::max_groups(self.max_groups, bytes.saturating_mul(self.field.names().len()))
+    }
 
     fn check(&self) -> Result<()> {
         algorithms::at_least_zero("threshold", self.threshold)?;

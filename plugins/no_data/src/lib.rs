@@ -1,5 +1,6 @@
 //! Reports groups that fall silent while others go on, and groups that come back.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use algorithms::{rule, seconds_between};
@@ -17,6 +18,7 @@ pub struct NoData {
     #[option(default = "silent_for")]
     silent_for: FieldName,
     all: Flag,
+    max_groups: Option<NonZeroUsize>,
 }
 
 /// The state of a group.
@@ -36,6 +38,10 @@ impl Stream for NoData {
 
     /// The tags of each group's last point are held, some 500 bytes.
     const MAX_GROUPS: usize = 50_000;
+
+    fn max_groups(&self) -> usize {
+        self.max_groups.map_or(Self::MAX_GROUPS, NonZeroUsize::get)
+    }
 
     fn check(&self) -> Result<()> {
         rule("period", !self.period.is_zero(), "must be above 0")?;

@@ -18,7 +18,7 @@ use learned::Learned;
 const LARGEST: u64 = 32 << 20;
 
 /// The options: `.field(NAME)`, which may be given several times, `.trees(NUMBER)`, `.size(NUMBER)`, `.history(NUMBER)`,
-/// `.shingle(NUMBER)`, `.warmup(NUMBER)`, `.threshold(NUMBER)`, `.seed(NUMBER)`, `.as(NAME)` and `.flag(NAME)`.
+/// `.shingle(NUMBER)`, `.warmup(NUMBER)`, `.threshold(NUMBER)`, `.seed(NUMBER)`, `.as(NAME)`, `.flag(NAME)` and `.max_groups(NUMBER)`.
 #[derive(Options)]
 pub struct RandomCutForest {
     field: FieldNames,
@@ -38,6 +38,7 @@ pub struct RandomCutForest {
     r#as: FieldName,
     #[option(default = "anomaly")]
     flag: FieldName,
+    max_groups: Option<NonZeroUsize>,
 }
 
 impl RandomCutForest {
@@ -59,7 +60,10 @@ impl RandomCutForest {
 impl Stream for RandomCutForest {
     type Group = Learned;
 
-    const MAX_GROUPS: usize = 40;
+    /// For a group: the state, what it was restored from, and a snapshot.
+    fn max_groups(&self) -> usize {
+        algorithms::max_groups(self.max_groups, 3 * self.shape().bytes() as usize)
+    }
 
     fn check(&self) -> Result<()> {
         const MOST: usize = ForestShape::LARGEST_TREE;

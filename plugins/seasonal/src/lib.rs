@@ -47,18 +47,24 @@ pub struct Seasonal {
     lower: FieldName,
     #[option(default = "upper")]
     upper: FieldName,
+    max_groups: Option<NonZeroUsize>,
 }
 
 impl Seasonal {
+    fn slots(&self) -> usize {
+        self.slots.map_or_else(
+            || match self.season {
+                SeasonLength::Day => 96,
+                SeasonLength::Week => 168,
+                SeasonLength::Other(_) => 60,
+            },
+            NonZeroUsize::get,
+        )
+    }
+
     fn learning(&self) -> Learning {
         const HOURS: u64 = 60 * 60;
-        let slots = |default| self.slots.map_or(default, NonZeroUsize::get);
-        let slots = match self.season {
-            SeasonLength::Day => slots(96),
-            SeasonLength::Week => slots(168),
-            SeasonLength::Other(_) => slots(60),
-        };
-        let slots = NonZeroUsize::new(slots).unwrap_or(NonZeroUsize::MIN);
+        let slots = NonZeroUsize::new(self.slots()).unwrap_or(NonZeroUsize::MIN);
         let (season, length) = match self.season {
             SeasonLength::Day => (Season::day(slots), Duration::from_secs(24 * HOURS)),
             SeasonLength::Week => (Season::week(slots), Duration::from_secs(7 * 24 * HOURS)),
@@ -93,8 +99,11 @@ impl Stream for Seasonal {
     /// A machine that is away for a month is still the same.
     const IDLE: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 
-    /// 4 kilobytes each, for a week of hours, and as much again twice while a snapshot is made.
-    const MAX_GROUPS: usize = 4_000;
+    /// For each field: the state, what it was restored from, and a snapshot.
+    fn max_groups(&self) -> usize {
+        let bytes = 3 * (24 * self.slots() + 400);
+        algorithms::max_groups(self.max_groups, bytes.saturating_mul(self.field.names().len()))
+    }
 
     fn check(&self) -> Result<()> {
         let slots = self.slots.map_or(2, NonZeroUsize::get);

@@ -64,6 +64,7 @@ pub struct ThresholdBand {
     #[option(default = "level")]
     r#as: FieldName,
     deviation: Option<FieldName>,
+    max_groups: Option<NonZeroUsize>,
 }
 
 /// The values before a point. Only the one of the method is filled.
@@ -140,8 +141,18 @@ impl ThresholdBand {
 impl Stream for ThresholdBand {
     type Group = PerField<Before>;
 
-    /// A group with a window of 100 points takes up to 10 KB.
+    /// Of windows of a time, whose number of points is not known.
     const MAX_GROUPS: usize = 5_000;
+
+    fn max_groups(&self) -> usize {
+        let bytes = match (self.method, self.most()) {
+            (Method::Static, _) => 600,
+            (_, None) => return self.max_groups.map_or(Self::MAX_GROUPS, NonZeroUsize::get),
+            (Method::StdDev, Some(most)) => most.saturating_mul(96).saturating_add(600),
+            (Method::Mad, Some(most)) => most.saturating_mul(48).saturating_add(600),
+        };
+        algorithms::max_groups(self.max_groups, bytes.saturating_mul(self.field.names().len()))
+    }
 
     fn check(&self) -> Result<()> {
         self.check_window()?;

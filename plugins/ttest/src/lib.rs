@@ -12,7 +12,7 @@ use algorithms::{FieldNames, PerField, Side, check_alpha, no_numbers, numbers_of
 use kapacitor_guest::prelude::*;
 use kapacitor_guest::statistics::{Aggregate, Extent, Moments, Window};
 
-/// The options: `.field(NAME)`, `.history(NUMBER)`, `.alpha(NUMBER)`, `.side(WORD)` and `.flag(NAME)`.
+/// The options: `.field(NAME)`, `.history(NUMBER)`, `.alpha(NUMBER)`, `.side(WORD)`, `.flag(NAME)` and `.max_groups(NUMBER)`.
 #[derive(Options)]
 pub struct Ttest {
     field: FieldNames,
@@ -24,6 +24,7 @@ pub struct Ttest {
     side: Side,
     #[option(default = "anomaly")]
     flag: FieldName,
+    max_groups: Option<NonZeroUsize>,
 }
 
 /// What came before, of one field of a group.
@@ -40,8 +41,10 @@ impl Batch for Ttest {
     type Group = PerField<History>;
 
     const PROVIDES: Edge = Edge::Stream;
-    /// A group takes up to 64 bytes for each batch of the history.
-    const MAX_GROUPS: usize = 20_000;
+    fn max_groups(&self) -> usize {
+        let bytes = self.history.get().saturating_mul(64).saturating_add(400);
+        algorithms::max_groups(self.max_groups, bytes.saturating_mul(self.field.names().len()))
+    }
 
     fn check(&self) -> Result<()> {
         check_alpha(self.alpha)?;

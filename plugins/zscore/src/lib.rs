@@ -35,6 +35,7 @@ pub struct Zscore {
     r#as: FieldName,
     #[option(default = "anomaly")]
     flag: FieldName,
+    max_groups: Option<NonZeroUsize>,
 }
 
 impl Zscore {
@@ -75,8 +76,21 @@ impl Zscore {
 impl Stream for Zscore {
     type Group = PerField<Usual>;
 
-    /// Of windows with the default size, which take up to 5 KB each.
+    /// Of windows of a time, whose number of points is not known.
     const MAX_GROUPS: usize = 10_000;
+
+    fn max_groups(&self) -> usize {
+        let bytes = match (self.alpha, self.size, self.period) {
+            (Some(_), ..) => 1000,
+            (None, None, Some(_)) => return self.max_groups.map_or(Self::MAX_GROUPS, NonZeroUsize::get),
+            // There is room for a power of two of points, one more than those of the window.
+            _ => {
+                let points = self.window_size().get().saturating_add(1).checked_next_power_of_two();
+                points.unwrap_or(usize::MAX).saturating_mul(56).saturating_add(1000)
+            }
+        };
+        algorithms::max_groups(self.max_groups, bytes.saturating_mul(self.field.names().len()))
+    }
 
     fn check(&self) -> Result<()> {
         algorithms::at_least_zero("threshold", self.threshold)?;

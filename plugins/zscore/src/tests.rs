@@ -148,3 +148,16 @@ fn options_that_make_no_sense_are_refused() {
         "option `min_stddev`: must be a number of at least 0"
     );
 }
+
+#[test]
+fn group_beyond_max_groups_takes_the_place_of_the_one_that_was_silent_longest() {
+    for (most, is_known) in [(2, false), (3, true)] {
+        let mut harness = start(vec![("max_groups", most.into()), ("warmup", 2.into())]).unwrap();
+        let mut score = |host: &str, value: f64| {
+            let point = point().tag("host", host).group_by(&["host"]).field("value", value);
+            harness.point(&point).unwrap()[0].number("score").ok()
+        };
+        assert_eq!(["a", "a", "b", "c"].map(|host| score(host, 1.0)), [None; 4]);
+        assert_eq!(score("a", 1.0).is_some(), is_known);
+    }
+}

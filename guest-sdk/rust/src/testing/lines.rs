@@ -15,16 +15,17 @@ use crate::value::OwnedValue;
 /// A failure that names the first line that is wrong, and what is wrong with it.
 pub fn lines(text: &str) -> Result<Vec<NewPoint>> {
     let mut points = Vec::new();
-    let mut rest = text;
+    let (mut rest, mut number) = (text, 1);
     while !rest.is_empty() {
         let end = end_of_line(rest);
         let line = rest[..end].trim_end_matches('\r').trim_start();
         if !line.is_empty() && !line.starts_with('#') {
-            let number = 1 + text[..text.len() - rest.len()].matches('\n').count();
             points.push(read_line(line).map_err(|problem| {
                 Error::new(format!("line {number} is no point, because {problem}: {line}"))
             })?);
         }
+        // With line breaks in strings, which count as well.
+        number += 1 + rest[..end].matches('\n').count();
         rest = rest.get(end + 1..).unwrap_or_default();
     }
     Ok(points)
@@ -184,5 +185,14 @@ mod tests {
             let error = lines(&format!("a x=1\n{line}")).unwrap_err().to_string();
             assert_eq!(error, format!("line 2 is no point, because {problem}: {line}"));
         }
+        let error = lines("a x=\"1\n2\"\n\n# 4\na x=5\r\na\n").unwrap_err().to_string();
+        assert!(error.starts_with("line 6 is no point"), "{error}");
+    }
+
+    /// What looks back at all lines before each one would take minutes.
+    #[test]
+    fn many_lines_are_read() {
+        let points = lines(&"cpu,host=a,rack=b usage=91.5,free=3i 1000000000\n".repeat(200_000)).unwrap();
+        assert_eq!(points.len(), 200_000);
     }
 }
