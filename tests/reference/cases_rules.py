@@ -35,15 +35,20 @@ def level(value, high=(), low=()):
 
 
 def deviations(group, field, window, robust, warmup):
-    """How far each value is from those of the window that the point before it has left."""
+    """How far each value is from those before it that the window reaches, which is a number of points or a time."""
     times = pandas.to_datetime([point.time for point in group])
-    rolling = pandas.Series([point.number(field) for point in group], times).rolling(window, min_periods=warmup)
+    values = pandas.Series([point.number(field) for point in group], times)
+    # The point itself does not count.
+    if isinstance(window, str):
+        rolling = values.rolling(window, min_periods=warmup, closed="neither")
+    else:
+        rolling = values.shift(1).rolling(window, min_periods=warmup)
     if robust:
         middles = rolling.median()
         spreads = 1.482602218505602 * rolling.apply(lambda values: (values - values.median()).abs().median())
     else:
         middles, spreads = rolling.mean(), rolling.std()
-    for point, middle, spread in zip(group, middles.shift(1), spreads.shift(1)):
+    for point, middle, spread in zip(group, middles, spreads):
         yield point, None if math.isnan(middle) else (point.number(field) - middle) / spread
 
 

@@ -164,11 +164,10 @@ def tolerance(where):
 
 
 def _same(a, b, absolute, relative):
-    if type(a) is not type(b):
-        return False
-    if isinstance(a, float) and not math.isnan(a):
+    # A number of NumPy is a float as well.
+    if isinstance(a, float) and isinstance(b, float) and not math.isnan(a):
         return math.isclose(a, b, rel_tol=relative, abs_tol=absolute)
-    return a == b
+    return type(a) is type(b) and a == b
 
 
 def differences(committed, computed, allowed):

@@ -21,6 +21,9 @@ const MOST: usize = 10_000;
 /// that of a correlation of 0.9999.
 const LEAST_SIGMA: f64 = 0.01;
 
+/// The name of the result whose name is no option.
+const DISTANCE: &str = "distance";
+
 /// The options: `.field(NAME)`, `.length(NUMBER)`, `.discords(NUMBER)`, `.threshold(NUMBER)`, `.as(NAME)` and
 /// `.flag(NAME)`.
 #[derive(Options)]
@@ -53,6 +56,9 @@ impl Batch for MatrixProfile {
 
     fn check(&self) -> Result<()> {
         rule("length", self.length >= 3, "must be at least 3 points")?;
+        rule("as", &*self.r#as != DISTANCE, "must not be `distance`, which is another result")?;
+        rule("flag", &*self.flag != DISTANCE, "must not be `distance`, which is another result")?;
+        rule("flag", self.flag != self.r#as, "must be another name than `as`")?;
         at_least_zero("threshold", self.threshold)
     }
 
@@ -74,7 +80,7 @@ impl Batch for MatrixProfile {
         let mut batch = out.batch(points)?;
         for (index, point) in points.iter().filter(|point| number(*point).is_some()).enumerate() {
             if let Some(discord) = discords.next_if(|discord| discord.start == index) {
-                let edited = point.with("distance", discord.distance);
+                let edited = point.with(DISTANCE, discord.distance);
                 let verdict = Verdict::above(discord.score, self.threshold);
                 batch.send(verdict.add_to(edited, &self.r#as, &self.flag));
             }

@@ -122,6 +122,27 @@ struct Nearest<'a> {
     before: Best,
 }
 
+/// The parts at which covariances are computed anew, which takes as long as `length` steps. If there are so many that this
+/// would take longer than all steps, the parts must be smaller still: a part may then have a neighbour that is only almost
+/// the nearest.
+fn anew(norms: &[f64], length: usize) -> Vec<usize> {
+    let mut smaller = SMALLER;
+    loop {
+        let (mut anew, mut largest) = (Vec::new(), 0.0);
+        for (part, norm) in norms.iter().enumerate() {
+            largest = f64::max(largest, *norm);
+            if *norm < smaller * largest {
+                anew.push(part);
+                largest = *norm;
+            }
+        }
+        if anew.len() * length <= norms.len() + length {
+            return anew;
+        }
+        smaller *= SMALLER;
+    }
+}
+
 struct Best {
     correlations: Vec<f64>,
     parts: Vec<u32>,
@@ -143,17 +164,9 @@ impl<'a> Nearest<'a> {
             steps[part] = (new - old) / 2.0;
             turns[part] = (new - means[part]) + (old - means[part - 1]);
         }
-        let (mut anew, mut largest) = (Vec::new(), 0.0);
-        for (part, norm) in norms.iter().enumerate() {
-            largest = f64::max(largest, *norm);
-            if *norm < SMALLER * largest {
-                anew.push(part);
-                largest = *norm;
-            }
-        }
         let scales = norms.iter().map(|norm| if *norm > 0.0 { 1.0 / norm } else { 0.0 }).collect();
         let (behind, before) = (Best::new(count), Best::new(count));
-        Self { parts, steps, turns, scales, anew, behind, before }
+        Self { parts, steps, turns, scales, anew: anew(norms, *length), behind, before }
     }
 
     /// The part that is most like this one; `None` if it was compared with none.
@@ -203,6 +216,22 @@ impl<'a> Nearest<'a> {
                 before[at] = correlation;
                 before_parts[at] = (start + at) as u32;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn covariances_are_seldom_computed_anew() {
+        for (cycle, length) in [(50, 25), (50, 49), (7, 3), (1000, 20)] {
+            // Each number is far smaller than the one before it.
+            let series: Vec<f64> = (0..1000).map(|n| 1e-4_f64.powi(n % cycle)).collect();
+            let parts = Parts::of(&series, length).unwrap();
+            let anew = Nearest::new(&parts).anew.len();
+            assert!(anew * length <= 1000, "{cycle} {length}: {anew}");
         }
     }
 }

@@ -93,6 +93,18 @@ fn options_are_checked() {
             vec![("length", 9.into()), ("threshold", (-1.0).into())],
             "option `threshold`: must be a number of at least 0",
         ),
+        (
+            vec![("length", 9.into()), ("flag", "score".into())],
+            "option `flag`: must be another name than `as`",
+        ),
+        (
+            vec![("length", 9.into()), ("as", "distance".into())],
+            "option `as`: must not be `distance`, which is another result",
+        ),
+        (
+            vec![("length", 9.into()), ("flag", "distance".into())],
+            "option `flag`: must not be `distance`, which is another result",
+        ),
     ] {
         assert_eq!(start(options).unwrap_err().to_string(), expected);
     }

@@ -29,6 +29,9 @@ pub struct MovingMedian {
 impl Stream for MovingMedian {
     type Group = PerField<Quantiles>;
 
+    /// A group with the default window of 10 points takes 600 bytes, besides its id.
+    const MAX_GROUPS: usize = 50_000;
+
     fn check(&self) -> Result<()> {
         if (0.0..=1.0).contains(&self.quantile) {
             Ok(())

@@ -36,8 +36,9 @@ impl Stream for NoData {
     /// For how long a group may be silent, and its coming back is still reported.
     const IDLE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-    /// The tags of each group's last point are held, some 500 bytes.
-    const MAX_GROUPS: usize = 50_000;
+    /// All groups but one may fall silent with the same point, and the reports have to fit into the memory beside the
+    /// groups: 1.1 KB together for ids of 100 bytes.
+    const MAX_GROUPS: usize = 25_000;
 
     fn max_groups(&self) -> usize {
         self.max_groups.map_or(Self::MAX_GROUPS, NonZeroUsize::get)

@@ -68,6 +68,16 @@ fn state_goes_on_after_a_restart() {
 }
 
 #[test]
+fn period_is_at_least_twice_the_interval_of_the_points() {
+    for (period, reports) in [(60, 0), (80, 1)] {
+        let mut harness = start(period, &[]).unwrap();
+        let both = ["a", "b"].map(|host| of(host, 0).field("x", 1));
+        let only_a = (1..100).map(|step| of("a", 40 * step).field("x", 1));
+        assert_eq!(harness.points(both.into_iter().chain(only_a)).unwrap().len(), reports, "{period}");
+    }
+}
+
+#[test]
 fn options_are_checked() {
     assert_eq!(start(0, &[]).unwrap_err().to_string(), "option `period`: must be above 0");
     let error = start(1, &[("as", "silent_for".into())]).unwrap_err().to_string();

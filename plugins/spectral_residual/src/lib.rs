@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 
 use algorithms::{Verdict, at_least_zero, deviations, rule};
 use kapacitor_guest::prelude::*;
+use kapacitor_guest::statistics::MovingAverage;
 
 use saliency::saliency;
 
@@ -39,6 +40,7 @@ impl Batch for SpectralResidual {
     fn check(&self) -> Result<()> {
         rule("width", self.width % 2 == 1 && self.width < 100, "must be an odd number from 1 to 99")?;
         rule("estimated", self.estimated <= 1000, "must be at most 1000")?;
+        rule("flag", self.flag != self.r#as, "must be another name than `as`")?;
         at_least_zero("threshold", self.threshold)
     }
 
@@ -54,7 +56,7 @@ impl Batch for SpectralResidual {
                 self.field
             )));
         }
-        let scores = scores(&saliency(&series, self.width, self.estimated), self.size.get());
+        let scores = scores(&saliency(&series, self.width, self.estimated), self.size);
         let mut batch = out.batch(points)?;
         for (point, score) in points.iter().filter(|point| number(*point).is_some()).zip(scores) {
             let verdict = score.map_or(Verdict::default(), |score| Verdict::above(score, self.threshold));
@@ -69,12 +71,15 @@ const LEAST_MEAN: f64 = 1e-6;
 
 /// How far the saliency of each point is above the mean of that of the `size` points before it, as a multiple of that
 /// mean; `None` for the first points.
-fn scores(saliency: &[f64], size: usize) -> Vec<Option<f64>> {
+fn scores(saliency: &[f64], size: NonZeroUsize) -> Vec<Option<f64>> {
     let least = LEAST_MEAN * saliency.iter().copied().fold(0.0, f64::max);
-    let before = saliency.windows(size).map(|before| least.max(before.iter().sum::<f64>() / size as f64));
-    let known =
-        saliency.iter().skip(size).zip(before).map(|(value, mean)| Some(deviations(value - mean, mean)));
-    (0..size.min(saliency.len())).map(|_| None).chain(known).collect()
+    let mut before = MovingAverage::default();
+    let score = |value: &f64| {
+        let mean = before.mean().filter(|_| before.len() == size.get()).map(|mean| mean.max(least));
+        before.push(*value, size);
+        mean.map(|mean| deviations(value - mean, mean))
+    };
+    saliency.iter().map(score).collect()
 }
 
 register!(SpectralResidual);

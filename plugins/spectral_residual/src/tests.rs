@@ -85,6 +85,7 @@ fn options_are_checked() {
         (("width", OptionArgument::from(4)), "option `width`: must be an odd number from 1 to 99"),
         (("estimated", 1001.into()), "option `estimated`: must be at most 1000"),
         (("threshold", f64::INFINITY.into()), "option `threshold`: must be a number of at least 0"),
+        (("flag", "score".into()), "option `flag`: must be another name than `as`"),
     ] {
         assert_eq!(start([option]).unwrap_err().to_string(), expected);
     }
@@ -135,6 +136,20 @@ fn naive(series: &[f64], width: usize, estimated: usize) -> Vec<f64> {
     (0..count).map(part).collect()
 }
 
+/// With a sum for each point, it would take seconds.
+#[test]
+fn a_large_size_takes_no_longer() {
+    let size = MOST / 2;
+    let saliency: Vec<f64> = wave(MOST as u32, 0, 0.0).map(|value| value + 2.0).collect();
+    let found = scores(&saliency, NonZeroUsize::new(size).unwrap());
+    assert!(found[..size].iter().all(Option::is_none));
+    for place in [size, MOST - 1] {
+        let mean = saliency[place - size..place].iter().sum::<f64>() / size as f64;
+        let expected = (saliency[place] - mean) / mean;
+        assert!((found[place].unwrap() - expected).abs() < 1e-9, "{place}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
@@ -155,7 +170,7 @@ proptest! {
     #[test]
     fn scores_are_finite(series in proptest::collection::vec(any::<f64>(), 0..60), size in 1..30_usize) {
         let series: Vec<f64> = series.into_iter().filter(|value| value.is_finite()).collect();
-        for score in scores(&saliency(&series, 3, 5), size).into_iter().flatten() {
+        for score in scores(&saliency(&series, 3, 5), NonZeroUsize::new(size).unwrap()).into_iter().flatten() {
             prop_assert!(score.is_finite() && score >= -1.0, "{score}");
         }
     }

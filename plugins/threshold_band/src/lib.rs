@@ -75,17 +75,20 @@ pub struct Before {
 }
 
 impl Before {
-    /// How far a value is from the middle of those before it, in spreads of at least `min_spread`; the value is then added.
-    /// `None` if there are fewer than `warmup`, if the value is too late for the window, or if none of them is left with it.
+    /// How far a value is from the middle of those before it that the window reaches from its time, in spreads of at least
+    /// `min_spread`; the value is then added. `None` if there are fewer than `warmup`, if the value is too late for the
+    /// window, or if the window begins anew with it.
     ///
     /// Where all values are the same, any other one has the greatest deviation that there is.
     fn deviation(&mut self, time: i64, value: f64, extent: Extent, options: &ThresholdBand) -> Option<f64> {
         let (before, middle, spread, taken, now);
         if options.method == Method::StdDev {
+            self.moments.advance(time, extent);
             let moments = self.moments.aggregate().unwrap_or_default();
             (before, middle, spread) = (self.moments.len(), moments.mean(), moments.sample_std_dev());
             (taken, now) = (self.moments.push(time, value, extent), self.moments.len());
         } else {
+            self.quantiles.advance(time, extent);
             before = self.quantiles.len();
             middle = self.quantiles.median();
             spread = self.quantiles.median_absolute_deviation().map(|mad| mad * Quantiles::SIGMA_PER_MAD);
@@ -131,6 +134,8 @@ impl ThresholdBand {
             };
         }
         at_least_zero("min_spread", self.min_spread)?;
+        let is_free = self.deviation.as_ref() != Some(&self.r#as);
+        rule("deviation", is_free, "must be another name than `as`")?;
         let most = self.most().unwrap_or(usize::MAX);
         rule("size", most >= 2, "must be at least 2, since one value has no spread")?;
         rule("warmup", self.warmup() >= 2, "must be at least 2, since one value has no spread")?;

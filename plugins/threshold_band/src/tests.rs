@@ -118,6 +118,10 @@ fn values_that_a_window_has_lost_count_no_more() {
     }
     assert_eq!(at(50, 1000), "WARNING".into());
     assert_eq!(at(500, 1000), "OK".into(), "after a gap of more than the period");
+    for seconds in 600..610 {
+        at(seconds, seconds % 2);
+    }
+    assert_eq!(at(668, 1000), "OK".into(), "only one is left, which is less than the warm-up");
 }
 
 #[test]
@@ -161,6 +165,7 @@ fn options_are_checked() {
     let sizes = [
         (vec![("size", 1.into())], "option `size`: must be at least 2"),
         (vec![("warmup", 1.into())], "option `warmup`: must be at least 2"),
+        (vec![("deviation", "level".into())], "option `deviation`: must be another name than `as`"),
         (vec![("warmup", 101.into())], "option `warmup`: must not be above the number of points"),
     ];
     for (sizes, expected) in sizes {

@@ -87,7 +87,7 @@ fn differences_that_are_no_numbers_have_no_results() {
     let mut harness = start(&[("field", "value".into()), ("history", 1.into())]).unwrap();
     send(&mut harness, &[f64::MIN, f64::MIN]);
     for (values, fields) in [
-        (&[f64::MAX, 1e308][..], &["anomaly", "mean_before"][..]),
+        (&[f64::MAX, 1e308][..], &["anomaly", "mean"][..]),
         (&[-1e308, -1e308], &["anomaly", "mean"]),
         (&[-1e308, -1e308], &["anomaly", "mean", "mean_before", "p", "t"]),
     ] {
@@ -106,6 +106,14 @@ fn a_large_mean_costs_no_digits() {
     for (origin, unit) in [(1e15, 1.0), (-1e15, 1.0), (0.0, 1e-15), (0.0, 1e150), (0.0, 1e-150)] {
         assert!(is_near(p(origin, unit), P_SECOND), "{origin} {unit}");
     }
+}
+
+#[test]
+fn a_wrong_value_is_forgotten_with_its_batch() {
+    let mut harness = start(&[("field", "value".into()), ("history", 1.into())]).unwrap();
+    send(&mut harness, &[1.8e19, 1.0, 2.0]);
+    assert!(send(&mut harness, &[1.0, 2.0, 3.0]).number("p").unwrap() > 0.3);
+    assert!(is_near(send(&mut harness, &[4.0, 5.0, 7.0]).number("p").unwrap(), P_SECOND));
 }
 
 #[test]
@@ -131,6 +139,7 @@ fn options_are_checked() {
         ("alpha", OptionArgument::from(1.0), "option `alpha`: must be a number above 0 and below 1"),
         ("history", 1001.into(), "option `history`: must be at most 1000"),
         ("history", 0.into(), "option `history`: must be at least 1, got 0"),
+        ("flag", "p".into(), "option `flag`: must not be the name of another result"),
     ] {
         let error = start(&[("field", "value".into()), (option, value)]).unwrap_err();
         assert_eq!(error.to_string(), expected);

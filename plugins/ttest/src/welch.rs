@@ -8,6 +8,41 @@ use algorithms::Side;
 use algorithms::distributions::student_t_above;
 use kapacitor_guest::statistics::Moments;
 
+/// The count, the mean and the variance of some values.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample {
+    /// The mean.
+    pub mean: f64,
+    count: u64,
+    /// The sum of the squares of the deviations from the mean.
+    squares: f64,
+}
+
+impl Sample {
+    /// That of values which are larger by `shift` than those of the moments, of which there must be some.
+    pub fn of(moments: &Moments, shift: f64) -> Self {
+        let count = moments.count();
+        let variance = moments.population_variance().unwrap_or_default();
+        Self { mean: shift + moments.mean().unwrap_or_default(), count, squares: variance * count as f64 }
+    }
+
+    /// That of the values of both: as `Moments` are merged, which can't be shifted.
+    pub fn merge(&self, later: &Self) -> Self {
+        let count = self.count + later.count;
+        let (difference, share) = (later.mean - self.mean, later.count as f64 / count as f64);
+        Self {
+            mean: self.mean + difference * share,
+            count,
+            squares: self.squares + later.squares + difference * (difference * (self.count as f64 * share)),
+        }
+    }
+
+    /// With n - 1 in the place of n; `None` of fewer than two values.
+    fn variance(&self) -> Option<f64> {
+        (self.count > 1).then(|| self.squares / (self.count - 1) as f64)
+    }
+}
+
 /// What the test says.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Test {
@@ -22,11 +57,11 @@ pub struct Test {
 
 /// Tests whether the mean of `now` differs from that of `before`, or is above or below it. `None` if a sample has
 /// fewer than two values, or a variance above [`f64::MAX`].
-pub fn test(now: &Moments, before: &Moments, side: Side) -> Option<Test> {
+pub fn test(now: &Sample, before: &Sample, side: Side) -> Option<Test> {
     // The variance of a mean.
-    let of_mean = |sample: &Moments| Some(sample.sample_variance()? / sample.count() as f64);
+    let of_mean = |sample: &Sample| Some(sample.variance()? / sample.count as f64);
     let (now_variance, before_variance) = (of_mean(now)?, of_mean(before)?);
-    let difference = now.mean()? - before.mean()?;
+    let difference = now.mean - before.mean;
     let variance = now_variance + before_variance;
     if !variance.is_finite() || !difference.is_finite() {
         return None;
@@ -42,7 +77,7 @@ pub fn test(now: &Moments, before: &Moments, side: Side) -> Option<Test> {
     }
     let t = difference / variance.sqrt();
     // (v₁ + v₂)² / (v₁² / (n₁ - 1) + v₂² / (n₂ - 1)), without squares that are too large or too small.
-    let part = |part: f64, sample: &Moments| (part / variance).powi(2) / (sample.count() - 1) as f64;
+    let part = |part: f64, sample: &Sample| (part / variance).powi(2) / (sample.count - 1) as f64;
     let freedom = 1.0 / (part(now_variance, now) + part(before_variance, before));
     Some(Test {
         t: Some(t).filter(|t| t.is_finite()),
