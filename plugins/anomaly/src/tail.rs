@@ -21,7 +21,8 @@ const FEWEST: f64 = 5.0;
 /// `ASSUMED_WEIGHT` numbers.
 const ASSUMED_LENGTH: f64 = 4.0;
 const ASSUMED_WEIGHT: f64 = 3.0;
-/// If so many numbers were 0, any other number has the least share.
+/// If so many numbers were 0 and none was not, any other number has the least share. They count as what they weigh by now,
+/// so that it takes 305 of them.
 const CONSTANT: f64 = 300.0;
 /// A rare number, one of the [`SHARE`], counts less if there was another one at most so many numbers before: they are one
 /// event, and it is the number of events that says how rare the next one is.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use algorithms::{FieldNames, PerField, at_least_zero, rule};
+use algorithms::{FieldNames, Number, PerField, at_least_zero, rule};
 use kapacitor_guest::prelude::*;
 
 #[cfg(test)]
@@ -28,15 +28,17 @@ pub struct Passed {
     /// The time of the point; `None` before the first one.
     time: Option<i64>,
     /// The value of each field; `None` if no point that was passed on had it.
-    values: PerField<Option<f64>>,
+    values: PerField<Option<Number>>,
 }
 
 impl Deadband {
     /// Whether a value has changed by more than both `band` and `percent` of the last one.
-    fn is_change(&self, last: f64, value: f64) -> bool {
-        let change = (value - last).abs();
+    fn is_change(&self, last: Number, value: Number) -> bool {
+        // As doubles, ints beyond 2^53 might be the same.
+        let change = value.minus(last).abs();
         // Only the difference of values of different signs overflows, by more than any limit that is of use.
-        change == f64::INFINITY || change > self.band && change > last.abs() * (self.percent / 100.0)
+        change == f64::INFINITY
+            || change > self.band && change > last.as_double().abs() * (self.percent / 100.0)
     }
 
     /// Whether a heartbeat is due. A time that lies as far before the last one shows that one of both is wrong, which must
@@ -58,14 +60,14 @@ impl Stream for Deadband {
     fn point(&self, passed: &mut Passed, point: Point<'_>, out: &mut Output) -> Result<()> {
         let time = point.time();
         let mut passes = passed.time.is_none_or(|last| self.is_due(last, time));
-        for (place, value) in self.field.numbers(point)? {
+        for (place, value) in Number::all_of(&self.field, point)? {
             passes |= passed.values.of(place).is_none_or(|last| self.is_change(last, value));
         }
         if !passes {
             return Ok(());
         }
         passed.time = Some(time);
-        for (place, value) in self.field.numbers(point)? {
+        for (place, value) in Number::all_of(&self.field, point)? {
             *passed.values.of(place) = Some(value);
         }
         out.send(point)

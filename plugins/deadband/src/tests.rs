@@ -45,6 +45,14 @@ fn every_change_passes_without_a_band() {
 }
 
 #[test]
+fn ints_keep_all_their_digits() {
+    let mut harness = start(&[]).unwrap();
+    let mut passes = |value: i64| !harness.point(&point().field("value", value)).unwrap().is_empty();
+    let large = i64::MAX - 1;
+    assert_eq!([large, large + 1, large + 1, i64::MIN].map(&mut passes), [true, true, false, true]);
+}
+
+#[test]
 fn heartbeat_passes_a_point_in_each_period() {
     let options = [("band", 1.0.into()), ("heartbeat", Duration::from_nanos(10).into())];
     let times = [0, 5, 9, 10, 15, 19, 25];

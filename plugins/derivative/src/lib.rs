@@ -22,7 +22,7 @@ impl Stream for Derivative {
     type Group = PerField<Steps>;
 
     fn check(&self) -> Result<()> {
-        if self.unit.is_zero() { Err("option `unit`: must be more than 0s".into()) } else { Ok(()) }
+        algorithms::rule("unit", !self.unit.is_zero(), "must be more than 0s")
     }
 
     fn point(&self, series: &mut PerField<Steps>, point: Point<'_>, out: &mut Output) -> Result<()> {

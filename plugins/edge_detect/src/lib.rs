@@ -135,10 +135,10 @@ impl Stream for EdgeDetect {
             let edge = seen.value.as_ref().and_then(|last| self.edge(last.as_value(), value));
             if let (Some(_), Some(last)) = (edge, &seen.value) {
                 has_edge = true;
-                edited = edited.with(format!("{result}_previous"), last.clone());
+                edited = edited.with([&*result, "_previous"].concat(), last.clone());
                 if let Some(before) = seen.edge {
                     let seconds = seconds_between(before, point.time());
-                    edited = edited.with(format!("{result}_seconds"), seconds);
+                    edited = edited.with([&*result, "_seconds"].concat(), seconds);
                 }
                 seen.edge = Some(point.time());
             }

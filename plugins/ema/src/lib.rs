@@ -32,21 +32,12 @@ impl Stream for Ema {
     type Group = PerField<Average>;
 
     fn check(&self) -> Result<()> {
-        if [self.alpha.is_some(), self.size.is_some(), self.half_life.is_some()]
-            .iter()
-            .filter(|is| **is)
-            .count()
-            > 1
-        {
+        let given = [self.alpha.is_some(), self.size.is_some(), self.half_life.is_some()];
+        if given.into_iter().filter(|is_given| *is_given).count() > 1 {
             return Err("options `alpha`, `size` and `half_life`: only one of them may be given".into());
         }
-        if self.alpha.is_some_and(|alpha| !(alpha > 0.0 && alpha <= 1.0)) {
-            return Err("option `alpha`: must be a number above 0 and at most 1".into());
-        }
-        if self.half_life == Some(Duration::ZERO) {
-            return Err("option `half_life`: must be more than 0s".into());
-        }
-        Ok(())
+        self.alpha.map_or(Ok(()), |alpha| algorithms::share("alpha", alpha))?;
+        algorithms::rule("half_life", self.half_life != Some(Duration::ZERO), "must be more than 0s")
     }
 
     fn point(&self, averages: &mut PerField<Average>, point: Point<'_>, out: &mut Output) -> Result<()> {

@@ -56,19 +56,26 @@ impl<N: Scalar + PartialEq + Display, V: Scalar> OptionType for Cells<N, V> {
 
 /// A value that is written in a text.
 pub trait Written: Sized {
+    /// What a line of a column is.
+    const LINE: &'static str;
+
     /// Reads it; `None` if the text is none.
     fn read(text: &str) -> Option<Self>;
 }
 
 impl Written for String {
+    const LINE: &'static str = "KEY = VALUE";
+
     fn read(text: &str) -> Option<Self> {
         Some(text.to_owned())
     }
 }
 
 impl Written for f64 {
+    const LINE: &'static str = "KEY = NUMBER";
+
     fn read(text: &str) -> Option<Self> {
-        text.parse().ok()
+        text.parse().ok().filter(|number: &f64| number.is_finite())
     }
 }
 
@@ -89,7 +96,7 @@ impl<N: Scalar + Clone + PartialEq + Display, V: Written> OptionType for Column<
                 let cell = line
                     .split_once('=')
                     .and_then(|(key, value)| Some((key.trim_end().to_owned(), V::read(value.trim_start())?)));
-                let (key, value) = cell.ok_or_else(|| format!("`{line}` in `{name}` is not KEY = VALUE"))?;
+                let (key, value) = cell.ok_or_else(|| format!("`{line}` in `{name}` is not {}", V::LINE))?;
                 table.add(key, name.clone(), value)?;
             }
         }
