@@ -98,7 +98,10 @@ mod tests {
 
     #[test]
     fn old_distances_fade() {
-        let after = |count: usize| usual([1.0; 20_000].into_iter().chain(vec![0.0; count])).distance;
+        let after = |count: usize| {
+            let distances = std::iter::repeat_n(1.0, 20_000).chain(std::iter::repeat_n(0.0, count));
+            usual(distances).distance
+        };
         assert!((after(10_000) - (-0.5_f64).exp()).abs() < 1e-4, "{}", after(10_000));
     }
 
