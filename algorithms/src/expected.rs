@@ -3,6 +3,7 @@
 use kapacitor_guest::Edited;
 
 use crate::fields::{FieldNames, Place};
+use crate::usual_distance::UsualDistance;
 use crate::verdict::{Verdict, deviations};
 
 /// What a value is expected to be, and how far from that values usually are.
@@ -24,6 +25,14 @@ pub struct Expected {
 }
 
 impl Expected {
+    /// The same with the spread that counts, see [`UsualDistance`], which learns how far the value is away.
+    #[must_use]
+    pub fn compared(self, value: f64, usual: &mut UsualDistance) -> Self {
+        let spread = usual.spread(self.spread);
+        usual.push(value - self.value);
+        Self { spread, ..self }
+    }
+
     /// How many spreads a value is away: from 0 to [`MAX_SCORE`](crate::MAX_SCORE).
     #[inline]
     pub fn score(&self, value: f64) -> f64 {
@@ -107,6 +116,18 @@ mod tests {
         assert_eq!(expected.bounds(0.0), (1.0, 1.0));
         assert_eq!(expected.bounds(2.0), (f64::NEG_INFINITY, f64::INFINITY));
         assert_eq!(expected.score(1e300), 0.0);
+    }
+
+    #[test]
+    fn a_spread_of_nothing_counts_as_the_usual_distance() {
+        let (expected, mut usual) = (Expected { value: 10.0, spread: 0.0 }, UsualDistance::default());
+        let spreads = [10.0, 12.0, 10.0, 10.0, 10.0].map(|value| expected.compared(value, &mut usual).spread);
+        assert_eq!(spreads[..2], [0.0, 0.0]);
+        assert!(
+            (spreads[2] - 2.0_f64.sqrt()).abs() < 1e-15 && (spreads[4] - 1.0).abs() < 1e-15,
+            "{spreads:?}"
+        );
+        assert_eq!(Expected { spread: 0.5, ..expected }.compared(10.0, &mut usual).spread, 0.5);
     }
 
     #[test]

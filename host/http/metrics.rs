@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 use super::process::Process;
 use crate::digest::hex;
 use crate::metrics::NodeReading;
+use crate::routing::Function;
 use crate::sandbox::CALL_TIME_BOUNDS;
 use crate::shared::Shared;
 
@@ -314,7 +315,11 @@ fn host(out: &mut Writer<'_>, shared: &Shared) -> fmt::Result {
         [build.map(|(name, value)| (name, text(value))).to_vec()],
     )?;
     let budget = shared.budget();
-    let functions = shared.functions().len() as u64;
+    let (plugins, sockets) = (shared.plugins(), shared.sockets());
+    let works = |function: &&Arc<Function>| {
+        function.is_served(&plugins) && sockets.get(&function.name).is_some_and(Result::is_ok)
+    };
+    let functions = shared.functions().values().filter(works).count() as u64;
     for (name, help, value) in [
         ("kapacitor_wasm_functions", "Functions that Kapacitor can use.", functions),
         ("kapacitor_wasm_connections", "Connections of Kapacitor.", budget.connections()),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{ask, connect, get, host};
+use super::{ask, connect, get, host, value};
 use crate::support::{Host, Setup, mean, moving_avg};
 
 /// A host that answers on a port, and the port's address.
@@ -44,6 +44,8 @@ fn host_that_is_not_ready_says_why() {
     assert!(has("plugin \"broken\" is refused: "), "{reasons:?}");
     assert!(has("function \"mirror\" has no socket: "), "{reasons:?}");
     assert_eq!(get(&host, "/health", "").status, 200);
+    // Neither of the two works.
+    assert_eq!(value(&get(&host, "/metrics", "").body, "kapacitor_wasm_functions "), Some(0.0));
 }
 
 #[test]

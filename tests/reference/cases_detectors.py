@@ -9,7 +9,7 @@ import scipy.stats
 from hampel import hampel
 from river import drift
 
-from reference import Point, by_group, case
+from reference import Point, UsualDistance, by_group, case
 
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
@@ -42,22 +42,34 @@ def judged(point, score, threshold, **others):
     return point.adding(score=None if score is None else float(score), anomaly=bool(flag), **others)
 
 
+def deviations(distance, sigma):
+    """The signed score of a distance."""
+    if distance == 0:
+        return 0.0
+    return math.copysign(min(abs(distance) / sigma, 1e9) if sigma > 0 else 1e9, distance)
+
+
 # --- zscore ----------------------------------------------------------------------------------------
 
 
-def zmap(value, before):
-    """The score by SciPy, and what the page of the plugin says where all values before are the same."""
-    if min(before) == max(before):
-        return 0.0 if value == before[0] else 1e9
-    return abs(float(scipy.stats.zmap([value], before, ddof=1)[0]))
+def zmap(value, before, usual):
+    """The score by SciPy, and what the page of the plugin says where the values before are nearly the same."""
+    distance, sigma = value - before[0], 0.0
+    if min(before) < max(before):
+        distance, sigma = value - statistics.fmean(before), statistics.stdev(before)
+    counts = usual.spread(distance, sigma)
+    if 0.0 < sigma == counts:
+        return abs(float(scipy.stats.zmap([value], before, ddof=1)[0]))
+    return abs(deviations(distance, counts))
 
 
 @case("zscore", "reference", noisy)
 def zscore_of_points(points):
     for group, values in series(points):
+        usual = UsualDistance()
         for number, point in enumerate(group):
             before = values[max(0, number - 20) : number]
-            yield judged(point, zmap(values[number], before) if len(before) >= 10 else None, 3.0)
+            yield judged(point, zmap(values[number], before, usual) if len(before) >= 10 else None, 3.0)
 
 
 @case("zscore", "reference_period", noisy)
@@ -66,11 +78,12 @@ def zscore_of_a_time(points):
         times = pandas.to_datetime([point.time for point in group])
         # Less than five minutes ago, and without the point itself.
         rolling = pandas.Series(values, index=times).rolling("300s", closed="neither", min_periods=5)
+        usual = UsualDistance()
         for point, value, mean, deviation in zip(group, values, rolling.mean(), rolling.std()):
             if math.isnan(mean):
                 score = None
             else:
-                score = min(abs(value - mean) / max(deviation, 0.5), 1e9)
+                score = abs(deviations(value - mean, usual.spread(value - mean, max(deviation, 0.5))))
             yield judged(point, score, 2.5)
 
 
@@ -79,16 +92,19 @@ def zscore_with_falling_weights(points):
     for group, values in series(points):
         weighted = pandas.Series(values).ewm(alpha=0.1, adjust=False)
         before = zip(weighted.mean().shift(1), weighted.std(bias=True).shift(1))
+        usual = UsualDistance()
         for number, (point, value, (mean, deviation)) in enumerate(zip(group, values, before)):
-            yield judged(point, (value - mean) / deviation if number >= 20 else None, 3.0)
+            score = deviations(value - mean, usual.spread(value - mean, deviation)) if number >= 20 else None
+            yield judged(point, score, 3.0)
 
 
 @case("zscore", "example", lambda rng: response_times(rng))
 def zscore_of_response_times(points):
     for group, values in series(points, "response_time", "server"):
+        usual = UsualDistance()
         for number, point in enumerate(group):
             before = values[max(0, number - 60) : number]
-            yield judged(point, zmap(values[number], before) if len(before) >= 10 else None, 4.0)
+            yield judged(point, zmap(values[number], before, usual) if len(before) >= 10 else None, 4.0)
 
 
 def response_times(rng):
@@ -110,22 +126,21 @@ def response_times(rng):
 # --- mad -------------------------------------------------------------------------------------------
 
 
-def robust(window, least=0.0):
+def robust(window, usual, least=0.0):
     """The signed score of the last of these values, and their median."""
     median = float(numpy.median(window))
     sigma = max(float(scipy.stats.median_abs_deviation(window, scale="normal")), least)
     distance = window[-1] - median
-    if distance == 0.0:
-        return 0.0, median
-    return (distance / sigma if sigma > 0.0 else math.copysign(1e9, distance)), median
+    return deviations(distance, usual.spread(distance, sigma)), median
 
 
 @case("mad", "reference", noisy)
 def mad_of_points(points):
     for group, values in series(points):
+        usual = UsualDistance()
         for number, point in enumerate(group):
             window = values[max(0, number - 19) : number + 1]
-            score, median = robust(window) if len(window) >= 10 else (None, None)
+            score, median = robust(window, usual) if len(window) >= 10 else (None, None)
             is_outlier = score is not None and abs(score) > 3.5
             yield judged(point, score, 3.5, filtered=median if is_outlier else values[number])
 
@@ -140,9 +155,10 @@ def windows_of(group, seconds):
 @case("mad", "reference_period", noisy)
 def mad_of_a_time(points):
     for group, _ in series(points):
+        usual = UsualDistance()
         for point, window in zip(group, windows_of(group, 300)):
             values = [other.number("usage") for other in window]
-            yield judged(point, abs(robust(values, 0.5)[0]) if len(values) >= 5 else None, 3.5)
+            yield judged(point, abs(robust(values, usual, 0.5)[0]) if len(values) >= 5 else None, 3.5)
 
 
 def quarters(rng):
@@ -160,14 +176,15 @@ def mad_of_hampel(points):
     points later."""
     for group, values in series(points):
         result = hampel(numpy.array(values), window_size=7, n_sigma=3.0)
+        usual = UsualDistance()
         for number, point in enumerate(group):
             if number < 6:
                 yield judged(point, None, 3.0)
                 continue
-            distance = abs(values[number] - float(result.medians[number - 3]))
+            distance = values[number] - float(result.medians[number - 3])
             mad = float(result.median_absolute_deviations[number - 3])
             sigma = mad / scipy.stats.norm.ppf(0.75)
-            yield judged(point, (distance / sigma if mad > 0.0 else 1e9) if distance > 0.0 else 0.0, 3.0)
+            yield judged(point, abs(deviations(distance, usual.spread(distance, sigma))), 3.0)
 
 
 def power(rng):
@@ -188,12 +205,35 @@ def power(rng):
 @case("mad", "example", power)
 def mad_of_power(points):
     for group, _ in series(points, "power", "meter"):
+        usual = UsualDistance()
         for point, window in zip(group, windows_of(group, 900)):
             values = [other.number("power") for other in window]
-            score, median = robust(values, 5.0) if len(values) >= 10 else (None, None)
+            score, median = robust(values, usual, 5.0) if len(values) >= 10 else (None, None)
             score = None if score is None else abs(score)
             is_outlier = score is not None and score > 3.5
             yield judged(point, score, 3.5, power_filtered=median if is_outlier else values[-1])
+
+
+def mostly_constant(rng):
+    """Two services. The errors of one are 0 but for some; the load of the other stands still for an hour and then has a
+    noise, stands still again but for its last digits, and jumps twice."""
+    points = []
+    for number in range(600):
+        errors = rng.choice([1, 2, 5]) if rng.random() < 0.04 else 0
+        load = 40.0 if number < 120 else 40 + rng.gauss(0, 2) if number < 300 else 42 + rng.gauss(0, 1e-9)
+        load += 30 if number in (200, 450) else 0
+        for service, value in (("mail", errors), ("web", load)):
+            points.append(Point("service", {"host": service}, {"usage": value}, START + number * 30 * SECOND))
+    return points
+
+
+@case("mad", "reference_constant", mostly_constant)
+def mad_of_mostly_constant_values(points):
+    for group, values in series(points):
+        usual = UsualDistance()
+        for number, point in enumerate(group):
+            window = values[max(0, number - 59) : number + 1]
+            yield judged(point, abs(robust(window, usual)[0]) if len(window) >= 10 else None, 3.5)
 
 
 # --- cusum -----------------------------------------------------------------------------------------

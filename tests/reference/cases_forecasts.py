@@ -8,7 +8,7 @@ from scipy.stats import linregress
 from statsmodels.tsa.holtwinters import ExponentialSmoothing
 from statsmodels.tsa.seasonal import seasonal_decompose, seasonal_mean
 
-from reference import Point, by_group, case
+from reference import Point, UsualDistance, by_group, case
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
@@ -80,6 +80,7 @@ def mean_of_each_hour(points):
     decomposed = seasonal_decompose(values, period=24).seasonal[:24]
     means = seasonal_mean(values, 24)
     assert numpy.abs(means - means.mean() - decomposed).max() < 0.3
+    distance = UsualDistance()
     for number, point in enumerate(points):
         before = [values[hour:number:24] for hour in range(24)]
         means = seasonal_mean(values[:number], 24) if number >= 24 else []
@@ -87,7 +88,10 @@ def mean_of_each_hour(points):
             (len(visits), mean, visits.var()) if len(visits) >= 3 else None
             for visits, mean in zip(before, means)
         ]
-        yield compared(point, values[number], *known_in(known, number % 24), 5.0)
+        expected, spread = known_in(known, number % 24)
+        if known and known[number % 24] is not None:
+            spread = distance.spread(values[number] - expected, spread)
+        yield compared(point, values[number], expected, spread, 5.0)
 
 
 def expected_in(known, slot):
@@ -120,7 +124,7 @@ def usual(points, field, period, slots, offset, alpha, warmup, clip, threshold):
         # Visits, mean, variance, strange visits in a row.
         learnt = [(0, 0.0, 0.0, 0)] * slots
         # Slot, time, what was expected, numbers as they came, numbers that are learnt.
-        visit, late = None, 0
+        visit, late, distance = None, 0, UsualDistance()
 
         def known():
             return [
@@ -160,7 +164,11 @@ def usual(points, field, period, slots, offset, alpha, warmup, clip, threshold):
                     visit[4].append(min(max(value, expected[0] - margin), expected[0] + margin))
                 else:
                     visit[4].append(value)
-            yield compared(point, value, *known_in(known(), slot), threshold)
+            expected, spread = known_in(known(), slot)
+            # What is between two slots says nothing of the distances.
+            if known()[slot] is not None:
+                spread = distance.spread(value - expected, spread)
+            yield compared(point, value, expected, spread, threshold)
 
 
 def half_hours(rng):
@@ -254,13 +262,14 @@ def by_statsmodels(points, field, season, multiplicative, alpha, beta, gamma, de
         if damping < 1:
             given["damping_trend"] = damping
         forecasts = model.fit(**given).fittedvalues
-        residuals = values - forecasts
+        residuals, distance = values - forecasts, UsualDistance()
         variance = (residuals[:warmup] ** 2).mean() * (3 if season else 1)
         for number, (point, value, forecast) in enumerate(zip(group, values, forecasts)):
             if number < warmup:
                 yield compared(point, value, None, None, threshold)
                 continue
-            yield foretold(point, value, forecast, math.sqrt(variance), threshold)
+            spread = distance.spread(value - forecast, math.sqrt(variance))
+            yield foretold(point, value, forecast, spread, threshold)
             variance += max(delta, 1 / (number + 1)) * (residuals[number] ** 2 - variance)
 
 
@@ -301,7 +310,7 @@ def smoothed(points, field, season, every, threshold):
     """The recursion of the README with its default weights, with gaps and with the clip."""
     alpha, beta, gamma, delta, clip = 0.3, 0.05, 0.1, 0.05, 3.0
     for group in by_group(measured(points, field), "host"):
-        first, model, newest, late = [], None, None, 0
+        first, model, newest, late, distance = [], None, None, 0, UsualDistance()
         for point in group:
             value = point.number(field)
             steps = 1 if newest is None else (point.time - newest + every // 2) // every
@@ -330,7 +339,7 @@ def smoothed(points, field, season, every, threshold):
             model["place"] += steps - 1
             forecast = model["level"] + model["trend"] + model["season"][model["place"] % season]
             spread = math.sqrt(model["variance"])
-            yield foretold(point, value, forecast, spread, threshold)
+            yield foretold(point, value, forecast, distance.spread(value - forecast, spread), threshold)
             model["strange"] = model["strange"] + 1 if abs(value - forecast) > clip * spread else 0
             if model["strange"] <= 8:
                 value = min(max(value, forecast - clip * spread), forecast + clip * spread)

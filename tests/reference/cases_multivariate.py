@@ -215,7 +215,7 @@ def web_servers(rng):
 
 @case("random_cut_forest", "example", web_servers)
 def forest_of_web_servers(points):
-    return forest(points, ["requests", "usage_user"], 30, 128, 1280, 1, 128, 12.0)
+    return forest(points, ["requests", "usage_user"], 10, 128, 1280, 1, 128, 12.0)
 
 
 # --- half_space_trees --------------------------------------------------------------------------------

@@ -180,3 +180,18 @@ def differences(committed, computed, allowed):
         )
         if not same_fields or (old.measurement, old.tags, old.time) != (new.measurement, new.tags, new.time):
             yield f"point {number}: expected.lp has {line(old)}, the reference {line(new)}"
+
+
+class UsualDistance:
+    """The root of the mean square of distances, of which none counts as more than ten usual ones. This is what
+    `algorithms::UsualDistance` is for up to 10,000 distances."""
+
+    def __init__(self):
+        self.squares, self.count = 0.0, 0
+
+    def spread(self, distance, spread):
+        """The spread that counts for a distance: what is usual if the spread is less than a tenth of that."""
+        usual = math.sqrt(self.squares / self.count) if self.count else 0.0
+        learnt = min(abs(distance), 10 * usual) if usual > 0 else abs(distance)
+        self.squares, self.count = self.squares + learnt**2, self.count + 1
+        return usual if spread < usual / 10 else spread

@@ -11,6 +11,7 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use crate::random::Random;
+use saved::SavedForest;
 use tree::Tree;
 
 /// The shape of a [`RandomCutForest`].
@@ -60,12 +61,16 @@ impl ForestShape {
 /// assert!(forest.push(&[100.0], &[1.0]) > 50.0);
 /// ```
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "SavedForest")]
 pub struct RandomCutForest {
     shape: ForestShape,
     /// The number of points so far.
     seen: u64,
-    trees: Vec<(Tree, BinaryHeap<Sampled>)>,
+    trees: Vec<(Tree, Sample)>,
 }
+
+/// The points of a tree, the one that is the first to leave first.
+type Sample = BinaryHeap<Sampled>;
 
 /// A point in the sample of a tree.
 #[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]

@@ -320,6 +320,15 @@ impl Tree {
         self.shrink(grandparent, index);
     }
 
+    /// Whether the cut of a node, whose children have boxes, is between their points, and the node has as many points as
+    /// they have together.
+    pub(super) fn is_cut(&self, node: usize) -> bool {
+        let Node { cut, dimension, count, left, right, .. } = self.nodes[node];
+        let (_, low) = self.range(left, dimension.into());
+        let (high, _) = self.range(right, dimension.into());
+        low <= cut && cut < high && self.count_at(left) + self.count_at(right) == f64::from(count)
+    }
+
     /// Makes the box of a node from those of its children.
     pub(super) fn fit(&mut self, node: usize) {
         for dimension in 0..self.dimensions {

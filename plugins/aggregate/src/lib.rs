@@ -27,10 +27,19 @@ pub struct Aggregate {
     period: Option<Duration>,
     #[option(default = Percentiles::Linear)]
     percentile: Percentiles,
+    max_groups: Option<NonZeroUsize>,
 }
 
 impl Stream for Aggregate {
     type Group = PerField<Rolling>;
+
+    /// As many as fit into 64 MiB: see README.md.
+    fn max_groups(&self) -> usize {
+        let points = algorithms::most_points(self.size, self.period, SIZE).get();
+        let points = if self.size.is_none() { points.min(SIZE.get()) } else { points };
+        let bytes = points.saturating_mul(200).saturating_add(280);
+        algorithms::max_groups(self.max_groups, bytes.saturating_mul(self.field.names().len()).saturating_add(110))
+    }
 
     fn point(&self, windows: &mut PerField<Rolling>, point: Point<'_>, out: &mut Output) -> Result<()> {
         let extent = algorithms::extent(self.size, self.period, SIZE);

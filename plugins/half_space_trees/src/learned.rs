@@ -58,6 +58,7 @@ impl Range {
 
 /// The state of a group.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "Saved")]
 pub struct Learned {
     shape: Shape,
     seed: u64,
@@ -70,6 +71,43 @@ pub struct Learned {
     /// The rarities so far, and their number.
     rarities: ExponentialMoments,
     count: u64,
+}
+
+/// What is saved of [`Learned`].
+#[derive(serde::Deserialize)]
+struct Saved {
+    shape: Shape,
+    seed: u64,
+    random: Random,
+    ranges: Vec<Range>,
+    trees: Option<Trees>,
+    window: Vec<f64>,
+    rarities: ExponentialMoments,
+    count: u64,
+}
+
+impl TryFrom<Saved> for Learned {
+    type Error = &'static str;
+
+    fn try_from(saved: Saved) -> Result<Self, Self::Error> {
+        let Saved { shape, seed, random, ranges, trees, window, rarities, count } = saved;
+        let dimensions = shape.dimensions.max(1);
+        let points = window.len() / dimensions;
+        if window.len() % dimensions != 0 || points > shape.size {
+            return Err("the window is not one of whole points");
+        }
+        if trees
+            .as_ref()
+            .is_some_and(|trees| ranges.len() != shape.dimensions || !trees.is_sound(shape, points))
+        {
+            return Err("the trees are not those of the fields");
+        }
+        let finite = |range: &Range| range.low.is_finite() && range.length.is_finite() && range.length > 0.0;
+        if !ranges.iter().all(finite) || !window.iter().all(|value| value.is_finite()) {
+            return Err("a range or a value is not finite");
+        }
+        Ok(Self { shape, seed, random, ranges, trees, window, rarities, count })
+    }
 }
 
 impl Learned {

@@ -1,6 +1,7 @@
 use super::*;
 use kapacitor_guest::testing::{Harness, OptionArgument, point};
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 
 /// A plugin with small windows.
 fn start(
@@ -138,6 +139,38 @@ fn options_are_checked() {
         let options = [("field", "a".into())].into_iter().chain(options);
         assert_eq!(Harness::<HalfSpaceTrees>::start(options).unwrap_err().to_string(), expected);
     }
+}
+
+/// Whatever happens to a snapshot: it is refused, or the plugin goes on with something, and does not panic.
+#[test]
+fn damaged_snapshots_do_no_harm() {
+    let start = || start(&["a", "b"], [("trees", 3.into()), ("height", 4.into())]).unwrap();
+    let input = |number: u32| {
+        let value = f64::from(number.wrapping_mul(2_654_435_761) >> 28);
+        point().field("a", value).field("b", value * value)
+    };
+    let mut harness = start();
+    for number in 0..300 {
+        verdict(&mut harness, &input(number));
+    }
+    let (snapshot, refused) = (harness.snapshot(), std::cell::Cell::new(0));
+    let damages = proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..8);
+    let end = proptest::option::weighted(0.1, any::<proptest::sample::Index>());
+    let checked = TestRunner::new(ProptestConfig::with_cases(500)).run(&(damages, end), |(damages, end)| {
+        let mut damaged = snapshot.clone();
+        for (place, byte) in damages {
+            damaged[place.index(snapshot.len())] = byte;
+        }
+        damaged.truncate(end.map_or(snapshot.len(), |end| end.index(snapshot.len())));
+        let mut other = start();
+        match other.restore(&damaged) {
+            Ok(()) => (0..200).for_each(|number| _ = verdict(&mut other, &input(number))),
+            Err(_) => refused.set(refused.get() + 1),
+        }
+        Ok(())
+    });
+    checked.unwrap();
+    assert!(refused.get() > 100, "{refused:?}");
 }
 
 proptest! {

@@ -67,6 +67,19 @@ impl Trees {
         trees
     }
 
+    /// Whether these are trees of a shape, such as a sound snapshot has them, after so many points of the current window.
+    pub fn is_sound(&self, shape: Shape, points: usize) -> bool {
+        let inner = 1_u64.checked_shl(shape.height).and_then(|nodes| nodes.checked_mul(shape.trees as u64));
+        let (Some(inner), Ok(size)) = (inner, u16::try_from(shape.size)) else { return false };
+        self.shape == shape
+            && shape.height < u64::BITS
+            && (self.cuts.len() as u64, self.dimensions.len() as u64) == (inner, inner)
+            && Some(self.masses.len() as u64) == inner.checked_mul(2)
+            && self.cuts.iter().all(|cut| cut.is_finite())
+            && self.dimensions.iter().all(|dimension| usize::from(*dimension) < shape.dimensions)
+            && self.masses.iter().all(|[last, current]| *last <= size && usize::from(*current) <= points)
+    }
+
     /// Makes the cuts of a node, of all below it on the left, and of all below it on the right.
     fn cut(&mut self, tree: usize, node: usize, sides: &mut [(f64, f64)], random: &mut Random) {
         if node >= self.shape.inner() {

@@ -5,8 +5,9 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use algorithms::{Comparison, FieldNames, PerField};
+use algorithms::{Comparison, FieldNames, PerField, UsualDistance};
 use kapacitor_guest::prelude::*;
+use serde::{Deserialize, Serialize};
 
 mod model;
 mod series;
@@ -83,8 +84,16 @@ impl HoltWinters {
     }
 }
 
+/// The state of a field.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct State {
+    series: Series,
+    /// How far numbers are from their forecasts.
+    distance: UsualDistance,
+}
+
 impl Stream for HoltWinters {
-    type Group = PerField<Series>;
+    type Group = PerField<State>;
 
     /// A season is worth keeping over some weeks of holidays.
     const IDLE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -113,11 +122,13 @@ impl Stream for HoltWinters {
         algorithms::at_least_zero("min_spread", self.min_spread)
     }
 
-    fn point(&self, series: &mut PerField<Series>, point: Point<'_>, out: &mut Output) -> Result<()> {
+    fn point(&self, states: &mut PerField<State>, point: Point<'_>, out: &mut Output) -> Result<()> {
         let (smoothing, comparison, time) = (self.smoothing(), self.comparison(), point.time());
         let mut edited = point.edit();
         for (place, value) in self.field.numbers(point)? {
-            let expected = series.of(place).push(time, value, &smoothing, self.every);
+            let State { series, distance } = states.of(place);
+            let expected = series.push(time, value, &smoothing, self.every);
+            let expected = expected.map(|expected| expected.compared(value, distance));
             edited = comparison.add_to(edited, place, value, expected);
             let residual = expected.map(|expected| value - expected.value);
             if let Some(residual) = residual.filter(|residual| residual.is_finite()) {
@@ -128,7 +139,7 @@ impl Stream for HoltWinters {
     }
 }
 
-impl SerdeSnapshot<PerField<Series>> for HoltWinters {}
+impl SerdeSnapshot<PerField<State>> for HoltWinters {}
 
 register!(HoltWinters, snapshot);
 

@@ -7,7 +7,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use algorithms::{FieldNames, PerField, Verdict, deviations};
+use algorithms::{FieldNames, PerField, UsualDistance, Verdict, deviations};
 use kapacitor_guest::prelude::*;
 use kapacitor_guest::statistics::Quantiles;
 
@@ -39,6 +39,14 @@ pub struct Mad {
     max_groups: Option<NonZeroUsize>,
 }
 
+/// The state of a field.
+#[derive(Debug, Default)]
+pub struct Series {
+    window: Quantiles,
+    /// How far values are from the median.
+    usual: UsualDistance,
+}
+
 impl Mad {
     /// The largest number of points of the window.
     fn size(&self) -> usize {
@@ -51,12 +59,13 @@ impl Mad {
     }
 
     /// What there is to say of the newest value of a window.
-    fn judge(&self, value: f64, window: &Quantiles) -> Verdict {
+    fn judge(&self, value: f64, Series { window, usual }: &mut Series) -> Verdict {
         let spread = window.median().zip(window.median_absolute_deviation());
         let Some((median, mad)) = spread.filter(|_| window.len() >= self.warmup()) else {
             return Verdict::default();
         };
-        let sigma = (Quantiles::SIGMA_PER_MAD * mad).max(self.min_stddev);
+        let sigma = usual.spread((Quantiles::SIGMA_PER_MAD * mad).max(self.min_stddev));
+        usual.push(value - median);
         let score = deviations(value - median, sigma);
         let verdict = Verdict::above(score.abs(), self.threshold);
         if self.signed.is_set() { Verdict { score: Some(score), ..verdict } } else { verdict }
@@ -64,7 +73,7 @@ impl Mad {
 }
 
 impl Stream for Mad {
-    type Group = PerField<Quantiles>;
+    type Group = PerField<Series>;
 
     /// Of windows of a time, whose number of points is not known.
     const MAX_GROUPS: usize = 10_000;
@@ -89,17 +98,17 @@ impl Stream for Mad {
         )
     }
 
-    fn point(&self, windows: &mut Self::Group, point: Point<'_>, out: &mut Output) -> Result<()> {
+    fn point(&self, series: &mut Self::Group, point: Point<'_>, out: &mut Output) -> Result<()> {
         let extent = algorithms::extent(self.size, self.period, SIZE);
         let mut edited = point.edit();
         for (place, value) in self.field.numbers(point)? {
-            let window = windows.of(place);
-            let taken = window.push(point.time(), value, extent);
-            let verdict = if taken { self.judge(value, window) } else { Verdict::default() };
+            let series = series.of(place);
+            let taken = series.window.push(point.time(), value, extent);
+            let verdict = if taken { self.judge(value, series) } else { Verdict::default() };
             let name = |name| self.field.result(place, name);
             edited = verdict.add_to(edited, name(&self.r#as), name(&self.flag));
             if let Some(filtered) = &self.filtered {
-                let median = window.median().filter(|_| verdict.anomaly);
+                let median = series.window.median().filter(|_| verdict.anomaly);
                 edited = edited.with(name(filtered), median.unwrap_or(value));
             }
         }

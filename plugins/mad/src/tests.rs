@@ -59,6 +59,19 @@ fn values_that_are_mostly_the_same_have_finite_scores() {
 }
 
 #[test]
+fn changes_that_are_frequent_are_no_anomalies() {
+    // One value of eight is another one: the usual distance is 1 / √8, and that of a change 2.8 times as much.
+    let values = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0].repeat(40);
+    let found = verdicts(&mut start(vec![]).unwrap(), &values);
+    assert!(found[100..].iter().all(|(_, is_anomaly)| !is_anomaly));
+    assert!((found[319].0.unwrap() - 8.0_f64.sqrt()).abs() < 0.1, "{:?}", found[319]);
+    // One of eighty is.
+    let values: Vec<f64> = (1..=800).map(|number| f64::from(number % 80 == 0)).collect();
+    let found = verdicts(&mut start(vec![]).unwrap(), &values);
+    assert_eq!(found.iter().filter(|(_, is_anomaly)| *is_anomaly).count(), 10);
+}
+
+#[test]
 fn scores_of_extreme_values_are_finite() {
     let mut harness = start(vec![("size", 5.into()), ("filtered", "clean".into())]).unwrap();
     let values = [f64::MAX, f64::MIN, 0.0, 5e-324, f64::MIN, f64::MAX, f64::MAX, 1.0, 2.0, -0.0].repeat(3);
@@ -113,6 +126,8 @@ proptest! {
     ) {
         let mut harness = start(vec![("size", (size as i64).into())]).unwrap();
         let values: Vec<f64> = values.into_iter().map(|value| value as f64).collect();
+        // The distances so far, of which none counts as more than ten usual ones.
+        let mut distances: Vec<f64> = Vec::new();
         for (count, (score, is_anomaly)) in (1..).zip(verdicts(&mut harness, &values)) {
             prop_assert_eq!(score.is_some(), count >= size);
             let Some(score) = score else { continue };
@@ -120,8 +135,13 @@ proptest! {
             let middle = median(window.to_vec());
             let mad = median(window.iter().map(|value| (value - middle).abs()).collect());
             let distance = (window[size - 1] - middle).abs();
+            let squares: f64 = distances.iter().map(|distance| distance * distance).sum();
+            let usual = (squares / distances.len().max(1) as f64).sqrt();
+            distances.push(if usual == 0.0 { distance } else { distance.min(10.0 * usual) });
+            let sigma = 1.482_602_218_505_602 * mad;
+            let sigma = if sigma < usual / 10.0 { usual } else { sigma };
             let least = if distance == 0.0 { 0.0 } else { MAX_SCORE };
-            let expected = if mad == 0.0 { least } else { distance / (1.482_602_218_505_602 * mad) };
+            let expected = if sigma == 0.0 { least } else { distance / sigma };
             prop_assert!((score - expected).abs() <= 1e-12 * expected, "{} {}", score, expected);
             prop_assert_eq!(is_anomaly, score > 3.5);
         }

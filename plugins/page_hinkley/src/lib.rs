@@ -24,6 +24,7 @@ pub struct PageHinkley {
     threshold: f64,
     #[option(default = 0.9999)]
     alpha: f64,
+    standardized: Flag,
     #[option(default = Mode::Both)]
     mode: Mode,
     #[option(default = "score")]
@@ -63,6 +64,7 @@ impl PageHinkley {
             min_instances: self.min_instances.get(),
             delta: self.delta,
             alpha: self.alpha,
+            standardized: self.standardized.is_set(),
             up: self.mode != Mode::Down,
             down: self.mode != Mode::Up,
         };
@@ -105,7 +107,7 @@ register!(PageHinkley, snapshot);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kapacitor_guest::testing::{Harness, OptionArgument, point};
+    use kapacitor_guest::testing::{Harness, OptionArgument, flag, point};
 
     fn start(options: &[(&'static str, OptionArgument)]) -> Result<Harness<PageHinkley>> {
         Harness::start([("field", "value".into())].into_iter().chain(options.iter().cloned()))
@@ -160,6 +162,21 @@ mod tests {
             let found = verdicts(&mut start(&[]).unwrap(), &[constant; 100]);
             assert_eq!(found[29..], [(Some(0.0), false, 0.0); 71], "{constant}");
         }
+    }
+
+    #[test]
+    fn standardized_values_have_no_unit() {
+        let scores = |unit: f64| {
+            let values: Vec<f64> =
+                (0..300).map(|number| f64::from(number * 7 % 16 + number / 200 * 32)).collect();
+            let values: Vec<f64> = values.into_iter().map(|value| unit * value).collect();
+            verdicts(&mut start(&[("standardized", flag())]).unwrap(), &values)
+        };
+        // Powers of two, with which there is no rounding.
+        let expected = scores(1.0);
+        let found = expected.iter().position(|(_, is_anomaly, _)| *is_anomaly).unwrap();
+        assert!((200..260).contains(&found), "{found}");
+        assert_eq!([scores(2.0_f64.powi(40)), scores(2.0_f64.powi(-40))], [expected.clone(), expected]);
     }
 
     #[test]

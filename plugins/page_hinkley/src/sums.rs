@@ -1,6 +1,6 @@
 //! The sums of the test of Page and Hinkley.
 
-use algorithms::Direction;
+use algorithms::{Direction, deviations};
 use kapacitor_guest::statistics::Moments;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,8 @@ pub struct Settings {
     pub delta: f64,
     /// What the sums are multiplied by with each value.
     pub alpha: f64,
+    /// Whether deviations are divided by the standard deviation of all values so far.
+    pub standardized: bool,
     /// Whether it looks for larger values.
     pub up: bool,
     /// Whether it looks for smaller values.
@@ -57,7 +59,10 @@ impl Sums {
         }
         let distance = (value - self.first).clamp(f64::MIN, f64::MAX);
         self.distances.push(distance);
-        let deviation = distance - self.distances.mean()?;
+        let mut deviation = distance - self.distances.mean()?;
+        if settings.standardized {
+            deviation = deviations(deviation, self.distances.population_std_dev()?);
+        }
         let add = |sum: f64, step: f64| (settings.alpha * sum + step).clamp(-LARGEST, LARGEST);
         self.rise = add(self.rise, deviation - settings.delta);
         self.fall = add(self.fall, deviation + settings.delta);
@@ -80,7 +85,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const BOTH: Settings = Settings { min_instances: 1, delta: 0.25, alpha: 0.99, up: true, down: true };
+    const BOTH: Settings =
+        Settings { min_instances: 1, delta: 0.25, alpha: 0.99, standardized: false, up: true, down: true };
 
     proptest! {
         /// The sums by their definition as weighted sums, without the recursion.

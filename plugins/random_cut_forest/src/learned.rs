@@ -33,9 +33,7 @@ impl Learned {
         self.points += 1;
         self.shingle.extend(values.iter().map(|value| value.clamp(-BOUND, BOUND)));
         let complete = self.shingle.len() >= shape.dimensions;
-        if self.shingle.len() > shape.dimensions {
-            self.shingle.drain(..values.len());
-        }
+        self.shingle.drain(..self.shingle.len().saturating_sub(shape.dimensions));
         // The mean of all at first, and later that of about as many as the forest remembers.
         let weight = |count: u64| 1.0 / count.min(shape.history as u64) as f64;
         if values.len() > 1 {

@@ -14,6 +14,9 @@ use kapacitor_guest::prelude::*;
 
 use learned::Learned;
 
+/// The most points before the first score, unless `warmup` says otherwise: trees of that size know what is usual.
+const WARMUP: usize = 256;
+
 /// The largest state of a group, in bytes.
 const LARGEST: u64 = 32 << 20;
 
@@ -22,9 +25,9 @@ const LARGEST: u64 = 32 << 20;
 #[derive(Options)]
 pub struct RandomCutForest {
     field: FieldNames,
-    #[option(default = NonZeroUsize::new(30).unwrap())]
+    #[option(default = NonZeroUsize::new(10).unwrap())]
     trees: NonZeroUsize,
-    #[option(default = 256)]
+    #[option(default = 1024)]
     size: usize,
     history: Option<NonZeroUsize>,
     #[option(default = NonZeroUsize::MIN)]
@@ -53,7 +56,7 @@ impl RandomCutForest {
     }
 
     fn warmup(&self) -> u64 {
-        self.warmup.map_or(self.size, NonZeroUsize::get) as u64
+        self.warmup.map_or(self.size.min(WARMUP), NonZeroUsize::get) as u64
     }
 }
 

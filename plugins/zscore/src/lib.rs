@@ -8,7 +8,7 @@ mod usual;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use algorithms::{FieldNames, PerField, Verdict, deviations};
+use algorithms::{FieldNames, PerField, UsualDistance, Verdict, deviations};
 use kapacitor_guest::prelude::*;
 
 use crate::usual::{Usual, Weights};
@@ -38,6 +38,14 @@ pub struct Zscore {
     max_groups: Option<NonZeroUsize>,
 }
 
+/// The state of a field.
+#[derive(Debug, Default)]
+pub struct Series {
+    before: Usual,
+    /// How far values are from the mean.
+    distance: UsualDistance,
+}
+
 impl Zscore {
     /// Which points count, and how much.
     fn weights(&self) -> Weights {
@@ -65,16 +73,18 @@ impl Zscore {
     }
 
     /// What there is to say of a value after those before it.
-    fn judge(&self, value: f64, before: Option<(f64, f64)>) -> Verdict {
+    fn judge(&self, value: f64, before: Option<(f64, f64)>, usual: &mut UsualDistance) -> Verdict {
         let Some((mean, std_dev)) = before else { return Verdict::default() };
-        let score = deviations(value - mean, std_dev.max(self.min_stddev));
+        let sigma = usual.spread(std_dev.max(self.min_stddev));
+        usual.push(value - mean);
+        let score = deviations(value - mean, sigma);
         let verdict = Verdict::above(score.abs(), self.threshold);
         if self.signed.is_set() { Verdict { score: Some(score), ..verdict } } else { verdict }
     }
 }
 
 impl Stream for Zscore {
-    type Group = PerField<Usual>;
+    type Group = PerField<Series>;
 
     /// Of windows of a time, whose number of points is not known.
     const MAX_GROUPS: usize = 10_000;
@@ -108,13 +118,15 @@ impl Stream for Zscore {
         algorithms::rule("warmup", self.warmup() > 1, "must be at least 2")
     }
 
-    fn point(&self, usual: &mut Self::Group, point: Point<'_>, out: &mut Output) -> Result<()> {
+    fn point(&self, series: &mut Self::Group, point: Point<'_>, out: &mut Output) -> Result<()> {
         let (weights, warmup) = (self.weights(), self.warmup());
         let mut edited = point.edit();
         for (place, value) in self.field.numbers(point)? {
-            let before = usual.of(place).push(point.time(), value, weights, warmup);
+            let series = series.of(place);
+            let before = series.before.push(point.time(), value, weights, warmup);
+            let verdict = self.judge(value, before, &mut series.distance);
             let name = |name| self.field.result(place, name);
-            edited = self.judge(value, before).add_to(edited, name(&self.r#as), name(&self.flag));
+            edited = verdict.add_to(edited, name(&self.r#as), name(&self.flag));
         }
         out.send(edited)
     }

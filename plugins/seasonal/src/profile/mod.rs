@@ -29,7 +29,7 @@
 //! The mean is G. K. Smyth's moderated variance: *Linear models and empirical Bayes methods for assessing differential
 //! expression in microarray experiments*, Statistical Applications in Genetics and Molecular Biology 3, 2004.
 
-use algorithms::Expected;
+use algorithms::{Expected, UsualDistance};
 use kapacitor_guest::statistics::{Moments, Profile, Season};
 use serde::{Deserialize, Serialize};
 
@@ -136,6 +136,8 @@ pub struct Usual {
     visit: Option<Visit>,
     /// Points in a row that were before the open visit.
     late: u8,
+    /// How far numbers are from what their slots had learnt.
+    distance: UsualDistance,
 }
 
 impl Usual {
@@ -158,6 +160,7 @@ impl Usual {
             }
             _ => self.expected(slot, learning),
         }
+        .map(|expected| expected.compared(value, &mut self.distance))
         .or_else(|| self.between_neighbours(slot, learning))
     }
 
