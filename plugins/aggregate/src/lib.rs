@@ -37,8 +37,11 @@ impl Stream for Aggregate {
     fn max_groups(&self) -> usize {
         let points = algorithms::most_points(self.size, self.period, SIZE).get();
         let points = if self.size.is_none() { points.min(SIZE.get()) } else { points };
-        let bytes = points.saturating_mul(200).saturating_add(280);
-        algorithms::max_groups(self.max_groups, bytes.saturating_mul(self.field.names().len()).saturating_add(110))
+        let bytes = points.saturating_mul(300).saturating_add(280);
+        algorithms::max_groups(
+            self.max_groups,
+            bytes.saturating_mul(self.field.names().len()).saturating_add(110),
+        )
     }
 
     fn point(&self, windows: &mut PerField<Rolling>, point: Point<'_>, out: &mut Output) -> Result<()> {
