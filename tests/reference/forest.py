@@ -22,6 +22,7 @@ from pathlib import Path
 # One thread, as a plugin has: more need longer for one row.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import joblib
 import lightgbm
 import numpy as np
 import xgboost
@@ -102,7 +103,36 @@ def check_refusals(folder):
         if reason not in found:
             print(f"FAILED {type(model).__name__}: not refused because of {reason}: {found}")
             wrong += 1
-    return wrong
+    return wrong + check_refused_input(folder)
+
+
+def check_refused_input(folder):
+    """Counts the names and files that should be refused and are not, or for another reason."""
+    rows, target, classes = data(np.random.default_rng(2))
+    regressor = ensemble.RandomForestRegressor(2).fit(rows[:300], target[:300])
+    classifier = ensemble.RandomForestClassifier(2).fit(rows[:300], classes[:300] > 1)
+    path = folder / "refused.joblib"
+    joblib.dump(regressor, path)
+    content, wrong = path.read_bytes(), 0
+    damaged = folder / "damaged.joblib"
+    damaged.write_bytes(content[:1000])
+    for model, to, features, named, reason in (
+        (regressor, "refused.kwf", FEATURES[:-1] + FEATURES[:1], None, f"the feature `{FEATURES[0]}` is named twice"),
+        (regressor, "refused.kwf", FEATURES[:-1] + [""], None, "the name of a feature is empty"),
+        (regressor, "refused.kwf", FEATURES, ["no", "yes"], "its task is regression"),
+        (classifier, "refused.kwf", FEATURES, ["no", "no"], "the class `no` is named twice"),
+        (path, "refused.joblib", FEATURES, None, "is the model itself"),
+        (damaged, "refused.kwf", FEATURES, None, "damaged.joblib can't be read"),
+    ):
+        try:
+            kwf.convert(model, folder / to, features, named)
+            found = "it was converted"
+        except kwf.Unsupported as error:
+            found = str(error)
+        if reason not in found:
+            print(f"FAILED input: not refused because of {reason}: {found}")
+            wrong += 1
+    return wrong + (path.read_bytes() != content)
 
 
 class Commands:

@@ -140,6 +140,8 @@ def header_of(source, features, classes):
     if len(features) != count:
         raise Unsupported(f"the model has {count} features, and {len(features)} are named")
     columns = [{"name": str(name)} for name in features]
+    _check_names("feature", [column["name"] for column in columns])
+    _check_names("class", classes if kind == "classification" else [])
     for number, column in enumerate(columns if hasattr(source, "mean") else []):
         column.update(mean=float(source.mean[number]), scale=float(source.scale[number]))
     header = {
@@ -156,6 +158,15 @@ def header_of(source, features, classes):
         "factor": factor,
     }
     return header if source.threshold is None else {**header, "threshold": source.threshold}
+
+
+def _check_names(what, names):
+    """Refuses names that a plugin refuses or can't find."""
+    if "" in names:
+        raise Unsupported(f"the name of a {what} is empty")
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise Unsupported(f"the {what} `{name}` is named twice")
 
 
 def write(path, header, trees, nodes, vectors):
@@ -283,12 +294,15 @@ def convert(model, path, features=None, classes=None):
         reason = str(error).strip().splitlines()[0]
         raise Unsupported(f"treelite does not read the model: {reason}") from error
     features = list(source.features if features is None and source.features is not None else features or []) or None
-    if classes is None and source.classes is not None:
-        classes = list(source.classes)
-    header = header_of(source, features, classes)
+    labels = list(source.classes) if classes is None and source.classes is not None else classes
+    header = header_of(source, features, labels)
+    if classes is not None and not header["classes"]:
+        raise Unsupported(f"classes are named, and the model has none: its task is {header['task']}")
     trees, nodes, vectors = arrays_of(source.trees, features)
     header |= {"trees": len(trees), "nodes": len(nodes), "vectors": len(vectors) // len(header["base"])}
     path = Path(path)
+    if isinstance(model, (str, Path)) and path.exists() and path.samefile(model):
+        raise Unsupported(f"{path} is the model itself: choose another file to write")
     partial = path.with_name(path.name + ".partial")
     try:
         write(partial, header, trees, nodes, vectors)
@@ -307,7 +321,7 @@ def main():
     arguments.add_argument("--features", help="names of the features, separated by commas, if the model has none")
     arguments.add_argument("--classes", help="names of the classes, separated by commas")
     given = arguments.parse_args()
-    names = lambda text: None if text is None else text.split(",")
+    names = lambda text: None if text is None else [name.strip() for name in text.split(",")]
     try:
         header = convert(given.model, given.output, names(given.features), names(given.classes))
     except (Unsupported, OSError) as error:

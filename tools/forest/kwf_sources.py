@@ -137,7 +137,13 @@ def of_file(path):
 
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            model = joblib.load(path)
+            try:
+                model = joblib.load(path)
+            except ImportError:
+                raise
+            except Exception as error:
+                # It is a program, and may fail with any error.
+                raise Unsupported(f"{path} can't be read: {type(error).__name__} {error}".rstrip()) from error
         for warning in caught:
             if "InconsistentVersion" in warning.category.__name__:
                 raise Unsupported(f"{path} is of another version of its library: {warning.message}")

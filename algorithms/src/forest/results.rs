@@ -5,6 +5,7 @@ use kapacitor_guest::prelude::*;
 use super::header::Task;
 use super::model::Model;
 use super::settings::Settings;
+use crate::different_names;
 use crate::fields::finite;
 
 /// The fields that are added to a point.
@@ -90,7 +91,7 @@ impl Results {
                 Self::Score { name, flag, threshold }
             }
         };
-        results.check_names()?;
+        different_names(&results.names())?;
         Ok(results)
     }
 
@@ -110,15 +111,6 @@ impl Results {
                 [&name[..], probability].into_iter().chain(each).collect()
             }
             Self::Score { name, flag, .. } => vec![name, flag],
-        }
-    }
-
-    fn check_names(&self) -> Result<()> {
-        let mut names = self.names();
-        names.sort_unstable();
-        match names.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(Error::new(format!("two results have the name `{}`: choose another", pair[0]))),
-            None => Ok(()),
         }
     }
 

@@ -127,11 +127,15 @@ impl FilterIir {
 
     /// The nanoseconds between two points after which a filter begins anew.
     fn longest_gap(&self) -> f64 {
-        let samples = match (self.rate, self.every) {
-            (Some(rate), _) => MISSING * 1e9 / rate,
-            (None, every) => MISSING * every.unwrap_or_default().as_nanos() as f64,
-        };
-        self.reset.map_or(samples, |reset| reset.as_nanos() as f64)
+        self.reset.map_or_else(|| MISSING * self.interval(), |reset| reset.as_nanos() as f64)
+    }
+
+    /// The nanoseconds from one sample to the next.
+    fn interval(&self) -> f64 {
+        match (self.rate, self.every) {
+            (Some(rate), _) => 1e9 / rate,
+            (None, every) => every.unwrap_or_default().as_nanos() as f64,
+        }
     }
 }
 
@@ -148,7 +152,9 @@ impl Stream for FilterIir {
     fn check(&self) -> Result<()> {
         algorithms::rule("order", (1..=8).contains(&self.order), "must be from 1 to 8")?;
         self.sections.set(butterworth(self.order, self.band()?));
-        Ok(())
+        // Otherwise the filter would begin anew with each point.
+        let keeps = self.longest_gap() > self.interval();
+        algorithms::rule("reset", keeps, "must be longer than the time from one point to the next")
     }
 
     fn point(&self, channels: &mut PerField<Channel>, point: Point<'_>, out: &mut Output) -> Result<()> {

@@ -110,6 +110,10 @@ fn options_are_checked() {
             vec![("every", seconds(10)), ("period", seconds(0))],
             "option `period`: must be longer than two samples, and at most a million of them",
         ),
+        (
+            vec![rate(), cutoff(1.0), ("reset", Duration::from_millis(100).into())],
+            "option `reset`: must be longer than the time from one point to the next",
+        ),
         (vec![rate(), cutoff(1.0), cutoff(2.0)], "option `cutoff`: must be given once"),
         (vec![rate(), cutoff(1.0), ("type", "bandpass".into())], "option `cutoff`: must be given twice"),
         (

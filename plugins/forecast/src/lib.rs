@@ -52,16 +52,12 @@ impl Forecast {
     }
 
     fn warmup(&self) -> usize {
-        self.warmup.unwrap_or_else(|| self.most().map_or(WARMUP, |most| most.min(WARMUP)))
+        self.warmup.unwrap_or_else(|| self.most().min(WARMUP))
     }
 
-    /// The number of points of a full window, if it is known.
-    fn most(&self) -> Option<usize> {
-        match (self.size, self.period) {
-            (Some(size), _) => Some(size.get()),
-            (None, Some(_)) => None,
-            (None, None) => Some(SIZE.get()),
-        }
+    /// The most points of a window.
+    fn most(&self) -> usize {
+        algorithms::most_points(self.size, self.period, SIZE).get()
     }
 
     /// Adds the results for a point that has been pushed.
@@ -113,8 +109,7 @@ impl Stream for Forecast {
     }
 
     fn check(&self) -> Result<()> {
-        let sizes = self.most().is_none_or(|most| most >= 2);
-        algorithms::rule("size", sizes, "must be at least 2")?;
+        algorithms::rule("size", self.most() >= 2, "must be at least 2")?;
         algorithms::rule(
             "period",
             self.period.is_none_or(|period| !period.is_zero()),
@@ -125,8 +120,13 @@ impl Stream for Forecast {
         self.sigmas.map_or(Ok(()), |sigmas| algorithms::at_least_zero("sigmas", sigmas))?;
         let warmup = self.warmup();
         algorithms::rule("warmup", warmup >= 2, "must be at least 2")?;
-        let reached = self.most().is_none_or(|most| warmup <= most);
-        algorithms::rule("warmup", reached, "must be at most `size`, which is 100 if it is not given")
+        algorithms::rule(
+            "warmup",
+            warmup <= self.most(),
+            "must be at most `size`, which is 100 if it is not given, and 10000 with `period`",
+        )?;
+        let names = [&self.r#as, &self.slope, &self.lower, &self.upper, &self.seconds_to_limit];
+        algorithms::different_names(&names.map(|name| &**name))
     }
 
     fn point(&self, windows: &mut PerField<Regression>, point: Point<'_>, out: &mut Output) -> Result<()> {

@@ -115,6 +115,7 @@ impl Line {
     pub fn seconds_to(&self, limit: f64, time: i64, since: f64) -> Option<f64> {
         let missing = limit - self.at(time, 0.0);
         let seconds = if missing == 0.0 { 0.0 } else { missing / self.slope };
-        (seconds.is_finite() && seconds >= -since).then_some(seconds.max(0.0))
+        // The oldest point is after this time if a clock was put back.
+        (seconds.is_finite() && seconds >= -since.max(0.0)).then_some(seconds.max(0.0))
     }
 }

@@ -40,6 +40,20 @@ fn a_forecast_has_bounds() {
 }
 
 #[test]
+fn a_limit_is_ahead_also_after_a_clock_was_put_back() {
+    let options = [("warmup", 2.into()), ("size", 3.into()), ("limit", 50.0.into())];
+    let mut harness = start(&options).unwrap();
+    let mut push = |second: i64, value: f64| {
+        harness.point(&point().at(second * SECOND).field("used", value)).unwrap().remove(0)
+    };
+    push(1000, 90.0);
+    push(1001, 91.0);
+    // The line rises by 1 in a second. The oldest point of the window is 89 seconds after this one.
+    let sent = push(911, 1.0);
+    assert!((sent.number("seconds_to_limit").unwrap() - 49.0).abs() < 1e-9, "{sent:?}");
+}
+
+#[test]
 fn late_points_count_at_their_own_time() {
     let options = [("warmup", 2.into()), ("period", Duration::from_secs(10).into())];
     let mut harness = start(&options).unwrap();
@@ -84,9 +98,15 @@ fn options_are_checked() {
         (("limit", f64::NAN.into()), "option `limit`: must be a finite number"),
         (("sigmas", (-1.0).into()), "option `sigmas`: must be a number of at least 0"),
         (("warmup", 1.into()), "option `warmup`: must be at least 2"),
-        (("warmup", 101.into()), "option `warmup`: must be at most `size`, which is 100 if it is not given"),
+        (
+            ("warmup", 101.into()),
+            "option `warmup`: must be at most `size`, which is 100 if it is not given, and 10000 with `period`",
+        ),
+        (("as", "slope".into()), "two results have the name `slope`: choose another"),
     ] {
         assert_eq!(start(&[options]).unwrap_err().to_string(), expected);
     }
+    let never = [("period", Duration::from_secs(9).into()), ("warmup", 10_001.into())];
+    assert!(start(&never).unwrap_err().to_string().starts_with("option `warmup`: must be at most"));
     assert!(start(&[("size", 2.into())]).is_ok(), "the warm-up is shorter than usual");
 }

@@ -35,12 +35,17 @@ impl Occurrence for Polygon {
 
 impl Polygon {
     fn new(name: String, text: &str) -> Result<Self, String> {
+        let half = || "goes around a pole, or has a side of half the earth: use a circle".to_owned();
         let mut corners: Vec<Place> = Vec::new();
         for corner in text.split_whitespace() {
             let mut place = read_place(corner)?;
             if let Some(last) = corners.last() {
                 // Without a turn, nothing is rounded.
                 place.lon += 360.0 * ((last.lon - place.lon) / 360.0).round();
+                // Both ways around are as short.
+                if (last.lon - place.lon).abs() >= 180.0 {
+                    return Err(half());
+                }
             }
             corners.push(place);
         }
@@ -48,7 +53,7 @@ impl Polygon {
             return Err("has no corners, expected 'LAT,LON LAT,LON LAT,LON'".to_owned());
         };
         if (last.lon - first.lon).abs() >= 180.0 {
-            return Err("goes around a pole, or has a side of half the earth: use a circle".to_owned());
+            return Err(half());
         }
         // The first corner may be given again as the last one.
         if corners.len() > 1 && first == last {
@@ -243,6 +248,7 @@ mod tests {
             ("1,1 2;2 3,3", "`2;2` is no corner, expected LAT,LON"),
             ("1,1 2,2 91,3", "the latitude 91 is not from -90 to 90"),
             ("80,0 80,120 80,-120", "goes around a pole, or has a side of half the earth: use a circle"),
+            ("0,0 10,180 20,-90", "goes around a pole, or has a side of half the earth: use a circle"),
         ];
         for (corners, expected) in cases {
             assert_eq!(Polygon::new("p".to_owned(), corners).unwrap_err(), expected);

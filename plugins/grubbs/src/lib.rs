@@ -8,7 +8,7 @@ mod statistic;
 mod tests;
 
 use algorithms::distributions::critical_deviation;
-use algorithms::{Side, check_alpha, values_of};
+use algorithms::{Side, check_alpha, different_names, values_of};
 use kapacitor_guest::prelude::*;
 
 /// The options: `.field(NAME)`, `.alpha(NUMBER)`, `.side(WORD)`, `.as(NAME)` and `.flag(NAME)`.
@@ -29,6 +29,7 @@ impl Batch for Grubbs {
     type Group = ();
 
     fn check(&self) -> Result<()> {
+        different_names(&[&*self.r#as, "critical", &self.flag])?;
         check_alpha(self.alpha)
     }
 

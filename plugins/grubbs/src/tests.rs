@@ -94,6 +94,7 @@ fn options_are_checked() {
         ("alpha", OptionArgument::from(0.0), "option `alpha`: must be a number above 0 and below 1"),
         ("alpha", f64::NAN.into(), "option `alpha`: must be a number above 0 and below 1"),
         ("side", "up".into(), "option `side`: must be 'both', 'high' or 'low', got 'up'"),
+        ("as", "critical".into(), "two results have the name `critical`: choose another"),
     ] {
         let error = Harness::<Grubbs>::start([("field", "value".into()), (option, value)]).unwrap_err();
         assert_eq!(error.to_string(), expected);

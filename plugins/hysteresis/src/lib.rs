@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use algorithms::{FieldNames, PerField, rule};
+use algorithms::{FieldNames, PerField, different_names, rule};
 use kapacitor_guest::prelude::*;
 
 mod state;
@@ -50,6 +50,7 @@ impl Stream for Hysteresis {
     type Group = PerField<Tracker>;
 
     fn check(&self) -> Result<()> {
+        different_names(&[&*self.r#as, &*self.flag])?;
         if self.high.is_none() && self.low.is_none() {
             return Err("no limit is given: give `high`, `low` or both".into());
         }
@@ -160,5 +161,7 @@ mod tests {
             let options: Vec<_> = limits.iter().map(|(name, limit)| (*name, (*limit).into())).collect();
             assert_eq!(start(&options).unwrap_err().to_string(), expected);
         }
+        let same = start(&[("high", 9.0.into()), ("as", "active".into())]).unwrap_err();
+        assert_eq!(same.to_string(), "two results have the name `active`: choose another");
     }
 }

@@ -11,7 +11,7 @@ mod tests;
 
 use std::num::NonZeroUsize;
 
-use algorithms::{FieldNames, PerField, check_alpha, no_numbers, numbers_of};
+use algorithms::{FieldNames, PerField, check_alpha, different_names, no_numbers, numbers_of};
 use kapacitor_guest::prelude::*;
 
 use history::History;
@@ -45,6 +45,7 @@ impl Batch for KsTest {
 
     fn check(&self) -> Result<()> {
         check_alpha(self.alpha)?;
+        different_names(&["d", "p", &self.flag])?;
         if self.history.get() > MOST {
             Err("option `history`: must be at most 100000".into())
         } else if self.size.get() > MOST {

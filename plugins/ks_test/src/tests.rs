@@ -79,6 +79,7 @@ fn options_are_checked() {
         ("history", 1_000_000.into(), "option `history`: must be at most 100000"),
         ("size", 1_000_000.into(), "option `size`: must be at most 100000"),
         ("size", 0.into(), "option `size`: must be at least 1, got 0"),
+        ("flag", "p".into(), "two results have the name `p`: choose another"),
     ] {
         let error = start(&[("field", "value".into()), (option, value)]).unwrap_err();
         assert_eq!(error.to_string(), expected);

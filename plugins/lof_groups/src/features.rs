@@ -27,6 +27,11 @@ impl Feature {
             Self::Max => "max",
         }
     }
+
+    /// The name of the result for a field.
+    pub fn result(self, field: &str) -> String {
+        [field, "_", self.name()].concat()
+    }
 }
 
 impl Scalar for Feature {

@@ -10,7 +10,7 @@ mod window;
 
 use std::num::NonZeroUsize;
 
-use algorithms::{FieldNames, no_numbers, numbers_of};
+use algorithms::{FieldNames, different_names, no_numbers, numbers_of};
 use kapacitor_guest::prelude::*;
 
 use features::{Feature, Summary};
@@ -34,8 +34,13 @@ pub struct LofGroups {
     window: Shared<Window>,
 }
 
-/// The most groups of a window. Each is compared with each other: these take a tenth of a second.
+/// The most groups of a window with up to [`FEW_FEATURES`] features. Each is compared with each other: these take a tenth of
+/// a second.
 const MOST_GROUPS: usize = 5_000;
+
+/// The most features with which a window may have [`MOST_GROUPS`] groups. With more, it has fewer groups, so that it takes no
+/// more time.
+const FEW_FEATURES: usize = 4;
 
 /// The most neighbours: each takes memory for each group.
 const MOST_NEIGHBORS: usize = 100;
@@ -58,34 +63,57 @@ impl Batch for LofGroups {
                 "option `min_groups`: must be from 3 to 5000",
             ),
             (
+                self.min_groups.get() <= self.most_groups(),
+                "option `min_groups`: a window with so many features has fewer groups",
+            ),
+            (
                 self.threshold >= 0.0 && self.threshold.is_finite(),
                 "option `threshold`: must be a number of at least 0",
             ),
         ];
-        rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, rule)| Err(rule.into()))
+        if let Some((_, rule)) = rules.into_iter().find(|(holds, _)| !holds) {
+            return Err(rule.into());
+        }
+        let names = self.field.names().iter();
+        let features: Vec<String> =
+            names.flat_map(|name| self.features().iter().map(|feature| feature.result(name))).collect();
+        let mut results: Vec<&str> = features.iter().map(String::as_str).collect();
+        results.extend([&*self.r#as, &*self.flag]);
+        different_names(&results)
     }
 
     fn batch(&self, _: &mut (), points: &Points<'_>, out: &mut Output) -> Result<()> {
         let member = self.member(points)?;
         let mut window = self.window.borrow_mut();
-        window.add(points.group(), points.tmax(), member, MOST_GROUPS, |members| self.compare(members, out))
+        let most = self.most_groups();
+        window.add(points.group(), points.tmax(), member, most, |members| self.compare(members, out))
     }
 }
 
 impl LofGroups {
+    /// The features of each field.
+    fn features(&self) -> &[Feature] {
+        if self.feature.is_empty() { &[Feature::Mean] } else { &self.feature }
+    }
+
+    /// The most groups of a window: their comparisons take O(n² d) for n groups with d features.
+    fn most_groups(&self) -> usize {
+        let features = self.field.names().len() * self.features().len();
+        (MOST_GROUPS * MOST_GROUPS * FEW_FEATURES / features.max(FEW_FEATURES)).isqrt()
+    }
+
     /// The group of a batch, with its features.
     fn member(&self, points: &Points<'_>) -> Result<Member> {
         let mut member = Member { point: NewPoint::like(points), features: Vec::new() };
-        let features = if self.feature.is_empty() { &[Feature::Mean][..] } else { &self.feature };
         for name in self.field.names() {
             let summary = Summary::of(numbers_of(points, name))
                 .ok_or_else(|| no_numbers(std::slice::from_ref(name)))?;
-            for feature in features {
+            for feature in self.features() {
                 let number = summary.feature(*feature).ok_or_else(|| {
                     Error::skip(format!("the {} of field `{name}` is no number", feature.name()))
                 })?;
                 member.features.push(number);
-                member.point.fields.insert(format!("{name}_{}", feature.name()), number.into());
+                member.point.fields.insert(feature.result(name), number.into());
             }
         }
         Ok(member)

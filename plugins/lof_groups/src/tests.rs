@@ -186,6 +186,31 @@ fn options_are_checked() {
     }
     let twice = start(&[("feature", "max".into()), ("feature", "max".into())]).unwrap_err();
     assert_eq!(twice.to_string(), "option `feature`: 'max' is given twice");
+    let hidden = start(&[("feature", "max".into()), ("as", "value_max".into())]).unwrap_err();
+    assert_eq!(hidden.to_string(), "two results have the name `value_max`: choose another");
+}
+
+#[test]
+fn windows_with_many_features_have_fewer_groups() {
+    let fields = |count: usize| (0..count).map(|number| ("field", format!("f{number}").as_str().into()));
+    let start = |count, min_groups: i64| {
+        Harness::<LofGroups>::start(fields(count).chain([("min_groups", min_groups.into())]))
+    };
+    assert!(start(4, 5000).is_ok() && start(100, 1000).is_ok());
+    for (count, too_many) in [(5, 4473), (100, 1001)] {
+        assert_eq!(
+            start(count, too_many).unwrap_err().to_string(),
+            "option `min_groups`: a window with so many features has fewer groups"
+        );
+    }
+    let mut harness = start(100, 3).unwrap();
+    let values = (0..100).fold(point(), |point, number| point.field(format!("f{number}"), number));
+    for host in 0..1001 {
+        let batch = NewBatch::new("cpu").at(9).tag("host", format!("h{host}"));
+        harness.batch(&batch, std::slice::from_ref(&values)).unwrap();
+    }
+    assert_eq!(harness.skips().len(), 1);
+    assert!(harness.skips()[0].contains("the window has 1000 groups already"));
 }
 
 #[test]
