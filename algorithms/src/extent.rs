@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use kapacitor_guest::prelude::*;
 use kapacitor_guest::statistics::Extent;
 
 /// The most points of a window that is described by a time alone.
@@ -47,4 +48,21 @@ pub fn most_points(
     default: NonZeroUsize,
 ) -> NonZeroUsize {
     size.unwrap_or(if period.is_some() { MOST } else { default })
+}
+
+/// Checks the option `period`: a window of no time would have the newest point only.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// assert!(algorithms::check_period(None).is_ok());
+/// let error = algorithms::check_period(Some(Duration::ZERO)).unwrap_err();
+/// assert_eq!(error.to_string(), "option `period`: must be longer than 0s");
+/// ```
+///
+/// # Errors
+///
+/// The sentence that the task ends with.
+pub fn check_period(period: Option<Duration>) -> Result<()> {
+    crate::rule("period", period.is_none_or(|period| !period.is_zero()), "must be longer than 0s")
 }

@@ -130,10 +130,12 @@ fn is_sample_of(tree: &Tree, sample: &Sample) -> bool {
         let Some(count) = counts.get_mut(usize::from(point.leaf)) else { return false };
         *count += 1;
     }
-    // The counts of free leaves are those of points that have left.
     // The free leaves, whose counts are those of points that have left, are the only ones without points.
     let without = counts.iter().filter(|count| **count == 0).count();
     without == tree.free_leaves.len()
         && tree.free_leaves.iter().all(|leaf| counts[usize::from(*leaf)] == 0)
-        && counts.iter().zip(&tree.leaves).all(|(count, leaf)| *count == 0 || *count == leaf.count.into())
+        && counts
+            .iter()
+            .zip(&tree.leaves)
+            .all(|(count, leaf)| *count == 0 || *count == usize::from(leaf.count))
 }

@@ -51,6 +51,7 @@ impl Stream for Adwin {
     }
 
     fn check(&self) -> Result<()> {
+        algorithms::different_names(&[&self.r#as, &self.width, &self.flag, &self.direction])?;
         algorithms::share("delta", self.delta)?;
         let is_possible = (2..=MOST_BUCKETS).contains(&self.max_buckets);
         algorithms::rule("max_buckets", is_possible, "must be from 2 to 100")?;

@@ -44,6 +44,10 @@ impl Stream for Aggregate {
         )
     }
 
+    fn check(&self) -> Result<()> {
+        algorithms::check_period(self.period)
+    }
+
     fn point(&self, windows: &mut PerField<Rolling>, point: Point<'_>, out: &mut Output) -> Result<()> {
         let extent = algorithms::extent(self.size, self.period, SIZE);
         let mut edited = point.edit();

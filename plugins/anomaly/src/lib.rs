@@ -53,6 +53,8 @@ impl Stream for Anomaly {
     }
 
     fn check(&self) -> Result<()> {
+        let names = [&self.r#as, &self.flag].into_iter().chain(&self.reason);
+        algorithms::different_names(&names.map(|name| &**name).collect::<Vec<_>>())?;
         algorithms::at_least_zero("threshold", self.threshold)?;
         algorithms::rule("rest", self.rest <= LONGEST_REST, "must be at most 10000")
     }

@@ -111,6 +111,7 @@ impl Stream for Cusum {
     type Group = PerField<Chart>;
 
     fn check(&self) -> Result<()> {
+        algorithms::different_names(&[&self.r#as, &self.flag, &self.direction])?;
         let is_number = |value: Option<f64>| value.is_none_or(f64::is_finite);
         algorithms::rule("target", is_number(self.target), "must be a number")?;
         self.stddev.map_or(Ok(()), |stddev| algorithms::above_zero("stddev", stddev))?;

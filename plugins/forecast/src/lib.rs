@@ -109,6 +109,7 @@ impl Stream for Forecast {
     }
 
     fn check(&self) -> Result<()> {
+        algorithms::check_period(self.period)?;
         algorithms::rule("size", self.most() >= 2, "must be at least 2")?;
         algorithms::rule(
             "period",

@@ -82,6 +82,7 @@ impl Stream for HalfSpaceTrees {
     }
 
     fn check(&self) -> Result<()> {
+        algorithms::different_names(&[&self.r#as, &self.flag])?;
         self.check_ranges()?;
         const MOST: usize = u16::MAX as usize;
         rule("size", (2..=MOST).contains(&self.size), &format!("must be from 2 to {MOST}"))?;

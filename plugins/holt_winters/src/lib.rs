@@ -105,6 +105,14 @@ impl Stream for HoltWinters {
     }
 
     fn check(&self) -> Result<()> {
+        algorithms::different_names(&[
+            &self.r#as,
+            &self.flag,
+            &self.expected,
+            &self.lower,
+            &self.upper,
+            &self.residual,
+        ])?;
         let season = self.season == 0 || (2..=LONGEST).contains(&self.season);
         algorithms::rule("season", season, "must be 0 for none, or from 2 to 10080")?;
         let multiplicative = !self.multiplicative.is_set() || self.season > 0;

@@ -87,6 +87,9 @@ impl Stream for Mad {
     }
 
     fn check(&self) -> Result<()> {
+        algorithms::check_period(self.period)?;
+        let names = [&self.r#as, &self.flag].into_iter().chain(&self.filtered);
+        algorithms::different_names(&names.map(|name| &**name).collect::<Vec<_>>())?;
         algorithms::at_least_zero("threshold", self.threshold)?;
         algorithms::at_least_zero("min_stddev", self.min_stddev)?;
         algorithms::rule("size", self.size() >= FEWEST, "must be at least 3")?;

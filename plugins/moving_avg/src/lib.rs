@@ -46,6 +46,10 @@ impl Stream for MovingAvg {
     /// A group with a window of 100 points takes up to 1.1 KB.
     const MAX_GROUPS: usize = 50_000;
 
+    fn check(&self) -> Result<()> {
+        algorithms::check_period(self.period)
+    }
+
     fn point(&self, averages: &mut Averages, point: Point<'_>, out: &mut Output) -> Result<()> {
         if let ([field], None) = (self.field.names(), self.period) {
             let mean = averages.only.push(point.number(field)?, self.size.unwrap_or(SIZE));

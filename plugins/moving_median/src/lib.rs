@@ -33,6 +33,7 @@ impl Stream for MovingMedian {
     const MAX_GROUPS: usize = 50_000;
 
     fn check(&self) -> Result<()> {
+        algorithms::check_period(self.period)?;
         if (0.0..=1.0).contains(&self.quantile) {
             Ok(())
         } else {

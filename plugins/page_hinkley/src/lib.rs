@@ -83,6 +83,7 @@ impl Stream for PageHinkley {
     type Group = PerField<Sums>;
 
     fn check(&self) -> Result<()> {
+        algorithms::different_names(&[&self.r#as, &self.flag, &self.direction])?;
         algorithms::at_least_zero("delta", self.delta)?;
         algorithms::at_least_zero("threshold", self.threshold)?;
         algorithms::share("alpha", self.alpha)

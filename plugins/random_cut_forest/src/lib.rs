@@ -69,6 +69,7 @@ impl Stream for RandomCutForest {
     }
 
     fn check(&self) -> Result<()> {
+        algorithms::different_names(&[&self.r#as, &self.flag])?;
         const MOST: usize = ForestShape::LARGEST_TREE;
         let shape = self.shape();
         rule("size", (2..=MOST).contains(&self.size), &format!("must be from 2 to {MOST}"))?;

@@ -106,6 +106,7 @@ impl Stream for Seasonal {
     }
 
     fn check(&self) -> Result<()> {
+        algorithms::different_names(&[&self.r#as, &self.flag, &self.expected, &self.lower, &self.upper])?;
         let slots = self.slots.map_or(2, NonZeroUsize::get);
         algorithms::rule("slots", (2..=MOST_SLOTS).contains(&slots), "must be from 2 to 10080")?;
         let alpha = self.alpha > 0.0 && self.alpha <= 0.5;

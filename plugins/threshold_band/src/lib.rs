@@ -160,6 +160,7 @@ impl Stream for ThresholdBand {
     }
 
     fn check(&self) -> Result<()> {
+        algorithms::check_period(self.period)?;
         self.check_window()?;
         if self.method == Method::Static {
             return self.limits().check();

@@ -103,6 +103,8 @@ impl Stream for Zscore {
     }
 
     fn check(&self) -> Result<()> {
+        algorithms::check_period(self.period)?;
+        algorithms::different_names(&[&self.r#as, &self.flag])?;
         algorithms::at_least_zero("threshold", self.threshold)?;
         algorithms::at_least_zero("min_stddev", self.min_stddev)?;
         if let Some(alpha) = self.alpha {
