@@ -29,8 +29,13 @@ impl Input {
     /// Points as Telegraf's CPU plugin writes them, of 10 hosts in turn. Tags and fields are in any order, as
     /// Kapacitor writes them.
     pub fn stream(points: usize) -> Self {
+        Self::stream_from(0, points)
+    }
+
+    /// The same from that point on.
+    pub fn stream_from(first: usize, points: usize) -> Self {
         let mut frames = Vec::new();
-        for i in 0..points {
+        for i in first..first + points {
             put_request(RequestMessage::Point(point(i, i % 10)), &mut frames);
         }
         Self { frames, points, answers: Answers::Points(points) }

@@ -23,6 +23,7 @@ mod kapacitor;
 mod latency;
 mod native;
 mod peers;
+mod plugins;
 mod report;
 mod server;
 mod sessions;
@@ -107,5 +108,6 @@ fn measure(options: &Options, report: &mut Report) -> Result<()> {
     drop(host);
     sessions::idle(options, report)?;
     start::second_start(options, report)?;
+    plugins::plugins(options, report)?;
     Ok(())
 }

@@ -20,6 +20,8 @@ pub use crate::session::{Inbox, InboxItem, InboxLimits, Link, Session};
 pub use crate::shared::{Mode, Shared};
 pub use crate::state::{Provenance, Snapshot, SnapshotHeader, now};
 pub use crate::units::{Bytes, Span};
+pub use crate::workbench::{Call, Case, Figures, HostSpec, Message, Pipeline, PluginHost, Purpose};
+pub use crate::workbench::{find_cases, measure_together};
 
 /// Admits the bytes of a module, as the host does with those of a file. They are compiled in this process.
 ///

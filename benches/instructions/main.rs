@@ -6,6 +6,7 @@
 //! lost again without a word.
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
@@ -24,7 +25,9 @@ use kapacitor_wasm::internals::{Config, Link, Mode, Session, Shared};
 use kapacitor_wasm::internals::{Inbox, InboxItem, InboxLimits};
 use kapacitor_wasm::internals::{OnFull, Policy};
 use kapacitor_wasm::internals::{Sandbox, SandboxContext};
-use kapacitor_wasm::protocol::{EdgeType, InitRequest, RequestMessage, put_request};
+use kapacitor_wasm::protocol::client::{option, text};
+use kapacitor_wasm::protocol::option_value::Value;
+use kapacitor_wasm::protocol::{EdgeType, InitRequest, Option as UdfOption, RequestMessage, put_request};
 use prost::Message;
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -141,10 +144,15 @@ async fn run(part: &str, calls: usize, code: &Path) -> Result<()> {
         _ => {
             let name = part.strip_prefix("guest-").context("there is no such part")?;
             let mut plugin = start(name, code).await?;
+            // Times rise from call to call, as most plugins expect. As many are made for the smaller count as for the
+            // larger one, which the difference is without.
+            let inputs: Vec<Input> = match name {
+                "outliers" => vec![Input::batches(1, POINTS)],
+                _ => (0..2 * CALLS).map(|call| Input::stream_from(call * POINTS, POINTS)).collect(),
+            };
             // Of a batch only its outliers come back, one point in a hundred.
-            let (input, share) =
-                if name == "outliers" { (Input::batches(1, POINTS), 100) } else { (input, 1) };
-            for _ in 0..calls {
+            let share = if name == "outliers" { 100 } else { 1 };
+            for input in inputs.iter().cycle().take(calls) {
                 let output = plugin.process(&input.frames).await?;
                 ensure!(output.len() >= input.frames.len() / share, "points are missing");
             }
@@ -216,11 +224,21 @@ async fn start(name: &str, code: &Path) -> Result<Sandbox> {
     let store = CodeStore::at(code, true)?;
     let plugin = admit_stored(&engine, store, name, &std::fs::read(file)?, &limits).await?;
     let mut sandbox = plugin.start(&SandboxContext::without_session(Labels::default(), limits)).await?;
-    let options = match name {
-        "moving_avg" => averages_over(10),
-        "outliers" => outliers(),
-        _ => Vec::new(),
-    };
+    let options = options_of(name);
     sandbox.init(&InitRequest { options, ..InitRequest::default() }.encode_to_vec()).await?;
     Ok(sandbox)
+}
+
+/// The options that a plugin is counted with: as few as it can be called with.
+fn options_of(name: &str) -> Vec<UdfOption> {
+    let minute = Value::DurationValue(60_000_000_000);
+    let others = match name {
+        "mirror" => return Vec::new(),
+        "moving_avg" => return averages_over(10),
+        "outliers" => return outliers(),
+        "aggregate" => vec![option("period", minute), text("fn", "mean"), text("fn", "p95")],
+        "ema" => vec![option("half_life", minute)],
+        _ => Vec::new(),
+    };
+    iter::once(text("field", "usage_user")).chain(others).collect()
 }

@@ -70,21 +70,36 @@ impl EndOnly {
 ///
 /// When the task can't start, or ends with an error.
 pub fn measure(host: &PluginHost, call: &Call, messages: &[Message], groups: usize) -> Result<Figures> {
-    let Some(first) = messages.first() else { bail!("there is nothing to measure with") };
-    let small = run(host, call, std::slice::from_ref(first))?;
-    let all = run(host, call, messages)?;
-    let points: usize = messages.iter().map(|message| message.points().len()).sum();
+    let figures = measure_together(host, call, messages, groups)?;
     let lone = lone_points(host, call, messages)?;
     let of_lone = |part: f64| {
         let at = (lone.len() as f64 * part) as usize;
         lone.get(at.min(lone.len().saturating_sub(1))).map(|time| time.as_nanos() as f64)
     };
+    Ok(Figures { lone_median: of_lone(0.5), lone_p99: of_lone(0.99), ..figures })
+}
+
+/// The same without lone points.
+///
+/// # Errors
+///
+/// When the task can't start, or ends with an error.
+pub fn measure_together(
+    host: &PluginHost,
+    call: &Call,
+    messages: &[Message],
+    groups: usize,
+) -> Result<Figures> {
+    let Some(first) = messages.first() else { bail!("there is nothing to measure with") };
+    let small = run(host, call, std::slice::from_ref(first))?;
+    let all = run(host, call, messages)?;
+    let points: usize = messages.iter().map(|message| message.points().len()).sum();
     let grown = all.end.memory.saturating_sub(small.end.memory) as f64;
     Ok(Figures {
         points_per_second: points as f64 / all.took.as_secs_f64().max(1e-9),
         cpu: all.end.computed.as_nanos() as f64 / points.max(1) as f64,
-        lone_median: of_lone(0.5),
-        lone_p99: of_lone(0.99),
+        lone_median: None,
+        lone_p99: None,
         memory: all.end.memory as f64,
         memory_per_group: grown / groups.max(1) as f64,
         snapshot: all.snapshot as f64,

@@ -21,7 +21,7 @@ mod summary;
 pub use call::{Call, CallSpec};
 pub use cases::{Case, CaseError, CaseOutcome, Proof, find_cases, run_case, write_expected};
 pub use ledger::{Ledger, text_of};
-pub use measure::{Figures, measure, median};
+pub use measure::{Figures, measure, measure_together, median};
 pub use pace::parse_speed;
 pub use pipeline::{Message, Pipeline};
 pub use plugin_host::{HostSpec, PluginHost, Purpose};

@@ -2,7 +2,7 @@
 
 use crate::buffer::Buffer;
 use crate::bytes::copy_short;
-use crate::fields::{DOUBLES_TAG, map_of};
+use crate::fields::{BOOLS_TAG, DOUBLES_TAG, map_of};
 use crate::value::Value;
 use crate::wire::{self, FIXED64, LEN, VARINT};
 
@@ -11,8 +11,12 @@ pub const LONG_KEY: usize = 0x80 - wire::double_entry_len(0);
 
 /// Appends a field of a point.
 pub fn put_field(key: &str, value: Value<'_>, out: &mut Buffer) {
-    if let (Value::Double(value), ..LONG_KEY) = (value, key.len()) {
-        return set_double(key, value, out.more(2 + wire::double_entry_len(key.len())));
+    match (value, key.len()) {
+        (Value::Double(value), ..LONG_KEY) => {
+            return set_double(key, value, out.more(2 + wire::double_entry_len(key.len())));
+        }
+        (Value::Bool(value), ..LONG_KEY) => return set_bool(key, value, out.more(6 + key.len())),
+        _ => {}
     }
     wire::put_tag(map_of(&value), LEN, out);
     wire::put_varint(entry_len(key, &value) as u64, out);
@@ -50,6 +54,26 @@ pub fn set_double(key: &str, value: f64, room: &mut [u8]) {
     }
 }
 
+/// Writes a field with a bool likewise: it takes six bytes beside the key.
+#[inline(always)]
+fn set_bool(key: &str, value: bool, room: &mut [u8]) {
+    let head = [BOOLS_TAG, key.len() as u8 + 4, wire::KEY, key.len() as u8];
+    if let Some((room, rest)) = room.split_first_chunk_mut() {
+        *room = head;
+        copy_short(key.as_bytes(), rest);
+        if let Some(room) = rest.last_chunk_mut() {
+            *room = [wire::INT, u8::from(value)];
+        }
+    }
+}
+
+/// The length of a field of a point.
+pub fn field_len(key: &str, value: &Value<'_>) -> usize {
+    let entry = entry_len(key, value);
+    1 + wire::varint_len(entry as u64) + entry
+}
+
+#[inline]
 fn entry_len(key: &str, value: &Value<'_>) -> usize {
     let text = |text: &str| 1 + wire::varint_len(text.len() as u64) + text.len();
     text(key)

@@ -7,6 +7,9 @@ use crate::wire::{self, Fields};
 /// Tag of an entry of the first of the four maps.
 pub const DOUBLES_TAG: u8 = (DOUBLES << 3 | wire::LEN) as u8;
 
+/// Tag of an entry of the map of bools.
+pub const BOOLS_TAG: u8 = (BOOLS << 3 | wire::LEN) as u8;
+
 /// Whether this is the number of one of the four maps.
 #[inline(always)]
 pub fn is_map(number: u32) -> bool {

@@ -1,9 +1,12 @@
 //! The bytes of a point with changes.
 
+use smallvec::SmallVec;
+
 use crate::buffer::Buffer;
+use crate::bytes::same;
 use crate::edit::{Edit, Edited, Text};
 use crate::emit::Encode;
-use crate::encode::{LONG_KEY, put_field, set_double};
+use crate::encode::{LONG_KEY, field_len, put_field, set_double};
 use crate::fields::{DOUBLES_TAG, is_map, map_of};
 use crate::numbers::POINT;
 use crate::numbers::point::{BY_NAME, DIMENSIONS, DOUBLES, GROUP, NAME, TAGS, TIME};
@@ -24,15 +27,64 @@ impl Encode for Edited<'_> {
             let (point, entry) = wire::frame_of(POINT, length, out).split_at_mut(base.len());
             point.copy_from_slice(base);
             set_double(key, value, entry);
-        } else {
+        } else if !(self.only_sets && self.append(provides_stream, out)) {
             encode_any(self, provides_stream, out);
         }
     }
 }
 
+/// A field that is set, and the map it is in.
+struct Set<'e> {
+    key: &'e str,
+    value: Value<'e>,
+    map: u32,
+}
+
+impl Edited<'_> {
+    /// Appends the point and behind it the fields that the edits set, which must be all that they do. Returns false and
+    /// appends nothing if that would not be the point: if a field is set twice, or has another type in the point, or
+    /// if a point of a batch becomes one of a stream.
+    #[inline(never)]
+    fn append(&self, provides_stream: bool, out: &mut Buffer) -> bool {
+        if provides_stream && self.base.batch.is_some() {
+            return false;
+        }
+        // As many as an edited point has in place.
+        let mut sets = SmallVec::<[Set<'_>; 3]>::new();
+        let mut length = 0;
+        for edit in &self.edits {
+            let Some((key, Some(value))) = field_of(self, edit) else { return false };
+            if sets.iter().any(|other| same(key.as_bytes(), other.key.as_bytes())) {
+                return false;
+            }
+            length += field_len(key, &value);
+            sets.push(Set { key, value, map: map_of(&value) });
+        }
+        if has_other_type(self.base.fields, &sets) {
+            return false;
+        }
+        let base = self.base.bytes;
+        wire::frame_of(POINT, base.len() + length, out)[..base.len()].copy_from_slice(base);
+        out.truncate(out.len() - length);
+        for set in &sets {
+            put_field(set.key, set.value, out);
+        }
+        true
+    }
+}
+
+/// Whether one of these fields has another type in the point.
+#[inline(never)]
+fn has_other_type(fields: &[u8], sets: &[Set<'_>]) -> bool {
+    Fields(fields).any(|field| {
+        let is_other = |set: &Set<'_>| set.map != field.number && wire::has_key(field.bytes, set.key);
+        is_map(field.number) && sets.iter().any(is_other)
+    })
+}
+
 #[inline(never)]
 fn encode_any(edited: &Edited<'_>, provides_stream: bool, out: &mut Buffer) {
-    let mut point = if can_append(edited) { appended(edited) } else { rewritten(edited, provides_stream) };
+    let mut point = rewritten(edited, provides_stream);
     if provides_stream && let Some(batch) = edited.base.batch {
         let has = |wanted: fn(&Edit<'_>) -> bool| edited.edits.iter().any(wanted);
         if !has(|edit| matches!(edit, Edit::Name(_))) {
@@ -54,17 +106,6 @@ fn field_of<'e>(edited: &'e Edited<'_>, edit: &Edit<'e>) -> Option<(&'e str, Opt
         Edit::TextField(key, text) => Some((edited.text(key), Some(Value::String(edited.text(text))))),
         _ => None,
     }
-}
-
-/// Whether all edits can be appended to the point: each sets a field that the point does not have
-/// with another type. The last entry of a key replaces the ones before it.
-fn can_append(edited: &Edited<'_>) -> bool {
-    edited.only_sets
-        && !(0..edited.edits.len()).any(|index| is_void(edited, index))
-        && edited.edits.iter().all(|edit| match field_of(edited, edit) {
-            Some((key, Some(value))) => has_no_other_type(edited.base.fields, key, map_of(&value)),
-            _ => true,
-        })
 }
 
 /// Whether an edit removes or replaces this field of the point's message.
@@ -94,17 +135,6 @@ fn is_void(edited: &Edited<'_>, index: usize) -> bool {
             _ => false,
         },
     })
-}
-
-/// The message of the point, with the edits appended.
-fn appended(edited: &Edited<'_>) -> Buffer {
-    let mut point = Buffer::from(edited.base.bytes);
-    for edit in &edited.edits {
-        if let Some((key, Some(value))) = field_of(edited, edit) {
-            put_field(key, value, &mut point);
-        }
-    }
-    point
 }
 
 /// The message of the point, copied field by field, with the edits applied. Points of a batch that is sent as one have

@@ -24,7 +24,7 @@ pub const DOUBLE: u8 = (2 << 3 | FIXED64) as u8;
 /// The same for a string.
 const TEXT: u8 = (2 << 3 | LEN) as u8;
 /// The same for an int or a bool.
-const INT: u8 = (2 << 3 | VARINT) as u8;
+pub const INT: u8 = (2 << 3 | VARINT) as u8;
 
 /// Bytes as text; empty if they are not UTF-8.
 pub fn text(bytes: &[u8]) -> &str {

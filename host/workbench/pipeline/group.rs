@@ -39,6 +39,14 @@ impl GroupBy {
         group_by
     }
 
+    /// The same with this tag besides.
+    #[must_use]
+    pub fn and(mut self, tag: &str) -> Self {
+        self.tags.push(tag.to_owned());
+        self.tags.sort();
+        self
+    }
+
     /// The tags that were named.
     pub fn tags(&self) -> &[String] {
         &self.tags
