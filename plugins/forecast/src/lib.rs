@@ -101,21 +101,16 @@ impl Stream for Forecast {
     const MAX_GROUPS: usize = 10_000;
 
     fn max_groups(&self) -> usize {
-        let Some(most) = self.most() else {
+        if self.size.is_none() && self.period.is_some() {
             return self.max_groups.map_or(Self::MAX_GROUPS, NonZeroUsize::get);
-        };
-        let bytes = most.saturating_mul(53).saturating_add(400);
+        }
+        let bytes = self.most().saturating_mul(53).saturating_add(400);
         algorithms::max_groups(self.max_groups, bytes.saturating_mul(self.field.names().len()))
     }
 
     fn check(&self) -> Result<()> {
         algorithms::check_period(self.period)?;
         algorithms::rule("size", self.most() >= 2, "must be at least 2")?;
-        algorithms::rule(
-            "period",
-            self.period.is_none_or(|period| !period.is_zero()),
-            "must be longer than 0s",
-        )?;
         algorithms::rule("unit", !self.unit.is_zero(), "must be longer than 0s")?;
         algorithms::rule("limit", self.limit.is_none_or(f64::is_finite), "must be a finite number")?;
         self.sigmas.map_or(Ok(()), |sigmas| algorithms::at_least_zero("sigmas", sigmas))?;
