@@ -1,6 +1,6 @@
 //! What each shipped plugin costs, with the call and the data of its own example.
 //!
-//! Measured like `kapacitor-wasm bench` does. In each round moving_avg runs before the plugin, with its example and as
+//! Measured like `kapacitor-wasm bench` does. In each round `moving_avg` runs before the plugin, with its example and as
 //! many points: a ratio is that of the CPU times of a round, and holds on a busy machine, too.
 
 use std::fs;

@@ -93,6 +93,7 @@ impl Pipeline {
     }
 
     /// The same without counting what comes, for an input that does not end: the counts take memory for each group.
+    #[must_use]
     pub fn uncounted(self) -> Self {
         Self { is_counted: false, ..self }
     }

@@ -1,6 +1,6 @@
 //! Tests of the plugin.
 
-use kapacitor_guest::testing::{Harness, OptionArgument, lines, point};
+use kapacitor_guest::testing::{Harness, OptionArgument, point};
 use proptest::prelude::*;
 
 use super::*;
@@ -80,7 +80,7 @@ fn several_fields_have_averages_of_their_own() {
         let mut harness = start_with([("field", "a".into()), ("field", "b".into()), window]);
         let input =
             "cpu a=1,b=10 0\ncpu a=3 10000000000\ncpu b=20,c=\"x\" 15000000000\ncpu a=5,b=0 25000000000";
-        let sent = harness.points(lines(input).unwrap()).unwrap();
+        let sent = harness.points(kapacitor_guest::testing::lines(input).unwrap()).unwrap();
         let of = |name: &str| sent.iter().map(|point| point.number(name).ok()).collect::<Vec<_>>();
         assert_eq!(of("a_avg"), [Some(1.0), Some(2.0), None, Some(4.0)]);
         assert_eq!(of("b_avg"), [Some(10.0), None, Some(15.0), Some(10.0)]);
