@@ -104,6 +104,43 @@ fn what_can_not_be_packed_is_refused_in_one_sentence() {
     assert!(stderr.starts_with("kapacitor-wasm: nowhere/model.wasm can't be written: "), "{stderr}");
 }
 
+#[test]
+fn output_takes_the_place_of_no_file_that_is_read_and_of_nothing_else() {
+    let (setup, bytes) = setup();
+    let [command, plugin, data, flag, _] = PACK;
+    fs::hard_link(setup.folder.path().join(data), setup.folder.path().join("linked.bin")).unwrap();
+    for (output, expected) in [
+        (data, "data.bin is one of the files that are read, and would be lost"),
+        ("linked.bin", "linked.bin is one of the files that are read, and would be lost"),
+        (plugin, "plugins/packed.wasm is one of the files that are read, and would be lost"),
+        ("plugins", "plugins is there, and is no file"),
+    ] {
+        let (code, _, stderr) = run(&setup, &[command, plugin, data, flag, output]);
+        assert_eq!(code, 1, "{output}");
+        assert!(stderr.starts_with(&format!("kapacitor-wasm: {expected}")), "{stderr}");
+    }
+    assert!(fs::read(setup.folder.path().join(data)).unwrap() == bytes);
+    // Another result may be replaced.
+    assert_eq!(run(&setup, &PACK).0, 0);
+    assert_eq!(run(&setup, &PACK).0, 0);
+}
+
+#[test]
+fn sizes_that_no_host_takes_are_told() {
+    let (setup, _) = setup();
+    let large = fs::File::create(setup.folder.path().join("large.bin")).unwrap();
+    large.set_len(40 << 20).unwrap();
+    let (code, stdout, stderr) =
+        run(&setup, &["pack", "plugins/packed.wasm", "large.bin", "-o", "model.wasm"]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert!(stdout.contains("hosts refuse plugins of more than 32MiB"), "{stdout}");
+    // One that is larger than any memory is not even read.
+    large.set_len(5 << 30).unwrap();
+    let (code, _, stderr) = run(&setup, &["pack", "plugins/packed.wasm", "large.bin", "-o", "model.wasm"]);
+    assert_eq!(code, 1);
+    assert!(stderr.starts_with("kapacitor-wasm: large.bin has more than 4GiB"), "{stderr}");
+}
+
 /// The models of `plugins/*/models/NAME`, whose cases run with the plugin that they are packed into.
 #[test]
 fn cases_of_the_shipped_models_pass() {

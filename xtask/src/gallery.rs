@@ -34,7 +34,7 @@ pub fn gallery(rest: &[String]) -> Result<(), String> {
     let page = read(&path)?;
     let (head, before) =
         page.split_once(MARK).ok_or_else(|| format!("{PAGE}: the line {MARK:?} is missing"))?;
-    let gallery = sections(head)?;
+    let gallery = results()? + &sections(head)?;
     if before == gallery {
         return Ok(());
     }
@@ -42,6 +42,22 @@ pub fn gallery(rest: &[String]) -> Result<(), String> {
         return Err(format!("{PAGE} does not say what the plugins' pages say: run `cargo xtask gallery`"));
     }
     fs::write(&path, format!("{head}{MARK}{gallery}")).map_err(|e| format!("{PAGE}: {e}"))
+}
+
+/// The results of the detectors, from the page of the benchmark.
+fn results() -> Result<String, String> {
+    let page = read(&root().join("benchmark/README.md"))?;
+    let table = page
+        .split("## Results")
+        .nth(1)
+        .and_then(|rest| rest.split("\n\n").find(|part| part.starts_with('|')));
+    let table = table.ok_or("benchmark/README.md: there is no table under `## Results`")?;
+    Ok(format!(
+        "\n## Results of the detectors\n\nIn the Numenta Anomaly Benchmark: 58 series of servers, traffic, sensors and others, whose \
+         anomalies are\nlabelled. 100 is perfect, and 0 finds nothing. Rows in italics are the published results of other \
+         detectors.\n[benchmark/](../benchmark/README.md) says how it is measured, what was chosen with a look at the labels, \
+         and how to\nrepeat it.\n\n{table}\n"
+    ))
 }
 
 /// The sections of all plugins. The `head` of the page must name each of them.
