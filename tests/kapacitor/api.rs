@@ -115,6 +115,28 @@ impl Api {
         parse(&accept(&format!("task {id}"), self.agent.get(path).call()))
     }
 
+    /// The events of a topic whose level is not `OK`: their messages.
+    #[track_caller]
+    pub fn alerts(&self, topic: &str) -> Vec<String> {
+        let path = self.kapacitor_path(&format!("alerts/topics/{topic}/events"));
+        let response = self.agent.get(path).call().expect("Kapacitor answers");
+        if response.status() == 404 {
+            // No alert has had this topic yet.
+            return Vec::new();
+        }
+        let events = parse(&accept("events", Ok(response)));
+        let events = events["events"].as_array().cloned().unwrap_or_default();
+        let raised = events.iter().filter(|event| event["state"]["level"] != "OK");
+        raised.map(|event| event["state"]["message"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// Deletes a topic with its events.
+    #[track_caller]
+    pub fn delete_topic(&self, topic: &str) {
+        let path = self.kapacitor_path(&format!("alerts/topics/{topic}"));
+        accept(&format!("delete topic {topic}"), self.agent.delete(path).call());
+    }
+
     /// Waits until a task has failed, and returns its error.
     #[track_caller]
     pub fn wait_for_error(&self, id: &str) -> String {

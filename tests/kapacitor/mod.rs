@@ -23,6 +23,7 @@ mod guard_attacks;
 mod recordings;
 mod state;
 mod tasks;
+mod watch;
 
 use serde_json::json;
 
