@@ -18,8 +18,13 @@ fn check_prints_table_of_functions() {
         .map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect())
         .collect();
     assert_eq!(rows[0], ["function", "plugin", "edges", "options", "snapshots"]);
-    let row =
-        ["moving_avg", "moving_avg", "stream -> stream", "as(string) field(string) size(int)", "memory"];
+    let row = [
+        "moving_avg",
+        "moving_avg",
+        "stream -> stream",
+        "as(string) field(string) period(duration) size(int)",
+        "memory",
+    ];
     assert_eq!(rows[1], row);
     assert!(rows[2].ends_with(&["batch -> batch", "field(string) scale(double)", "memory"]), "{stdout}");
     assert_eq!(rows[3].last(), Some(&"own format"));

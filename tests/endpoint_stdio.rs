@@ -36,7 +36,7 @@ fn finish((mut child, stderr): Running) -> (i32, Vec<String>) {
 fn child_process_serves_one_function() {
     let setup = Setup::new("").with(&["moving_avg"]);
     let (child, mut client) = start(&setup, "moving_avg");
-    assert_eq!(client.info().unwrap().options.len(), 3);
+    assert_eq!(client.info().unwrap().options.len(), 4);
     client.end_input().unwrap();
     assert_eq!(client.rest().unwrap(), []);
     assert_eq!(finish(child).0, 0);

@@ -41,7 +41,7 @@ fn connection_before_start_is_served_after_start() {
     let setup = Setup::new("").with(&["moving_avg"]).listen(&["run/moving_avg.sock"]);
     let mut client = ask(&setup.folder.path().join("run/moving_avg.sock"));
     let mut host = setup.serve();
-    assert_eq!(options(&mut client), 3);
+    assert_eq!(options(&mut client), 4);
     assert_eq!(host.count_logs(&["lvl=warn"]), 0, "{}", host.log());
     // Processes that the host starts do not inherit the socket: it is close-on-exec.
     let flags = fs::read_to_string(host.proc("fdinfo/3")).unwrap();
@@ -101,7 +101,7 @@ fn passed_sockets_are_matched_to_functions_by_path() {
     let sockets = ["run/moving_avg.sock", "run/mirror.sock"];
     let host = Setup::new("").with(&["mirror", "moving_avg"]).listen(&sockets).serve();
     assert_eq!(options(&mut ask(&host.socket("mirror"))), 0);
-    assert_eq!(options(&mut ask(&host.socket("moving_avg"))), 3);
+    assert_eq!(options(&mut ask(&host.socket("moving_avg"))), 4);
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn surplus_socket_is_closed_and_missing_one_is_created() {
 
     host.wait_for_log(&["lvl=warn", "systemd has no socket of this function", "function=moving_avg"]);
     assert_eq!(host.count_logs(&["lvl=warn"]), 2, "{}", host.log());
-    assert_eq!(options(&mut ask(&host.socket("moving_avg"))), 3);
+    assert_eq!(options(&mut ask(&host.socket("moving_avg"))), 4);
     assert_eq!(options(&mut ask(&host.socket("mirror"))), 0);
 
     assert_eq!(host.stop(), Some(0));

@@ -232,7 +232,8 @@ fn changed_info_is_reported() {
     }
     // The options change.
     replace(&host, "moving_avg");
-    let differs = "differs=\"option field(string) is new, option size(int) is new\"";
+    let differs =
+        "differs=\"option field(string) is new, option period(duration) is new, option size(int) is new\"";
     host.wait_for_log(&["lvl=warn", "Kapacitor was told something else", "function=own_format", differs]);
     assert_eq!(count(&mut running), (1, 1), "it can't have the new version without its options");
     let refused = host.connect("own_format").init("task", vec![text("as", "n")]).unwrap();

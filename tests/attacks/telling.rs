@@ -168,7 +168,7 @@ fn ready_names_version_build_and_rights_of_the_sockets() {
 fn plugin_that_is_broken_at_the_start_is_described_as_kapacitor_knows_it() {
     let mut host = Host::with(&["moving_avg", "mirror"]);
     let before = host.connect("moving_avg").info().unwrap();
-    assert_eq!(before.options.len(), 3);
+    assert_eq!(before.options.len(), 4);
     host.stop();
     fs::write(host.setup.plugin("moving_avg"), "no module").unwrap();
     host.serve_again();
