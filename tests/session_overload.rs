@@ -18,9 +18,12 @@ fn slow_host(config: &str) -> Host {
     Setup::new(config).with(&["mirror"]).with_wat("slow", SLOW).serve()
 }
 
-/// More bytes than the buffers of the kernel and a queue of 64 KiB hold.
+/// Number of points of [`flood`].
+const FLOOD: u64 = 60_000;
+
+/// Many more bytes than the buffers of the kernel, a queue of 64 KiB and a call hold.
 fn flood() -> Vec<u8> {
-    encoded(points(20_000))
+    encoded(points(FLOOD as usize))
 }
 
 #[test]
@@ -41,7 +44,7 @@ fn full_queue_drops_points_by_policy() {
         let ended = host.wait_for_log(&["task ended", "function=slow"]);
         let (taken, dropped) = (number(&ended, "points_in="), number(&end, "dropped="));
         assert!(dropped > 0, "{end}");
-        assert_eq!(taken + dropped, 20_000, "{ended}\n{end}");
+        assert_eq!(taken + dropped, FLOOD, "{ended}\n{end}");
     }
 }
 
@@ -52,7 +55,7 @@ fn keepalive(time: i64) -> ResponseMessage {
 #[test]
 fn full_queue_blocks_and_names_slow_plugin() {
     let config = "[sessions]\nqueue = \"64KiB\"\n[limits]\ncall-deadline = \"20s\"\n";
-    let long = SLOW.replace("200000000", "2000000000");
+    let long = SLOW.replace("200000000", "4000000000");
     let host = Setup::new(config).with_wat("slow", &long).serve();
     let mut client = host.start("slow", &[]);
     let (_, mut writer, _socket) = {

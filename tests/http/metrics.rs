@@ -108,7 +108,7 @@ fn failures_recoveries_and_lost_points_are_counted() {
 #[test]
 fn input_that_waits_has_an_age() {
     let config = "[http]\nlisten = \"unix:http.sock\"\n[limits]\ncall-deadline = \"30s\"\n";
-    let host = Setup::new(config).with_wat("slow", &SLOW.replace("200000000", "2000000000")).serve();
+    let host = Setup::new(config).with_wat("slow", &SLOW.replace("200000000", "4000000000")).serve();
     let mut client = host.start("slow", &[]);
     // The plugin computes for a while with the first, and the others wait.
     for _ in 0..200 {

@@ -277,23 +277,24 @@ fn wait_for_line(stack: &Stack, index: usize, parts: &[&str]) -> String {
 #[test]
 fn task_that_is_reenabled_at_once_while_its_queue_is_full_continues() {
     // The plugin sends nothing, so that the host does not learn from writing that Kapacitor has gone.
-    let slow = support::SLOW.replace("200000000", "2000000000");
+    let slow = support::SLOW.replace("200000000", "3000000000");
     let udf_toml = "[sessions]\nqueue = \"64KiB\"\ndrain-deadline = \"60s\"\n[state]\ncheckpoints = \"always\"\n[limits]\ncall-deadline = \"30s\"\n";
     // How soon the host writes to a session that has gone, a sign of life, is different each time.
     for _ in 0..3 {
         let setup = Setup { plugins: &[], guests: &[("slow", &slow)], udf_toml, ..Setup::default() };
         let Some(stack) = Stack::start(setup) else { return };
         stack.api.enable_task("slow", "stream", &averages("@slow()", "nothing"));
-        let write = |round: i64| {
-            let points = (0..3000).map(|i| line("a", 3000 * round + i));
-            stack.api.write_kapacitor(&points.collect::<Vec<_>>().join("\n"));
+        let write = |points: std::ops::Range<i64>| {
+            let points: Vec<_> = points.map(|i| line("a", i)).collect();
+            stack.api.write_kapacitor(&points.join("\n"));
         };
-        write(0);
+        // More than the buffers of the kernel, the queue and a call hold.
+        write(0..5000);
         let full = ["more input waits than sessions.queue", "slow=\"the plugin computes\""];
         wait_for_line(&stack, 0, &full);
         stack.api.set_status("slow", "disabled");
         stack.api.set_status("slow", "enabled");
-        write(1);
+        write(5000..5100);
         let restored = wait_for_line(&stack, 0, &["state restored", "from=checkpoint"]);
         let ended = wait_for_line(&stack, 0, &["msg=\"task ended\""]);
         let seen = support::number(&ended, "taken_in=");
