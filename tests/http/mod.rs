@@ -10,6 +10,7 @@ mod readers;
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::support::{Host, Setup};
@@ -50,8 +51,14 @@ fn get(host: &Host, path: &str, headers: &str) -> Answer {
     ask(connect(host), &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n"))
 }
 
+/// All metrics, from the socket at `path`.
+pub fn metrics_at(path: &Path) -> String {
+    let stream = UnixStream::connect(path).unwrap();
+    ask(stream, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").body
+}
+
 /// The value of the metric that begins with `series`, such as `x_total{task="t"`.
-fn value(text: &str, series: &str) -> Option<f64> {
+pub fn value(text: &str, series: &str) -> Option<f64> {
     let line = text.lines().find(|line| line.starts_with(series))?;
     line.rsplit(' ').next()?.parse().ok()
 }

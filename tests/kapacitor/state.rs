@@ -8,6 +8,7 @@ use serde_json::json;
 use super::api::Row;
 use super::daemons::{Setup, Stack, wait_for};
 use super::{EPOCH, MOVING_AVG, SECOND, averages, expected_averages, line};
+use crate::http::{metrics_at, value};
 use crate::support;
 
 /// Writes points before and after `restart`, which must not change the averages.
@@ -278,7 +279,7 @@ fn wait_for_line(stack: &Stack, index: usize, parts: &[&str]) -> String {
 fn task_that_is_reenabled_at_once_while_its_queue_is_full_continues() {
     // The plugin sends nothing, so that the host does not learn from writing that Kapacitor has gone.
     let slow = support::SLOW.replace("200000000", "3000000000");
-    let udf_toml = "[sessions]\nqueue = \"64KiB\"\ndrain-deadline = \"60s\"\n[state]\ncheckpoints = \"always\"\n[limits]\ncall-deadline = \"30s\"\n";
+    let udf_toml = "[sessions]\nqueue = \"64KiB\"\ndrain-deadline = \"60s\"\n[state]\ncheckpoints = \"always\"\n[limits]\ncall-deadline = \"30s\"\n[http]\nlisten = \"unix:http.sock\"\n";
     // How soon the host writes to a session that has gone, a sign of life, is different each time.
     for _ in 0..3 {
         let setup = Setup { plugins: &[], guests: &[("slow", &slow)], udf_toml, ..Setup::default() };
@@ -290,8 +291,11 @@ fn task_that_is_reenabled_at_once_while_its_queue_is_full_continues() {
         };
         // More than the buffers of the kernel, the queue and a call hold.
         write(0..5000);
-        let full = ["more input waits than sessions.queue", "slow=\"the plugin computes\""];
-        wait_for_line(&stack, 0, &full);
+        wait_for("the queue is full", || {
+            let metrics = metrics_at(&stack.path("http.sock"));
+            let queue = value(&metrics, "kapacitor_wasm_queue_bytes{function=\"slow\"");
+            queue.filter(|bytes| *bytes >= 64.0 * 1024.0)
+        });
         stack.api.set_status("slow", "disabled");
         stack.api.set_status("slow", "enabled");
         write(5000..5100);
