@@ -1,13 +1,20 @@
 //! The addresses of `http.listen`.
 
+use std::io;
 use std::net::TcpListener as StdTcpListener;
 
 use anyhow::{Context, Result};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::host_header::Door;
 use crate::config::{Config, ListenAddress};
 use crate::endpoint::SocketFile;
+
+/// A connection of any kind.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// An address that clients can connect to.
 pub enum Listener {
@@ -52,6 +59,18 @@ impl Listener {
             Self::Tcp(listener) => listener.local_addr().map_or(String::new(), |address| address.to_string()),
             Self::Unix { file, .. } => format!("unix:{}", file.path().display()),
         }
+    }
+
+    /// The next connection.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+        Ok(match self {
+            Self::Tcp(listener) => Box::new(listener.accept().await?.0),
+            Self::Unix { listener, .. } => Box::new(listener.accept().await?.0),
+        })
     }
 
     /// How clients get in.

@@ -135,11 +135,10 @@ fn with(node: &NodeReading, name: &'static str, value: &str) -> Labels {
 /// The tasks, by UDF node.
 fn nodes(out: &mut Writer<'_>, nodes: &[NodeReading]) -> fmt::Result {
     let count = |value: fn(&NodeReading) -> u64| nodes.iter().map(move |node| (of(node), value(node)));
-    let held = |value: fn(&NodeReading) -> u64| nodes.iter().map(move |node| (of(node), value(node)));
     out.gauge(
         "kapacitor_wasm_task_sessions",
         "Connections of Kapacitor that run this node now.",
-        held(|node| node.running),
+        count(|node| node.running),
     )?;
     out.counter("kapacitor_wasm_task_starts", "Tasks that were started.", count(|node| node.starts))?;
     out.info(
@@ -205,7 +204,7 @@ fn nodes(out: &mut Writer<'_>, nodes: &[NodeReading]) -> fmt::Result {
     out.gauge(
         "kapacitor_wasm_queue_bytes",
         "Input that waits for the plugin.",
-        held(|node| node.held.queue),
+        count(|node| node.held.queue),
     )?;
     out.gauge(
         "kapacitor_wasm_queue_age_seconds",
@@ -215,9 +214,13 @@ fn nodes(out: &mut Writer<'_>, nodes: &[NodeReading]) -> fmt::Result {
     out.gauge(
         "kapacitor_wasm_output_bytes",
         "Output that Kapacitor has not read yet.",
-        held(|node| node.held.output),
+        count(|node| node.held.output),
     )?;
-    out.gauge("kapacitor_wasm_sandbox_memory_bytes", "Memory of the plugin.", held(|node| node.held.memory))?;
+    out.gauge(
+        "kapacitor_wasm_sandbox_memory_bytes",
+        "Memory of the plugin.",
+        count(|node| node.held.memory),
+    )?;
     snapshots(out, nodes)
 }
 

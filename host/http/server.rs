@@ -8,7 +8,6 @@ use anyhow::{Context, Result};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -16,7 +15,7 @@ use tracing::{error, info};
 
 use super::answer::answer;
 use super::host_header::Door;
-use super::listener::Listener;
+use super::listener::{Listener, Stream};
 use crate::faults::keep_task;
 use crate::shared::Shared;
 
@@ -89,27 +88,18 @@ async fn accept(shared: Arc<Shared>, listener: Arc<Listener>) {
         // It is never closed.
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
         let (shared, door) = (Arc::clone(&shared), listener.door());
-        match &*listener {
-            Listener::Tcp(listener) => match listener.accept().await {
-                Ok((stream, _)) => drop(tokio::spawn(async move {
-                    serve(stream, shared, door).await;
-                    drop(permit);
-                })),
-                Err(_) => sleep(RETRY).await,
-            },
-            Listener::Unix { listener, .. } => match listener.accept().await {
-                Ok((stream, _)) => drop(tokio::spawn(async move {
-                    serve(stream, shared, door).await;
-                    drop(permit);
-                })),
-                Err(_) => sleep(RETRY).await,
-            },
+        match listener.accept().await {
+            Ok(stream) => drop(tokio::spawn(async move {
+                serve(stream, shared, door).await;
+                drop(permit);
+            })),
+            Err(_) => sleep(RETRY).await,
         }
     }
 }
 
 /// Serves one connection. What goes wrong concerns its client only.
-async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, shared: Arc<Shared>, door: Door) {
+async fn serve(stream: Box<dyn Stream>, shared: Arc<Shared>, door: Door) {
     let service = service_fn(|request| {
         let response = answer(&shared, door, &request);
         async move { Ok::<_, Infallible>(response) }

@@ -13,7 +13,7 @@ use crate::task::Counts;
 pub struct SessionMeter {
     began: Instant,
     clock: Arc<CallClock>,
-    counts: [AtomicU64; COUNTS],
+    counts: [AtomicU64; Counts::PARTS],
     queue_full: AtomicU64,
     waited_for_plugin: AtomicU64,
     waited_for_kapacitor: AtomicU64,
@@ -46,8 +46,6 @@ pub struct Held {
     pub memory: u64,
 }
 
-const COUNTS: usize = 10;
-
 const NOTHING: u64 = u64::MAX;
 
 impl SessionMeter {
@@ -77,8 +75,9 @@ impl SessionMeter {
     /// Notes what has become of the points.
     #[inline]
     pub fn set_counts(&self, counts: &Counts) {
-        for (place, count) in self.counts.iter().zip(listed(counts)) {
-            place.store(count, Relaxed);
+        let mut counts = *counts;
+        for (place, count) in self.counts.iter().zip(counts.parts()) {
+            place.store(*count, Relaxed);
         }
     }
 
@@ -121,8 +120,12 @@ impl SessionMeter {
     /// What the session has done so far. Points that are not finished are not counted as such before it ends.
     pub fn totals(&self) -> Totals {
         let time = |nanoseconds: &AtomicU64| Duration::from_nanos(nanoseconds.load(Relaxed));
+        let mut counts = Counts::default();
+        for (count, place) in counts.parts().into_iter().zip(&self.counts) {
+            *count = place.load(Relaxed);
+        }
         Totals {
-            counts: counts_of(self.counts.each_ref().map(|count| count.load(Relaxed))),
+            counts,
             queue_full: self.queue_full.load(Relaxed),
             unfinished: 0,
             computed: self.clock.total(),
@@ -158,60 +161,6 @@ impl SessionMeter {
     }
 }
 
-fn listed(counts: &Counts) -> [u64; COUNTS] {
-    let Counts {
-        points_in,
-        processed,
-        declined,
-        passed_through,
-        points_out,
-        skipped,
-        dropped,
-        reduced,
-        failures,
-        recoveries,
-    } = *counts;
-    [
-        points_in,
-        processed,
-        declined,
-        passed_through,
-        points_out,
-        skipped,
-        dropped,
-        reduced,
-        failures,
-        recoveries,
-    ]
-}
-
-fn counts_of(list: [u64; COUNTS]) -> Counts {
-    let [
-        points_in,
-        processed,
-        declined,
-        passed_through,
-        points_out,
-        skipped,
-        dropped,
-        reduced,
-        failures,
-        recoveries,
-    ] = list;
-    Counts {
-        points_in,
-        processed,
-        declined,
-        passed_through,
-        points_out,
-        skipped,
-        dropped,
-        reduced,
-        failures,
-        recoveries,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,9 +168,13 @@ mod tests {
     #[test]
     fn counts_come_back_as_they_were() {
         let meter = SessionMeter::new(CallClock::new());
-        let list = std::array::from_fn(|place| place as u64 + 1);
-        meter.set_counts(&counts_of(list));
-        assert_eq!(listed(&meter.totals().counts), list);
+        let mut counts = Counts::default();
+        for (count, number) in counts.parts().into_iter().zip(1..) {
+            *count = number;
+        }
+        meter.set_counts(&counts);
+        let list: Vec<u64> = (1..=Counts::PARTS as u64).collect();
+        assert_eq!(meter.totals().counts.parts().map(|count| *count)[..], list);
     }
 
     #[test]

@@ -31,8 +31,11 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Adds the counts of the task that this one has taken over from.
-    pub fn add(&mut self, before: &Self) {
+    /// How many counts there are.
+    pub const PARTS: usize = 10;
+
+    /// All of them, in one order: the only list of them, for what treats them alike.
+    pub fn parts(&mut self) -> [&mut u64; Self::PARTS] {
         let Self {
             points_in,
             processed,
@@ -44,17 +47,25 @@ impl Counts {
             reduced,
             failures,
             recoveries,
-        } = *before;
-        self.points_in += points_in;
-        self.processed += processed;
-        self.declined += declined;
-        self.passed_through += passed_through;
-        self.points_out += points_out;
-        self.skipped += skipped;
-        self.dropped += dropped;
-        self.reduced += reduced;
-        self.failures += failures;
-        self.recoveries += recoveries;
+        } = self;
+        [
+            points_in,
+            processed,
+            declined,
+            passed_through,
+            points_out,
+            skipped,
+            dropped,
+            reduced,
+            failures,
+            recoveries,
+        ]
+    }
+
+    /// Adds the counts of the task that this one has taken over from.
+    pub fn add(&mut self, before: &Self) {
+        let mut before = *before;
+        self.parts().into_iter().zip(before.parts()).for_each(|(sum, count)| *sum += *count);
     }
 
     /// Counts points of a call that has not failed, of which the plugin says it has `declined` some.
