@@ -105,7 +105,7 @@ impl FieldNames {
 }
 
 /// The field of a point, if it is a finite number.
-pub(crate) fn finite(point: Point<'_>, name: &str) -> Option<f64> {
+pub fn finite(point: Point<'_>, name: &str) -> Option<f64> {
     point.field(name)?.as_number().filter(|value| value.is_finite())
 }
 

@@ -29,7 +29,7 @@ pub use checks::{above_zero, at_least_zero, rule, share};
 pub use deviations::Deviations;
 pub use expected::{Comparison, Expected};
 pub use extent::{check_period, extent, most_points};
-pub use fields::{FieldNames, PerField, Place};
+pub use fields::{FieldNames, PerField, Place, finite};
 pub use functions::{Functions, Numbers, Part, Percentiles};
 pub use groups::max_groups;
 pub use median::median;

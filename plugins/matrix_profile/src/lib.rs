@@ -8,7 +8,7 @@ mod tests;
 
 use std::num::NonZeroUsize;
 
-use algorithms::{Verdict, at_least_zero, deviations, rule};
+use algorithms::{Verdict, at_least_zero, deviations, finite, numbers_of, rule};
 use kapacitor_guest::prelude::*;
 use kapacitor_guest::statistics::{Extent, Quantiles, Window};
 
@@ -63,9 +63,7 @@ impl Batch for MatrixProfile {
     }
 
     fn batch(&self, _: &mut (), points: &Points<'_>, out: &mut Output) -> Result<()> {
-        let number =
-            |point: Point<'_>| point.field(&self.field)?.as_number().filter(|value| value.is_finite());
-        let series: Vec<f64> = points.iter().filter_map(number).collect();
+        let series: Vec<f64> = numbers_of(points, &self.field).collect();
         if series.len() > MOST {
             return Err(Error::skip(format!(
                 "the batch has {} points with the field `{}`, and at most {MOST} can be compared: make the window \
@@ -78,7 +76,8 @@ impl Batch for MatrixProfile {
         discords.sort_unstable_by_key(|discord| discord.start);
         let mut discords = discords.into_iter().peekable();
         let mut batch = out.batch(points)?;
-        for (index, point) in points.iter().filter(|point| number(*point).is_some()).enumerate() {
+        for (index, point) in points.iter().filter(|point| finite(*point, &self.field).is_some()).enumerate()
+        {
             if let Some(discord) = discords.next_if(|discord| discord.start == index) {
                 let edited = point.with(DISTANCE, discord.distance);
                 let verdict = Verdict::above(discord.score, self.threshold);

@@ -6,7 +6,7 @@ mod tests;
 
 use std::num::NonZeroUsize;
 
-use algorithms::{Verdict, at_least_zero, deviations, rule};
+use algorithms::{Verdict, at_least_zero, deviations, finite, numbers_of, rule};
 use kapacitor_guest::prelude::*;
 use kapacitor_guest::statistics::MovingAverage;
 
@@ -45,9 +45,7 @@ impl Batch for SpectralResidual {
     }
 
     fn batch(&self, _: &mut (), points: &Points<'_>, out: &mut Output) -> Result<()> {
-        let number =
-            |point: Point<'_>| point.field(&self.field)?.as_number().filter(|value| value.is_finite());
-        let series: Vec<f64> = points.iter().filter_map(number).collect();
+        let series: Vec<f64> = numbers_of(points, &self.field).collect();
         if series.len() > MOST {
             return Err(Error::skip(format!(
                 "the batch has {} points with the field `{}`, and at most {MOST} can be transformed: make the window \
@@ -58,7 +56,8 @@ impl Batch for SpectralResidual {
         }
         let scores = scores(&saliency(&series, self.width, self.estimated), self.size);
         let mut batch = out.batch(points)?;
-        for (point, score) in points.iter().filter(|point| number(*point).is_some()).zip(scores) {
+        for (point, score) in points.iter().filter(|point| finite(*point, &self.field).is_some()).zip(scores)
+        {
             let verdict = score.map_or(Verdict::default(), |score| Verdict::above(score, self.threshold));
             batch.send(verdict.add_to(point.edit(), &self.r#as, &self.flag));
         }
