@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Maximum size of all answers together that clients have not read, in KiB. One that is larger is given while there is no
-/// other one.
+/// Maximum size of all answers together that clients have not read, in KiB. One that is larger is given while there
+/// is no other one.
 const MOST: u32 = 64 * 1024;
 
 /// The answers that clients have not read yet: many clients that read slowly must not fill the memory.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A function of Kapacitor.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct Function {
     /// Its name in kapacitor.conf and in TICKscripts.
     pub name: String,
@@ -55,6 +56,7 @@ pub struct Socket {
 
 /// What a function tells Kapacitor of its edges and options.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
 pub struct Info {
     /// The edge that comes in: `stream` or `batch`.
     pub wants: String,
@@ -66,6 +68,7 @@ pub struct Info {
 
 /// An option of a function.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
 pub struct InfoOption {
     /// The types of its arguments: `bool`, `int`, `double`, `string` or `duration`.
     pub types: Vec<String>,

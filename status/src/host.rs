@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The process.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct Host {
     /// Its version, such as `0.1.0`.
     pub version: String,
@@ -42,6 +43,7 @@ pub struct Reload {
 
 /// What all tasks together may take, and take.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct Limits {
     /// Sandboxes.
     pub sandboxes: Limit,
@@ -55,6 +57,7 @@ pub struct Limits {
 
 /// What there is of something, and what there may be.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
 pub struct Limit {
     /// What there is now; `None` where the system does not say.
     pub used: Option<u64>,

@@ -1,8 +1,8 @@
 //! What a host tells of itself: the answer of `/status.json`, and which tasks of it a request asks for.
 //!
-//! A [`Status`] is made by the host, and read by whatever shows it. Names say their units as those of metrics do: times
-//! are in seconds, points in time in seconds since 1970, sizes in bytes. Keys are added in later versions, but none
-//! changes its meaning, so a reader ignores what it does not know.
+//! A [`Status`] is made by the host, and read by whatever shows it. Names say their units as those of metrics do:
+//! times are in seconds, points in time in seconds since 1970, sizes in bytes. Keys are added in later versions, but
+//! none changes its meaning. So a reader ignores what it does not know, and takes a key that is missing for nothing.
 
 #![forbid(unsafe_code)]
 
@@ -24,8 +24,12 @@ pub use task::{
     Snapshot, Task, TaskState, TasksInState,
 };
 
+/// Age in seconds up to which an error is recent.
+pub const RECENT_SECONDS: f64 = 300.0;
+
 /// All that a host tells of itself.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct Status {
     /// The process.
     pub host: Host,
@@ -37,6 +41,8 @@ pub struct Status {
     pub plugins: Vec<Plugin>,
     /// Number of UDF nodes that the host knows, by what they do, whether they are in `tasks` or not.
     pub tasks_in_state: TasksInState,
+    /// Number of those whose last error is at most [`RECENT_SECONDS`] old.
+    pub tasks_with_recent_error: u64,
     /// Number of those that the request asked for; `tasks` has some of them.
     pub tasks_matching: u64,
     /// UDF nodes of tasks: those that the request asked for, in its order.

@@ -62,11 +62,13 @@ pub enum Sort {
     Skipped,
     /// `failures`: calls at which the plugin failed.
     Failures,
+    /// `error`: when the last error was.
+    Error,
 }
 
 impl Sort {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Task,
         Self::Function,
         Self::Plugin,
@@ -78,6 +80,7 @@ impl Sort {
         Self::Queue,
         Self::Skipped,
         Self::Failures,
+        Self::Error,
     ];
 
     /// Its name in a query.
@@ -94,6 +97,7 @@ impl Sort {
             Self::Queue => "queue",
             Self::Skipped => "skipped",
             Self::Failures => "failures",
+            Self::Error => "error",
         }
     }
 
@@ -119,6 +123,10 @@ impl Sort {
             Self::Queue => a.queue_age_seconds.total_cmp(&b.queue_age_seconds),
             Self::Skipped => a.points_skipped.sum().cmp(&b.points_skipped.sum()),
             Self::Failures => a.failures.cmp(&b.failures),
+            Self::Error => {
+                let at = |task: &Task| task.last_error.as_ref().map_or(-1.0, |error| error.timestamp_seconds);
+                at(a).total_cmp(&at(b))
+            }
         }
     }
 }

@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::RECENT_SECONDS;
+
 /// One UDF node of one task. Counts begin when the host starts, and go on from one session to the next.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct Task {
     /// The function that it calls.
     pub function: String,
@@ -63,6 +66,13 @@ pub struct Task {
     pub last_skipped: Option<LastSkipped>,
 }
 
+impl Task {
+    /// Whether its last error is recent at the time `now`, in seconds since 1970.
+    pub fn has_recent_error(&self, now: f64) -> bool {
+        self.last_error.as_ref().is_some_and(|error| now - error.timestamp_seconds <= RECENT_SECONDS)
+    }
+}
+
 /// What a UDF node does.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -99,7 +109,7 @@ impl TaskState {
 
 /// Number of UDF nodes, by what they do.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(default, rename_all = "kebab-case")]
 pub struct TasksInState {
     /// See [`TaskState::PassesThrough`].
     pub passes_through: u64,
@@ -148,6 +158,7 @@ impl TasksInState {
 
 /// One version of a plugin.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(default)]
 pub struct PluginVersion {
     /// The plugin; empty if it is not known.
     pub name: String,
@@ -157,6 +168,7 @@ pub struct PluginVersion {
 
 /// Points of the input that nothing came of, by reason.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(default)]
 pub struct PointsSkipped {
     /// The plugin skipped them.
     pub plugin: u64,
@@ -178,6 +190,7 @@ impl PointsSkipped {
 
 /// Time for which input or output waited.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
 pub struct BlockedSeconds {
     /// For the plugin.
     pub plugin: f64,
@@ -187,6 +200,7 @@ pub struct BlockedSeconds {
 
 /// A state that was taken, for Kapacitor or for a checkpoint.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
 pub struct Snapshot {
     /// Its size.
     pub bytes: u64,
@@ -198,6 +212,7 @@ pub struct Snapshot {
 
 /// What a UDF node does in a second.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
 pub struct Rates {
     /// Points that Kapacitor sends.
     pub points_in_per_second: f32,
@@ -209,6 +224,7 @@ pub struct Rates {
 
 /// Rates of the past, the oldest first. The lists are of one length, 60 at most.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
 pub struct History {
     /// Time between two of them, about.
     pub interval_seconds: f64,
@@ -222,6 +238,7 @@ pub struct History {
 
 /// An error of a plugin or a task.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
 pub struct LastError {
     /// When.
     pub timestamp_seconds: f64,
@@ -231,6 +248,7 @@ pub struct LastError {
 
 /// Points that were skipped, because the plugin failed at them.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
 pub struct LastSkipped {
     /// When.
     pub timestamp_seconds: f64,
@@ -244,6 +262,7 @@ pub struct LastSkipped {
 
 /// A task that could not start.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
 pub struct RefusedStart {
     /// The function that it calls.
     pub function: String,

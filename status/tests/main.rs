@@ -2,8 +2,8 @@
 
 mod sample;
 
-use kapacitor_wasm_status::Query;
 use kapacitor_wasm_status::page::{self, TaskName};
+use kapacitor_wasm_status::{Query, Status};
 
 use sample::{HOSTILE, hostile_status, status};
 
@@ -51,6 +51,19 @@ fn hostile_names_stay_text() {
 }
 
 #[test]
+fn status_of_another_version_is_read() {
+    let all = status(2, &Query::default());
+    let mut json = serde_json::to_value(&all).unwrap();
+    json["tasks"][0].as_object_mut().unwrap().remove("blocked_seconds");
+    json.as_object_mut().unwrap().remove("limits");
+    json["host"]["new"] = serde_json::json!([1]);
+    let read: Status = serde_json::from_value(json).unwrap();
+    assert_eq!(read.tasks[0].task, all.tasks[0].task);
+    assert_eq!(read.limits.sandboxes.limit, None);
+    assert_eq!(read.functions[1].routes, all.functions[1].routes);
+}
+
+#[test]
 fn size_of_a_page_is_bounded() {
     let query = Query::default();
     let (few, many) =
@@ -88,6 +101,7 @@ fn what_needs_a_look_is_told() {
     let query = Query::default();
     let html = page::overview(&status(100, &query), &query);
     assert!(html.contains("Needs a look") && html.contains("of the tasks</a> run without their plugin"));
+    assert!(html.contains("of the tasks</a> had an error in the last 5\u{202f}min."));
     assert!(html.contains("restart it to use the plugin as it is now"));
     assert!(html.contains("Tasks that could not start") && html.contains("option `size` is missing"));
     let mut well = status(1, &query);

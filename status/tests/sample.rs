@@ -78,7 +78,7 @@ pub fn task(i: usize) -> Task {
         rates: Some(rates),
         history: Some(history),
         last_error: failed.then(|| LastError {
-            timestamp_seconds: NOW - 400.0,
+            timestamp_seconds: NOW - 40.0 * (1 + i % 20) as f64,
             error: "udf_process failed: wasm trap: integer divide by zero, in anomaly::score at score.rs:71"
                 .to_owned(),
         }),
@@ -131,6 +131,7 @@ pub fn status(tasks: usize, query: &Query) -> Status {
 
 fn put_tasks(status: &mut Status, tasks: Vec<Task>, query: &Query) {
     status.tasks_in_state = TasksInState::of(&tasks);
+    status.tasks_with_recent_error = tasks.iter().filter(|task| task.has_recent_error(NOW)).count() as u64;
     let (matching, selected) = query.select(tasks, 100);
     (status.tasks_matching, status.tasks) = (matching as u64, selected);
 }

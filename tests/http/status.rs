@@ -107,7 +107,8 @@ fn last_error_and_last_skipped_points_are_told_also_after_the_end() {
         assert!(skipped["timestamp_seconds"].as_f64().unwrap() > 1.7e9);
         true
     };
-    wait_for(&host, "", |status| told(status) && status["tasks"][0]["state"] == "runs");
+    let status = wait_for(&host, "", |status| told(status) && status["tasks"][0]["state"] == "runs");
+    assert_eq!(status["tasks_with_recent_error"], 1);
     drop(client);
     wait_for(&host, "", |status| status["tasks"][0]["state"] == "ended" && told(status));
 }

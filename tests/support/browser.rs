@@ -1,4 +1,4 @@
-//! Chromium without a window, spoken to over a pipe in the DevTools protocol.
+//! Chromium without a window, spoken to over a pipe in the `DevTools` protocol.
 
 use std::env;
 use std::fs;
@@ -60,7 +60,7 @@ impl Browser {
         let target = browser.ask("Target.createTarget", json!({"url": "about:blank"}));
         let attached =
             browser.ask("Target.attachToTarget", json!({"targetId": target["targetId"], "flatten": true}));
-        browser.session = attached["sessionId"].as_str().unwrap().to_owned();
+        attached["sessionId"].as_str().unwrap().clone_into(&mut browser.session);
         for domain in ["Page.enable", "Runtime.enable", "Log.enable"] {
             browser.ask(domain, json!({}));
         }

@@ -29,6 +29,8 @@ pub fn status(shared: &Arc<Shared>, query: &Query, size: usize) -> Status {
     let plugins = plugins(shared, &nodes);
     let tasks: Vec<_> = nodes.into_iter().map(nodes::task).collect();
     let tasks_in_state = TasksInState::of(&tasks);
+    let now = since_1970(SystemTime::now());
+    let tasks_with_recent_error = tasks.iter().filter(|task| task.has_recent_error(now)).count() as u64;
     let (matching, mut tasks) = query.select(tasks, size);
     if query.history {
         tasks.iter_mut().for_each(|task| task.history = Some(nodes::history(shared, task)));
@@ -39,6 +41,7 @@ pub fn status(shared: &Arc<Shared>, query: &Query, size: usize) -> Status {
         functions,
         plugins,
         tasks_in_state,
+        tasks_with_recent_error,
         tasks_matching: matching as u64,
         tasks,
         refused_starts: shared.board().refusals().into_iter().map(refused).collect(),

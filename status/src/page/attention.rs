@@ -4,9 +4,9 @@ use maud::{Markup, html};
 
 use super::{layout, links, numbers, words};
 use crate::host::Limit;
-use crate::query::Query;
+use crate::query::{Query, Sort};
 use crate::task::TaskState;
-use crate::{RefusedStart, Status};
+use crate::{RECENT_SECONDS, RefusedStart, Status};
 
 /// Part of a limit from which on it is worth a word.
 const NEAR: f64 = 0.9;
@@ -24,7 +24,9 @@ pub fn attention(status: &Status) -> Markup {
                 p.well { (words::verdict(true, "Kapacitor can use all functions, and no task needs a look.")) }
             } @else {
                 h2 #attention-title { "Needs a look" }
-                ul.attention { @for sentence in &sentences { li { span.sign aria-hidden="true" { "▲" } " " (sentence) } } }
+                ul.attention {
+                    @for sentence in &sentences { li { span.sign aria-hidden="true" { "▲" } " " (sentence) } }
+                }
             }
             @if !status.refused_starts.is_empty() { (refused(status)) }
         }
@@ -38,7 +40,8 @@ fn sentences(status: &Status) -> Vec<Markup> {
         found.push(html! { (status.host.not_ready.len() - MOST) " more of this kind: see /ready" });
     }
     if let Some(error) = status.host.last_reload.as_ref().and_then(|reload| reload.error.as_ref()) {
-        found.push(html! { "udf.toml was read again and refused, everything stayed as it was: " (numbers::visible(error)) });
+        let what = "udf.toml was read again and refused, everything stayed as it was: ";
+        found.push(html! { (what) (numbers::visible(error)) });
     }
     let differing: Vec<_> =
         status.functions.iter().filter(|function| !function.differences.is_empty()).collect();
@@ -46,8 +49,11 @@ fn sentences(status: &Status) -> Vec<Markup> {
         found.push(html! {
             "Kapacitor was told something else of the function "
             a href=(links::function(&function.name)) { (words::name(&function.name)) } ": "
-            @if function.breaks_scripts { "change the scripts that do not fit the plugin any more before you restart it." }
-            @else { "restart it to use the plugin as it is now." }
+            @if function.breaks_scripts {
+                "change the scripts that do not fit the plugin any more before you restart it."
+            } @else {
+                "restart it to use the plugin as it is now."
+            }
         });
     }
     if differing.len() > MOST {
@@ -70,6 +76,14 @@ fn sentences(status: &Status) -> Vec<Markup> {
                 a href=(links::overview(&query)) { (numbers::count(count)) " of the tasks" } " " (text) "."
             });
         }
+    }
+    let failing = status.tasks_with_recent_error;
+    if failing > 0 {
+        let query = Query { sort: Sort::Error, ..Query::default() };
+        found.push(html! {
+            a href=(links::overview(&query)) { (numbers::count(failing)) " of the tasks" }
+            " had an error in the last " (numbers::span(RECENT_SECONDS)) "."
+        });
     }
     let limits = &status.limits;
     for (what, limit) in [
@@ -105,7 +119,12 @@ fn refused(status: &Status) -> Markup {
     let table = html! {
         table {
             caption { "Tasks that could not start" }
-            thead { tr { th scope="col" { "Task / node" } th scope="col" { "Function" } th scope="col" { "Tried" } th scope="col" { "Reason" } } }
+            thead { tr {
+                th scope="col" { "Task / node" }
+                th scope="col" { "Function" }
+                th scope="col" { "Tried" }
+                th scope="col" { "Reason" }
+            } }
             tbody { @for refused in &status.refused_starts { (row(refused)) } }
         }
     };

@@ -37,7 +37,7 @@ fn row(function: &Function) -> Markup {
             th scope="row" { (words::name(&function.name)) }
             td { (chooser(function)) }
             td { (words::info(&function.info)) }
-            td { @match &function.socket { Some(socket) => (self::socket(socket)), None => span.muted { "not tried yet" } } }
+            td { (socket(function.socket.as_ref())) }
             td.number { (numbers::count(function.sessions)) }
             td.prose { (state(function)) }
         }
@@ -48,17 +48,23 @@ fn row(function: &Function) -> Markup {
 pub fn chooser(function: &Function) -> Markup {
     html! {
         @if let Some(plugin) = &function.plugin { a href=(links::plugin(plugin)) { (words::name(plugin)) } }
-        @if let Some(option) = &function.plugin_option { "named by the script with " code { "." (words::text(option)) "('NAME')" } }
+        @if let Some(option) = &function.plugin_option {
+            "named by the script with " code { "." (words::text(option)) "('NAME')" }
+        }
         @if !function.routes.is_empty() {
             ul.routes { @for route in &function.routes {
-                li { code { (words::text(&route.task)) } " → " a href=(links::plugin(&route.plugin)) { (words::name(&route.plugin)) } }
+                li {
+                    code { (words::text(&route.task)) } " → "
+                    a href=(links::plugin(&route.plugin)) { (words::name(&route.plugin)) }
+                }
             } }
         }
     }
 }
 
 /// Where Kapacitor reaches a function.
-pub fn socket(socket: &Socket) -> Markup {
+pub fn socket(socket: Option<&Socket>) -> Markup {
+    let Some(socket) = socket else { return html! { span.muted { "not tried yet" } } };
     html! {
         code { (words::text(&socket.path)) }
         @if let Some(rights) = &socket.rights { " " span.muted.nowrap { (words::text(rights)) } }
@@ -68,6 +74,11 @@ pub fn socket(socket: &Socket) -> Markup {
 
 /// Whether a function can be used, and what Kapacitor does not know of it.
 pub fn state(function: &Function) -> Markup {
+    let differs = if function.breaks_scripts {
+        "scripts may not fit after Kapacitor's restart:"
+    } else {
+        "Kapacitor must be restarted to know:"
+    };
     html! {
         @match &function.error {
             Some(error) => (words::verdict(false, error)),
@@ -75,7 +86,7 @@ pub fn state(function: &Function) -> Markup {
         }
         @if function.told.is_none() { br; span.muted { "Kapacitor has not asked for it yet" } }
         @if !function.differences.is_empty() {
-            br; (words::verdict(false, if function.breaks_scripts { "scripts may not fit after Kapacitor's restart:" } else { "Kapacitor must be restarted to know:" }))
+            br; (words::verdict(false, differs))
             ul { @for difference in &function.differences { li { (words::text(difference)) } } }
         }
     }

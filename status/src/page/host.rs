@@ -52,14 +52,24 @@ pub fn host(status: &Status) -> Markup {
             dl.facts #live-host data-live {
                 dt { "Version" } dd { (words::text(version)) " " span.muted { "build " (words::text(build)) } }
                 @if let Some(started) = started {
-                    dt { "Started" } dd { time datetime=(numbers::rfc3339(*started)) { (numbers::rfc3339(*started)) } " " span.muted { (numbers::ago(*now, *started)) } }
+                    @let at = numbers::rfc3339(*started);
+                    dt { "Started" }
+                    dd { time datetime=(at) { (at) } " " span.muted { (numbers::ago(*now, *started)) } }
                 }
-                dt { "Configuration" } dd { @if let Some(file) = config_file { code { (words::text(file)) } } @else { "—" } }
-                dt { "Read again" } dd { @match last_reload { Some(reload) => (last_reload_of(reload, *now)), None => "not since the start" } }
+                @if let Some(file) = config_file { dt { "Configuration" } dd { code { (words::text(file)) } } }
+                dt { "Read again" }
+                dd {
+                    @match last_reload {
+                        Some(reload) => (last_reload_of(reload, *now)),
+                        None => "not since the start",
+                    }
+                }
                 dt { "Plugins" } dd { code { (words::text(plugins_dir)) } }
                 dt { "States" } dd { code { (words::text(state_dir)) } }
                 @if let Some(cpu) = cpu_seconds { dt { "CPU time" } dd { (numbers::span(*cpu)) } }
-                @if let Some(memory) = resident_memory_bytes { dt { "Memory of the process" } dd { (numbers::bytes(*memory)) } }
+                @if let Some(memory) = resident_memory_bytes {
+                    dt { "Memory of the process" } dd { (numbers::bytes(*memory)) }
+                }
             }
         }
     }

@@ -8,6 +8,7 @@ use crate::Status;
 /// A page with `main`.
 pub fn document(title: &str, status: &Status, main: Markup) -> String {
     let host = &status.host;
+    let now = numbers::rfc3339(host.now_timestamp_seconds);
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -31,9 +32,9 @@ pub fn document(title: &str, status: &Status, main: Markup) -> String {
                         a href="/#host" { "Host" }
                     }
                     div.fresh {
-                        span #updated data-live { "As of " time datetime=(numbers::rfc3339(host.now_timestamp_seconds)) {
-                            (numbers::rfc3339(host.now_timestamp_seconds).replace('T', " ").replace('Z', " UTC"))
-                        } }
+                        span #updated data-live {
+                            "As of " time datetime=(now) { (now.replace('T', " ").replace('Z', " UTC")) }
+                        }
                         span #refresh role="status" {}
                         noscript { "Reload the page for newer numbers." }
                     }

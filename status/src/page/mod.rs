@@ -1,7 +1,7 @@
 //! The status as pages of HTML.
 //!
-//! They work without their script, which only puts newer parts in the place of older ones. All text is escaped by maud;
-//! nothing here writes HTML in any other way.
+//! They work without their script, which only puts newer parts in the place of older ones. All text is escaped by
+//! maud, and nothing here writes HTML in any other way.
 
 mod attention;
 mod functions;
@@ -33,6 +33,7 @@ pub const ASSETS: [(&str, &str, &str); 3] = [
     ("/status.svg", "image/svg+xml", include_str!("../../assets/status.svg")),
 ];
 
-/// The content security policy of the pages: nothing is loaded but the files above, and no script that is in a page runs.
-pub const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-                          form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// The content security policy of the pages: nothing is loaded but the files above, and no script that is in a page
+/// runs.
+pub const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                          connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";

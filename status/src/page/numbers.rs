@@ -16,6 +16,11 @@ pub fn count(number: u64) -> String {
     text
 }
 
+/// A whole number of things, such as `1 point` or `2 points`.
+pub fn some(number: u64, thing: &str) -> String {
+    format!("{} {thing}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
 /// Three digits of a number of any size, such as `0.25`, `12.5` or `1.23 M`.
 pub fn rounded(number: f64) -> String {
     let units = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")];
@@ -114,6 +119,10 @@ mod tests {
         assert_eq!(
             [0, 999, 1000, 1_234_567].map(count),
             ["0", "999", "1\u{202f}000", "1\u{202f}234\u{202f}567"]
+        );
+        assert_eq!(
+            [0, 1, 1000].map(|number| some(number, "point")),
+            ["0 points", "1 point", "1\u{202f}000 points"]
         );
         let shown = [0.0, 0.001, 0.25, 1.0, 12.34, 999.6, 1234.0, 12_345.0, 2.5e6, 3e15].map(rounded);
         let expected = [

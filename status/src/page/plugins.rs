@@ -37,7 +37,7 @@ fn row(plugin: &Plugin) -> Markup {
             td { (words::hash(plugin.sha256.as_deref().unwrap_or_default())) }
             td { @match &plugin.info { Some(info) => (words::info(info)), None => "—" } }
             td.number { (numbers::count(plugin.tasks)) }
-            td.number.nowrap { @match plugin.load_seconds { Some(seconds) => (numbers::span(seconds)), None => "—" } }
+            td.number.nowrap { (plugin.load_seconds.map_or("—".to_owned(), numbers::span)) }
             td.prose { @match (plugin.status, &plugin.error) {
                 (PluginStatus::Loaded, _) => (words::verdict(true, "loaded")),
                 (PluginStatus::Refused, error) => (words::verdict(false, error.as_deref().unwrap_or("refused"))),

@@ -22,11 +22,13 @@ pub fn line(values: &[f32], most: usize, label: &str, large: bool) -> Markup {
         let digits = usize::from(large);
         let _ = write!(points, "{}{x:.digits$},{y:.digits$}", if i == 0 { "" } else { " " });
     }
+    let view = format!("0 0 {WIDTH} {HEIGHT}");
+    let bottom = format!(" {WIDTH},{HEIGHT} {start:.0},{HEIGHT}");
     let class = if large { "spark large" } else { "spark" };
     html! {
-        svg class=(class) viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(label) {
+        svg class=(class) viewBox=(view) preserveAspectRatio="none" role="img" aria-label=(label) {
             @if large && values.len() > 1 {
-                polygon class="area" points={ (points) " " (WIDTH) "," (HEIGHT) " " (format!("{start:.0}")) "," (HEIGHT) } {}
+                polygon class="area" points={ (points) (bottom) } {}
             }
             @if values.len() > 1 {
                 polyline points=(points) {}

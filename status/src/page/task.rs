@@ -19,10 +19,11 @@ pub fn task(status: &Status, task: &Task) -> String {
         h1 { (words::name(&task.task)) span.muted { " / " (words::name(&task.node)) } }
         div #task-state data-live {
             p.lead {
-                (words::state(task.state)) " · " a href=(links::function(&task.function)) { "@" (words::name(&task.function)) }
-                " · plugin " a href=(links::plugin(&task.plugin.name)) { (words::name(&task.plugin.name)) } " " (words::hash(&task.plugin.sha256))
-                " · " (numbers::count(task.sessions)) @if task.sessions == 1 { " session" } @else { " sessions" }
-                ", started " (numbers::count(task.starts)) @if task.starts == 1 { " time" } @else { " times" }
+                (words::state(task.state))
+                " · " a href=(links::function(&task.function)) { "@" (words::name(&task.function)) }
+                " · plugin " a href=(links::plugin(&task.plugin.name)) { (words::name(&task.plugin.name)) }
+                " " (words::hash(&task.plugin.sha256))
+                " · " (numbers::some(task.sessions, "session")) ", started " (numbers::some(task.starts, "time"))
             }
         }
         (charts(task))
@@ -48,7 +49,8 @@ pub fn no_such_task(status: &Status, name: &TaskName) -> String {
         p {
             "The host knows no node " b { (words::name(&name.node)) } " of the task " b { (words::name(&name.task)) }
             " with the function " b { (words::name(&name.function)) }
-            ". It forgets tasks when it starts, and the ones that ended longest ago when there are more than " code { "http.tasks" } "."
+            ". It forgets all tasks when it starts, and the ones that ended longest ago when there are more than "
+            code { "http.tasks" } "."
         }
     };
     layout::document("No such task", status, main)
@@ -65,15 +67,21 @@ fn charts(task: &Task) -> Markup {
             }
         }
     };
-    let now = |of: fn(&Rates) -> f32| task.rates.as_ref().map(|rates| numbers::rounded(f64::from(of(rates))));
+    let rate =
+        |of: fn(&Rates) -> f32| task.rates.as_ref().map(|rates| numbers::rounded(f64::from(of(rates))));
+    let points_in = rate(|rates| rates.points_in_per_second);
+    let points_out = rate(|rates| rates.points_out_per_second);
+    let cpu = task.rates.as_ref().map(|rates| core_share(rates.guest_cpu_seconds_per_second));
     html! {
         div #task-charts data-live {
             div.charts {
-            (chart("Points in /s", "points in", &history.points_in_per_second, now(|rates| rates.points_in_per_second)))
-            (chart("Points out /s", "points out", &history.points_out_per_second, now(|rates| rates.points_out_per_second)))
-            (chart("CPU", "time of the plugin", &history.guest_cpu_seconds_per_second, task.rates.as_ref().map(|rates| core_share(rates.guest_cpu_seconds_per_second))))
+                (chart("Points in /s", "points in", &history.points_in_per_second, points_in))
+                (chart("Points out /s", "points out", &history.points_out_per_second, points_out))
+                (chart("CPU", "time of the plugin", &history.guest_cpu_seconds_per_second, cpu))
             }
-            p.muted { "The last " (numbers::rounded(minutes)) " minutes; the top of each chart is its largest value." }
+            p.muted {
+                "The last " (numbers::rounded(minutes)) " minutes; the top of each chart is its largest value."
+            }
         }
     }
 }
@@ -84,14 +92,15 @@ fn trouble(task: &Task, now: f64) -> Markup {
             h2 #trouble { "Last error" }
             div #task-trouble data-live {
                 @if let Some(error) = &task.last_error {
-                    p { (words::time(now, error.timestamp_seconds)) " (" (numbers::rfc3339(error.timestamp_seconds)) ")" }
+                    @let at = error.timestamp_seconds;
+                    p { (words::time(now, at)) " (" (numbers::rfc3339(at)) ")" }
                     pre tabindex="0" aria-label="Last error" { (words::text(&error.error)) }
                 } @else { p.muted { "None since the host has started." } }
                 @if let Some(skipped) = &task.last_skipped {
                     h3 { "Last skipped" }
                     p {
                         (words::time(now, skipped.timestamp_seconds)) ", "
-                        (numbers::count(skipped.points)) @if skipped.points == 1 { " point" } @else { " points" }
+                        (numbers::some(skipped.points, "point"))
                         ": " (words::text(&skipped.reason))
                     }
                     pre tabindex="0" aria-label="The first point that was skipped" { (words::text(&skipped.point)) }
@@ -141,7 +150,13 @@ fn held(task: &Task, status: &Status, now: f64) -> Markup {
                 }
             }
         }
-        div { dt { "Input that waits" } dd { (numbers::bytes(task.queue_bytes)) @if task.queue_bytes > 0 { ", for " (numbers::span(task.queue_age_seconds)) } } }
+        div {
+            dt { "Input that waits" }
+            dd {
+                (numbers::bytes(task.queue_bytes))
+                @if task.queue_bytes > 0 { ", for " (numbers::span(task.queue_age_seconds)) }
+            }
+        }
         div { dt { "Output that waits" } dd { (numbers::bytes(task.output_bytes)) } }
         div {
             dt { "Last snapshot" }
@@ -165,7 +180,7 @@ fn function(status: &Status, task: &Task) -> Markup {
             dl.facts #task-function data-live {
                 dt { "Plugin" } dd { (functions::chooser(function)) }
                 dt { "Edges and options" } dd { (words::info(&function.info)) }
-                dt { "Socket" } dd { @match &function.socket { Some(socket) => (functions::socket(socket)), None => "not tried yet" } }
+                dt { "Socket" } dd { (functions::socket(function.socket.as_ref())) }
                 dt { "State" } dd { (functions::state(function)) }
             }
         }

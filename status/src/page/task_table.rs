@@ -19,16 +19,23 @@ pub fn tasks(status: &Status, query: &Query) -> Markup {
             (form(query))
             div #live-tasks data-live {
                 p.muted #live-count {
-                    @if status.tasks_matching == all { (numbers::count(all)) @if all == 1 { " node" } @else { " nodes" } }
-                    @else { (numbers::count(status.tasks_matching)) " of " (numbers::count(all)) " nodes" }
+                    @if status.tasks_matching < all { (numbers::count(status.tasks_matching)) " of " }
+                    (numbers::some(all, "node"))
                     " of tasks"
                     @for state in TaskState::ALL {
                         @let count = status.tasks_in_state.get(state);
-                        @if count > 0 { " · " a href=(links::overview(&Query { state: Some(state), ..Query::default() })) { (numbers::count(count)) " " (words::state_text(state)) } }
+                        @let those = links::overview(&Query { state: Some(state), ..Query::default() });
+                        @if count > 0 {
+                            " · " a href=(those) { (numbers::count(count)) " " (words::state_text(state)) }
+                        }
                     }
                 }
                 @if status.tasks.is_empty() {
-                    p { @if all == 0 { "No task has started yet." } @else if status.tasks_matching == 0 { "No task is like that." } @else { "There are not so many pages." } }
+                    p {
+                        @if all == 0 { "No task has started yet." }
+                        @else if status.tasks_matching == 0 { "No task is like that." }
+                        @else { "There are not so many pages." }
+                    }
                 } @else {
                     (layout::wide("Tasks", table(status, query)))
                 }
@@ -42,7 +49,8 @@ fn form(query: &Query) -> Markup {
     html! {
         form.filter action="/#tasks" method="get" role="search" aria-label="Filter the tasks" {
             label for="filter" { "Filter" }
-            input #filter type="search" name="filter" value=(query.filter) placeholder="task, node, function, plugin" maxlength="256" autocomplete="off" spellcheck="false";
+            input #filter type="search" name="filter" value=(query.filter) maxlength="256"
+                placeholder="task, node, function, plugin" autocomplete="off" spellcheck="false";
             label for="state" { "State" }
             select #state name="state" {
                 option value="" selected[query.state.is_none()] { "any" }
@@ -54,7 +62,9 @@ fn form(query: &Query) -> Markup {
                 @if !value.is_empty() { input type="hidden" name=(key) value=(value); }
             }
             @if query.sort != Sort::default() { input type="hidden" name="sort" value=(query.sort.name()); }
-            @if query.reversed { input type="hidden" name="order" value=(if query.is_descending() { "desc" } else { "asc" }); }
+            @if query.reversed {
+                input type="hidden" name="order" value=(if query.is_descending() { "desc" } else { "asc" });
+            }
             @if let Some(size) = query.size { input type="hidden" name="size" value=(size); }
             button type="submit" { "Show" }
             @if query.is_filtered() {
@@ -79,7 +89,7 @@ fn table(status: &Status, query: &Query) -> Markup {
                 (heading(query, Sort::Queue, "Queue", "number"))
                 (heading(query, Sort::Skipped, "Skipped", "number"))
                 (heading(query, Sort::Failures, "Failures", "number"))
-                th scope="col" { "Last error" }
+                (heading(query, Sort::Error, "Last error", ""))
             } }
             tbody { @for task in &status.tasks { (row(task, now)) } }
         }
@@ -111,13 +121,21 @@ fn row(task: &Task, now: f64) -> Markup {
         tr {
             th scope="row" {
                 div.clamped {
-                    a href=(links::task_page(function, id, node)) { (words::name(id)) span.muted { " / " (words::name(node)) } }
+                    a href=(links::task_page(function, id, node)) {
+                        (words::name(id)) span.muted { " / " (words::name(node)) }
+                    }
                     span.function.muted { "@" (words::name(function)) }
                 }
             }
             td.nowrap { (words::state(task.state)) @if task.sessions > 1 { " " span.muted { "×" (task.sessions) } } }
-            td { div.clamped { (words::name(&task.plugin.name)) " " span.muted { (words::hash(&task.plugin.sha256)) } } }
-            (rate("points in", rounded(|rates| rates.points_in_per_second), history.map(|history| &history.points_in_per_second)))
+            td {
+                div.clamped { (words::name(&task.plugin.name)) " " span.muted { (words::hash(&task.plugin.sha256)) } }
+            }
+            (rate(
+                "points in",
+                rounded(|rates| rates.points_in_per_second),
+                history.map(|history| &history.points_in_per_second),
+            ))
             (rate("points out", rounded(|rates| rates.points_out_per_second), None))
             (rate(
                 "time of the plugin",
@@ -126,13 +144,19 @@ fn row(task: &Task, now: f64) -> Markup {
             ))
             td.number.nowrap { (numbers::bytes(task.sandbox_memory_bytes)) }
             td.number.nowrap {
-                @if task.queue_bytes > 0 { (numbers::bytes(task.queue_bytes)) br; span.muted { (numbers::span(task.queue_age_seconds)) } } @else { span.muted { "0" } }
+                @if task.queue_bytes > 0 {
+                    (numbers::bytes(task.queue_bytes)) br; span.muted { (numbers::span(task.queue_age_seconds)) }
+                } @else {
+                    span.muted { "0" }
+                }
             }
             (count(task.points_skipped.sum()))
             (count(task.failures))
             td.error {
                 @if let Some(error) = &task.last_error {
-                    div.clamped { (words::time(now, error.timestamp_seconds)) ": " (words::text(&short(&error.error))) }
+                    div.clamped {
+                        (words::time(now, error.timestamp_seconds)) ": " (words::text(&short(&error.error)))
+                    }
                 } @else { span.muted { "—" } }
             }
         }
