@@ -54,7 +54,7 @@ fn found(shared: &Arc<Shared>, request: &Request<impl Sized>) -> Response<Full<B
             let (ready, text) = health::ready(shared);
             of(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, JSON, text)
         }
-        _ => of(StatusCode::NOT_FOUND, TEXT, "there are: /metrics, /health, /ready\n"),
+        _ => of(StatusCode::NOT_FOUND, TEXT, "there are: /metrics, /health, /ready, /tap\n"),
     }
 }
 

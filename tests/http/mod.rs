@@ -3,10 +3,12 @@
 //! - [`doors`]: who gets an answer, and what clients can't do to the host.
 //! - [`metrics`]: the numbers themselves, and that the table of `docs/monitoring.md` has them all.
 //! - [`readers`]: a real Telegraf reads them.
+//! - [`tap`]: the points of a task while they go by.
 
 mod doors;
 mod metrics;
 mod readers;
+mod tap;
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
