@@ -39,6 +39,7 @@ impl Reloader {
             Ok(Err(e)) => {
                 let err = format!("{e:#}");
                 error!(err, "udf.toml is refused, everything stays as it was");
+                self.0.shared.note_reload(Err(err.clone()));
                 format!("Serving with an older udf.toml, the file is refused: {err}")
             }
             Err(e) => {

@@ -60,7 +60,7 @@ impl Settings {
         let config = self.load()?;
         let log = logging::start(config.log_level, LineFormat::Kapacitor);
         log_panics(logging::THREAD);
-        Ok((config, Mode { writable: true, ..looking() }, log))
+        Ok((config, Mode { writable: true, config_file: Some(self.config.clone()), ..looking() }, log))
     }
 }
 

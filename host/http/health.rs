@@ -26,6 +26,13 @@ pub fn health() -> String {
 
 /// Whether Kapacitor can use all functions, and if not, why.
 pub fn ready(shared: &Shared) -> (bool, String) {
+    let reasons = not_ready(shared);
+    let ready = reasons.is_empty();
+    (ready, Status { status: if ready { "ok" } else { "not ready" }, reasons }.text())
+}
+
+/// Why Kapacitor can't use all functions, one sentence each; nothing if it can.
+pub fn not_ready(shared: &Shared) -> Vec<String> {
     let mut reasons = Vec::new();
     if !shared.library().is_loaded() {
         reasons.push("plugins are being loaded".to_owned());
@@ -43,6 +50,5 @@ pub fn ready(shared: &Shared) -> (bool, String) {
             None => reasons.push(format!("function \"{name}\" has no socket yet")),
         }
     }
-    let ready = reasons.is_empty();
-    (ready, Status { status: if ready { "ok" } else { "not ready" }, reasons }.text())
+    reasons
 }

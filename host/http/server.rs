@@ -14,14 +14,15 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tracing::{error, info};
 
-use super::answer::answer;
+use super::answer::Answers;
 use super::host_header::Door;
 use super::listener::{Listener, Stream};
 use super::tap;
 use crate::faults::keep_task;
+use crate::metrics::NOTE_RATES;
 use crate::shared::Shared;
 
 /// Maximum number of connections to one address. More of them wait until one of these ends.
@@ -62,12 +63,15 @@ impl Server {
             .build()
             .context("the thread for HTTP can't start")?;
         let entered = runtime.enter();
+        let answers = Arc::new(Answers::new(shared));
+        let noted = Arc::clone(shared);
+        runtime.spawn(keep_task(move || note_rates(Arc::clone(&noted))));
         for address in &config.http.listen {
             match Listener::bind(address, &config) {
                 Ok(listener) => {
                     info!(address = listener.shown(), "answers over HTTP");
-                    let (shared, listener) = (Arc::clone(shared), Arc::new(listener));
-                    runtime.spawn(keep_task(move || accept(Arc::clone(&shared), Arc::clone(&listener))));
+                    let (answers, listener) = (Arc::clone(&answers), Arc::new(listener));
+                    runtime.spawn(keep_task(move || accept(Arc::clone(&answers), Arc::clone(&listener))));
                 }
                 Err(e) => error!(err = format!("{e:#}"), "no answers over HTTP at an address of http.listen"),
             }
@@ -86,16 +90,26 @@ impl Drop for Server {
     }
 }
 
+/// Notes the rates of the tasks for ever.
+async fn note_rates(shared: Arc<Shared>) {
+    let mut interval = interval(NOTE_RATES);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        shared.board().note_rates();
+    }
+}
+
 /// Accepts connections for ever.
-async fn accept(shared: Arc<Shared>, listener: Arc<Listener>) {
+async fn accept(answers: Arc<Answers>, listener: Arc<Listener>) {
     let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
         // It is never closed.
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
-        let (shared, door) = (Arc::clone(&shared), listener.door());
+        let (answers, door) = (Arc::clone(&answers), listener.door());
         match listener.accept().await {
             Ok(stream) => drop(tokio::spawn(async move {
-                serve(stream, shared, door).await;
+                serve(stream, answers, door).await;
                 drop(permit);
             })),
             Err(_) => sleep(RETRY).await,
@@ -104,15 +118,15 @@ async fn accept(shared: Arc<Shared>, listener: Arc<Listener>) {
 }
 
 /// Serves one connection. What goes wrong concerns its client only.
-async fn serve(stream: Box<dyn Stream>, shared: Arc<Shared>, door: Door) {
+async fn serve(stream: Box<dyn Stream>, answers: Arc<Answers>, door: Door) {
     let is_tap = AtomicBool::new(false);
     let service = service_fn(|request: Request<_>| {
         let response = if request.uri().path() == tap::PATH {
-            let response = tap::answer(&shared, door, &request);
+            let response = tap::answer(answers.shared(), door, &request);
             is_tap.store(response.status() == StatusCode::OK, Relaxed);
             response.map(Either::Right)
         } else {
-            answer(&shared, door, &request).map(Either::Left)
+            answers.to(door, &request).map(Either::Left)
         };
         async move { Ok::<_, Infallible>(response) }
     });

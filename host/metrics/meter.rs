@@ -4,15 +4,17 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::history::Progress;
 use super::totals::{Snapshotted, Totals};
 use crate::sandbox::CallClock;
-use crate::task::Counts;
+use crate::task::{Counts, Troubles};
 
 /// A session with a task.
 #[derive(Debug)]
 pub struct SessionMeter {
     began: Instant,
     clock: Arc<CallClock>,
+    troubles: Arc<Troubles>,
     counts: [AtomicU64; Counts::PARTS],
     queue_full: AtomicU64,
     waited_for_plugin: AtomicU64,
@@ -49,11 +51,12 @@ pub struct Held {
 const NOTHING: u64 = u64::MAX;
 
 impl SessionMeter {
-    /// A session whose calls `clock` measures.
-    pub fn new(clock: Arc<CallClock>) -> Self {
+    /// A session whose calls `clock` measures, and of which `troubles` has what went wrong.
+    pub fn new(clock: Arc<CallClock>, troubles: Arc<Troubles>) -> Self {
         Self {
             began: Instant::now(),
             clock,
+            troubles,
             counts: Default::default(),
             queue_full: AtomicU64::new(0),
             waited_for_plugin: AtomicU64::new(0),
@@ -136,6 +139,22 @@ impl SessionMeter {
         }
     }
 
+    /// Points that came in and went out, and the time for which the plugin has computed: what [`Self::totals`] has of
+    /// these.
+    pub fn progress(&self) -> Progress {
+        let mut counts = Counts::default();
+        for (count, place) in counts.parts().into_iter().zip(&self.counts) {
+            *count = place.load(Relaxed);
+        }
+        let Counts { points_in, points_out, .. } = counts;
+        Progress { points_in, points_out, computed: self.clock.total() }
+    }
+
+    /// What went wrong last.
+    pub fn troubles(&self) -> &Troubles {
+        &self.troubles
+    }
+
     /// What the session holds now.
     pub fn held(&self) -> Held {
         let age = match self.oldest.load(Relaxed) {
@@ -167,7 +186,7 @@ mod tests {
 
     #[test]
     fn counts_come_back_as_they_were() {
-        let meter = SessionMeter::new(CallClock::new());
+        let meter = SessionMeter::new(CallClock::new(), Arc::default());
         let mut counts = Counts::default();
         for (count, number) in counts.parts().into_iter().zip(1..) {
             *count = number;
@@ -179,7 +198,7 @@ mod tests {
 
     #[test]
     fn oldest_input_has_an_age_while_it_waits() {
-        let meter = SessionMeter::new(CallClock::new());
+        let meter = SessionMeter::new(CallClock::new(), Arc::default());
         assert_eq!(meter.held(), Held::default());
         meter.set_waiting(7, Some(meter.began), 9);
         let held = meter.held();

@@ -5,9 +5,11 @@
 //! nothing of HTTP or of a format.
 
 mod board;
+mod history;
 mod meter;
 mod totals;
 
-pub use board::{Board, NodeReading};
+pub use board::{Board, NodeReading, Refusal};
+pub use history::{NOTE_RATES, Rate};
 pub use meter::SessionMeter;
 pub use totals::Snapshotted;

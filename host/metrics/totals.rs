@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::history::Progress;
 use crate::sandbox::CALL_TIME_BUCKETS;
 use crate::task::Counts;
 
@@ -27,6 +28,12 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// What of this makes rates.
+    pub fn progress(&self) -> Progress {
+        let Counts { points_in, points_out, .. } = self.counts;
+        Progress { points_in, points_out, computed: self.computed }
+    }
+
     /// Adds those of other sessions.
     pub fn add(&mut self, other: &Self) {
         let Self {

@@ -36,6 +36,17 @@ pub struct AnnouncedInfo {
     infos: Mutex<BTreeMap<String, InfoResponse>>,
 }
 
+/// What Kapacitor was told of a function, beside what it would be told now.
+#[derive(Clone, Debug)]
+pub struct Drift {
+    /// What it was told.
+    pub told: InfoResponse,
+    /// What differs, one difference each.
+    pub differences: Vec<String>,
+    /// Whether a script that fits what it was told may not fit any more.
+    pub breaks_scripts: bool,
+}
+
 impl AnnouncedInfo {
     /// The Info that is stored in `state_dir`. All of it is read now, so that no session waits for the disk. If
     /// the disk hangs, the host goes on without.
@@ -84,6 +95,13 @@ impl AnnouncedInfo {
         if let Err(e) = written {
             debug!(function, err = e.to_string(), "what Kapacitor was told can't be kept");
         }
+    }
+
+    /// What Kapacitor was told of `function`, and what it would have to be told anew if the function is as `now` says.
+    pub fn drift(&self, function: &str, now: &InfoResponse) -> Option<Drift> {
+        let told = self.get(function)?;
+        let (differences, breaks_scripts) = (differences(&told, now), breaks_scripts(&told, now));
+        Some(Drift { told, differences, breaks_scripts })
     }
 
     /// Reports where `plugin`, which `function` runs, differs from what Kapacitor was told before.

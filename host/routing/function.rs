@@ -122,6 +122,24 @@ impl Function {
         own.into_iter().chain(self.routes.iter().map(|(_, plugin)| plugin.as_str()))
     }
 
+    /// The plugin of its tasks that no route names; `None` if the TICKscript names it.
+    pub fn plugin(&self) -> Option<&str> {
+        match &self.selector {
+            Selector::Plugin(name) => Some(name),
+            Selector::Generic { .. } | Selector::Removed => None,
+        }
+    }
+
+    /// The option with which a TICKscript names the plugin, if it may.
+    pub fn plugin_option(&self) -> Option<&str> {
+        self.is_generic().then(|| self.selector.plugin_option())
+    }
+
+    /// Patterns of tasks and their plugins; the first that fits counts.
+    pub fn routes(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.routes.iter().map(|(task, plugin)| (task.glob().glob(), plugin.as_str()))
+    }
+
     /// Whether the TICKscript may name the plugin.
     pub fn is_generic(&self) -> bool {
         matches!(self.selector, Selector::Generic { .. })

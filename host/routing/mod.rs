@@ -8,7 +8,7 @@ mod function;
 mod options;
 mod selector;
 
-pub use announced::AnnouncedInfo;
+pub use announced::{AnnouncedInfo, Drift};
 pub use error::{PatternError, RouteError};
 pub use function::{Function, Routed};
 pub use options::type_name;

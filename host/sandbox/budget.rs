@@ -204,6 +204,11 @@ impl Budget {
         self.connections.load(Relaxed)
     }
 
+    /// Maximum number of connections, and which limit that is.
+    pub fn connections_limit(&self) -> (u64, String) {
+        (self.system.connections(), self.system.descriptors().to_string())
+    }
+
     /// Memory that counts in `host.memory` now.
     pub fn memory(&self) -> Bytes {
         Bytes(self.memory.load(Relaxed))

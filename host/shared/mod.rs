@@ -1,9 +1,10 @@
 //! What all sessions of the process share: the functions, the plugins, the limits of all sandboxes together.
 
 mod current;
+mod reload;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tracing::{error, warn};
 
 use self::current::Served;
 pub use self::current::{Current, Functions};
+pub use self::reload::Reload;
 use crate::config::{Change, CheckpointPolicy, Config};
 use crate::gather_clock::GatherClock;
 use crate::metrics::Board;
@@ -33,6 +35,8 @@ pub struct Mode {
     pub one_session: bool,
     /// The program that compiles plugins in a process of its own; `None` compiles in this process.
     pub compiler: Option<PathBuf>,
+    /// The file that its configuration was read from, if any.
+    pub config_file: Option<PathBuf>,
 }
 
 /// Maximum number of tasks that one line of the log names.
@@ -49,6 +53,9 @@ pub struct Shared {
     gather_clock: Arc<GatherClock>,
     /// Whether each function has its socket, or why not.
     sockets: Mutex<BTreeMap<String, Result<(), String>>>,
+    config_file: Option<PathBuf>,
+    /// The last time that `udf.toml` was read again.
+    last_reload: Mutex<Option<Arc<Reload>>>,
     skipped: Arc<SkippedRecords>,
     checkpoints: Arc<Checkpoints>,
     disk: Arc<Disk>,
@@ -127,6 +134,8 @@ impl Shared {
             taps: Arc::default(),
             gather_clock,
             sockets: Mutex::default(),
+            config_file: mode.config_file.clone(),
+            last_reload: Mutex::default(),
             skipped: Arc::new(SkippedRecords::new(&config.state_dir, Arc::clone(&disk))),
             checkpoints,
             disk,
@@ -179,7 +188,23 @@ impl Shared {
         self.gather_clock.set_interval(current.config.sessions.gather.0);
         self.library.set_limits(current.limits(), host);
         self.served.replace(current);
+        self.note_reload(Ok(changes.clone()));
         Ok(changes)
+    }
+
+    /// Notes that `udf.toml` was read again; [`Shared::reload`] notes by itself that it is in force.
+    pub fn note_reload(&self, outcome: Result<Vec<Change>, String>) {
+        *self.last_reload.lock().unwrap_or_else(PoisonError::into_inner) = Some(Reload::now(outcome));
+    }
+
+    /// The last time that `udf.toml` was read again, since the host has started.
+    pub fn last_reload(&self) -> Option<Arc<Reload>> {
+        self.last_reload.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The file that the configuration is read from, if any.
+    pub fn config_file(&self) -> Option<&Path> {
+        self.config_file.as_deref()
     }
 
     /// Maximum time that a session takes to finish, the longest since the host has started.

@@ -24,6 +24,7 @@ mod snapshots;
 mod supervisor;
 mod throttle;
 mod trial;
+mod troubles;
 
 #[cfg(test)]
 mod policy_tests;
@@ -48,6 +49,7 @@ pub use running::TaskSpec;
 pub use snapshots::Taken;
 pub use supervisor::MAX_RECOVERIES;
 pub use trial::{ForcedFailures, Observer, Trial, TrialEnd};
+pub use troubles::{LastError, LastTroubles, Troubles};
 
 /// A started task.
 pub struct Task<P: Program = PluginProgram> {

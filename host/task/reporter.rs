@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::trial::Observer;
+use super::troubles::Troubles;
 use crate::config::OnTrap;
 use crate::digest::hex;
 use crate::logging::{Labels, Tenfold, cut, log_for};
@@ -23,11 +24,12 @@ const MAX_LINES: usize = 8;
 const MAX_TEXT: usize = 2048;
 const MAX_FRAME: usize = 64 * 1024;
 
-/// Reports the points that one task skips, in the log and as records.
+/// Reports the points that one task skips, in the log, as records and to whoever asks.
 pub struct Reporter {
     labels: Arc<Labels>,
     plugin_sha256: [u8; 32],
     records: Arc<SkippedRecords>,
+    troubles: Arc<Troubles>,
     observer: Option<Arc<dyn Observer>>,
     burst: Option<Burst>,
     /// Number of failures in the burst that the log does not mention.
@@ -52,12 +54,14 @@ impl Reporter {
         labels: Arc<Labels>,
         plugin_sha256: [u8; 32],
         records: Arc<SkippedRecords>,
+        troubles: Arc<Troubles>,
         observer: Option<Arc<dyn Observer>>,
     ) -> Self {
         Self {
             labels,
             plugin_sha256,
             records,
+            troubles,
             observer,
             burst: None,
             unreported: 0,
@@ -74,6 +78,7 @@ impl Reporter {
         }
         let mut point = text_of(frame);
         cut(&mut point, MAX_TEXT);
+        self.troubles.note_skipped(error, points, &point);
         let record = Record {
             time: humantime::format_rfc3339_micros(SystemTime::now()).to_string(),
             function: self.labels.udf.function.clone(),
@@ -107,6 +112,7 @@ impl Reporter {
 
     /// Reports that a call has failed because of `error`, and that each of its frames passes alone.
     pub fn passed_in_pieces(&mut self, error: &str, policy: OnTrap) {
+        self.troubles.note_error(error);
         let unreported = self.unreported;
         if self.is_told(error) {
             // Nothing was skipped.
@@ -123,6 +129,7 @@ impl Reporter {
     /// Reports once that a call with `frames` has exceeded its deadline because of `error`, and that each of them passes
     /// alone.
     pub fn takes_too_long(&mut self, error: &str, frames: &[u8]) {
+        self.troubles.note_error(error);
         if std::mem::replace(&mut self.told_of_time, true) {
             return;
         }
@@ -138,6 +145,17 @@ impl Reporter {
             points = points.to_string(),
             "plugin needs longer than limits.call-deadline for so many points at once: nothing is skipped, and it gets its input in smaller pieces from now on"
         );
+    }
+
+    /// Notes an error that the log tells elsewhere.
+    pub fn note_error(&self, error: &str) {
+        self.troubles.note_error(error);
+    }
+
+    /// Notes that the input goes on unchanged from now on, because of `error`.
+    pub fn passes_through(&self, error: &str) {
+        self.troubles.note_error(error);
+        self.troubles.set_passes_through(true);
     }
 
     /// Whether the current burst has a line for `error` already, or as many as it may have.
@@ -186,11 +204,13 @@ impl Reporter {
     pub fn throttled(&mut self, share: Share, wait: Duration) {
         if self.throttled_at.is_none_or(|at| at.elapsed() > 6 * BURST) {
             self.throttled_at = Some(Instant::now());
+            let err = format!("uses more of a core than limits.cpu-share = {share}: its input waits");
+            self.troubles.note_error(&err);
             log_for!(
                 error,
                 self.labels,
                 wait = humantime::format_duration(Duration::from_millis(wait.as_millis() as u64)).to_string(),
-                err = format!("uses more of a core than limits.cpu-share = {share}: its input waits"),
+                err,
                 "plugin is slowed down"
             );
         }
@@ -264,6 +284,7 @@ mod tests {
             Arc::new(labels),
             [7; 32],
             Arc::new(SkippedRecords::new(folder, Arc::clone(disk))),
+            Arc::default(),
             None,
         )
     }

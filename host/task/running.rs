@@ -14,6 +14,7 @@ use super::reporter::Reporter;
 use super::setup::Setup;
 use super::supervisor::Supervisor;
 use super::trial::{Trial, TrialEnd};
+use super::troubles::Troubles;
 use crate::config::Policy;
 use crate::plugin::Plugin;
 use crate::protocol::Run;
@@ -34,6 +35,8 @@ pub struct TaskSpec {
     pub options_sha256: [u8; 32],
     /// Where skipped frames are recorded.
     pub skipped: Arc<SkippedRecords>,
+    /// Where the session keeps what went wrong last.
+    pub troubles: Arc<Troubles>,
     /// The right to have a sandbox; `None` for a candidate version that has not replaced the running task yet.
     pub permit: Option<SandboxPermit>,
     /// What the workbench asks of it.
@@ -47,9 +50,15 @@ impl Task {
     ///
     /// What the plugin says, or how it failed.
     pub async fn start(spec: TaskSpec) -> Result<Self, StartError> {
-        let TaskSpec { plugin, context, policy, request, options_sha256, skipped, permit, trial } = spec;
-        let reporter =
-            Reporter::new(Arc::clone(&context.labels), plugin.sha256, skipped, trial.observer.clone());
+        let TaskSpec { plugin, context, policy, request, options_sha256, skipped, troubles, permit, trial } =
+            spec;
+        let reporter = Reporter::new(
+            Arc::clone(&context.labels),
+            plugin.sha256,
+            skipped,
+            troubles,
+            trial.observer.clone(),
+        );
         let setup = Setup { program: PluginProgram { plugin, request }, context, policy, trial };
         Self::start_program(setup, reporter, options_sha256, permit).await
     }

@@ -134,7 +134,7 @@ async fn start(program: ScriptedProgram, policy: Policy) -> Task<ScriptedProgram
     let context = SandboxContext::without_session(Labels::default(), Limits::default());
     // Nothing can be written there, so that no case waits for a disk.
     let records = Arc::new(SkippedRecords::new(Path::new("/dev/null"), Arc::default()));
-    let reporter = Reporter::new(Arc::clone(&context.labels), [0; 32], records, None);
+    let reporter = Reporter::new(Arc::clone(&context.labels), [0; 32], records, Arc::default(), None);
     Task::start_program(Setup { program, context, policy, trial: Trial::default() }, reporter, [0; 32], None)
         .await
         .unwrap()

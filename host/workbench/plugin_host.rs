@@ -92,7 +92,7 @@ impl PluginHost {
             .enable_all()
             .build()
             .context("the threads for sessions can't start")?;
-        let mode = Mode { writable: true, one_session: true, compiler };
+        let mode = Mode { writable: true, one_session: true, compiler, config_file: None };
         let shared = Arc::new(Shared::new(config, &mode)?);
         shared.load_plugins(|plugin| plugin == name)?;
         let plugin = match shared.plugins().get(&name) {

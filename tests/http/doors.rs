@@ -6,16 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{ask, connect, get, host, value};
-use crate::support::{Host, Setup, mean, moving_avg};
-
-/// A host that answers on a port, and the port's address.
-fn host_at_port() -> (Host, String) {
-    let host = Setup::new("[http]\nlisten = \"127.0.0.1:0\"\n").with(&["mirror"]).serve();
-    let line = host.wait_for_log(&["answers over HTTP"]);
-    let address = line.split("address=").nth(1).unwrap().split(' ').next().unwrap().to_owned();
-    (host, address)
-}
+use super::{ask, connect, get, host, host_at_port, value};
+use crate::support::{Setup, mean, moving_avg};
 
 #[test]
 fn host_is_alive_and_ready() {
@@ -66,7 +58,7 @@ fn only_get_and_head_of_known_paths_are_answered() {
 
 #[test]
 fn port_answers_only_to_names_of_this_machine() {
-    let (_host, address) = host_at_port();
+    let (_host, address) = host_at_port(&["mirror"]);
     let ask = |header: &str| {
         let stream = TcpStream::connect(&address).unwrap();
         ask(stream, &format!("GET /health HTTP/1.1\r\n{header}Connection: close\r\n\r\n")).status
@@ -133,7 +125,7 @@ fn flood_of_clients_waits_and_takes_no_memory() {
 
 #[test]
 fn address_that_can_not_be_had_is_told_and_tasks_go_on() {
-    let (_first, address) = host_at_port();
+    let (_first, address) = host_at_port(&["mirror"]);
     let host = Setup::new(&format!("[http]\nlisten = [\"{address}\", \"unix:/nowhere/http.sock\"]\n"))
         .with(&["moving_avg"])
         .serve();

@@ -169,7 +169,9 @@ fn older_format_is_answered_to_those_who_do_not_ask_for_the_new_one() {
 
 /// Names in code spans of the first column, with their type.
 fn documented() -> BTreeMap<String, String> {
-    let rows = PAGE.lines().filter(|line| line.starts_with("| `") && line.contains('_'));
+    let (_, section) = PAGE.split_once("\n## Metrics\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `") && line.contains('_'));
     let mut metrics = BTreeMap::new();
     for row in rows {
         let cells: Vec<_> = row.split('|').map(str::trim).collect();

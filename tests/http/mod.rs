@@ -1,13 +1,19 @@
 //! What the host tells over HTTP.
 //!
 //! - [`doors`]: who gets an answer, and what clients can't do to the host.
+//! - [`browser`]: the pages in a real Chromium.
 //! - [`metrics`]: the numbers themselves, and that the table of `docs/monitoring.md` has them all.
+//! - [`pages`]: the pages of the status, and what clients can't do with them.
 //! - [`readers`]: a real Telegraf reads them.
+//! - [`status`]: what `/status.json` says of functions, plugins and tasks.
 //! - [`tap`]: the points of a task while they go by.
 
+mod browser;
 mod doors;
 mod metrics;
+mod pages;
 mod readers;
+mod status;
 mod tap;
 
 use std::io::{Read, Write};
@@ -20,6 +26,14 @@ use crate::support::{Host, Setup};
 /// A host that answers on `http.sock` in its folder.
 fn host(config: &str, plugins: &[&str]) -> Host {
     Setup::new(&format!("{config}\n[http]\nlisten = \"unix:http.sock\"\n")).with(plugins).serve()
+}
+
+/// A host that answers on a port, and the port's address.
+fn host_at_port(plugins: &[&str]) -> (Host, String) {
+    let host = Setup::new("[http]\nlisten = \"127.0.0.1:0\"\n").with(plugins).serve();
+    let line = host.wait_for_log(&["answers over HTTP"]);
+    let address = line.split("address=").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    (host, address)
 }
 
 /// A connection to the socket of the host.

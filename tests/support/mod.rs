@@ -17,6 +17,7 @@ use kapacitor_wasm::protocol::{
 };
 use tempfile::TempDir;
 
+pub mod browser;
 pub mod failing_clock;
 pub mod go;
 pub mod hung_disk;

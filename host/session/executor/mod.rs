@@ -97,7 +97,14 @@ impl Executor {
         let tap = SessionTap::new(Arc::clone(shared.taps()));
         Self {
             labels: Arc::new(Labels { udf, plugin: String::new() }),
-            source: TaskSource { config: shared.config(), shared, function, clock: CallClock::new(), trial },
+            source: TaskSource {
+                config: shared.config(),
+                shared,
+                function,
+                clock: CallClock::new(),
+                troubles: Arc::default(),
+                trial,
+            },
             active: None,
             ending: Ending::default(),
             counts: None,
@@ -214,6 +221,7 @@ impl Executor {
         self.end_task().await;
         let error = self.describe(&error);
         self.tap.note(&format!("task failed: {}", on_one_line(&error)));
+        self.source.troubles.note_error(&error);
         log_for!(error, self.labels, err = error, "task failed");
         put_error(error, reply.buffer());
         Outcome::Close
@@ -273,6 +281,9 @@ impl Executor {
                 };
                 // What the plugin says was cut before.
                 cut(&mut error, MAX_ERROR + 64);
+                if self.active.is_none() {
+                    self.source.shared.board().refuse(&self.labels.udf, &error);
+                }
                 log_for!(error, self.labels, err = error, "task can't start");
                 (InitResponse { success: false, error }, Outcome::Close)
             }
@@ -310,7 +321,8 @@ impl Executor {
         );
         let policy = self.source.config.state.checkpoints;
         let labels = Arc::clone(&self.labels);
-        let meter = Arc::new(SessionMeter::new(Arc::clone(&self.source.clock)));
+        let meter =
+            Arc::new(SessionMeter::new(Arc::clone(&self.source.clock), Arc::clone(&self.source.troubles)));
         meter.set_plugin(&task.plugin().name, task.plugin().sha256);
         let board = Arc::clone(shared.board());
         let udf = board.begin(&labels.udf, &meter);
@@ -444,6 +456,7 @@ impl Executor {
             Ok(()) => (RestoreResponse { success: true, error: String::new() }, Outcome::Continue),
             Err(error) => {
                 let error = self.describe(&error);
+                self.source.troubles.note_error(&error);
                 log_for!(error, self.labels, err = error, "task can't start");
                 self.end_task().await;
                 (RestoreResponse { success: false, error }, Outcome::Close)

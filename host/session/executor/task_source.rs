@@ -12,7 +12,7 @@ use crate::protocol::InitRequest;
 use crate::routing::{Function, Routed};
 use crate::sandbox::{CallClock, Determinism, GuestLog, SandboxContext, SandboxPermit};
 use crate::shared::Shared;
-use crate::task::{TaskSpec, Trial};
+use crate::task::{TaskSpec, Trial, Troubles};
 
 /// What the tasks of one session are made from.
 pub struct TaskSource {
@@ -24,6 +24,8 @@ pub struct TaskSource {
     pub function: Arc<Function>,
     /// Measures the calls into the guest.
     pub clock: Arc<CallClock>,
+    /// What went wrong last.
+    pub troubles: Arc<Troubles>,
     /// What the workbench asks of the task.
     pub trial: Trial,
 }
@@ -59,6 +61,7 @@ impl TaskSource {
             request,
             options_sha256: Sha256::digest(options.encode_to_vec()).into(),
             skipped: Arc::clone(self.shared.skipped()),
+            troubles: Arc::clone(&self.troubles),
             permit,
             trial: self.trial.clone(),
         }

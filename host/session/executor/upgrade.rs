@@ -93,6 +93,8 @@ impl Executor {
         log_for!(info, self.labels, from, to, points_seen, "task goes on with the new version");
         active.task = next;
         active.meter.set_plugin(&new.name, new.sha256);
+        // The old version may have failed for good.
+        self.source.troubles.set_passes_through(false);
         self.rest = active.task.process_from(run, done, reply).await?;
         Ok(true)
     }

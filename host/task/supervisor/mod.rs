@@ -337,6 +337,7 @@ impl<P: Program> Supervisor<P> {
                 reply.undo_call();
                 let err = failure.to_string();
                 self.setup.trial.observe(|observer| observer.failed_at_end(&err));
+                self.reporter.note_error(&err);
                 log_for!(error, self.setup.labels(), err, "plugin failed at the end of its input");
                 Ok(())
             }

@@ -225,6 +225,7 @@ impl<P: Program> Supervisor<P> {
         }
         self.row = Row::default();
         self.give_up_recovery();
+        self.reporter.note_error(&failure.to_string());
         log_for!(
             error,
             self.setup.labels(),
@@ -281,6 +282,7 @@ impl<P: Program> Supervisor<P> {
 
     /// Calls the guest no more: the input goes on unchanged from now on.
     fn bypass(&mut self, failure: &Failure, frames: &[u8]) {
+        self.reporter.passes_through(&failure.to_string());
         log_for!(
             error,
             self.setup.labels(),

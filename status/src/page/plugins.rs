@@ -1,0 +1,47 @@
+//! The plugins.
+
+use maud::{Markup, html};
+
+use super::{layout, links, numbers, words};
+use crate::plugin::{Plugin, PluginStatus};
+
+/// All plugins.
+pub fn plugins(plugins: &[Plugin]) -> Markup {
+    let table = html! {
+        table {
+            thead { tr {
+                th scope="col" { "Plugin" }
+                th scope="col" { "SHA-256" }
+                th scope="col" { "Edges and options" }
+                th scope="col" .number { "Tasks" }
+                th scope="col" .number { "Loaded in" }
+                th scope="col" { "State" }
+            } }
+            tbody { @for plugin in plugins { (row(plugin)) } }
+        }
+    };
+    html! {
+        section aria-labelledby="plugins" {
+            h2 #plugins { "Plugins" }
+            div #live-plugins data-live {
+                @if plugins.is_empty() { p.muted { "There are none." } } @else { (layout::wide("Plugins", table)) }
+            }
+        }
+    }
+}
+
+fn row(plugin: &Plugin) -> Markup {
+    html! {
+        tr id=(links::plugin_id(&plugin.name)) {
+            th scope="row" { (words::name(&plugin.name)) }
+            td { (words::hash(plugin.sha256.as_deref().unwrap_or_default())) }
+            td { @match &plugin.info { Some(info) => (words::info(info)), None => "—" } }
+            td.number { (numbers::count(plugin.tasks)) }
+            td.number.nowrap { @match plugin.load_seconds { Some(seconds) => (numbers::span(seconds)), None => "—" } }
+            td.prose { @match (plugin.status, &plugin.error) {
+                (PluginStatus::Loaded, _) => (words::verdict(true, "loaded")),
+                (PluginStatus::Refused, error) => (words::verdict(false, error.as_deref().unwrap_or("refused"))),
+            } }
+        }
+    }
+}
