@@ -11,6 +11,7 @@
 //! - `endpoint`: the unix sockets, or stdin and stdout, that Kapacitor connects to.
 //! - `session`: one connection of Kapacitor: read, queue, dispatch, write.
 //! - `shared`: what all sessions share.
+//! - `tap`: a look at the points of a task while it runs.
 //! - `task`: one UDF node of a task: calls, failures, recovery, counters.
 //! - `routing`: which plugin a task runs, with which options.
 //! - `plugin`: a `.wasm` file: admitted, compiled, registered, watched.
@@ -41,6 +42,8 @@ mod session;
 mod shared;
 
 mod metrics;
+
+mod tap;
 
 mod routing;
 mod task;

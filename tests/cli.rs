@@ -92,12 +92,13 @@ fn readme_shows_output_of_config_and_check() {
 }
 
 /// Every command with the arguments that it cannot do without.
-const COMMANDS: [&[&str]; 19] = [
+const COMMANDS: [&[&str]; 20] = [
     &["serve"],
     &["stdio", "mirror"],
     &["check"],
     &["config"],
     &["skipped"],
+    &["tap", "cpu"],
     &["replay", "mirror", "--input", "cpu.lp"],
     &["test"],
     &["bench", "mirror", "--input", "cpu.lp"],

@@ -8,7 +8,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::settings::Settings;
-use super::{check, compile, completions, exit, man, pack, serve, skipped, state, systemd, workbench};
+use super::{check, compile, completions, exit, man, pack, serve, skipped, state, systemd, tap, workbench};
 use crate::endpoint::InheritedSockets;
 use crate::plugin::ABI;
 
@@ -50,6 +50,8 @@ enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Show the points of a task as line protocol, while they go by.
+    Tap(tap::Options),
     /// List the points that were skipped because a plugin failed.
     Skipped(Settings),
     /// Play a recording to a plugin as Kapacitor would, and show what comes out.
@@ -103,6 +105,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Check(settings) => check::check(settings.load()?),
         Command::Config { systemd: true, settings, .. } => systemd::config(settings.load()?),
         Command::Config { stdio, settings, .. } => check::config(&settings, stdio),
+        Command::Tap(options) => tap::tap(&options),
         Command::Skipped(settings) => skipped::skipped(&settings.load()?),
         Command::Replay(options) => workbench::replay(&options),
         Command::Test(options) => workbench::test(&options),

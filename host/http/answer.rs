@@ -51,6 +51,11 @@ impl Answers {
         Self { shared: Arc::clone(shared), held: HeldAnswers::default() }
     }
 
+    /// What it answers with.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// The answer to `request`.
     pub fn to(&self, door: Door, request: &Request<impl Sized>) -> Response<Full<Bytes>> {
         let answer = if !is_meant(door, request) {
@@ -112,7 +117,7 @@ impl Answers {
                 Some((_, kind, text)) => Answer::of(StatusCode::OK, kind, text),
                 None => Answer::text(
                     StatusCode::NOT_FOUND,
-                    "there are: /, /task, /metrics, /status.json, /health, /ready\n",
+                    "there are: /, /task, /metrics, /status.json, /health, /ready, /tap\n",
                 ),
             },
         }

@@ -1,12 +1,16 @@
 //! The thread that serves all addresses of `http.listen`.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use http_body_util::Either;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
@@ -16,6 +20,7 @@ use tracing::{error, info};
 use super::answer::Answers;
 use super::host_header::Door;
 use super::listener::{Listener, Stream};
+use super::tap;
 use crate::faults::keep_task;
 use crate::metrics::NOTE_RATES;
 use crate::shared::Shared;
@@ -114,8 +119,15 @@ async fn accept(answers: Arc<Answers>, listener: Arc<Listener>) {
 
 /// Serves one connection. What goes wrong concerns its client only.
 async fn serve(stream: Box<dyn Stream>, answers: Arc<Answers>, door: Door) {
-    let service = service_fn(|request| {
-        let response = answers.to(door, &request);
+    let is_tap = AtomicBool::new(false);
+    let service = service_fn(|request: Request<_>| {
+        let response = if request.uri().path() == tap::PATH {
+            let response = tap::answer(answers.shared(), door, &request);
+            is_tap.store(response.status() == StatusCode::OK, Relaxed);
+            response.map(Either::Right)
+        } else {
+            answers.to(door, &request).map(Either::Left)
+        };
         async move { Ok::<_, Infallible>(response) }
     });
     let connection = http1::Builder::new()
@@ -124,5 +136,11 @@ async fn serve(stream: Box<dyn Stream>, answers: Arc<Answers>, door: Door) {
         .max_buf_size(MOST_HEAD)
         .max_headers(MOST_HEADERS)
         .serve_connection(TokioIo::new(stream), service);
-    let _ = timeout(CONNECTION_DEADLINE, connection).await;
+    let mut connection = pin!(connection);
+    // A tap has a time of its own, after which its answer ends.
+    for deadline in [CONNECTION_DEADLINE, tap::LONGEST] {
+        if timeout(deadline, &mut connection).await.is_ok() || !is_tap.load(Relaxed) {
+            return;
+        }
+    }
 }

@@ -161,7 +161,7 @@ impl Visit for Fields {
 
 /// Appends ` key=value`. Anything that could be taken for more than text is quoted and escaped, so
 /// that no value can end its line, forge a key or reach a terminal as a control sequence.
-fn put(key: &str, value: &str, line: &mut String) {
+pub fn put(key: &str, value: &str, line: &mut String) {
     let mut value = value.to_owned();
     cut(&mut value, MAX_VALUE);
     line.push(' ');

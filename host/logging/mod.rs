@@ -11,6 +11,6 @@ mod text;
 pub(crate) use capture::{Line, capture};
 pub use labels::Labels;
 pub(crate) use labels::log_for;
-pub(crate) use logfmt::{LevelHandle, LineFormat, Log, THREAD, start};
+pub(crate) use logfmt::{LevelHandle, LineFormat, Log, THREAD, put, start};
 pub(crate) use tenfold::Tenfold;
 pub(crate) use text::{cut, on_one_line, shown, visible};

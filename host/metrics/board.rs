@@ -83,6 +83,13 @@ pub struct NodeReading {
     pub rate: Option<Rate>,
 }
 
+impl NodeReading {
+    /// Whether it stands for all nodes of its function that are not told apart.
+    pub fn is_other(&self) -> bool {
+        self.udf.task == OTHER
+    }
+}
+
 impl Board {
     /// Tells at most this number of nodes apart.
     pub fn new(most: usize) -> Self {

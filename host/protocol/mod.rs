@@ -5,6 +5,7 @@
 
 mod batch_cursor;
 pub mod client;
+mod data;
 pub(crate) mod field;
 pub(crate) mod frame;
 mod messages;

@@ -24,6 +24,7 @@ use crate::plugin::{CodeStore, Compiler, HandoverFolder, Library, Loader, Observ
 use crate::routing::{AnnouncedInfo, Function, PatternError};
 use crate::sandbox::{Budget, Engine, cores};
 use crate::state::{Checkpoints, Disk, FolderLock, FolderLockError, Retention, SkippedRecords};
+use crate::tap::Taps;
 
 /// How this process runs, which `udf.toml` does not say.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +49,7 @@ pub struct Shared {
     announced: Arc<AnnouncedInfo>,
     budget: Arc<Budget>,
     board: Arc<Board>,
+    taps: Arc<Taps>,
     gather_clock: Arc<GatherClock>,
     /// Whether each function has its socket, or why not.
     sockets: Mutex<BTreeMap<String, Result<(), String>>>,
@@ -129,6 +131,7 @@ impl Shared {
             announced,
             budget,
             board: Arc::new(Board::new(config.http.tasks)),
+            taps: Arc::default(),
             gather_clock,
             sockets: Mutex::default(),
             config_file: mode.config_file.clone(),
@@ -304,6 +307,11 @@ impl Shared {
     /// What the tasks do.
     pub fn board(&self) -> &Arc<Board> {
         &self.board
+    }
+
+    /// Who looks at the points of tasks.
+    pub fn taps(&self) -> &Arc<Taps> {
+        &self.taps
     }
 
     /// Wakes the sessions that gather messages.

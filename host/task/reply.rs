@@ -71,6 +71,11 @@ impl Reply {
         self.in_place
     }
 
+    /// The copied bytes so far.
+    pub fn copied(&self) -> &[u8] {
+        &self.copied
+    }
+
     /// The copied bytes.
     pub fn into_buffer(self) -> Vec<u8> {
         self.copied

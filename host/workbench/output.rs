@@ -1,13 +1,11 @@
 //! What comes out of a plugin, as the records of a recording.
 
-use std::collections::BTreeMap;
 use std::mem;
-use std::sync::Arc;
 
-use kapacitor_wasm_data::{Batch, Point, Source, Value};
+use kapacitor_wasm_data::{Batch, Point};
 
 use super::pipeline::{Group, Message};
-use crate::protocol::{self, BeginBatch, ResponseMessage};
+use crate::protocol::{BeginBatch, ResponseMessage};
 
 /// A point or a whole batch, with its group.
 pub type Output = Message;
@@ -30,7 +28,7 @@ impl Assembler {
             }
             ResponseMessage::Point(point) if self.begin.is_some() => {
                 let name = self.begin.as_ref().map_or("", |begin| begin.name.as_str());
-                let mut point = data_point(point);
+                let mut point = Point::from(point);
                 name.clone_into(&mut point.measurement);
                 self.points.push(point);
                 None
@@ -38,7 +36,7 @@ impl Assembler {
             ResponseMessage::Point(point) => {
                 let (id, dimensions) = (point.group.clone(), point.dimensions.clone());
                 let by_name = point.by_name;
-                Some(Message::Point(Group { id, dimensions, by_name }, data_point(point)))
+                Some(Message::Point(Group { id, dimensions, by_name }, point.into()))
             }
             ResponseMessage::End(end) => {
                 let begin = self.begin.take()?;
@@ -51,20 +49,4 @@ impl Assembler {
             _ => None,
         }
     }
-}
-
-fn data_point(point: protocol::Point) -> Point {
-    let mut fields = BTreeMap::new();
-    fields.extend(point.fields_double.into_iter().map(|(key, value)| (key, Value::Double(value))));
-    fields.extend(point.fields_int.into_iter().map(|(key, value)| (key, Value::Int(value))));
-    fields.extend(point.fields_bool.into_iter().map(|(key, value)| (key, Value::Bool(value))));
-    fields.extend(point.fields_string.into_iter().map(|(key, value)| (key, Value::String(value))));
-    let source = if point.database.is_empty() && point.retention_policy.is_empty() {
-        Arc::default()
-    } else {
-        Arc::new(Source { database: point.database, retention_policy: point.retention_policy })
-    };
-    let mut tags = point.tags;
-    tags.retain(|_, value| !value.is_empty());
-    Point { source, measurement: point.name, tags, fields, time: point.time }
 }

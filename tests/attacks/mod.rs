@@ -21,5 +21,6 @@ mod requests;
 mod signals;
 mod sockets;
 mod state;
+mod taps;
 mod telling;
 mod terminal;

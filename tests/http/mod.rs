@@ -6,6 +6,7 @@
 //! - [`pages`]: the pages of the status, and what clients can't do with them.
 //! - [`readers`]: a real Telegraf reads them.
 //! - [`status`]: what `/status.json` says of functions, plugins and tasks.
+//! - [`tap`]: the points of a task while they go by.
 
 mod browser;
 mod doors;
@@ -13,6 +14,7 @@ mod metrics;
 mod pages;
 mod readers;
 mod status;
+mod tap;
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;

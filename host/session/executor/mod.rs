@@ -31,6 +31,7 @@ use crate::routing::Function;
 use crate::sandbox::{BudgetError, CallClock, sandbox_overhead};
 use crate::shared::Shared;
 use crate::state::{Checkpointer, Ending};
+use crate::tap::SessionTap;
 use crate::task::{Counts, Reply, Task, Trial};
 use crate::udf_node::UdfNode;
 use crate::units::Bytes;
@@ -79,6 +80,8 @@ pub struct Executor {
     counts: Option<Counts>,
     /// Tells others of the task.
     metered: Option<Metered>,
+    /// Shows the points of the task to whoever taps it.
+    tap: SessionTap,
     /// The rest of the run that was given last, while the plugin waits for its share of a core.
     rest: Option<Run>,
     /// Whether the last reply ends with a snapshot.
@@ -91,6 +94,7 @@ impl Executor {
     /// The executor of a connection to `function`.
     pub fn new(shared: Arc<Shared>, function: Arc<Function>, trial: Trial) -> Self {
         let udf = UdfNode { function: function.name.clone(), ..UdfNode::default() };
+        let tap = SessionTap::new(Arc::clone(shared.taps()));
         Self {
             labels: Arc::new(Labels { udf, plugin: String::new() }),
             source: TaskSource {
@@ -105,6 +109,7 @@ impl Executor {
             ending: Ending::default(),
             counts: None,
             metered: None,
+            tap,
             rest: None,
             sends_snapshot: false,
             received: Arc::default(),
@@ -149,10 +154,57 @@ impl Executor {
             Work::Checkpoint => Box::pin(self.checkpoint()).await.map(|()| Outcome::Continue),
             Work::Leave => Box::pin(self.leave()).await.map(|()| Outcome::Close),
         };
-        match result {
+        let outcome = match result {
             Ok(outcome) => outcome,
             Err(error) => Box::pin(self.fail(error, reply)).await,
+        };
+        if self.tap.is_tapped() {
+            self.tap_output(reply);
         }
+        outcome
+    }
+
+    /// Shows the input of the task to whoever taps it. Returns what was counted before, if somebody does.
+    #[cold]
+    fn tap_input(&mut self, run: &Run) -> Option<Counts> {
+        self.look_for_taps("task runs");
+        // The rest of a run was shown with its beginning.
+        if !run.is_rest {
+            self.tap.input(run);
+        }
+        self.active.as_ref().filter(|_| self.tap.is_tapped()).map(|active| active.task.counts())
+    }
+
+    /// Tells whoever taps the task if the plugin has failed since `before`.
+    #[cold]
+    fn tap_failures(&self, before: &Counts) {
+        let Some(active) = &self.active else { return };
+        let Counts { failures, recoveries, skipped, passed_through, .. } = active.task.counts();
+        let (failures, recoveries) = (failures - before.failures, recoveries - before.recoveries);
+        let (skipped, passed) = (skipped - before.skipped, passed_through - before.passed_through);
+        if failures > 0 {
+            self.tap.note(&format!(
+                "plugin failed, times: {failures}, brought back: {recoveries}, points skipped: {skipped}"
+            ));
+        } else if passed > 0 {
+            self.tap.note(&format!("task runs without its plugin, points passed through: {passed}"));
+        }
+    }
+
+    /// Shows what Kapacitor gets of the task to whoever taps it.
+    #[cold]
+    fn tap_output(&mut self, reply: &Reply) {
+        let in_place = self.active.as_ref().map_or(&[][..], |active| active.task.output(reply));
+        self.tap.output(reply.copied(), in_place);
+    }
+
+    /// Looks whether somebody taps the task, who is told `what` of it at first.
+    fn look_for_taps(&mut self, what: &str) {
+        let Some(active) = &self.active else { return };
+        let plugin = active.task.plugin();
+        self.tap.look(&self.labels.udf, || {
+            format!("{what}, with the plugin {:?}, version {}", plugin.name, plugin.version())
+        });
     }
 
     fn note_received(&mut self) {
@@ -168,6 +220,7 @@ impl Executor {
         }
         self.end_task().await;
         let error = self.describe(&error);
+        self.tap.note(&format!("task failed: {}", on_one_line(&error)));
         self.source.troubles.note_error(&error);
         log_for!(error, self.labels, err = error, "task failed");
         put_error(error, reply.buffer());
@@ -218,6 +271,7 @@ impl Executor {
         let (response, outcome) = match self.start(request).await {
             Ok(()) => {
                 log_for!(info, self.labels, "task started");
+                self.look_for_taps("task started");
                 (InitResponse { success: true, error: String::new() }, Outcome::Continue)
             }
             Err(error) => {
@@ -321,6 +375,7 @@ impl Executor {
     }
 
     async fn end_task(&mut self) {
+        self.look_for_taps("task runs");
         let Some(mut active) = self.active.take() else { return };
         active.warn_if_not_live(true);
         self.counts = Some(active.task.counts());
@@ -361,6 +416,7 @@ impl Executor {
     }
 
     async fn process(&mut self, run: Run, reply: &mut Reply) -> Result<Outcome, WorkError> {
+        let before = if self.tap.is_idle() { None } else { self.tap_input(&run) };
         let Some(active) = self.ready().await? else { return Err(WorkError::DataBeforeInit) };
         let generation = active.generation;
         if generation != self.source.shared.library().generation()
@@ -371,6 +427,9 @@ impl Executor {
         let Some(active) = &mut self.active else { return Err(WorkError::DataBeforeInit) };
         self.rest = active.task.process(&run, reply).await?;
         active.warn_if_not_live(false);
+        if let Some(before) = before {
+            self.tap_failures(&before);
+        }
         Ok(Outcome::Continue)
     }
 
@@ -428,6 +487,10 @@ impl Drop for Executor {
         if let (Some(Metered { meter, board, udf }), Some(counts)) = (self.metered.take(), &self.counts) {
             meter.set_counts(counts);
             board.end(&udf, &meter, counts.unfinished());
+        }
+        if let Some(counts) = self.counts.filter(|_| self.tap.is_tapped()) {
+            let Counts { points_in, points_out, .. } = counts;
+            self.tap.note(&format!("task ended, points in: {points_in}, out: {points_out}"));
         }
         let Some(counts) = self.counts else {
             log_for!(debug, self.labels, "connection without a task ended");

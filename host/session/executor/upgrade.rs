@@ -89,6 +89,7 @@ impl Executor {
         next.take_over(&mut active.task);
         let (from, to) = (active.task.plugin().version(), new.version());
         let points_seen = next.points_seen().to_string();
+        self.tap.note(&format!("task goes on with version {to} of its plugin, after {from}"));
         log_for!(info, self.labels, from, to, points_seen, "task goes on with the new version");
         active.task = next;
         active.meter.set_plugin(&new.name, new.sha256);
