@@ -79,6 +79,32 @@ fn config_prints_systemd_socket_unit() {
 }
 
 #[test]
+fn config_prints_udf_toml_for_flink() {
+    // No configuration file is there yet.
+    let (code, printed, stderr) = run(&["config", "--flink", "--config", "/nowhere/udf.toml"]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let parsed: toml::Table = printed.parse().unwrap();
+    let keys: Vec<&str> = parsed.keys().map(String::as_str).collect();
+    assert_eq!(keys, ["plugins-dir", "sessions", "socket-dir", "state-dir"]);
+    assert_eq!(parsed["sessions"].to_string(), "{ queue = \"256KiB\" }");
+
+    let setup = Setup::new("").with(&["mirror"]);
+    let folder = setup.folder.path().join("run \"1\"");
+    let (_, printed, _) = run(&["config", "--flink", "--socket-dir", folder.to_str().unwrap()]);
+    let state = format!("{:?}", setup.folder.path().join("state").to_str().unwrap());
+    let printed = printed.replace("\"/var/lib/kapacitor-wasm\"", &state);
+    fs::write(setup.config(), printed).unwrap();
+    let (code, checked, stderr) = setup.run(&["check"]);
+    assert!(code == 0 && checked.contains("mirror"), "{checked}{stderr}");
+    let host = setup.serve();
+    assert!(folder.join("mirror.sock").exists(), "{}", host.log());
+
+    for other in ["--stdio", "--systemd"] {
+        assert_eq!(run(&["config", "--flink", other]).0, 2);
+    }
+}
+
+#[test]
 fn readme_shows_output_of_config_and_check() {
     let readme = include_str!("../README.md");
     let setup = Setup::new("").with(&["moving_avg", "outliers"]);

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use kapacitor_wasm::internals::{Bytes, Engine, Labels, Limits, Provenance, SandboxContext, Span, admit};
 use kapacitor_wasm::protocol::{
-    BeginBatch, EndBatch, InfoRequest, InitRequest, KeepaliveRequest, KeepaliveResponse, Option as UdfOption,
-    OptionValue, Point, RequestMessage, ResponseMessage, RestoreRequest, SnapshotRequest, ValueType,
-    option_value::Value, put_error, put_request, put_response,
+    BeginBatch, EndBatch, FenceRequest, InfoRequest, InitRequest, KeepaliveRequest, KeepaliveResponse,
+    Option as UdfOption, OptionValue, Point, RequestMessage, ResponseMessage, RestoreRequest,
+    SnapshotRequest, ValueType, option_value::Value, put_error, put_request, put_response,
 };
 
 /// The `udf.toml` that is shipped.
@@ -115,7 +115,7 @@ fn end() -> EndBatch {
 }
 
 fn kapacitor_frames() -> Vec<(&'static str, Vec<u8>)> {
-    use RequestMessage::{Begin, End, Info, Init, Keepalive, Restore, Snapshot};
+    use RequestMessage::{Begin, End, Fence, Info, Init, Keepalive, Restore, Snapshot};
     let point = || RequestMessage::Point(point());
     let keepalive = || Keepalive(KeepaliveRequest { time: 7 });
     let option = UdfOption {
@@ -127,8 +127,11 @@ fn kapacitor_frames() -> Vec<(&'static str, Vec<u8>)> {
             options: vec![option.clone()],
             task_id: "task".to_owned(),
             node_id: "f4".to_owned(),
+            client_state: false,
         })
     };
+    let fence = |id| Fence(FenceRequest { id });
+    let with_client_state = Init(InitRequest { client_state: true, ..InitRequest::default() });
     // The head has limits, and the seed of the places where the input is split.
     let of = |head: [u8; 3], messages: Vec<RequestMessage>| {
         let mut bytes = head.to_vec();
@@ -150,6 +153,10 @@ fn kapacitor_frames() -> Vec<(&'static str, Vec<u8>)> {
         ("snapshot", of([255, 9, 4], vec![point(), Snapshot(SnapshotRequest {}), keepalive(), point()])),
         ("batch", of([99, 9, 5], batch())),
         ("batches", of([99, 0, 6], [batch(), batch()].concat())),
+        ("fences", of([255, 9, 15], vec![point(), fence(i64::MIN), fence(0), point(), fence(i64::MAX)])),
+        ("fence_in_batch", of([99, 0, 16], [&batch()[..3], &[fence(1)], &batch()[3..]].concat())),
+        ("fence_as_varint", ended(of([99, 1, 17], vec![point()]), &[3, 0xc0, 0x3e, 1])),
+        ("client_state", of([255, 9, 18], [vec![with_client_state], batch(), vec![fence(2)]].concat())),
         ("cut_batch", of([99, 0, 7], batch()[..3].to_vec())),
         ("small_limit", of([4, 0, 8], vec![keepalive(), point()])),
         ("empty_frames", ended(of([99, 1, 9], vec![point()]), &[0; 99])),

@@ -93,6 +93,7 @@ const ATTACKS: &[(&str, &[(&str, Attack)])] = &[
             ("own_error", Point("plugin \"own_error\": enough")),
             ("forged_info", Point("a plugin may not send `info`")),
             ("forged_keepalive", Point("a plugin may not send `keepalive`")),
+            ("forged_fence", Point("a plugin may not send `fence`")),
             ("forged_snapshot", Point("a plugin may not send `snapshot`")),
             ("forged_init", Point("a plugin may not send `init`")),
             ("forged_restore", Point("a plugin may not send `restore`")),

@@ -22,6 +22,8 @@ mod endpoint_systemd;
 
 /// One connection: requests, their order, keepalives, ends and malformed input.
 mod session;
+/// Fences: how far a task has come.
+mod session_fence;
 /// Messages that follow each other quickly, and are read and answered together.
 mod session_gather;
 /// Full queues, slow plugins and slow readers.
@@ -53,6 +55,8 @@ mod recovery;
 mod state_checkpoints;
 /// The command `state`.
 mod state_command;
+/// State that belongs to the client.
+mod state_of_client;
 /// Random programs that are interrupted by snapshots.
 mod state_programs;
 /// Snapshots that Kapacitor stores and gives back.

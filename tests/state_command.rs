@@ -278,3 +278,62 @@ fn import_of_what_is_no_file_is_refused_at_once() {
         assert!(stderr.contains(&format!("{file} can't be read")), "{stderr}");
     }
 }
+
+/// A key group as a job in Apache Flink writes it.
+fn key_group(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    let entry = |(function, snapshot): &(&str, &[u8])| {
+        let (name, length) = (function.len() as u16, snapshot.len() as u32);
+        [&[1][..], &name.to_be_bytes(), function.as_bytes(), &length.to_be_bytes(), snapshot].concat()
+    };
+    entries.iter().map(entry).collect::<Vec<_>>().concat()
+}
+
+#[test]
+fn key_group_of_flink_is_read() {
+    let host = host();
+    let snapshot = path(&host.setup, "cpu.snapshot");
+    ok(&host.setup, &["export", "cpu", text(&snapshot)]);
+    let snapshot = fs::read(&snapshot).unwrap();
+    let mut client = start(&host, "other");
+    mean(&mut client, 9.0);
+    let second = client.snapshot(&mut Vec::new()).unwrap();
+    let one = path(&host.setup, "kg-1");
+    fs::write(&one, key_group(&[("moving_avg", &snapshot)])).unwrap();
+    let two = path(&host.setup, "kg-2");
+    fs::write(&two, key_group(&[("moving_avg", &snapshot), ("mean", &second)])).unwrap();
+
+    let values = ["node", "points seen"].map(|name| shown(&host.setup, text(&one), name));
+    assert_eq!(values, ["udf2", "2"]);
+    let shown = ok(&host.setup, &["show", text(&two)]);
+    let states = shown.lines().filter(|line| line.trim().starts_with("state "));
+    let states: Vec<_> = states.map(|line| line.rsplit('/').next().unwrap().trim()).collect();
+    assert_eq!(states, ["kg-2:1, function moving_avg", "kg-2:2, function mean"], "{shown}");
+    let nth = |number: &str| format!("{}:{number}", text(&two));
+    assert!(ok(&host.setup, &["show", &nth("2")]).contains("other"));
+
+    // Where one is needed, it is named.
+    let several = format!("{} is a key group of 2 states", two.display());
+    fails(&host.setup, &["diff", text(&two), text(&one)], &several);
+    fails(&host.setup, &["import", text(&two)], &several);
+    for number in ["0", "3", "99"] {
+        fails(&host.setup, &["show", &nth(number)], "has 2 states, and no other");
+    }
+    fails(&host.setup, &["show", &nth("x")], "there is no file and no state of a task");
+    assert!(ok(&host.setup, &["diff", &nth("1"), text(&one)]).contains("the state is the same"));
+    let exported = path(&host.setup, "second.snapshot");
+    ok(&host.setup, &["export", &nth("2"), text(&exported)]);
+    assert_eq!(fs::read(&exported).unwrap(), second);
+    // A task of Kapacitor goes on with it.
+    drop(client);
+    host.wait_for_logs(&["task ended"], 2);
+    ok(&host.setup, &["import", &nth("2"), "--task", "moved"]);
+    assert_eq!(mean(&mut start(&host, "moved"), 5.0), 7.0);
+
+    // A state that is damaged, and a file that is cut off.
+    fs::write(&one, key_group(&[("moving_avg", &snapshot[1..])])).unwrap();
+    fails(&host.setup, &["show", text(&one)], "kg-1:1, function moving_avg: it is not a snapshot");
+    let whole = key_group(&[("moving_avg", &snapshot)]);
+    fs::write(&one, &whole[..whole.len() - 1]).unwrap();
+    fails(&host.setup, &["show", text(&one)], "kg-1: it is a key group that is cut off: entry 1, at byte 0");
+    fails(&host.setup, &["import", text(&one)], "kg-1: it is a key group that is cut off");
+}

@@ -230,7 +230,7 @@ fn snapshot_over_message_limit_is_not_taken() {
     assert!((1..500).contains(&snapshot.len()), "{} bytes", snapshot.len());
     host.wait_for_log(&[
         "no snapshot taken",
-        "Kapacitor could not give back more than sessions.message = 500B",
+        "could not be given back in a message of at most sessions.message = 500B",
     ]);
     assert_eq!(field(&play(client, []), "mean").len(), 0);
 }

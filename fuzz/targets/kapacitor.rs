@@ -83,6 +83,7 @@ impl Kapacitor {
                 | ResponseMessage::Restore(_),
                 _,
             ) => Err("Kapacitor takes it for the answer of the host"),
+            (ResponseMessage::Fence(_), _) => Err("kapacitord exits: a message that it does not know"),
         }
     }
 }

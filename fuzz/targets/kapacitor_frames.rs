@@ -13,7 +13,7 @@ use cap::Cap;
 use kapacitor_wasm::internals::Bytes;
 use kapacitor_wasm::internals::OnFull;
 use kapacitor_wasm::internals::{Control, Inbox, InboxItem, InboxLimits};
-use kapacitor_wasm::protocol::{InfoRequest, Request, RequestMessage, SnapshotRequest};
+use kapacitor_wasm::protocol::{FenceRequest, InfoRequest, Request, RequestMessage, SnapshotRequest};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use prost::Message;
 use prost::encoding::{DecodeContext, WireType, decode_key, skip_field};
@@ -115,6 +115,11 @@ impl Found {
                 Control::Init(request) => RequestMessage::Init(request),
                 Control::Snapshot => RequestMessage::Snapshot(SnapshotRequest {}),
                 Control::Restore(request) => RequestMessage::Restore(request),
+                Control::Fence(fence) => {
+                    // Nothing is dropped with `OnFull::Block`.
+                    assert_eq!(fence.dropped, 0);
+                    RequestMessage::Fence(FenceRequest { id: fence.id })
+                }
             })),
             None => return false,
         }
@@ -157,7 +162,7 @@ fn through_the_inbox(mut bytes: &[u8], message: Bytes, queue: Bytes, seed: u8) -
 /// The same in the plainest way.
 fn reference(mut bytes: &[u8], limit: Bytes) -> Found {
     let mut found = Found::default();
-    let mut in_batch = false;
+    let (mut in_batch, mut client_state) = (false, false);
     let mut held = Vec::new();
     while !bytes.is_empty() {
         let mut rest = bytes;
@@ -196,13 +201,14 @@ fn reference(mut bytes: &[u8], limit: Bytes) -> Found {
                         found.keepalives.push(request.time);
                         None
                     }
-                    // A snapshot waits for the end of the batch.
-                    Ok(Some(RequestMessage::Snapshot(request))) if in_batch => {
+                    // A snapshot waits for the end of the batch, unless the state belongs to the client.
+                    Ok(Some(RequestMessage::Snapshot(request))) if in_batch && !client_state => {
                         held.push(RequestMessage::Snapshot(request));
                         found.most_held = found.most_held.max(held.len());
                         None
                     }
                     Ok(Some(request)) => {
+                        client_state |= matches!(&request, RequestMessage::Init(init) if init.client_state);
                         found.out.push(Out::request(request));
                         None
                     }
@@ -231,7 +237,7 @@ fn fields(mut message: &[u8]) -> Option<Vec<u32>> {
     let (mut fields, mut requests) = (Vec::new(), 0);
     while !message.is_empty() {
         let (number, wire_type) = decode_key(&mut message).ok()?;
-        let known = matches!(number, 1..=5 | 16..=18);
+        let known = matches!(number, 1..=5 | 16..=18 | 1000);
         let fits = match wire_type {
             // Groups are not part of proto3.
             WireType::StartGroup | WireType::EndGroup => false,

@@ -8,7 +8,9 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::settings::Settings;
-use super::{check, compile, completions, exit, man, pack, serve, skipped, state, systemd, tap, workbench};
+use super::{
+    check, compile, completions, exit, flink, man, pack, serve, skipped, state, systemd, tap, workbench,
+};
 use crate::endpoint::InheritedSockets;
 use crate::plugin::ABI;
 
@@ -39,7 +41,7 @@ enum Command {
     },
     /// Validate the configuration and the plugins, and print all functions.
     Check(Settings),
-    /// Print the lines for kapacitor.conf, or the socket unit for systemd.
+    /// Print the lines for kapacitor.conf, the socket unit for systemd, or the `udf.toml` for Apache Flink.
     Config {
         /// Print `prog` and `args` for child processes of Kapacitor instead of sockets.
         #[arg(long)]
@@ -47,6 +49,9 @@ enum Command {
         /// Print the unit kapacitor-wasm.socket: systemd creates the sockets, and keeps them while `serve` restarts.
         #[arg(long, conflicts_with = "stdio")]
         systemd: bool,
+        /// Print the `udf.toml` of a host beside a task manager of Apache Flink; reads no configuration file.
+        #[arg(long, conflicts_with_all = ["stdio", "systemd"])]
+        flink: bool,
         #[command(flatten)]
         settings: Settings,
     },
@@ -103,6 +108,7 @@ pub fn run() -> Result<ExitCode> {
         }
         Command::Stdio { function, settings } => serve::stdio(&settings, &function),
         Command::Check(settings) => check::check(settings.load()?),
+        Command::Config { flink: true, settings, .. } => flink::config(&settings),
         Command::Config { systemd: true, settings, .. } => systemd::config(settings.load()?),
         Command::Config { stdio, settings, .. } => check::config(&settings, stdio),
         Command::Tap(options) => tap::tap(&options),

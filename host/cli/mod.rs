@@ -7,6 +7,7 @@ mod commands;
 mod compile;
 mod completions;
 mod exit;
+mod flink;
 mod man;
 mod pack;
 mod reload;

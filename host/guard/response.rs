@@ -85,7 +85,7 @@ impl ResponseCheck {
     ///
     /// What is wrong with it.
     pub fn check<'a>(&mut self, message: &'a [u8], in_batch: bool) -> Result<Response<'a>, ViolationKind> {
-        use field::response::{BEGIN, END, ERROR, INFO, INIT, KEEPALIVE, POINT, RESTORE, SNAPSHOT};
+        use field::response::{BEGIN, END, ERROR, FENCE, INFO, INIT, KEEPALIVE, POINT, RESTORE, SNAPSHOT};
 
         let mut fields = Fields::new(message);
         let first = fields.next().map_err(|_| ViolationKind::Malformed("response"))?;
@@ -103,6 +103,7 @@ impl ResponseCheck {
             KEEPALIVE => return Err(ViolationKind::Forbidden("keepalive")),
             SNAPSHOT => return Err(ViolationKind::Forbidden("snapshot")),
             RESTORE => return Err(ViolationKind::Forbidden("restore")),
+            FENCE => return Err(ViolationKind::Forbidden("fence")),
             other => return Err(ViolationKind::Unknown(other)),
         };
         if field.wire_type != LEN {

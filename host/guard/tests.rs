@@ -186,6 +186,8 @@ fn only_data_and_errors_pass() {
         let frame = framed(&[number << 3 | 2, 0]);
         assert_eq!(refused(EdgeType::Stream, &frame), ViolationKind::Forbidden(name));
     }
+    // Field 1000.
+    assert_eq!(refused(EdgeType::Stream, &framed(&[0xc2, 0x3e, 0])), ViolationKind::Forbidden("fence"));
     assert_eq!(refused(EdgeType::Stream, &[0]), ViolationKind::Empty);
     assert_eq!(refused(EdgeType::Stream, &framed(&[0x9a, 0x01, 0])), ViolationKind::Unknown(19));
     // A point and, behind it, an info: the last one of a oneof counts.

@@ -12,9 +12,9 @@ use prost::Message;
 
 use crate::protocol::option_value::Value;
 use crate::protocol::{
-    InfoRequest, InfoResponse, InitRequest, InitResponse, KeepaliveRequest, Option as UdfOption, OptionValue,
-    RequestMessage, Response, ResponseMessage, RestoreRequest, RestoreResponse, SnapshotRequest, ValueType,
-    put_request,
+    FenceRequest, FenceResponse, InfoRequest, InfoResponse, InitRequest, InitResponse, KeepaliveRequest,
+    Option as UdfOption, OptionValue, RequestMessage, Response, ResponseMessage, RestoreRequest,
+    RestoreResponse, SnapshotRequest, ValueType, put_request,
 };
 
 /// Largest response that is read.
@@ -119,7 +119,16 @@ impl Client {
     /// When something else is answered.
     pub fn init(&mut self, task: &str, options: Vec<UdfOption>) -> io::Result<InitResponse> {
         let (task_id, node_id) = (task.to_owned(), "udf2".to_owned());
-        self.send(RequestMessage::Init(InitRequest { options, task_id, node_id }))?;
+        self.init_with(InitRequest { options, task_id, node_id, client_state: false })
+    }
+
+    /// Starts a task with all that an InitRequest can say.
+    ///
+    /// # Errors
+    ///
+    /// When something else is answered.
+    pub fn init_with(&mut self, request: InitRequest) -> io::Result<InitResponse> {
+        self.send(RequestMessage::Init(request))?;
         match self.receive_answer()? {
             Some(ResponseMessage::Init(init)) => Ok(init),
             other => Err(unexpected("init", other)),
@@ -130,12 +139,32 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// When the connection ends first.
+    /// When the connection ends first, or the host says why there is no snapshot.
     pub fn snapshot(&mut self, data: &mut Vec<ResponseMessage>) -> io::Result<Vec<u8>> {
         self.send(RequestMessage::Snapshot(SnapshotRequest {}))?;
         loop {
             match self.receive()? {
-                Some(ResponseMessage::Snapshot(response)) => return Ok(response.snapshot),
+                Some(ResponseMessage::Snapshot(response)) if response.error.is_empty() => {
+                    return Ok(response.snapshot);
+                }
+                Some(ResponseMessage::Snapshot(response)) => return Err(invalid(&response.error)),
+                Some(ResponseMessage::Error(e)) => return Err(invalid(&e.error)),
+                Some(other) => data.push(other),
+                None => return Err(io::ErrorKind::UnexpectedEof.into()),
+            }
+        }
+    }
+
+    /// Asks how far the task has come; data that arrives before the answer is appended to `data`.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ends first.
+    pub fn fence(&mut self, id: i64, data: &mut Vec<ResponseMessage>) -> io::Result<FenceResponse> {
+        self.send(RequestMessage::Fence(FenceRequest { id }))?;
+        loop {
+            match self.receive()? {
+                Some(ResponseMessage::Fence(fence)) => return Ok(fence),
                 Some(ResponseMessage::Error(e)) => return Err(invalid(&e.error)),
                 Some(other) => data.push(other),
                 None => return Err(io::ErrorKind::UnexpectedEof.into()),

@@ -20,6 +20,8 @@ pub mod request {
     pub const POINT: u32 = 17;
     /// End of a batch.
     pub const END: u32 = 18;
+    /// How far has the UDF come?
+    pub const FENCE: u32 = 1000;
 }
 
 /// Fields of a Response, of which one is set.
@@ -42,6 +44,8 @@ pub mod response {
     pub const POINT: u32 = 17;
     /// End of a batch.
     pub const END: u32 = 18;
+    /// Answer to a Fence request.
+    pub const FENCE: u32 = 1000;
 }
 
 /// Fields of an ErrorResponse.

@@ -8,7 +8,8 @@ use thiserror::Error;
 
 use super::field;
 use super::messages::{
-    InfoRequest, InitRequest, KeepaliveRequest, Request, RequestMessage, RestoreRequest, SnapshotRequest,
+    FenceRequest, InfoRequest, InitRequest, KeepaliveRequest, Request, RequestMessage, RestoreRequest,
+    SnapshotRequest,
 };
 use crate::protocol::wire;
 use crate::protocol::wire::{Fields, LEN, WireError, long_tag};
@@ -114,6 +115,17 @@ pub enum Control {
     Snapshot,
     /// Kapacitor gives the task a state back.
     Restore(RestoreRequest),
+    /// A client asks how far the task has come.
+    Fence(Fence),
+}
+
+/// A request to tell how far the task has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fence {
+    /// The number that the client gets back.
+    pub id: i64,
+    /// Number of points before it that were dropped since the queue was full.
+    pub dropped: u64,
 }
 
 /// Tells what `message` is. Data is not decoded.
@@ -135,12 +147,13 @@ pub fn kind(message: &[u8]) -> Result<Kind, FrameError> {
 /// decoded, they would take many times their size.
 #[cold]
 fn decoded_kind(message: &[u8]) -> Result<Kind, FrameError> {
-    use field::request::{BEGIN, END, INFO, INIT, KEEPALIVE, POINT, RESTORE, SNAPSHOT};
+    use field::request::{BEGIN, END, FENCE, INFO, INIT, KEEPALIVE, POINT, RESTORE, SNAPSHOT};
 
     let malformed = || FrameError::Message("it is malformed".to_owned());
     let (mut only, mut fields) = (None, Fields::new(message));
     while let Some(field) = fields.next().map_err(|_| malformed())? {
-        let known = [INFO, INIT, SNAPSHOT, RESTORE, KEEPALIVE, BEGIN, POINT, END].contains(&field.number);
+        let known =
+            [INFO, INIT, SNAPSHOT, RESTORE, KEEPALIVE, BEGIN, POINT, END, FENCE].contains(&field.number);
         if known && field.wire_type != LEN {
             return Err(malformed());
         }
@@ -176,6 +189,10 @@ fn decoded_kind(message: &[u8]) -> Result<Kind, FrameError> {
         SNAPSHOT => {
             SnapshotRequest::decode(field.value).map_err(decoded)?;
             Control::Snapshot
+        }
+        FENCE => {
+            let request = FenceRequest::decode(field.value).map_err(decoded)?;
+            Control::Fence(Fence { id: request.id, dropped: 0 })
         }
         _ => Control::Restore(RestoreRequest::decode(field.value).map_err(decoded)?),
     };
@@ -292,6 +309,12 @@ mod tests {
                 assert_eq!(kind(&field(number, contents)).is_ok(), fits, "{number} {contents:?}");
             }
         }
+        let fence = |contents: &[u8]| kind(&[&[0xc2, 0x3e, contents.len() as u8], contents].concat());
+        for (contents, id) in [(&[][..], 0), (&[8, 1], 1), (&[0x10, 9, 8, 7], 7)] {
+            let Ok(Kind::Control(request)) = fence(contents) else { panic!("{contents:?}") };
+            assert_eq!(*request, Control::Fence(Fence { id, dropped: 0 }));
+        }
+        assert!(fence(&[8]).is_err() && kind(&[0xc0, 0x3e, 1]).is_err());
         let two = [field(field::request::INFO, &[]), field(field::request::SNAPSHOT, &[])].concat();
         let Err(FrameError::Message(text)) = kind(&two) else { panic!("two requests in a message") };
         assert_eq!(text, "it holds more than one request");

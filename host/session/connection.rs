@@ -455,6 +455,7 @@ impl Session {
         let room = reply.take_room();
         let output = executor.output(&reply);
         let written = self.outbox.accept(reply, output, &self.link);
+        let answers_fence = executor.take_answers_fence();
         if executor.take_sends_snapshot() {
             self.outbox.expect_receipt();
         }
@@ -478,6 +479,10 @@ impl Session {
             // Until then, the plugin may be the side that stalls next, and its deadline is not extended.
             Ok(1..) if self.drain.is_closing() => self.extend_drain(),
             Ok(_) => {}
+        }
+        if answers_fence && !self.link.is_watched() {
+            // The client waits for it, and need not wait for a tick, too.
+            self.write_now();
         }
     }
 
@@ -572,8 +577,13 @@ impl Session {
         self.keepalive = None;
         self.ending.store(true, Relaxed);
         self.peer = Peer::Lost;
-        if self.drain.is_open() {
+        if self.inbox.has_client_state() {
+            // The client goes on from the state that it has, and sends this input again.
+            self.inbox.clear();
+        } else if self.drain.is_open() {
             self.peer = Peer::LostUnread;
+        }
+        if self.drain.is_open() {
             self.drain.begin(self.clock.total());
         }
     }
@@ -586,16 +596,7 @@ impl Session {
 
     /// Writes what Kapacitor takes, and reads all that it has written.
     fn tick(&mut self) -> io::Result<()> {
-        let written = match self.outbox.write_now(&self.link) {
-            Ok(written) => written,
-            Err(e) => {
-                self.lose(&e);
-                0
-            }
-        };
-        if written > 0 {
-            self.after_write();
-        }
+        let written = self.write_now();
         let (mut read, mut messages) = (0, 0);
         if !self.may_read()
             && self.peer == Peer::Open
@@ -620,6 +621,21 @@ impl Session {
         }
         self.gather.note_tick(read, messages, written);
         Ok(())
+    }
+
+    /// Writes what Kapacitor takes without waiting; returns the number of bytes.
+    fn write_now(&mut self) -> usize {
+        let written = match self.outbox.write_now(&self.link) {
+            Ok(written) => written,
+            Err(e) => {
+                self.lose(&e);
+                0
+            }
+        };
+        if written > 0 {
+            self.after_write();
+        }
+        written
     }
 
     /// Answers the last keepalive that could not be answered before.

@@ -13,8 +13,8 @@ use super::{End, Link, Session};
 use crate::config::Config;
 use crate::protocol::client::receive;
 use crate::protocol::{
-    InfoRequest, InitRequest, KeepaliveRequest, Point, RequestMessage, ResponseMessage, RestoreRequest,
-    SnapshotRequest, put_request,
+    FenceRequest, InfoRequest, InitRequest, KeepaliveRequest, Point, RequestMessage, ResponseMessage,
+    RestoreRequest, SnapshotRequest, put_request,
 };
 use crate::shared::{Mode, Shared};
 use crate::task::{Reply, Trial};
@@ -119,6 +119,41 @@ fn points_and_requests_are_answered_in_order() {
         assert!(matches!(answer, ResponseMessage::Point(point) if point.time == time), "{answer:?}");
     }
     assert!(matches!(snapshot, ResponseMessage::Snapshot(snapshot) if !snapshot.snapshot.is_empty()));
+}
+
+#[test]
+fn fence_keeps_its_place_among_points_and_requests() {
+    let fence = |id| RequestMessage::Fence(FenceRequest { id });
+    let input = requests([
+        fence(1),
+        init(),
+        fence(2),
+        point(1),
+        fence(3),
+        RequestMessage::Snapshot(SnapshotRequest {}),
+        point(2),
+        point(3),
+        fence(4),
+    ]);
+    let answers = Host::new().answers("mirror", &input).into_iter().map(|answer| match answer {
+        ResponseMessage::Fence(fence) => format!("{} after {}", fence.id, fence.points_answered),
+        ResponseMessage::Point(point) => format!("point {}", point.time),
+        ResponseMessage::Snapshot(_) => "snapshot".to_owned(),
+        ResponseMessage::Init(_) => "init".to_owned(),
+        other => panic!("{other:?}"),
+    });
+    let expected = [
+        "1 after 0",
+        "init",
+        "2 after 0",
+        "point 1",
+        "3 after 1",
+        "snapshot",
+        "point 2",
+        "point 3",
+        "4 after 3",
+    ];
+    assert_eq!(answers.collect::<Vec<_>>(), expected);
 }
 
 #[test]

@@ -68,19 +68,20 @@ pub struct Checkpointer {
 }
 
 impl Checkpointer {
-    /// For the session with these `labels`, which sets `ending` when it begins to end. A session takes
-    /// `end_of_session` at most to end. `alive` keeps the host from stopping before this is dropped.
+    /// For the session with these `labels`, which sets `ending` when it begins to end. One that is to have no checkpoint
+    /// gives none, and claims nothing. A session takes `end_of_session` at most to end. `alive` keeps the host from stopping before this is dropped.
     pub fn new(
         checkpoints: &Arc<Checkpoints>,
         labels: &Labels,
-        ending: &Ending,
+        ending: Option<&Ending>,
         end_of_session: Duration,
         alive: watch::Receiver<bool>,
     ) -> Self {
         let lock = if checkpoints.shared { ProcessLock::Missing } else { ProcessLock::NotNeeded };
         // Before Kapacitor 1.4, tasks had no names.
         let named = !labels.udf.task.is_empty();
-        let claim = if named { checkpoints.claims.claim(&labels.udf, ending) } else { None };
+        let ending = ending.filter(|_| named);
+        let claim = ending.and_then(|ending| checkpoints.claims.claim(&labels.udf, ending));
         Self {
             checkpoints: Arc::clone(checkpoints),
             key: labels.udf.clone(),

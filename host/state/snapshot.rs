@@ -70,13 +70,15 @@ pub enum SnapshotError {
     #[error("the plugin refuses it: {0}")]
     Refused(String),
     #[error(
-        "it has {length}, and Kapacitor could not give back more than sessions.message = {most}: raise it"
+        "it has {length}, and could not be given back in a message of at most sessions.message = {most}: raise it"
     )]
     TooLong { length: Bytes, most: Bytes },
     #[error("it needs {0}")]
     NoMemory(String),
     #[error("the plugin has begun a batch and not ended it")]
     InBatch,
+    #[error("a batch is open, in the input or in the output of the plugin: ask for it behind the end")]
+    OpenBatch,
     #[error("the plugin can't give it: {0}")]
     Failed(String),
     #[error("the version that runs has no state format of its own")]

@@ -109,6 +109,11 @@ impl Counts {
 
     /// Points of the input that nothing has become of, since the connection or the task has ended before.
     pub fn unfinished(&self) -> u64 {
-        self.points_in.saturating_sub(self.processed + self.skipped + self.passed_through)
+        self.points_in.saturating_sub(self.finished())
+    }
+
+    /// Points of the input that were processed, skipped or passed through.
+    pub fn finished(&self) -> u64 {
+        self.processed + self.skipped + self.passed_through
     }
 }

@@ -191,7 +191,8 @@ impl Guest for ScriptedGuest {
     async fn snapshot(&mut self) -> Result<&[u8], CallError> {
         assert!(!self.failed, "a guest that has failed is called again");
         self.state.snapshots += 1;
-        self.returned = SnapshotResponse { snapshot: encode(&self.state) }.encode_to_vec();
+        self.returned =
+            SnapshotResponse { snapshot: encode(&self.state), ..SnapshotResponse::default() }.encode_to_vec();
         Ok(&self.returned)
     }
 

@@ -45,9 +45,10 @@ impl<P: Program> Task<P> {
     /// Why the task must end.
     pub async fn snapshot(&mut self, most: Bytes) -> Result<(Vec<u8>, Option<Vec<u8>>), TaskError> {
         self.supervisor.snapshots.offer();
-        let fits = |snapshot: &[u8]| snapshot.len() as u64 + MESSAGE_OVERHEAD <= most.0;
         let (state, error) = match self.take().await? {
-            Taken::Snapshot(snapshot) if fits(&snapshot) => return Ok((snapshot.clone(), Some(snapshot))),
+            Taken::Snapshot(snapshot) if fits(&snapshot, most) => {
+                return Ok((snapshot.clone(), Some(snapshot)));
+            }
             Taken::Snapshot(snapshot) => {
                 let length = Bytes(snapshot.len() as u64);
                 (Some(snapshot), SnapshotError::TooLong { length, most })
@@ -57,12 +58,30 @@ impl<P: Program> Task<P> {
         self.supervisor.setup().trial.observe(|observer| observer.no_snapshot(&error.to_string()));
         // A task without snapshots is better than none.
         let labels = self.supervisor.setup().labels();
-        if let Some(last) = self.supervisor.snapshots.last().filter(|last| fits(last)) {
+        if let Some(last) = self.supervisor.snapshots.last().filter(|last| fits(last, most)) {
             log_for!(warn, labels, err = error.to_string(), "no snapshot taken, the last one is given again");
             return Ok((last.to_vec(), state));
         }
         log_for!(warn, labels, err = error.to_string(), "no snapshot taken");
         Ok((none(&self.provenance(self.points_seen())), state))
+    }
+
+    /// The state behind all points so far, in at most `most` bytes: never another one in its place.
+    ///
+    /// # Errors
+    ///
+    /// Why the task must end.
+    pub async fn exact_snapshot(&mut self, most: Bytes) -> Result<Taken, TaskError> {
+        if self.is_in_batch() {
+            return Ok(Taken::Unavailable(SnapshotError::OpenBatch));
+        }
+        Ok(match self.take().await? {
+            Taken::Snapshot(snapshot) if !fits(&snapshot, most) => {
+                let length = Bytes(snapshot.len() as u64);
+                Taken::Unavailable(SnapshotError::TooLong { length, most })
+            }
+            taken => taken,
+        })
     }
 
     /// Maximum size of a state that the plugin could have. Most are smaller than its memory, since they are compressed.
@@ -338,6 +357,11 @@ impl<P: Program> Task<P> {
         determinism.set_state(running);
         taken
     }
+}
+
+/// Whether a message of at most `most` bytes can give `snapshot` back.
+fn fits(snapshot: &[u8], most: Bytes) -> bool {
+    snapshot.len() as u64 + MESSAGE_OVERHEAD <= most.0
 }
 
 /// A RestoreRequest with the version of the plugin's format in it.

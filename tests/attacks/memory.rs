@@ -8,8 +8,8 @@ use std::time::Duration;
 use kapacitor_wasm::protocol::client::{self, Client};
 use kapacitor_wasm::protocol::wire::put_varint;
 use kapacitor_wasm::protocol::{
-    BeginBatch, EndBatch, InfoRequest, InitRequest, KeepaliveRequest, Option as UdfOption, RequestMessage,
-    ResponseMessage, RestoreRequest, SnapshotRequest,
+    BeginBatch, EndBatch, FenceRequest, InfoRequest, InitRequest, KeepaliveRequest, Option as UdfOption,
+    RequestMessage, ResponseMessage, RestoreRequest, SnapshotRequest,
 };
 
 use crate::support::{Host, Setup, encoded, moving_avg, play, point, receive};
@@ -128,6 +128,7 @@ fn requests_whose_answers_nobody_reads_are_bounded_whatever_happens_to_data() {
         ("snapshot", encoded([RequestMessage::Snapshot(SnapshotRequest {})])),
         ("restore", encoded([RequestMessage::Restore(RestoreRequest { snapshot: vec![1; 100] })])),
         ("keepalive", encoded([RequestMessage::Keepalive(KeepaliveRequest { time: i64::MAX })])),
+        ("fence", encoded([RequestMessage::Fence(FenceRequest { id: i64::MIN })])),
         (
             "points and snapshots",
             encoded([

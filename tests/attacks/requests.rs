@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use kapacitor_wasm::protocol::client::Client;
 use kapacitor_wasm::protocol::{
-    BeginBatch, EndBatch, InfoRequest, InitRequest, KeepaliveRequest, RequestMessage, ResponseMessage,
-    SnapshotRequest,
+    BeginBatch, EndBatch, FenceRequest, InfoRequest, InitRequest, KeepaliveRequest, RequestMessage,
+    ResponseMessage, SnapshotRequest,
 };
 
 use crate::support::{Setup, encoded, point, receive};
@@ -60,6 +60,7 @@ fn floods_of_requests_do_not_delay_other_sessions() {
         ("points and snapshots behind output", "mirror", [large, empty_points].concat()),
         ("snapshots", "mirror", many(snapshot(), 100_000)),
         ("info", "mirror", many(RequestMessage::Info(InfoRequest {}), 100_000)),
+        ("fences", "mirror", many(RequestMessage::Fence(FenceRequest { id: i64::MIN }), 100_000)),
         (
             "keepalives",
             "mirror",

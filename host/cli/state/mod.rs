@@ -22,6 +22,7 @@ use super::settings::{CONFIG, CONFIG_ENV};
 use super::tell::tell;
 
 mod diff;
+mod key_group;
 mod show;
 
 /// Maximum size of a state that is read: more than that of any plugin with memory for 32-bit addresses.
@@ -46,19 +47,19 @@ enum Command {
     List,
     /// Print which task, plugin and options a state belongs to, and its size.
     Show {
-        /// Snapshot file, TASK, or TASK/NODE.
+        /// Snapshot file, key group of Apache Flink, TASK, or TASK/NODE.
         which: String,
     },
     /// Write a state to a file.
     Export {
-        /// Snapshot file, TASK, or TASK/NODE.
+        /// Snapshot file, key group of Apache Flink, TASK, or TASK/NODE.
         which: String,
         /// File to create; it must not exist yet.
         file: PathBuf,
     },
     /// Let a task resume from a snapshot file when it is enabled the next time.
     Import {
-        /// Snapshot file.
+        /// Snapshot file, or key group of Apache Flink.
         file: PathBuf,
         #[command(flatten)]
         of: Of,
@@ -84,9 +85,9 @@ enum Command {
     },
     /// Print the differences between two states.
     Diff {
-        /// Snapshot file, TASK, or TASK/NODE.
+        /// Snapshot file, key group of Apache Flink, TASK, or TASK/NODE.
         one: String,
-        /// Snapshot file, TASK, or TASK/NODE to compare it with.
+        /// Snapshot file, key group, TASK, or TASK/NODE to compare it with.
         other: String,
     },
 }
@@ -117,7 +118,10 @@ pub fn state(options: &Options) -> Result<ExitCode> {
     let store = Store::open(&options.config, options.db.as_deref())?;
     let out = match &options.command {
         Command::List => show::list(&store)?,
-        Command::Show { which } => show::show(&store.find(which)?)?,
+        Command::Show { which } => {
+            let shown: Vec<_> = store.find_all(which)?.iter().map(show::show).collect::<Result<_>>()?;
+            shown.join("\n")
+        }
         Command::Export { which, file } => {
             let Found { bytes, name, .. } = store.find(which)?;
             let mut created = fs::File::create_new(file)
@@ -198,10 +202,15 @@ impl Store {
         }
     }
 
+    /// The state that a user means, or all those of a file that is a key group.
+    fn find_all(&self, which: &str) -> Result<Vec<Found>> {
+        if Path::new(which).is_file() { read_all(Path::new(which)) } else { Ok(vec![self.find(which)?]) }
+    }
+
     /// The state that a user means.
     fn find(&self, which: &str) -> Result<Found> {
-        if Path::new(which).is_file() {
-            return read(Path::new(which));
+        if let Some(found) = read_one(which) {
+            return found;
         }
         let named = |key: &UdfNode| key.task == which || format!("{}/{}", key.task, key.node) == which;
         let mut found: Vec<_> = self.all()?.into_iter().filter(|found| named(&found.key)).collect();
@@ -229,10 +238,53 @@ fn read(path: &Path) -> Result<Found> {
     Ok(Found { name: path.display().to_string(), key: UdfNode::from(&header), bytes })
 }
 
+/// Reads a file of one state, or a key group, which has several if the job has several functions.
+fn read_all(path: &Path) -> Result<Vec<Found>> {
+    let file = read(path)?;
+    let Some(entries) = key_group::entries(&file.bytes) else { return Ok(vec![file]) };
+    let entries = entries.with_context(|| shown(path))?;
+    let found = entries.iter().zip(1..).map(|(entry, number)| {
+        let header = Snapshot::peek(entry.snapshot).unwrap_or_default();
+        Found {
+            name: format!("{}:{number}, function {}", path.display(), entry.function),
+            key: UdfNode::from(&header),
+            bytes: entry.snapshot.to_vec(),
+        }
+    });
+    Ok(found.collect())
+}
+
+/// The one state in the file `which`, or in `FILE:N` the one of this number. `None` if there is no such file.
+fn read_one(which: &str) -> Option<Result<Found>> {
+    let (file, number) = match which.rsplit_once(':') {
+        _ if Path::new(which).is_file() => (which, None),
+        Some((file, number)) if Path::new(file).is_file() => (file, Some(number.parse::<usize>().ok()?)),
+        _ => return None,
+    };
+    Some(read_all(Path::new(file)).and_then(|mut all| {
+        let count = all.len();
+        let index = match number {
+            None if count > 1 => bail!(
+                "{} is a key group of {count} states, which `kapacitor-wasm state show` prints: say which, as {}:1",
+                shown(Path::new(file)),
+                shown(Path::new(file))
+            ),
+            None => 0,
+            Some(number) => number.wrapping_sub(1),
+        };
+        ensure!(index < count, "{} has {count} states, and no other", shown(Path::new(file)));
+        Ok(all.swap_remove(index))
+    }))
+}
+
 /// Makes a file the checkpoint of its task.
 fn import(store: &Store, file: &Path, of: &Of) -> Result<String> {
     let checkpoints = &store.checkpoints()?;
-    let found = read(file)?;
+    let found = match file.to_str().and_then(read_one) {
+        Some(found) => found?,
+        // A name that is not UTF-8, or an error that says why it can't be read.
+        None => read(file)?,
+    };
     let snapshot =
         Snapshot::parse(&found.bytes).with_context(|| format!("{} can't be imported", file.display()))?;
     ensure!(!snapshot.is_none(), "{} holds no state: there is nothing to import", file.display());

@@ -14,6 +14,22 @@ use crate::state::Checkpointer;
 use crate::task::{Taken, Task};
 use crate::units::Bytes;
 
+/// Whose the state of a task is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StateOwner {
+    /// The host's and Kapacitor's: both store it.
+    Host,
+    /// The client's: see `InitRequest.clientState`.
+    Client,
+}
+
+impl StateOwner {
+    /// The owner that an InitRequest names with `client_state`.
+    pub fn named_by(client_state: bool) -> Self {
+        if client_state { Self::Client } else { Self::Host }
+    }
+}
+
 /// A started task, and what the session knows of it.
 pub struct ActiveTask {
     /// The task.
@@ -32,6 +48,8 @@ pub struct ActiveTask {
     pub checkpointer: Checkpointer,
     /// Which tasks have a checkpoint.
     pub policy: CheckpointPolicy,
+    /// Whose the state is.
+    pub owner: StateOwner,
     /// Whether the state that the task goes on with was chosen.
     pub initial_state_chosen: bool,
     /// Whether the log says already that no checkpoint could be taken.
@@ -60,6 +78,7 @@ impl ActiveTask {
             meter,
             checkpointer,
             policy,
+            owner: StateOwner::Host,
             initial_state_chosen: false,
             warned: false,
             warned_of_time: false,
@@ -84,7 +103,8 @@ impl ActiveTask {
         Ok(snapshot)
     }
 
-    fn note_snapshot(&self, begin: Instant, snapshot: &[u8]) {
+    /// Notes that a snapshot was taken, since `begin`.
+    pub(super) fn note_snapshot(&self, begin: Instant, snapshot: &[u8]) {
         let (at, bytes) = (SystemTime::now(), snapshot.len() as u64);
         self.meter.note_snapshot(Snapshotted { at, took: begin.elapsed(), bytes });
     }

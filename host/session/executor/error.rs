@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::routing::RouteError;
 use crate::sandbox::BudgetError;
+use crate::state::SnapshotError;
 use crate::task::{StartError, TaskError};
 use crate::udf_node::UdfNode;
 
@@ -16,6 +17,12 @@ pub enum WorkError {
     /// Kapacitor's fault: it sends data to a task that was not started.
     #[error("a point or batch before init")]
     DataBeforeInit,
+    /// The fault of a client that has the state: it gives one to a task that has begun with another.
+    #[error("restore behind a point, a snapshot or another restore")]
+    LateRestore,
+    /// The state that a client gives does not fit.
+    #[error("the state that the client gives does not fit: {0}: put back what it fits, or start without it")]
+    ClientState(#[source] SnapshotError),
     /// Kapacitor's fault: it gives a state to a task that was not started.
     #[error("restore before init")]
     RestoreBeforeInit,

@@ -3,6 +3,7 @@
 //! It owns the task and knows nothing of sockets.
 
 mod active_task;
+mod client_state;
 mod error;
 mod newer;
 mod resume;
@@ -15,17 +16,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use self::active_task::ActiveTask;
+use self::active_task::{ActiveTask, StateOwner};
 use self::error::WorkError;
 use self::task_source::TaskSource;
 use super::drain::LAST_RESORT;
 use super::inbox::{InboxItem, size_of_init};
+use crate::config::CheckpointPolicy;
 use crate::logging::{Labels, cut, log_for, on_one_line, visible};
 use crate::metrics::{Board, SessionMeter};
-use crate::protocol::frame::Control;
+use crate::protocol::frame::{Control, Fence};
 use crate::protocol::{
-    InitRequest, InitResponse, ResponseMessage, RestoreResponse, Run, SnapshotResponse, put_error,
-    put_response,
+    FenceResponse, InitRequest, InitResponse, ResponseMessage, RestoreResponse, Run, SnapshotResponse,
+    put_error, put_response,
 };
 use crate::routing::Function;
 use crate::sandbox::{BudgetError, CallClock, sandbox_overhead};
@@ -86,6 +88,8 @@ pub struct Executor {
     rest: Option<Run>,
     /// Whether the last reply ends with a snapshot.
     sends_snapshot: bool,
+    /// Whether the last reply answers a fence.
+    answers_fence: bool,
     /// Set when Kapacitor is known to have the last snapshot.
     received: Arc<AtomicBool>,
 }
@@ -112,6 +116,7 @@ impl Executor {
             tap,
             rest: None,
             sends_snapshot: false,
+            answers_fence: false,
             received: Arc::default(),
         }
     }
@@ -139,6 +144,11 @@ impl Executor {
     /// Whether the last reply ends with a snapshot, the first time that this is called.
     pub fn take_sends_snapshot(&mut self) -> bool {
         mem::take(&mut self.sends_snapshot)
+    }
+
+    /// Whether the last reply answers a fence, the first time that this is called.
+    pub fn take_answers_fence(&mut self) -> bool {
+        mem::take(&mut self.answers_fence)
     }
 
     /// Does `work` and adds to `reply` what Kapacitor gets for it.
@@ -249,9 +259,12 @@ impl Executor {
                 if let Some(active) = &mut self.active {
                     reply.put_room(active.task.room_for_snapshot());
                 }
-                let snapshot = self.snapshot().await?;
-                self.sends_snapshot = true;
-                put_response(ResponseMessage::Snapshot(SnapshotResponse { snapshot }), reply.buffer());
+                let response = self.snapshot().await?;
+                put_response(ResponseMessage::Snapshot(response), reply.buffer());
+            }
+            Control::Fence(fence) => {
+                self.answers_fence = true;
+                put_response(ResponseMessage::Fence(self.answer_fence(fence)), reply.buffer());
             }
             Control::Restore(request) => return Ok(self.restore(&request.snapshot, reply).await),
         }
@@ -268,11 +281,12 @@ impl Executor {
             },
             plugin: String::new(),
         });
+        let client_state = request.client_state;
         let (response, outcome) = match self.start(request).await {
             Ok(()) => {
                 log_for!(info, self.labels, "task started");
                 self.look_for_taps("task started");
-                (InitResponse { success: true, error: String::new() }, Outcome::Continue)
+                (InitResponse { success: true, error: String::new(), client_state }, Outcome::Continue)
             }
             Err(error) => {
                 let mut error = match error {
@@ -285,17 +299,19 @@ impl Executor {
                     self.source.shared.board().refuse(&self.labels.udf, &error);
                 }
                 log_for!(error, self.labels, err = error, "task can't start");
-                (InitResponse { success: false, error }, Outcome::Close)
+                (InitResponse { success: false, error, client_state }, Outcome::Close)
             }
         };
         put_response(ResponseMessage::Init(response), reply.buffer());
         outcome
     }
 
-    async fn start(&mut self, request: InitRequest) -> Result<(), WorkError> {
+    async fn start(&mut self, mut request: InitRequest) -> Result<(), WorkError> {
         if self.active.is_some() {
             return Err(WorkError::SecondInit);
         }
+        // The plugin is not told, so that it is the same to it, with the same random numbers.
+        let owner = StateOwner::named_by(mem::take(&mut request.client_state));
         let TaskSource { shared, function, .. } = &self.source;
         if let Some(name) = function.chosen(&request)
             && !matches!(shared.plugins().get(&name), Some(Ok(_)))
@@ -315,11 +331,14 @@ impl Executor {
         let checkpointer = Checkpointer::new(
             shared.checkpoints(),
             &self.labels,
-            &self.ending,
+            (owner == StateOwner::Host).then_some(&self.ending),
             end_of_session,
             shared.stopping(),
         );
-        let policy = self.source.config.state.checkpoints;
+        let policy = match owner {
+            StateOwner::Host => self.source.config.state.checkpoints,
+            StateOwner::Client => CheckpointPolicy::Never,
+        };
         let labels = Arc::clone(&self.labels);
         let meter =
             Arc::new(SessionMeter::new(Arc::clone(&self.source.clock), Arc::clone(&self.source.troubles)));
@@ -330,6 +349,7 @@ impl Executor {
             ActiveTask::new(task, request, generation, labels, Arc::clone(&meter), checkpointer, policy);
         self.metered = Some(Metered { meter, board, udf });
         active.request_memory = Some(request_memory);
+        active.owner = owner;
         self.active = Some(active);
         Ok(())
     }
@@ -338,18 +358,37 @@ impl Executor {
     async fn ready(&mut self) -> Result<Option<&mut ActiveTask>, WorkError> {
         let Some(active) = &mut self.active else { return Ok(None) };
         if !active.initial_state_chosen {
-            Box::pin(active.choose_initial_state(None, self.source.function.policy.on_mismatch)).await?;
+            let on_mismatch = self.source.function.policy.on_mismatch;
+            match active.owner {
+                StateOwner::Host => Box::pin(active.choose_initial_state(None, on_mismatch)).await?,
+                StateOwner::Client => Box::pin(active.begin_with(None)).await?,
+            }
         }
         Ok(Some(active))
     }
 
     /// The snapshot that Kapacitor asks for.
-    async fn snapshot(&mut self) -> Result<Vec<u8>, WorkError> {
+    async fn snapshot(&mut self) -> Result<SnapshotResponse, WorkError> {
         let most = self.source.config.sessions.message;
-        match self.ready().await? {
-            Some(active) => active.snapshot(most).await,
+        let snapshot = match self.ready().await? {
+            Some(active) if active.owner == StateOwner::Client => return active.exact_snapshot(most).await,
+            Some(active) => active.snapshot(most).await?,
             // Kapacitor keeps no empty snapshot, which is right for a task that has no state.
-            None => Ok(Vec::new()),
+            None => Vec::new(),
+        };
+        self.sends_snapshot = true;
+        Ok(SnapshotResponse { snapshot, error: String::new() })
+    }
+
+    /// How far the task has come: all input before the fence is done.
+    fn answer_fence(&self, fence: Fence) -> FenceResponse {
+        let counts = self.active.as_ref().map(|active| active.task.counts()).unwrap_or_default();
+        // As many as a session could ever get fit.
+        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        FenceResponse {
+            id: fence.id,
+            points_answered: number(counts.finished().saturating_add(fence.dropped)),
+            points_skipped: number(counts.skipped + counts.passed_through),
         }
     }
 
@@ -449,6 +488,7 @@ impl Executor {
     async fn restore(&mut self, bytes: &[u8], reply: &mut Reply) -> Outcome {
         let on_mismatch = self.source.function.policy.on_mismatch;
         let chosen = match &mut self.active {
+            Some(active) if active.owner == StateOwner::Client => active.begin_with(Some(bytes)).await,
             Some(active) => active.choose_initial_state(Some(bytes), on_mismatch).await,
             None => Err(WorkError::RestoreBeforeInit),
         };

@@ -80,7 +80,7 @@ impl ActiveTask {
                     if source == Source::Kapacitor {
                         self.task.note_given();
                     }
-                    self.say_restored(source, &snapshot, &because);
+                    self.say_restored(source.name(), &snapshot, &because);
                     self.set_aside_misfits(misfits, "the task goes on with another state").await;
                     return Ok(());
                 }
@@ -136,9 +136,9 @@ impl ActiveTask {
         }
     }
 
-    fn say_restored(&self, source: Source, snapshot: &Snapshot, because: &str) {
+    /// Says which state the task goes on with.
+    pub(super) fn say_restored(&self, from: &str, snapshot: &Snapshot, because: &str) {
         let points_seen = snapshot.header.points_seen.to_string();
-        let from = source.name();
         log_for!(info, self.labels, points_seen, from, because, "state restored");
     }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::Executor;
+use super::active_task::StateOwner;
 use super::error::WorkError;
 use crate::config::OnUpdate;
 use crate::logging::log_for;
@@ -54,7 +55,12 @@ impl Executor {
             Some(Ok(new)) if new.sha256 != active.task.plugin().sha256 => Arc::clone(new),
             _ => return Ok(false),
         };
-        let state = match self.source.function.policy.on_update {
+        // What the client restores must fit the plugin that its other snapshots were taken from.
+        let on_update = match active.owner {
+            StateOwner::Host => self.source.function.policy.on_update,
+            StateOwner::Client => OnUpdate::Keep,
+        };
+        let state = match on_update {
             OnUpdate::Keep => {
                 log_for!(debug, self.labels, "plugin has a new version, this task stays with its own");
                 return Ok(false);

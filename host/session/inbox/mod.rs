@@ -90,6 +90,10 @@ pub struct Inbox {
     cursor: BatchCursor,
     /// Number of points that were dropped.
     dropped: u64,
+    /// Number of points among them that [`Inbox::take_dropped`] has told of.
+    dropped_told: u64,
+    /// Whether the state of the task belongs to the client: see `InitRequest.clientState`.
+    client_state: bool,
     /// Number of snapshot requests that came inside the open batch and wait for its end.
     held: usize,
     /// Number of entries that were taken so far. The first entry has this position, and each later one the next.
@@ -133,6 +137,8 @@ impl Inbox {
             kept: 0,
             cursor: BatchCursor::default(),
             dropped: 0,
+            dropped_told: 0,
+            client_state: false,
             held: 0,
             first: 0,
             last_run: None,
@@ -218,7 +224,7 @@ impl Inbox {
 
     /// Number of points that were dropped since the last call of this.
     pub fn take_dropped(&mut self) -> u64 {
-        mem::take(&mut self.dropped)
+        self.dropped - mem::replace(&mut self.dropped_told, self.dropped)
     }
 
     /// Where to read to; never empty.
@@ -249,7 +255,13 @@ impl Inbox {
 
     /// Drops everything that waits.
     pub fn clear(&mut self) {
-        *self = Self { dropped: self.dropped, lent: self.lent, ..Self::new(self.limits) };
+        *self = Self {
+            dropped: self.dropped,
+            dropped_told: self.dropped_told,
+            client_state: self.client_state,
+            lent: self.lent,
+            ..Self::new(self.limits)
+        };
     }
 
     /// Gives the bytes memory of their own, without room for more.
@@ -323,11 +335,7 @@ impl Inbox {
                 return false;
             }
             Kind::Control(request) => {
-                if *request == Control::Snapshot && self.cursor.is_inside() {
-                    self.held += 1;
-                } else {
-                    self.put_request(length, request);
-                }
+                self.place_request(length, request);
                 return false;
             }
             Kind::Unknown => return false,
@@ -365,6 +373,29 @@ impl Inbox {
         true
     }
 
+    /// Finds the place of a request, which was `length` bytes long.
+    #[cold]
+    fn place_request(&mut self, length: usize, mut request: Box<Control>) {
+        match &mut *request {
+            Control::Snapshot if self.cursor.is_inside() && !self.client_state => {
+                self.held += 1;
+                return;
+            }
+            Control::Fence(fence) => fence.dropped = self.dropped,
+            Control::Init(init) if init.client_state => {
+                // A point that is dropped would count no time, and the client would not learn of it.
+                (self.client_state, self.limits.on_full) = (true, OnFull::Block);
+            }
+            _ => {}
+        }
+        self.put_request(length, request);
+    }
+
+    /// Whether the state of the task belongs to the client: see `InitRequest.clientState`.
+    pub fn has_client_state(&self) -> bool {
+        self.client_state
+    }
+
     /// Whether a data frame that has arrived is dropped.
     #[inline]
     fn drops(&mut self, kind: &Kind) -> bool {
@@ -389,14 +420,24 @@ impl Inbox {
         let (mut at, mut dropping) = (0, false);
         // The newest point or batch stays, however large it is.
         let newest = self.start_of_newest();
+        let before = self.dropped;
         let dropped = &mut self.dropped;
-        self.entries.retain(|entry| {
-            let Entry::Run { length, inside, run } = entry else { return true };
+        self.entries.retain_mut(|entry| {
+            let (length, inside, run) = match entry {
+                Entry::Run { length, inside, run } => (length, inside, run),
+                Entry::Control { request, .. } => {
+                    if let Control::Fence(fence) = &mut **request {
+                        fence.dropped += *dropped - before;
+                    }
+                    return true;
+                }
+                Entry::Rest(_) => return true,
+            };
             dropping = if *inside { dropping } else { queued > target && at < newest };
-            let bytes = &self.bytes[at..at + length];
-            at += length;
+            let bytes = &self.bytes[at..at + *length];
+            at += *length;
             if dropping {
-                queued -= length + ENTRY_COST;
+                queued -= *length + ENTRY_COST;
                 *dropped += run.points;
             } else {
                 kept.extend_from_slice(bytes);
@@ -448,8 +489,11 @@ impl Inbox {
     ///
     /// A snapshot from the middle of a batch would be of no use: the task that gets it back begins with another
     /// batch.
+    ///
+    /// One of a task whose state belongs to the client is not held: it waits for its turn, however long.
     pub fn holds_snapshot(&self) -> bool {
-        self.held > 0 || self.before_snapshot.is_some_and(|run| run >= self.first)
+        let waits = self.held > 0 || self.before_snapshot.is_some_and(|run| run >= self.first);
+        waits && !self.client_state
     }
 
     /// Lets snapshot requests wait for the end of their batch no longer.

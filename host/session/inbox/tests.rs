@@ -1,9 +1,10 @@
 //! The inbox, with what Kapacitor sends and with what it never would.
 
 use super::*;
+use crate::protocol::frame::Fence;
 use crate::protocol::{
-    BeginBatch, EndBatch, KeepaliveRequest, Point, RequestMessage, RestoreRequest, SnapshotRequest,
-    put_request,
+    BeginBatch, EndBatch, FenceRequest, KeepaliveRequest, Point, RequestMessage, RestoreRequest,
+    SnapshotRequest, put_request,
 };
 
 fn room(queue: u64, on_full: OnFull) -> InboxLimits {
@@ -303,4 +304,82 @@ fn a_batch_is_dropped_whole_or_not_at_all() {
     let mut pieces: Vec<_> = batch(1, 12).chunks(2).map(<[_]>::to_vec).collect();
     pieces.push(batch(21, 3));
     assert_eq!(left(OnFull::DropOldest, &pieces, false), (vec![-1, 21, 22, 23, -2], 12));
+}
+
+fn fence(id: i64) -> RequestMessage {
+    RequestMessage::Fence(FenceRequest { id })
+}
+
+/// The fences that an inbox of 2,000 bytes gives, and the number of points before each in it.
+fn fences(on_full: OnFull, messages: &[RequestMessage]) -> Vec<(Fence, u64)> {
+    let mut inbox = Inbox::new(room(2000, on_full));
+    let mut bytes = Vec::new();
+    messages.iter().for_each(|message| put_request(message.clone(), &mut bytes));
+    for chunk in bytes.chunks(100) {
+        inbox.space().extend_from_slice(chunk);
+        inbox.sort(|_| ()).unwrap();
+    }
+    let (mut fences, mut points) = (Vec::new(), 0);
+    while let Some(item) = inbox.take() {
+        match item {
+            InboxItem::Run(run) => points += run.points,
+            InboxItem::Control(request) => {
+                let Control::Fence(fence) = *request else { panic!("{request:?}") };
+                fences.push((fence, points));
+            }
+        }
+    }
+    fences
+}
+
+#[test]
+fn a_fence_knows_what_was_dropped_before_it() {
+    let mut messages = Vec::new();
+    for chunk in 0..5 {
+        messages.extend((0..4).map(long));
+        messages.push(fence(4 * (chunk + 1)));
+    }
+    for on_full in [OnFull::Block, OnFull::DropNewest, OnFull::DropOldest] {
+        let found = fences(on_full, &messages);
+        let answered: Vec<_> = found.iter().map(|(fence, points)| fence.dropped + points).collect();
+        assert_eq!(answered, [4, 8, 12, 16, 20], "{on_full:?} {found:?}");
+        let dropped = found.last().unwrap().0.dropped;
+        assert_eq!(dropped == 0, on_full == OnFull::Block, "{on_full:?} {found:?}");
+        let ids: Vec<_> = found.iter().map(|(fence, _)| fence.id).collect();
+        assert_eq!(ids, [4, 8, 12, 16, 20]);
+    }
+}
+
+#[test]
+fn state_of_the_client_waits_and_is_not_dropped() {
+    let init = RequestMessage::Init(InitRequest { client_state: true, ..InitRequest::default() });
+    let snapshot = || RequestMessage::Snapshot(SnapshotRequest {});
+    for on_full in [OnFull::DropNewest, OnFull::DropOldest] {
+        let mut inbox = Inbox::new(room(2000, on_full));
+        let mut bytes = Vec::new();
+        put_request(init.clone(), &mut bytes);
+        (0..20).for_each(|time| put_request(long(time), &mut bytes));
+        put_request(RequestMessage::Begin(BeginBatch::default()), &mut bytes);
+        put_request(snapshot(), &mut bytes);
+        put_request(point(), &mut bytes);
+        inbox.space().extend_from_slice(&bytes);
+        inbox.sort(|_| ()).unwrap();
+        assert!(
+            inbox.has_client_state() && !inbox.has_room() && !inbox.may_drop() && !inbox.holds_snapshot()
+        );
+        assert!(
+            matches!(inbox.take(), Some(InboxItem::Control(request)) if matches!(*request, Control::Init(_)))
+        );
+        // Neither the deadline nor the open batch moves it.
+        let mut points = 0;
+        let request = loop {
+            match inbox.take() {
+                Some(InboxItem::Run(run)) => points += run.points,
+                Some(InboxItem::Control(request)) => break *request,
+                None => panic!("a snapshot"),
+            }
+        };
+        assert_eq!((request, points, inbox.take_dropped()), (Control::Snapshot, 20, 0));
+        assert!(matches!(inbox.take(), Some(InboxItem::Run(Run { points: 1, .. }))));
+    }
 }
