@@ -76,6 +76,19 @@
         return selection !== null && !selection.isCollapsed;
     }
 
+    // The text of the page as it is now.
+    async function newer() {
+        const answer = await fetch(location.pathname + location.search, {
+            signal: AbortSignal.timeout(TIMEOUT),
+            cache: "no-store",
+        });
+        // A task that the host does not know yet has a page, too.
+        if (!answer.ok && answer.status !== 404) {
+            throw new Error(String(answer.status));
+        }
+        return answer.text();
+    }
+
     async function refresh() {
         clearTimeout(timer);
         if (asking) {
@@ -84,14 +97,9 @@
         if (!document.hidden && !paused && !isMarked()) {
             asking = true;
             try {
-                const answer = await fetch(location.pathname + location.search, {
-                    signal: AbortSignal.timeout(TIMEOUT),
-                    cache: "no-store",
-                });
-                if (!answer.ok && answer.status !== 404) {
-                    throw new Error(String(answer.status));
-                }
-                replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
+                // The host ends each connection after a minute, maybe at this moment.
+                const text = await newer().catch(newer);
+                replace(new DOMParser().parseFromString(text, "text/html"));
                 tell("");
             } catch {
                 tell("The host does not answer.");

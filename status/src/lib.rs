@@ -11,6 +11,7 @@ mod host;
 pub mod page;
 mod plugin;
 mod query;
+mod sort;
 mod task;
 
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,8 @@ use serde::{Deserialize, Serialize};
 pub use function::{Function, Info, InfoOption, Route, Socket};
 pub use host::{Host, Limit, Limits, Reload};
 pub use plugin::{Plugin, PluginStatus};
-pub use query::{MOST_TASKS, Query, QueryError, Sort};
+pub use query::{MOST_TASKS, Query, QueryError};
+pub use sort::Sort;
 pub use task::{
     BlockedSeconds, History, LastError, LastSkipped, PluginVersion, PointsSkipped, Rates, RefusedStart,
     Snapshot, Task, TaskState, TasksInState,

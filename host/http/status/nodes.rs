@@ -20,8 +20,7 @@ const LONG: Duration = Duration::from_secs(1);
 /// What a node does.
 pub fn task(node: NodeReading) -> Task {
     let state = state(&node);
-    let NodeReading { udf, running, starts, plugin, totals, held, snapshot, passes_through: _, last, rate } =
-        node;
+    let NodeReading { udf, running, starts, plugin, totals, held, snapshot, last, rate, .. } = node;
     let (name, sha256) = plugin;
     let Counts {
         points_in,

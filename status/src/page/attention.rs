@@ -4,7 +4,8 @@ use maud::{Markup, html};
 
 use super::{layout, links, numbers, words};
 use crate::host::Limit;
-use crate::query::{Query, Sort};
+use crate::query::Query;
+use crate::sort::Sort;
 use crate::task::TaskState;
 use crate::{RECENT_SECONDS, RefusedStart, Status};
 

@@ -4,7 +4,8 @@ use maud::{Markup, html};
 
 use super::{MOST_ON_PAGE, PAGE_SIZE, layout, links, numbers, spark, words};
 use crate::Status;
-use crate::query::{Query, Sort};
+use crate::query::Query;
+use crate::sort::Sort;
 use crate::task::{Rates, Task, TaskState};
 
 /// Number of rates of the past in a sparkline.
