@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::meter::{Held, SessionMeter};
+use super::metric_sums::MetricSums;
 use super::totals::{Snapshotted, Totals};
 use crate::udf_node::UdfNode;
 
@@ -29,6 +30,8 @@ struct Node {
     starts: u64,
     /// What the sessions that have ended have done.
     ended: Totals,
+    /// What the counters of their plugins' own come to.
+    ended_metrics: MetricSums,
     /// When the last of them has ended.
     ended_at: Option<Instant>,
     /// Plugin and state of the session that has ended last.
@@ -53,6 +56,8 @@ pub struct NodeReading {
     pub held: Held,
     /// The last state that was taken.
     pub snapshot: Option<Snapshotted>,
+    /// The metrics of the plugins' own.
+    pub metrics: MetricSums,
 }
 
 impl Board {
@@ -86,6 +91,7 @@ impl Board {
         let Some(node) = nodes.get_mut(udf) else { return };
         node.running.retain(|running| !Arc::ptr_eq(running, meter));
         node.ended.add(&Totals { unfinished, ..meter.totals() });
+        node.ended_metrics.add_ended(&meter.metrics());
         node.ended_at = Some(Instant::now());
         node.plugin = meter.plugin();
         node.snapshot = latest(node.snapshot, meter.snapshot());
@@ -112,6 +118,7 @@ fn make_room(nodes: &mut HashMap<UdfNode, Node>, most: usize) -> bool {
     let other = nodes.entry(other(&udf)).or_default();
     other.starts += gone.starts;
     other.ended.add(&gone.ended);
+    other.ended_metrics.add_all(&gone.ended_metrics);
     true
 }
 
@@ -127,7 +134,9 @@ fn latest(a: Option<Snapshotted>, b: Option<Snapshotted>) -> Option<Snapshotted>
 impl Node {
     fn read(&self, udf: &UdfNode) -> NodeReading {
         let (mut totals, mut held, mut snapshot) = (self.ended, Held::default(), self.snapshot);
+        let mut metrics = self.ended_metrics.clone();
         for meter in &self.running {
+            metrics.add_running(&meter.metrics());
             totals.add(&meter.totals());
             let Held { queue, age, output, memory } = meter.held();
             held.queue += queue;
@@ -144,6 +153,7 @@ impl Node {
             totals,
             held,
             snapshot,
+            metrics,
         }
     }
 }

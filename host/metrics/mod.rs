@@ -6,8 +6,10 @@
 
 mod board;
 mod meter;
+mod metric_sums;
 mod totals;
 
 pub use board::{Board, NodeReading};
 pub use meter::SessionMeter;
+pub use metric_sums::MetricReading;
 pub use totals::Snapshotted;
