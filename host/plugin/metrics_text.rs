@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn wrong_descriptions_are_refused() {
-        let many: String = (0..17).map(|i| format!("counter m{i} x\n")).collect();
+        let many = (0..17).map(|i| format!("counter m{i} x")).collect::<Vec<_>>().join("\n");
         for (text, part) in [
             ("histogram a x", "`histogram a x` is no line"),
             ("", ""),
@@ -118,7 +118,7 @@ mod tests {
             assert!(error.contains(part), "{text}: {error}");
             assert_eq!(error.is_empty(), part.is_empty(), "{text}");
         }
-        let groups: String = (0..16).map(|i| format!("counter m{i} x\n")).collect();
+        let groups = (0..16).map(|i| format!("counter m{i} x")).collect::<Vec<_>>().join("\n");
         assert_eq!(read(&format!("gauge groups x\n{groups}")).unwrap().metrics.len(), 17);
         let outside = |address| read_metrics(b"gauge a x", address, 65536).is_err();
         assert!(!outside(65528) && outside(65529) && outside(u32::MAX));
