@@ -69,6 +69,26 @@ const ATTACKS: &[(&str, &[(&str, Attack)])] = &[
             ("two_memories", Load("is not a valid module: multiple memories")),
         ],
     ),
+    // Metrics of a plugin's own.
+    (
+        "metrics",
+        &[
+            ("half_metrics", Load("exports only one of udf_metrics and udf_metric_values")),
+            ("typed_metrics", Load("has no export `udf_metrics: () -> i64`")),
+            ("huge_metrics", Load("their descriptions are larger than 16KiB")),
+            ("metrics_out_of_range", Load("udf_metrics: returned the region 4294967295..+96")),
+            ("many_metrics", Load("there are more than 16")),
+            ("forged_metric", Load("is no name of one")),
+            ("twin_metrics", Load("two of them are named `a`")),
+            ("metrics_not_utf8", Load("their descriptions are not UTF-8")),
+            ("unknown_metric_kind", Load("`histogram a x` is no line `counter NAME HELP`")),
+            ("values_outside", Load("their values at address 4294967288 are not within its memory")),
+            ("endless_metrics", Load("udf_metrics: computed for longer than limits.call-deadline")),
+            ("trap_in_metrics", Load("udf_metric_values: trap")),
+            ("hostile_help", Harmless(0)),
+            ("wild_values", Harmless(0)),
+        ],
+    ),
     // Frames and messages that Kapacitor does not take from a UDF.
     (
         "frames",

@@ -23,6 +23,10 @@ pub fn is_meant(door: Door, request: &Request<impl Sized>) -> bool {
     if door == Door::Socket {
         return true;
     }
+    // A request to a proxy names the host in its first line as well, or there only.
+    if request.uri().host().is_some_and(|host| !is_own(host, &machine())) {
+        return false;
+    }
     let mut hosts = request.headers().get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         // Before HTTP 1.1, and no browser does that.

@@ -14,9 +14,9 @@ use prometheus_client::registry::Registry;
 
 use super::process::Process;
 use crate::digest::hex;
-use crate::metrics::NodeReading;
+use crate::metrics::{MetricReading, NodeReading};
 use crate::routing::Function;
-use crate::sandbox::CALL_TIME_BOUNDS;
+use crate::sandbox::{CALL_TIME_BOUNDS, MetricValue};
 use crate::shared::Shared;
 
 /// The text of all metrics.
@@ -221,7 +221,38 @@ fn nodes(out: &mut Writer<'_>, nodes: &[NodeReading]) -> fmt::Result {
         "Memory of the plugin.",
         count(|node| node.held.memory),
     )?;
-    snapshots(out, nodes)
+    snapshots(out, nodes)?;
+    metrics_of_plugins(out, nodes)
+}
+
+/// The metrics that plugins have of their own.
+fn metrics_of_plugins(out: &mut Writer<'_>, nodes: &[NodeReading]) -> fmt::Result {
+    let readings = || nodes.iter().flat_map(|node| node.metrics.iter().map(move |reading| (node, reading)));
+    let labels = |node, reading: &MetricReading| with(node, "metric", &reading.metric.name);
+    out.gauge(
+        "kapacitor_wasm_groups",
+        "Groups that the plugin keeps a state of.",
+        readings().filter(|(_, reading)| reading.metric.is_groups()).filter_map(|(node, reading)| {
+            let MetricValue::Gauge(value) = reading.value else { return None };
+            value.is_finite().then(|| (of(node), value))
+        }),
+    )?;
+    out.counter(
+        "kapacitor_wasm_plugin_counter",
+        "Counters that the plugin has of its own.",
+        readings().filter_map(|(node, reading)| {
+            let MetricValue::Counter(value) = reading.value else { return None };
+            Some((labels(node, reading), value))
+        }),
+    )?;
+    out.gauge(
+        "kapacitor_wasm_plugin_gauge",
+        "Gauges that the plugin has of its own.",
+        readings().filter(|(_, reading)| !reading.metric.is_groups()).filter_map(|(node, reading)| {
+            let MetricValue::Gauge(value) = reading.value else { return None };
+            value.is_finite().then(|| (labels(node, reading), value))
+        }),
+    )
 }
 
 /// Where the time of the tasks went.
@@ -298,6 +329,21 @@ fn plugins(out: &mut Writer<'_>, shared: &Shared) -> fmt::Result {
                 Err(_) => (String::new(), "refused"),
             };
             vec![("plugin", text(name)), ("sha256", sha256), ("status", status.to_owned())]
+        }),
+    )?;
+    out.info(
+        "kapacitor_wasm_plugin_metric",
+        "The counters and gauges that the plugins have of their own.",
+        plugins.iter().flat_map(|(name, plugin)| {
+            let metrics = plugin.as_ref().map_or(&[][..], |plugin| &plugin.metrics.metrics);
+            metrics.iter().map(move |metric| {
+                vec![
+                    ("plugin", text(name)),
+                    ("metric", text(&metric.name)),
+                    ("type", metric.kind.name().to_owned()),
+                    ("help", text(&metric.help)),
+                ]
+            })
         }),
     )?;
     out.gauge(

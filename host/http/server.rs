@@ -1,5 +1,6 @@
 //! The thread that serves all addresses of `http.listen`.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,8 +14,8 @@ use hyper::service::service_fn;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::Semaphore;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout_at};
 use tracing::{error, info};
 
 use super::answer::Answers;
@@ -25,8 +26,13 @@ use crate::faults::keep_task;
 use crate::metrics::NOTE_RATES;
 use crate::shared::Shared;
 
-/// Maximum number of connections to one address. More of them wait until one of these ends.
+/// Maximum number of connections to one address. The oldest one makes room for one more, so that no client keeps others
+/// out, however slow it is or whatever it asks for.
 const MOST_CONNECTIONS: usize = 16;
+
+/// Age at which a connection may have to make room. A request takes much less, and one more connection waits no longer
+/// than this: a flood that fills the system's queue of them delays others by seconds, and not until they give up.
+const SERVED: Duration = Duration::from_millis(100);
 
 /// Maximum time that the head of a request takes to come, and that a connection is kept without one.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
@@ -102,18 +108,44 @@ async fn note_rates(shared: Arc<Shared>) {
 
 /// Accepts connections for ever.
 async fn accept(answers: Arc<Answers>, listener: Arc<Listener>) {
-    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let mut open = Connections::default();
     loop {
-        // It is never closed.
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
-        let (answers, door) = (Arc::clone(&answers), listener.door());
         match listener.accept().await {
-            Ok(stream) => drop(tokio::spawn(async move {
-                serve(stream, answers, door).await;
-                drop(permit);
-            })),
+            Ok(stream) => {
+                open.make_room().await;
+                open.add(tokio::spawn(serve(stream, Arc::clone(&answers), listener.door())));
+            }
             Err(_) => sleep(RETRY).await,
         }
+    }
+}
+
+/// The connections to one address, the oldest first.
+#[derive(Default)]
+struct Connections(VecDeque<(Instant, JoinHandle<()>)>);
+
+impl Connections {
+    /// Waits until there is room for one more. The oldest one is closed if there is none else.
+    async fn make_room(&mut self) {
+        self.0.retain(|(_, connection)| !connection.is_finished());
+        if self.0.len() >= MOST_CONNECTIONS
+            && let Some((since, mut oldest)) = self.0.pop_front()
+            && timeout_at(since + SERVED, &mut oldest).await.is_err()
+        {
+            oldest.abort();
+            // Its memory is free when it has ended.
+            let _ = oldest.await;
+        }
+    }
+
+    fn add(&mut self, connection: JoinHandle<()>) {
+        self.0.push_back((Instant::now(), connection));
+    }
+}
+
+impl Drop for Connections {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|(_, connection)| connection.abort());
     }
 }
 
@@ -135,6 +167,8 @@ async fn serve(stream: Box<dyn Stream>, answers: Arc<Answers>, door: Door) {
         .header_read_timeout(HEAD_DEADLINE)
         .max_buf_size(MOST_HEAD)
         .max_headers(MOST_HEADERS)
+        // A client that has closed its side still reads.
+        .half_close(true)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     // A tap has a time of its own, after which its answer ends.

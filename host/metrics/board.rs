@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::history::{History, Progress, Rate};
 use super::meter::{Held, SessionMeter};
+use super::metric_sums::MetricSums;
 use super::totals::{Snapshotted, Totals};
 use crate::task::{LastError, LastTroubles};
 use crate::udf_node::UdfNode;
@@ -47,6 +48,8 @@ struct Node {
     starts: u64,
     /// What the sessions that have ended have done.
     ended: Totals,
+    /// What the counters of their plugins' own come to.
+    ended_metrics: MetricSums,
     /// When the last of them has ended.
     ended_at: Option<Instant>,
     /// Plugin and state of the session that has ended last.
@@ -75,6 +78,8 @@ pub struct NodeReading {
     pub held: Held,
     /// The last state that was taken.
     pub snapshot: Option<Snapshotted>,
+    /// The metrics of the plugins' own.
+    pub metrics: MetricSums,
     /// Whether the input of a session that runs goes on unchanged, since the plugin has failed.
     pub passes_through: bool,
     /// What went wrong last.
@@ -122,6 +127,7 @@ impl Board {
         let Some(node) = nodes.get_mut(udf) else { return };
         node.running.retain(|running| !Arc::ptr_eq(running, meter));
         node.ended.add(&Totals { unfinished, ..meter.totals() });
+        node.ended_metrics.add_ended(&meter.metrics());
         node.ended_at = Some(Instant::now());
         node.plugin = meter.plugin();
         node.snapshot = latest(node.snapshot, meter.snapshot());
@@ -194,6 +200,7 @@ fn make_room(nodes: &mut HashMap<UdfNode, Node>, most: usize) -> bool {
         other.history.get_or_insert_default().take_in(&history);
     }
     other.ended.add(&gone.ended);
+    other.ended_metrics.add_all(&gone.ended_metrics);
     true
 }
 
@@ -210,7 +217,9 @@ impl Node {
     fn read(&self, udf: &UdfNode) -> NodeReading {
         let (mut totals, mut held, mut snapshot) = (self.ended, Held::default(), self.snapshot);
         let mut last = self.last.clone();
+        let mut metrics = self.ended_metrics.clone();
         for meter in &self.running {
+            metrics.add_running(&meter.metrics());
             totals.add(&meter.totals());
             let Held { queue, age, output, memory } = meter.held();
             held.queue += queue;
@@ -231,6 +240,7 @@ impl Node {
             passes_through: self.running.iter().any(|meter| meter.troubles().passes_through()),
             last,
             rate: self.history.as_ref().and_then(|history| history.now()),
+            metrics,
         }
     }
 

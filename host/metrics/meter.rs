@@ -1,13 +1,13 @@
 //! What one session does: written by the session, read by whoever asks.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::history::Progress;
 use super::totals::{Snapshotted, Totals};
 use crate::sandbox::CallClock;
-use crate::task::{Counts, Troubles};
+use crate::task::{Counts, PluginMetrics, Troubles};
 
 /// A session with a task.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub struct SessionMeter {
     memory: AtomicU64,
     /// Name and SHA-256 of the plugin, and the last state that was taken.
     rare: Mutex<Rare>,
+    /// The plugin's own metrics.
+    metrics: Mutex<PluginMetrics>,
 }
 
 #[derive(Debug, Default)]
@@ -67,6 +69,7 @@ impl SessionMeter {
             output: AtomicU64::new(0),
             memory: AtomicU64::new(0),
             rare: Mutex::default(),
+            metrics: Mutex::default(),
         }
     }
 
@@ -82,6 +85,20 @@ impl SessionMeter {
         for (place, count) in self.counts.iter().zip(counts.parts()) {
             place.store(*count, Relaxed);
         }
+    }
+
+    /// Notes the values of the plugin's own metrics.
+    pub fn set_metrics(&self, metrics: &PluginMetrics) {
+        self.lock_metrics().copy_from(metrics);
+    }
+
+    /// The values of the plugin's own metrics.
+    pub fn metrics(&self) -> PluginMetrics {
+        self.lock_metrics().clone()
+    }
+
+    fn lock_metrics(&self) -> MutexGuard<'_, PluginMetrics> {
+        self.metrics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes the memory of the plugin, in bytes.

@@ -7,9 +7,11 @@
 mod board;
 mod history;
 mod meter;
+mod metric_sums;
 mod totals;
 
 pub use board::{Board, NodeReading, Refusal};
 pub use history::{NOTE_RATES, Rate};
 pub use meter::SessionMeter;
+pub use metric_sums::MetricReading;
 pub use totals::Snapshotted;

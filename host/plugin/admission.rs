@@ -10,6 +10,7 @@ use wasmtime::InstancePre;
 
 use super::admission_error::{AdmissionErrorKind, invalid};
 use super::interface::{ABI, check_info, check_interface};
+use super::metrics_text::read_metrics;
 use super::plugin_file::PluginFile;
 use crate::config::Edges;
 use crate::config::Limits;
@@ -19,7 +20,7 @@ use crate::plugin::compile::{Compiled, Compiler, Place};
 use crate::protocol::InfoResponse;
 use crate::sandbox::Engine;
 use crate::sandbox::MemoryImage;
-use crate::sandbox::{CallError, Guest, NotCapturable, Sandbox, SandboxContext, Ticker};
+use crate::sandbox::{CallError, Guest, MetricTable, NotCapturable, Sandbox, SandboxContext, Ticker};
 use crate::state::PluginIdentity;
 use crate::units::Bytes;
 
@@ -40,6 +41,8 @@ pub struct Plugin {
     pub state_version: u32,
     /// The memory of a fresh instance, or why the plugin's state can't be captured.
     pub memory_image: Result<MemoryImage, NotCapturable>,
+    /// The counters and gauges of the plugin's own.
+    pub metrics: Arc<MetricTable>,
     /// Whether the plugin reads the clock.
     pub reads_clock: bool,
     /// Time that it took to load it.
@@ -84,6 +87,11 @@ impl Plugin {
         let info = sandbox.info().await.map_err(AdmissionErrorKind::Call)?;
         let info = check_info(info)?;
         let state_version = sandbox.state_version().await.map_err(AdmissionErrorKind::Call)?;
+        let memory = sandbox.memory_size();
+        let metrics = match sandbox.metrics().await.map_err(AdmissionErrorKind::Call)? {
+            Some((address, text)) => read_metrics(text, address, memory)?,
+            None => MetricTable::default(),
+        };
         Ok(Some(Self {
             name: name.to_owned(),
             sha256,
@@ -91,6 +99,7 @@ impl Plugin {
             own_format: module.get_export("udf_snapshot").is_some(),
             state_version,
             memory_image,
+            metrics: Arc::new(metrics),
             reads_clock: module.imports().any(|import| READ_CLOCK.contains(&import.name())),
             pre,
             ticker: Arc::clone(engine.ticker()),

@@ -92,6 +92,12 @@ pub enum AdmissionErrorKind {
     Call(CallError),
     #[error("describes itself wrongly: {0}")]
     Info(String),
+    #[error(
+        "exports only one of udf_metrics and udf_metric_values: export both, or none if it has no metrics"
+    )]
+    HalfMetrics,
+    #[error("describes its metrics wrongly: {0}")]
+    Metrics(String),
 }
 
 fn advice(error: &io::Error) -> &'static str {

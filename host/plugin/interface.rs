@@ -124,6 +124,8 @@ pub(super) fn check_interface(module: &Module) -> Result<Bytes, AdmissionErrorKi
         call("udf_finish", "() -> i64", &[], &[I64], true),
         call("udf_snapshot", "() -> i64", &[], &[I64], false),
         call("udf_restore", "(i32, i32) -> i64", &[I32, I32], &[I64], false),
+        call("udf_metrics", "() -> i64", &[], &[I64], false),
+        call("udf_metric_values", "() -> i32", &[], &[I32], false),
         call("udf_state_version", "() -> i32", &[], &[I32], false),
         call("_initialize", "() -> ()", &[], &[], false),
     ] {
@@ -133,6 +135,9 @@ pub(super) fn check_interface(module: &Module) -> Result<Bytes, AdmissionErrorKi
     }
     if module.get_export("udf_snapshot").is_some() != module.get_export("udf_restore").is_some() {
         return Err(AdmissionErrorKind::HalfSnapshot);
+    }
+    if module.get_export("udf_metrics").is_some() != module.get_export("udf_metric_values").is_some() {
+        return Err(AdmissionErrorKind::HalfMetrics);
     }
     match module.get_export("memory") {
         Some(ExternType::Memory(memory)) => Ok(Bytes(memory.minimum() << 16)),
@@ -247,6 +252,9 @@ mod tests {
         let snapshot = r#"(func (export "udf_snapshot") (result i64) i64.const 0)"#;
         let error = check(&[&EXPORTS[..], &[snapshot]].concat()).unwrap_err();
         assert!(error.contains("exports only one of udf_snapshot and udf_restore"), "{error}");
+        let metrics = r#"(func (export "udf_metrics") (result i64) i64.const 0)"#;
+        let error = check(&[&EXPORTS[..], &[metrics]].concat()).unwrap_err();
+        assert!(error.contains("exports only one of udf_metrics and udf_metric_values"), "{error}");
     }
 
     #[test]

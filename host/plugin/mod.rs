@@ -13,6 +13,7 @@ mod handover;
 mod instrument;
 mod interface;
 mod library;
+mod metrics_text;
 mod plugin_file;
 mod stamp;
 mod watcher;

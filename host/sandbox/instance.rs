@@ -11,6 +11,7 @@ use super::calls::Calls;
 use super::context::SandboxContext;
 use super::error::{CallError, CallErrorKind, missing, outcome};
 use super::guest::{Guest, Limiter, Refused};
+use super::guest_metrics::MetricTable;
 use super::ticker::Ticker;
 use crate::config::Limits;
 use crate::sandbox::deadline::CallClock;
@@ -99,6 +100,25 @@ impl Sandbox {
             Ok(version) => Ok(self.call("udf_state_version", &version, ()).await? as u32),
             Err(_) => Ok(0),
         }
+    }
+
+    /// `udf_metric_values` and `udf_metrics`: the address of the values of the plugin's metrics, and what it says of
+    /// them. `None` for a plugin without these functions.
+    pub(crate) async fn metrics(&mut self) -> Result<Option<(u32, &[u8])>, CallError> {
+        let (Ok(values), Ok(metrics)) = (
+            self.instance.get_typed_func::<(), i32>(&mut self.store, "udf_metric_values"),
+            self.instance.get_typed_func::<(), i64>(&mut self.store, "udf_metrics"),
+        ) else {
+            return Ok(None);
+        };
+        let address = self.call("udf_metric_values", &values, ()).await? as u32;
+        let region = self.call("udf_metrics", &metrics, ()).await?;
+        Ok(Some((address, self.region("udf_metrics", region)?)))
+    }
+
+    /// The values of `metrics`, 8 bytes each; nothing if they are outside of the memory.
+    pub(crate) fn metric_values(&self, metrics: &MetricTable) -> &[u8] {
+        self.memory().get(metrics.range()).unwrap_or_default()
     }
 
     /// `udf_init`: an encoded InitRequest in, an encoded InitResponse out.

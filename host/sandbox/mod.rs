@@ -14,6 +14,7 @@ mod engine_settings;
 mod error;
 mod guest;
 mod guest_log;
+mod guest_metrics;
 mod imports;
 mod instance;
 mod long_work;
@@ -34,6 +35,7 @@ pub(crate) use guest::{Guest, sandbox_overhead};
 #[cfg(test)]
 pub(crate) use guest_log::SharedLog;
 pub use guest_log::{GuestLog, RepetitionGuard};
+pub use guest_metrics::{MetricDescription, MetricKind, MetricTable, MetricValue};
 pub use instance::Sandbox;
 pub use long_work::{Turn, aside, long_work};
 pub use machine_code::{CodeCompiler, LoadError};

@@ -4,6 +4,7 @@
 use prost::Message;
 
 use super::error::Failure;
+use super::plugin_metrics::PluginMetrics;
 use super::program::Guest;
 use super::reply::Reply;
 use super::trial::ForcedFailures;
@@ -30,6 +31,8 @@ pub struct Instance<G> {
     pub clock: Option<Determinism>,
     /// Counts the batch that is open in the guard.
     pub open_batch: MemoryReservation,
+    /// The values of the guest's metrics as they were read last; empty before its first call.
+    pub metric_values: Vec<u64>,
     /// Calls that fail on purpose.
     pub failures: Option<ForcedFailures>,
 }
@@ -87,6 +90,23 @@ impl<G: Guest> Instance<G> {
         reserve(&mut self.open_batch, &self.guard, "udf_finish", returned.len(), reply)?;
         let verdict = self.guard.pass(returned, reply.buffer());
         or_failure(verdict.map_err(|violation| Failure::Violation { call: "udf_finish", violation })?)
+    }
+
+    /// Reads the metrics of a guest that may have had no call yet.
+    #[inline]
+    pub fn begin_metrics(&mut self, metrics: &mut PluginMetrics) {
+        if self.metric_values.len() != metrics.table().metrics.len() {
+            let values = self.guest.metric_values(metrics.table());
+            metrics.begin(&mut self.metric_values, values);
+        }
+    }
+
+    /// Reads the metrics of a guest after a call that has succeeded.
+    #[inline]
+    pub fn read_metrics(&mut self, metrics: &mut PluginMetrics) {
+        if !self.metric_values.is_empty() {
+            metrics.read(&mut self.metric_values, self.guest.metric_values(metrics.table()));
+        }
     }
 
     /// The state in the plugin's own format, and the number of bytes that the guest returned.

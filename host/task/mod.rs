@@ -11,6 +11,7 @@ mod error;
 mod instance;
 mod journal;
 mod liveness;
+mod plugin_metrics;
 mod plugin_program;
 mod program;
 mod recovery;
@@ -44,6 +45,7 @@ use crate::sandbox::SandboxPermit;
 
 pub use counts::Counts;
 pub use error::{Failure, StartError, TaskError};
+pub use plugin_metrics::PluginMetrics;
 pub use reply::Reply;
 pub use running::TaskSpec;
 pub use snapshots::Taken;

@@ -8,7 +8,7 @@ use super::error::{StartError, TaskError};
 use super::program::{Guest, Program};
 use crate::plugin::Plugin;
 use crate::protocol::{EdgeType, InitResponse};
-use crate::sandbox::{CallError, CallErrorKind, MemoryDelta, Sandbox, SandboxContext};
+use crate::sandbox::{CallError, CallErrorKind, MemoryDelta, MetricTable, Sandbox, SandboxContext};
 use crate::state::{PluginIdentity, Provenance, Snapshot, SnapshotError};
 use crate::units::Span;
 
@@ -50,6 +50,10 @@ impl Guest for Sandbox {
         Self::set_deadline(self, deadline);
     }
 
+    fn metric_values(&self, metrics: &MetricTable) -> &[u8] {
+        Self::metric_values(self, metrics)
+    }
+
     fn memory_size(&self) -> usize {
         Self::memory_size(self)
     }
@@ -74,6 +78,10 @@ impl Program for PluginProgram {
 
     fn provides(&self) -> EdgeType {
         self.plugin.info.provides()
+    }
+
+    fn metrics(&self) -> &Arc<MetricTable> {
+        &self.plugin.metrics
     }
 
     fn reads_clock(&self) -> bool {

@@ -3,9 +3,11 @@
 //! These are traits so that a test can run the supervisor and its recovery with a scripted guest, natively and
 //! in microseconds. [`PluginProgram`](super::plugin_program::PluginProgram) is what runs otherwise.
 
+use std::sync::Arc;
+
 use super::error::{StartError, TaskError};
 use crate::protocol::EdgeType;
-use crate::sandbox::{CallError, SandboxContext};
+use crate::sandbox::{CallError, MetricTable, SandboxContext};
 use crate::state::{PluginIdentity, Provenance, Snapshot, SnapshotError};
 use crate::units::Span;
 
@@ -32,6 +34,9 @@ pub trait Guest: Send {
     /// From now on a call may compute for this long.
     fn set_deadline(&mut self, deadline: Span);
 
+    /// The values of `metrics`, 8 bytes each; nothing if they are outside of the memory.
+    fn metric_values(&self, metrics: &MetricTable) -> &[u8];
+
     /// Size of the memory that makes up the guest's state, in bytes.
     fn memory_size(&self) -> usize;
 }
@@ -49,6 +54,9 @@ pub trait Program: Send + Sync {
 
     /// The edge that the plugin provides.
     fn provides(&self) -> EdgeType;
+
+    /// The counters and gauges of the plugin's own.
+    fn metrics(&self) -> &Arc<MetricTable>;
 
     /// Whether the plugin reads the clock, so that it must be given one frame at a time.
     fn reads_clock(&self) -> bool;

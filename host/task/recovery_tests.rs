@@ -227,7 +227,8 @@ proptest! {
         let good = actions.iter().filter(|action| {
             matches!(action, Action::Frame { message, fails: false } if matches!(**message, RequestMessage::Point(_)))
         });
-        prop_assert_eq!(recovered.points_seen, good.count() as u64);
+        let good = good.count() as u64;
+        prop_assert_eq!((recovered.points_seen, recovered.counted), (good, good));
         prop_assert_eq!(counts.processed + counts.skipped, counts.points_in);
     }
 

@@ -7,6 +7,7 @@ use super::Task;
 use super::counts::Counts;
 use super::error::{Failure, StartError, TaskError};
 use super::liveness::{Liveness, NotLive};
+use super::plugin_metrics::PluginMetrics;
 use super::plugin_program::PluginProgram;
 use super::program::{Guest as _, Program};
 use super::reply::Reply;
@@ -168,6 +169,17 @@ impl<P: Program> Task<P> {
         self.supervisor.counts
     }
 
+    /// The values of the plugin's own metrics.
+    pub fn metrics(&self) -> &PluginMetrics {
+        &self.supervisor.metrics
+    }
+
+    /// The same, if one has changed since this was called last.
+    #[inline]
+    pub fn changed_metrics(&mut self) -> Option<&PluginMetrics> {
+        self.supervisor.metrics.take_change().then_some(&self.supervisor.metrics)
+    }
+
     /// Memory of the guest in bytes; 0 if there is none.
     #[inline]
     pub fn memory(&mut self) -> usize {
@@ -179,7 +191,8 @@ impl<P: Program> Task<P> {
         let Some(observer) = self.supervisor.setup().trial.observer.clone() else { return };
         let memory = self.memory() as u64;
         let computed = self.supervisor.setup().context.clock.total();
-        observer.ended(&TrialEnd { counts: self.counts(), computed, memory });
+        let metrics = self.metrics().clone();
+        observer.ended(&TrialEnd { counts: self.counts(), metrics, computed, memory });
     }
 
     /// Number of points that the state has seen.

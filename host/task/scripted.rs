@@ -1,6 +1,8 @@
 //! A scripted program, whose guests run natively: they fail where the input tells them to, and put all of their
 //! state into what they return.
 
+use std::sync::{Arc, LazyLock};
+
 use prost::Message;
 
 use super::error::{StartError, TaskError};
@@ -10,7 +12,10 @@ use crate::protocol::{
     BeginBatch, EdgeType, EndBatch, Point, RequestMessage, ResponseMessage, RestoreRequest, RestoreResponse,
     SnapshotResponse, put_error, put_response,
 };
-use crate::sandbox::{CallError, CallErrorKind, Determinism, GuestLog, SandboxContext, SharedLog};
+use crate::sandbox::{
+    CallError, CallErrorKind, Determinism, GuestLog, MetricDescription, MetricKind, MetricTable,
+    SandboxContext, SharedLog,
+};
 use crate::state::{PluginIdentity, Provenance, Snapshot, SnapshotError, of_plugin};
 use crate::units::{Bytes, Span};
 
@@ -50,9 +55,17 @@ pub struct State {
     releases: u64,
     /// Whether the guest has begun a batch in its output, beside the ones of the input.
     toggled: bool,
+    /// Whether a batch is open in the input.
+    inside: bool,
+    /// The counter of the points that it was given, those of a batch from its End on, as it lies in its memory.
+    points: [u8; 8],
 }
 
 impl State {
+    fn count(&mut self, points: u64) {
+        self.points = (u64::from_le_bytes(self.points) + points).to_le_bytes();
+    }
+
     /// Sum of all values.
     pub fn sum(&self) -> i64 {
         self.sum
@@ -108,6 +121,7 @@ impl ScriptedGuest {
             match frame::message(frame).expect("a data frame") {
                 RequestMessage::Begin(begin) => {
                     self.state.in_batch = 0;
+                    self.state.inside = true;
                     self.state.sum += 1000;
                     if begin.name == FAIL {
                         return Err(self.trap(CallErrorKind::Trap("at a begin".to_owned())));
@@ -116,6 +130,8 @@ impl ScriptedGuest {
                 }
                 RequestMessage::End(end) => {
                     self.state.sum += 10_000;
+                    self.state.inside = false;
+                    self.state.count(self.state.in_batch);
                     if end.name == FAIL {
                         return Err(self.trap(CallErrorKind::Trap("at an end".to_owned())));
                     }
@@ -125,6 +141,9 @@ impl ScriptedGuest {
                     // The state changes before the call fails, so that it shows if it is not brought back.
                     self.state.sum += point.fields_int.values().sum::<i64>();
                     self.state.in_batch += 1;
+                    if !self.state.inside {
+                        self.state.count(1);
+                    }
                     let has = |field: &str| point.fields_int.contains_key(field);
                     if has(TRAP) {
                         return Err(self.trap(CallErrorKind::Panic("as the point says".to_owned())));
@@ -211,6 +230,10 @@ impl Guest for ScriptedGuest {
 
     fn set_deadline(&mut self, _: Span) {}
 
+    fn metric_values(&self, _: &MetricTable) -> &[u8] {
+        &self.state.points
+    }
+
     fn memory_size(&self) -> usize {
         size_of::<State>()
     }
@@ -245,6 +268,15 @@ impl Program for ScriptedProgram {
 
     fn provides(&self) -> EdgeType {
         EdgeType::Stream
+    }
+
+    fn metrics(&self) -> &Arc<MetricTable> {
+        static METRICS: LazyLock<Arc<MetricTable>> = LazyLock::new(|| {
+            let (kind, name) = (MetricKind::Counter, "points".to_owned());
+            let points = MetricDescription { kind, name, help: String::new() };
+            Arc::new(MetricTable::new(vec![points], 0))
+        });
+        &METRICS
     }
 
     fn reads_clock(&self) -> bool {
@@ -289,8 +321,8 @@ impl Program for ScriptedProgram {
 }
 
 fn encode(state: &State) -> Vec<u8> {
-    let State { sum, in_batch, snapshots, releases, toggled } = *state;
-    [sum as u64, in_batch, snapshots, releases, toggled.into()]
+    let State { sum, in_batch, snapshots, releases, toggled, inside, points } = *state;
+    [sum as u64, in_batch, snapshots, releases, toggled.into(), inside.into(), u64::from_le_bytes(points)]
         .into_iter()
         .flat_map(u64::to_le_bytes)
         .collect()
@@ -299,6 +331,17 @@ fn encode(state: &State) -> Vec<u8> {
 /// The state in a snapshot's payload.
 pub fn decode(bytes: &[u8]) -> State {
     let numbers: Vec<u64> = bytes.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect();
-    let [sum, in_batch, snapshots, releases, toggled] = numbers[..] else { panic!("not a state: {bytes:?}") };
-    State { sum: sum as i64, in_batch, snapshots, releases, toggled: toggled == 1 }
+    let [sum, in_batch, snapshots, releases, toggled, inside, points] = numbers[..] else {
+        panic!("not a state: {bytes:?}")
+    };
+    let points = points.to_le_bytes();
+    State {
+        sum: sum as i64,
+        in_batch,
+        snapshots,
+        releases,
+        toggled: toggled == 1,
+        inside: inside == 1,
+        points,
+    }
 }

@@ -37,7 +37,15 @@ impl<P: Program> Setup<P> {
         let clock = self.program.reads_clock().then(|| self.context.determinism.clone());
         let mut open_batch = self.context.budget.reservation();
         open_batch.set(guard.size() as u64);
-        Instance { guest, guard, points_seen, clock, open_batch, failures: self.trial.failures }
+        Instance {
+            guest,
+            guard,
+            points_seen,
+            clock,
+            open_batch,
+            metric_values: Vec::new(),
+            failures: self.trial.failures,
+        }
     }
 
     /// A guard for a fresh guest.

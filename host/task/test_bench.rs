@@ -16,7 +16,7 @@ use super::trial::Trial;
 use crate::config::{EdgeCheck, Limits, OnTrap, Policy, Unwanted};
 use crate::logging::Labels;
 use crate::protocol::{RequestMessage, Run, put_request};
-use crate::sandbox::SandboxContext;
+use crate::sandbox::{MetricValue, SandboxContext};
 use crate::state::{SkippedRecords, Snapshot};
 use crate::units;
 
@@ -27,6 +27,8 @@ pub struct Outcome {
     pub output: Vec<u8>,
     /// Number of points that the last state has seen.
     pub points_seen: u64,
+    /// What the counter of the guests' own has come to, over all tasks.
+    pub counted: u64,
 }
 
 /// A task under test, and what has come out of it.
@@ -39,6 +41,8 @@ pub struct Bench {
     pub waiting: Vec<RequestMessage>,
     /// Counts of the tasks before this one.
     counts: Counts,
+    /// What the counter of their guests' own had come to.
+    counted: u64,
     inside: bool,
     /// Whether the guest has to wait for its share after each call.
     tired: bool,
@@ -56,6 +60,7 @@ impl Bench {
             output,
             waiting,
             counts: Counts::default(),
+            counted: 0,
             inside: false,
             tired: false,
         }
@@ -115,8 +120,18 @@ impl Bench {
         let snapshot = Snapshot::parse(&snapshot).unwrap();
         next.restore(&snapshot).await.unwrap();
         self.counts.add(&self.task.counts());
+        self.counted += self.counted();
         self.task = next;
         self.tire(self.tired);
+    }
+
+    /// What the counter of the guests' own of this task has come to.
+    fn counted(&self) -> u64 {
+        let counters = self.task.metrics().iter().map(|(_, value)| match value {
+            MetricValue::Counter(count) => count,
+            MetricValue::Gauge(_) => 0,
+        });
+        counters.sum()
     }
 
     /// Ends the input.
@@ -125,8 +140,8 @@ impl Bench {
         self.task.finish(&mut reply).await.unwrap();
         self.take(reply);
         self.counts.add(&self.task.counts());
-        let points_seen = self.task.points_seen();
-        (Outcome { output: self.output, points_seen }, self.counts)
+        let (points_seen, counted) = (self.task.points_seen(), self.counted + self.counted());
+        (Outcome { output: self.output, points_seen, counted }, self.counts)
     }
 }
 

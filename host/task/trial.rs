@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::counts::Counts;
+use super::plugin_metrics::PluginMetrics;
 use crate::protocol::frame::{self, Kind};
 
 /// A task on trial. The default is a task as Kapacitor runs it.
@@ -47,10 +48,12 @@ pub trait Observer: Send + Sync {
 }
 
 /// A task at its end.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct TrialEnd {
     /// What has become of the points.
     pub counts: Counts,
+    /// The values of the plugin's own metrics.
+    pub metrics: PluginMetrics,
     /// CPU time of all calls into the plugin.
     pub computed: Duration,
     /// Size of the memory that makes up the plugin's state, in bytes.

@@ -136,7 +136,7 @@ impl Observer for Ledger {
     }
 
     fn ended(&self, end: &TrialEnd) {
-        self.lock().end = *end;
+        self.lock().end = end.clone();
     }
 }
 

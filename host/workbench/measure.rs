@@ -54,13 +54,13 @@ impl Observer for EndOnly {
     fn failed_at_end(&self, _: &str) {}
 
     fn ended(&self, end: &TrialEnd) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = *end;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = end.clone();
     }
 }
 
 impl EndOnly {
     fn get(&self) -> TrialEnd {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

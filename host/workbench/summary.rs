@@ -60,6 +60,10 @@ pub fn rows(replayed: &Replayed, host: &PluginHost, call: &Call) -> Vec<(String,
     if let Some(snapshot) = replayed.snapshot {
         row("snapshot", size(snapshot));
     }
+    // How many groups the input has is said above.
+    for (metric, value) in entries.end.metrics.iter().filter(|(metric, _)| !metric.is_groups()) {
+        row(&format!("{} `{}`", metric.kind.name(), metric.name), value.to_string());
+    }
     row("log lines", thousands(entries.lines_in_all));
     rows
 }

@@ -10,6 +10,7 @@ mod faults;
 mod groups;
 mod guest_world;
 mod handover;
+mod http;
 mod memory;
 mod mixed;
 mod names;

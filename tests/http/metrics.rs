@@ -8,7 +8,7 @@ use kapacitor_wasm::protocol::RequestMessage;
 use super::{get, host, value};
 use crate::support::{Host, SLOW, Setup, live_point, mean, moving_avg, play, point};
 
-const OPENMETRICS: &str = "Accept: application/openmetrics-text; version=1.0.0\r\n";
+pub const OPENMETRICS: &str = "Accept: application/openmetrics-text; version=1.0.0\r\n";
 
 const PAGE: &str = include_str!("../../docs/monitoring.md");
 
@@ -17,6 +17,19 @@ const TASK: &str = "{function=\"moving_avg\",task=\"task\",node=\"udf2\"";
 
 fn metrics(host: &Host) -> String {
     get(host, "/metrics", OPENMETRICS).body
+}
+
+/// Waits until the metrics are as they should.
+#[track_caller]
+pub fn wait_until(host: &Host, are_right: impl Fn(&str) -> bool) -> String {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let text = metrics(host);
+        if are_right(&text) {
+            return text;
+        }
+        assert!(Instant::now() < deadline, "the metrics are not as they should:\n{text}");
+    }
 }
 
 /// Waits until a metric of the task has this value.
@@ -184,8 +197,9 @@ fn documented() -> BTreeMap<String, String> {
 
 #[test]
 fn table_has_each_metric_with_its_type() {
-    let host = host("", &["moving_avg"]);
+    let host = host("", &["moving_avg", "fragile"]);
     let mut client = host.start("moving_avg", &moving_avg(2));
+    let _with_metrics = host.start("fragile", &[]);
     mean(&mut client, 5.0);
     client.snapshot(&mut Vec::new()).unwrap();
     let text = metrics(&host);

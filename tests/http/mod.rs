@@ -4,6 +4,7 @@
 //! - [`browser`]: the pages in a real Chromium.
 //! - [`metrics`]: the numbers themselves, and that the table of `docs/monitoring.md` has them all.
 //! - [`pages`]: the pages of the status, and what clients can't do with them.
+//! - [`plugin_metrics`]: counters and gauges of plugins' own.
 //! - [`readers`]: a real Telegraf reads them.
 //! - [`status`]: what `/status.json` says of functions, plugins and tasks.
 //! - [`tap`]: the points of a task while they go by.
@@ -12,6 +13,7 @@ mod browser;
 mod doors;
 mod metrics;
 mod pages;
+mod plugin_metrics;
 mod readers;
 mod status;
 mod tap;
@@ -24,7 +26,7 @@ use std::time::Duration;
 use crate::support::{Host, Setup};
 
 /// A host that answers on `http.sock` in its folder.
-fn host(config: &str, plugins: &[&str]) -> Host {
+pub fn host(config: &str, plugins: &[&str]) -> Host {
     Setup::new(&format!("{config}\n[http]\nlisten = \"unix:http.sock\"\n")).with(plugins).serve()
 }
 
@@ -37,21 +39,21 @@ fn host_at_port(plugins: &[&str]) -> (Host, String) {
 }
 
 /// A connection to the socket of the host.
-fn connect(host: &Host) -> UnixStream {
+pub fn connect(host: &Host) -> UnixStream {
     let stream = UnixStream::connect(host.setup.folder.path().join("http.sock")).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     stream
 }
 
 /// An answer.
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
 }
 
 /// Sends `request`, and reads the answer up to the end of the connection.
-fn ask(mut stream: impl Read + Write, request: &str) -> Answer {
+pub fn ask(mut stream: impl Read + Write, request: &str) -> Answer {
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = Vec::new();
     // A connection that is closed with unread input is reset.
@@ -63,7 +65,7 @@ fn ask(mut stream: impl Read + Write, request: &str) -> Answer {
 }
 
 /// The answer to a GET at the socket, with more `headers`.
-fn get(host: &Host, path: &str, headers: &str) -> Answer {
+pub fn get(host: &Host, path: &str, headers: &str) -> Answer {
     ask(connect(host), &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n"))
 }
 

@@ -92,6 +92,16 @@ macro_rules! register {
             }
 
             #[unsafe(no_mangle)]
+            extern "C" fn udf_metrics() -> ::core::primitive::i64 {
+                $crate::abi::metrics(<$plugin as $crate::runtime::Registered>::calls)
+            }
+
+            #[unsafe(no_mangle)]
+            extern "C" fn udf_metric_values() -> ::core::primitive::i32 {
+                $crate::abi::metric_values()
+            }
+
+            #[unsafe(no_mangle)]
             extern "C" fn udf_finish() -> ::core::primitive::i64 {
                 $crate::abi::finish()
             }
@@ -106,6 +116,7 @@ pub use wasm::*;
 #[expect(unsafe_code, reason = "the import of the guest interface")]
 mod wasm {
     use std::cell::RefCell;
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
     use crate::calls::Calls;
 
@@ -121,6 +132,11 @@ mod wasm {
         /// The plugin. A module has one thread and one plugin.
         static CALLS: RefCell<Option<Box<dyn Calls>>> = const { RefCell::new(None) };
     }
+
+    /// The values of the metrics, where the host reads them after a call: those of 16 metrics of the plugin's own, and the
+    /// number of groups. An atomic number is a static that can be written without unsafe code, and costs nothing more in
+    /// a module with one thread.
+    static METRICS: [AtomicU64; 17] = [const { AtomicU64::new(0) }; 17];
 
     /// Log level of the message of a panic, which the host reports as the reason of the trap.
     const PANIC: u32 = 4;
@@ -144,6 +160,17 @@ mod wasm {
     pub fn info(new: fn() -> Box<dyn Calls>) -> i64 {
         create(new);
         call(|calls| calls.info())
+    }
+
+    /// See [`Calls::metrics`]. The host calls it before any other call that has an input.
+    pub fn metrics(new: fn() -> Box<dyn Calls>) -> i64 {
+        create(new);
+        call(|calls| calls.metrics())
+    }
+
+    /// The address of the values of the metrics.
+    pub fn metric_values() -> i32 {
+        METRICS.as_ptr() as i32
     }
 
     /// See [`Calls::init`].
@@ -217,6 +244,10 @@ mod wasm {
         CALLS.with_borrow_mut(|current| match current {
             Some(calls) => {
                 run(&mut **calls);
+                for (index, place) in METRICS.iter().enumerate() {
+                    let Some(value) = calls.metric_value(index) else { break };
+                    place.store(value, Relaxed);
+                }
                 let result = calls.result();
                 (result.as_ptr() as i64) << 32 | result.len() as i64
             }

@@ -14,6 +14,10 @@ pub trait Calls {
     fn process(&mut self, length: usize);
     /// Results in the last frames of Responses.
     fn finish(&mut self);
+    /// Results in the descriptions of the metrics, a line each.
+    fn metrics(&mut self);
+    /// The bits of the value of the metric with this `index`; `None` if there are not so many.
+    fn metric_value(&self, index: usize) -> Option<u64>;
     /// The version of the plugin's own snapshot format; zero if it has none.
     fn state_version(&self) -> u32;
     /// Results in a SnapshotResponse.

@@ -43,6 +43,7 @@
 //! | keep state across versions of the plugin | [`Snapshot`], or `SerdeSnapshot` with the feature `serde` |
 //! | keep a window, a mean, quantiles, a season | [`statistics`] |
 //! | write to the host's log | [`log`] |
+//! | count something, or show a number, for operators | [`Counter`], [`Gauge`] |
 //! | read a model or a table that was packed into the file | [`packed()`] |
 
 #![deny(unsafe_code)]
@@ -122,7 +123,7 @@ pub use groups::Groups;
 pub use kapacitor_guest_derive::Options;
 pub use new_batch::{BatchLike, NewBatch};
 pub use new_point::NewPoint;
-pub use options::{FieldName, Flag, Options, Shared, TagName};
+pub use options::{Counter, FieldName, Flag, Gauge, Options, Shared, TagName};
 pub use output::{Edge, OpenBatch, Output};
 pub use packed::packed;
 pub use point::Point;
@@ -139,8 +140,8 @@ pub mod prelude {
         __kapacitor_warn as warn,
     };
     pub use crate::{
-        Batch, Edge, Edited, Error, FieldName, Flag, Groups, NewBatch, NewPoint, Options, Output, OwnedValue,
-        Point, Points, Result, Shared, Snapshot, Stream, TagName, Value, log, register,
+        Batch, Counter, Edge, Edited, Error, FieldName, Flag, Gauge, Groups, NewBatch, NewPoint, Options,
+        Output, OwnedValue, Point, Points, Result, Shared, Snapshot, Stream, TagName, Value, log, register,
     };
     #[cfg(feature = "serde")]
     pub use crate::{SerdeSnapshot, StateReader, StateWriter};

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::groups::Groups;
 use crate::message::{Message, for_each_message};
 use crate::numbers::{POINT, STATE_VERSION};
-use crate::options::{Described, Given};
+use crate::options::{Described, Given, MetricCell};
 use crate::output::Output;
 use crate::plugin::{Plugin, State};
 use crate::udf::Snapshot;
@@ -45,6 +45,8 @@ struct Runtime<T: Plugin<K>, K> {
     /// The result of the last call that returned a single message.
     answer: Buffer,
     last: Last,
+    /// The values of the plugin's own metrics.
+    metrics: Vec<MetricCell>,
     own_format: Option<OwnFormat<T, T::Group>>,
     kind: PhantomData<K>,
 }
@@ -71,10 +73,14 @@ impl<T: Plugin<K>, K> Runtime<T, K> {
             out: Output::new(T::PROVIDES),
             answer: Buffer::new(),
             last: Last::Frames,
+            metrics: Vec::new(),
             own_format,
             kind: PhantomData,
         }
     }
+
+    /// Whether the plugin keeps states of groups: then their number is the first metric.
+    const HAS_GROUPS: bool = size_of::<T::Group>() > 0;
 
     /// Begins a result that is a single message.
     fn begin_answer(&mut self) -> &mut Buffer {
@@ -184,14 +190,18 @@ impl<T: Plugin<K>, K> Calls for Runtime<T, K> {
         let mut given = Given::decode(&self.input[..length]);
         given.refuse_unknown(&declared);
         let plugin = T::read(&mut given);
+        let metrics = given.take_metrics();
         let result = given.finish(plugin).and_then(|plugin| {
+            #[cfg(not(target_family = "wasm"))]
+            declared.check_metrics()?;
             plugin.check_options()?;
-            check_silence(plugin.silence(), T::IDLE, size_of::<T::Group>() > 0)?;
+            check_silence(plugin.silence(), T::IDLE, Self::HAS_GROUPS)?;
             Ok(plugin)
         });
         let result = result.map(|plugin| {
             self.state.start(plugin.silence(), plugin.max_groups());
             self.plugin = Some(plugin);
+            self.metrics = metrics;
         });
         self.answer_with(result);
     }
@@ -212,6 +222,24 @@ impl<T: Plugin<K>, K> Calls for Runtime<T, K> {
             out.clear();
             out.put_error(&e);
         }
+    }
+
+    fn metrics(&mut self) {
+        let mut described = Described::default();
+        T::describe(&mut described);
+        let out = self.begin_answer();
+        if Self::HAS_GROUPS {
+            out.append(b"gauge groups Groups that the plugin keeps a state of.\n");
+        }
+        described.encode_metrics(out);
+    }
+
+    #[inline]
+    fn metric_value(&self, index: usize) -> Option<u64> {
+        if Self::HAS_GROUPS && index == 0 {
+            return Some((self.state.groups.len() as f64).to_bits());
+        }
+        self.metrics.get(index - usize::from(Self::HAS_GROUPS)).map(|value| value.get())
     }
 
     fn state_version(&self) -> u32 {

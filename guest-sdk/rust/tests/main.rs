@@ -21,6 +21,8 @@ mod harness;
 mod hygiene;
 /// Macros for the log.
 mod logs;
+/// Counters and gauges of a plugin's own.
+mod metrics;
 /// Mean and variance, compared with exact arithmetic.
 mod moments;
 /// Options with several values, and types of values.

@@ -343,6 +343,7 @@ impl Executor {
         let meter =
             Arc::new(SessionMeter::new(Arc::clone(&self.source.clock), Arc::clone(&self.source.troubles)));
         meter.set_plugin(&task.plugin().name, task.plugin().sha256);
+        meter.set_metrics(task.metrics());
         let board = Arc::clone(shared.board());
         let udf = board.begin(&labels.udf, &meter);
         let mut active =
@@ -418,6 +419,9 @@ impl Executor {
         let Some(mut active) = self.active.take() else { return };
         active.warn_if_not_live(true);
         self.counts = Some(active.task.counts());
+        if let Some(Metered { meter, .. }) = &self.metered {
+            meter.set_metrics(active.task.metrics());
+        }
         active.task.observe_end();
         active.task.end().await;
     }
@@ -439,6 +443,9 @@ impl Executor {
         if let Some(active) = &mut self.active {
             meter.set_counts(&active.task.counts());
             meter.set_memory(active.task.memory());
+            if let Some(metrics) = active.task.changed_metrics() {
+                meter.set_metrics(metrics);
+            }
             meter.set_checkpoint_failures(active.checkpointer.failures());
         }
         Some(meter)
@@ -522,6 +529,9 @@ impl Drop for Executor {
     fn drop(&mut self) {
         if let Some(mut active) = self.active.take() {
             self.counts = Some(active.task.counts());
+            if let Some(Metered { meter, .. }) = &self.metered {
+                meter.set_metrics(active.task.metrics());
+            }
             active.task.observe_end();
         }
         if let (Some(Metered { meter, board, udf }), Some(counts)) = (self.metered.take(), &self.counts) {

@@ -29,6 +29,7 @@ use crate::task::counts::Counts;
 use crate::task::error::{Failure, StartError, TaskError};
 use crate::task::instance::{Instance, Processed};
 use crate::task::journal::{Call, JournalEntry};
+use crate::task::plugin_metrics::PluginMetrics;
 use crate::task::program::{Guest as _, Program};
 use crate::task::recovery::Recovery;
 use crate::task::reply::Reply;
@@ -62,6 +63,8 @@ pub struct Supervisor<P: Program> {
     reporter: Reporter,
     /// The batch that is being skipped, which is reported at its end.
     skipping: Option<SkippedBatch>,
+    /// The values of the plugin's own metrics.
+    pub metrics: PluginMetrics,
     /// What has become of the points.
     pub counts: Counts,
     /// What had become of the points of the sessions before this one, whose state this one goes on with.
@@ -103,6 +106,7 @@ impl<P: Program> Supervisor<P> {
             repetition: None,
             reporter,
             skipping: None,
+            metrics: PluginMetrics::new(setup.program.metrics()),
             counts: Counts::default(),
             counts_before: PointCounts::default(),
             snapshots: SnapshotCache::new(setup.context.budget.reservation()),
@@ -270,6 +274,7 @@ impl<P: Program> Supervisor<P> {
     ) -> Result<(), Failure> {
         let GuestSlot::Running(instance) = &mut self.guest else { return Err(Failure::Gone) };
         self.snapshots.invalidate();
+        instance.begin_metrics(&mut self.metrics);
         let processed = instance.process(frames, reply).await;
         let computed = self.setup.context.clock.used();
         self.throttle.add(computed);
@@ -280,6 +285,7 @@ impl<P: Program> Supervisor<P> {
                     None => self.cursor.advance_over(frames),
                 };
                 instance.points_seen += points;
+                instance.read_metrics(&mut self.metrics);
                 let declined = GuestLog::take_declined(&self.setup.context.log);
                 self.counts.process(points, declined);
                 if declined > 0 {
@@ -324,8 +330,10 @@ impl<P: Program> Supervisor<P> {
     /// Why the task must end with an error.
     pub async fn finish(&mut self, reply: &mut Reply) -> Result<(), TaskError> {
         let GuestSlot::Running(instance) = &mut self.guest else { return Ok(()) };
+        instance.begin_metrics(&mut self.metrics);
         match instance.finish(reply).await {
             Ok(verdict) => {
+                instance.read_metrics(&mut self.metrics);
                 self.count(&verdict);
                 Ok(())
             }
@@ -490,9 +498,10 @@ impl<P: Program> Supervisor<P> {
         }
     }
 
-    /// Takes over the counts, failures and snapshot flags of the supervisor that this one replaces.
+    /// Takes over the counts, metrics, failures and snapshot flags of the supervisor that this one replaces.
     pub fn take_over(&mut self, before: &mut Self) {
         self.counts.add(&before.counts);
+        self.metrics.take_over(&before.metrics);
         self.counts_before = before.counts_before;
         self.failures = mem::take(&mut before.failures);
         self.piece = before.piece;

@@ -35,6 +35,8 @@ pub struct Anomaly {
     flag: FieldName,
     reason: Option<FieldName>,
     max_groups: Option<NonZeroUsize>,
+    /// Values that were marked as anomalies.
+    anomalies: Counter,
 }
 
 /// The state of a field of a group.
@@ -70,6 +72,9 @@ impl Stream for Anomaly {
             } else {
                 Verdict::default()
             };
+            if verdict.anomaly {
+                self.anomalies.inc();
+            }
             let name = |name| self.field.result(index, name);
             edited = verdict.add_to(edited, name(&self.r#as), name(&self.flag));
             if let Some(reason) = &self.reason

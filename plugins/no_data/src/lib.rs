@@ -19,6 +19,10 @@ pub struct NoData {
     silent_for: FieldName,
     all: Flag,
     max_groups: Option<NonZeroUsize>,
+    /// Groups that were reported as silent.
+    silences: Counter,
+    /// Groups that came back and were reported.
+    returns: Counter,
 }
 
 /// The state of a group.
@@ -52,6 +56,9 @@ impl Stream for NoData {
     fn point(&self, group: &mut Group, point: Point<'_>, out: &mut Output) -> Result<()> {
         let time = point.time();
         let before = std::mem::replace(group, Group { is_silent: false, last: time });
+        if before.is_silent {
+            self.returns.inc();
+        }
         let silent_for = before.is_silent.then(|| seconds_between(before.last, time));
         match (silent_for, self.all.is_set()) {
             (None, false) => Ok(()),
@@ -70,6 +77,7 @@ impl Stream for NoData {
 
     fn silent(&self, group: &mut Group, last: Point<'_>, now: i64, out: &mut Output) -> Result<()> {
         group.is_silent = true;
+        self.silences.inc();
         let silent = NewPoint::like(last).at(now).field(&self.r#as, true);
         out.send(silent.field(&self.silent_for, seconds_between(group.last, now)))
     }

@@ -28,6 +28,7 @@ fn silence_and_its_end_are_reported_once() {
         of("a", at).tag("dc", "x").field("silent", silent).field("silent_for", silent_for)
     };
     assert_eq!(sent, [report(true, 60, 60.0), report(false, 205, 205.0)]);
+    assert_eq!(["silences", "returns", "groups"].map(|name| harness.metric(name)), [1.0, 1.0, 2.0]);
 }
 
 #[test]

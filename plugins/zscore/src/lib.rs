@@ -36,6 +36,8 @@ pub struct Zscore {
     #[option(default = "anomaly")]
     flag: FieldName,
     max_groups: Option<NonZeroUsize>,
+    /// Values that were marked as anomalies.
+    anomalies: Counter,
 }
 
 /// The state of a field.
@@ -127,6 +129,9 @@ impl Stream for Zscore {
             let series = series.of(place);
             let before = series.before.push(point.time(), value, weights, warmup);
             let verdict = self.judge(value, before, &mut series.distance);
+            if verdict.anomaly {
+                self.anomalies.inc();
+            }
             let name = |name| self.field.result(place, name);
             edited = verdict.add_to(edited, name(&self.r#as), name(&self.flag));
         }

@@ -23,6 +23,7 @@ fn a_score_is_the_distance_in_standard_deviations() {
     let mut harness = start(vec![("size", 3.into()), ("threshold", 3.5.into())]).unwrap();
     let found = verdicts(&mut harness, &[1.0, 2.0, 3.0, 6.0]);
     assert_eq!(found, [(None, false), (None, false), (None, false), (Some(4.0), true)]);
+    assert_eq!(harness.metric("anomalies"), 1.0);
     let (score, is_anomaly) = verdicts(&mut harness, &[3.0])[0];
     assert!((score.unwrap() - (11.0 / 3.0 - 3.0) / (13.0_f64 / 3.0).sqrt()).abs() < 1e-12);
     assert!(!is_anomaly);

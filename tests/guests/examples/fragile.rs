@@ -1,12 +1,17 @@
 //! Adds up the field `value` of each group, and fails in the way that a point asks for with one of the fields
-//! `panic`, `spin`, `hog`, `deep` and `fail`.
+//! `panic`, `spin`, `hog`, `deep` and `fail`. A field `gauge` becomes the value of its gauge.
 
 use std::hint::black_box;
 
 use kapacitor_guest::prelude::*;
 
 #[derive(Options)]
-struct Fragile;
+struct Fragile {
+    /// Points that were added "up".
+    added: Counter,
+    /// What a point said last.
+    gauge: Gauge,
+}
 
 impl Stream for Fragile {
     type Group = f64;
@@ -14,6 +19,10 @@ impl Stream for Fragile {
     fn point(&self, sum: &mut f64, point: Point<'_>, out: &mut Output) -> Result<()> {
         // The state changes before the failure; the change must be undone by the host.
         *sum += point.number("value")?;
+        self.added.inc();
+        if let Ok(value) = point.any_number("gauge") {
+            self.gauge.set(value);
+        }
         if let Some(Value::Int(index)) = point.field("panic") {
             log::info(format_args!("about to take element {index}"));
             let elements = [0; 3];

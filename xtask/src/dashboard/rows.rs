@@ -173,11 +173,12 @@ pub const ROWS: [(&str, &[Panel]); 5] = [
     (
         "Memory and state",
         &[
-            panel("Memory of the plugin", Lines("bytes"), 12, &[("kapacitor_wasm_sandbox_memory_bytes", "")]),
+            panel("Memory of the plugin", Lines("bytes"), 8, &[("kapacitor_wasm_sandbox_memory_bytes", "")]),
+            panel("Groups", Lines("none"), 8, &[("kapacitor_wasm_groups", "")]),
             panel(
                 "Age of the last snapshot or checkpoint",
                 Lines("s"),
-                12,
+                8,
                 &[("time() - kapacitor_wasm_snapshot_timestamp_seconds", "")],
             ),
             panel(
@@ -206,6 +207,19 @@ pub const ROWS: [(&str, &[Panel]); 5] = [
                 24,
                 &[("kapacitor_wasm_plugin_load_seconds", "{{plugin}}")],
             ),
+            panel(
+                "Counters of the plugins' own",
+                Lines("cps"),
+                12,
+                &[("rate(kapacitor_wasm_plugin_counter_total[$__rate_interval])", "{{metric}}")],
+            ),
+            panel(
+                "Gauges of the plugins' own",
+                Lines("none"),
+                12,
+                &[("kapacitor_wasm_plugin_gauge", "{{metric}}")],
+            ),
+            panel("What they are", Labels, 24, &[("kapacitor_wasm_plugin_metric_info", "")]),
         ],
     ),
 ];

@@ -8,14 +8,15 @@ use quote::quote;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{
-    Data, DeriveInput, Error, Expr, ExprLit, Field, Fields, Ident, Lit, LitStr, Result, parse_macro_input,
+    Data, DeriveInput, Error, Expr, ExprLit, Field, Fields, Ident, Lit, LitStr, Meta, Result,
+    parse_macro_input,
 };
 
 /// Implements `kapacitor_guest::Options` for a struct: each field is an option.
 ///
 /// `#[option(name = "...")]` on a field sets the option's name, which is otherwise the field's, and
 /// `#[option(default = ...)]` sets the value for a task that does not give the option. A default in quotes
-/// is converted to the field's type.
+/// is converted to the field's type. The documentation of a field describes a metric, and is not used for an option.
 #[proc_macro_derive(Options, attributes(option))]
 pub fn options(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -72,8 +73,11 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
             }
         };
         let ty = &field.ty;
-        describe.push(quote! {
-            ::kapacitor_guest::options::Described::add::<#ty>(#options, #name);
+        let help = documentation_of(field);
+        describe.push(if help.is_empty() {
+            quote! { ::kapacitor_guest::options::Described::add::<#ty>(#options, #name); }
+        } else {
+            quote! { ::kapacitor_guest::options::Described::add_documented::<#ty>(#options, #name, #help); }
         });
         let value = match default {
             // The type of a string literal is `&str`, and the field is usually a `String`.
@@ -189,9 +193,40 @@ impl Attributes {
     }
 }
 
+/// The first paragraph of the documentation of a field, on one line.
+fn documentation_of(field: &Field) -> String {
+    let lines = field.attrs.iter().filter_map(|attribute| match &attribute.meta {
+        Meta::NameValue(meta) if meta.path.is_ident("doc") => match &meta.value {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
+            _ => None,
+        },
+        _ => None,
+    });
+    let text = lines.collect::<Vec<_>>().join("\n");
+    let lines = text.lines().map(str::trim).skip_while(|line| line.is_empty());
+    lines.take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn first_paragraph_of_the_documentation_describes_a_field() {
+        let input: DeriveInput = syn::parse_str(
+            "struct A {
+                /// Points that were
+                ///   marked.
+                ///
+                /// More of them.
+                a: Counter,
+                b: Counter,
+            }",
+        )
+        .unwrap();
+        let described: Vec<_> = fields_of(&input).unwrap().into_iter().map(documentation_of).collect();
+        assert_eq!(described, ["Points that were marked.", ""]);
+    }
 
     #[test]
     fn each_mistake_is_one_error_and_makes_no_others() {

@@ -4,12 +4,18 @@ use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::wire::{self, Fields};
 
+mod metric_kind;
+mod metrics;
 mod names;
 mod scalars;
 mod shared;
 mod types;
 mod value;
 
+#[doc(hidden)]
+pub use metric_kind::{MetricCell, MetricKind};
+use metrics::DescribedMetric;
+pub use metrics::{Counter, Gauge};
 pub use names::{FieldName, TagName};
 pub use shared::Shared;
 pub use types::{Flag, Occurrence, OptionType, Scalar};
@@ -57,6 +63,7 @@ pub use value::{OptionValue, ValueType};
 /// | `BTreeMap<K, V>` | any number of occurrences with a key and a value, and no key twice |
 /// | [`Flag`] | an option without values |
 /// | [`Shared<T>`] | no option, but state that all groups share |
+/// | [`Counter`], [`Gauge`] | no option, but a number that operators see in the host's metrics |
 /// | a type of your own | see [`OptionType`] |
 ///
 /// Kapacitor gives an option a fixed number of values, so there is no option with any number of them in one
@@ -76,14 +83,42 @@ pub trait Options: Sized {
 #[derive(Debug, Default)]
 pub struct Described {
     options: Vec<(&'static str, &'static [ValueType])>,
+    metrics: Vec<DescribedMetric>,
 }
 
 impl Described {
     /// Declares an option that is read as a `T`.
     pub fn add<T: OptionType>(&mut self, name: &'static str) {
+        self.add_documented::<T>(name, "");
+    }
+
+    /// The same with a description, which the host shows beside a metric.
+    pub fn add_documented<T: OptionType>(&mut self, name: &'static str, help: &'static str) {
         if T::IS_OPTION {
             self.options.push((name, T::TYPES));
         }
+        if let Some(kind) = T::METRIC {
+            self.metrics.push(DescribedMetric { kind, name, help });
+        }
+    }
+
+    /// Appends a line for each metric: its kind, its name and its description.
+    pub(crate) fn encode_metrics(&self, out: &mut Buffer) {
+        for DescribedMetric { kind, name, help } in &self.metrics {
+            for part in [kind.name(), " ", name, " ", help, "\n"] {
+                out.append(part.as_bytes());
+            }
+        }
+    }
+
+    /// Checks the metrics as the host does when it loads the plugin.
+    ///
+    /// # Errors
+    ///
+    /// The first mistake.
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) fn check_metrics(&self) -> Result<()> {
+        metrics::check_metrics(&self.metrics)
     }
 
     /// Appends the options to an `InfoResponse`, whose field 3 is a map from names to `OptionInfo`.
@@ -106,6 +141,8 @@ impl Described {
 pub struct Given<'a> {
     options: Vec<(&'a str, Vec<OptionValue<'a>>)>,
     problems: Vec<String>,
+    /// The values of the metrics, in the order in which they were read.
+    metrics: Vec<MetricCell>,
 }
 
 impl<'a> Given<'a> {
@@ -126,7 +163,7 @@ impl<'a> Given<'a> {
                 (name, values)
             })
             .collect();
-        Self { options, problems: Vec::new() }
+        Self { options, problems: Vec::new(), metrics: Vec::new() }
     }
 
     /// The value of an option; `None` if there is a problem, which is recorded.
@@ -134,7 +171,7 @@ impl<'a> Given<'a> {
         let occurrences: Vec<&[OptionValue<'_>]> =
             self.options.iter().filter(|(given, _)| *given == name).map(|(_, values)| &values[..]).collect();
         match T::read(&occurrences) {
-            Ok(value) => Some(value),
+            Ok(value) => Some(self.noted(value)),
             Err(problem) => {
                 self.problems.push(format!("option `{name}`: {problem}"));
                 None
@@ -145,7 +182,22 @@ impl<'a> Given<'a> {
     /// The value of an option, or `default()` if the task does not give it; `None` if there is a problem,
     /// which is recorded.
     pub fn take_or<T: OptionType>(&mut self, name: &str, default: impl FnOnce() -> T) -> Option<T> {
-        if self.options.iter().any(|(given, _)| *given == name) { self.take(name) } else { Some(default()) }
+        if self.options.iter().any(|(given, _)| *given == name) {
+            self.take(name)
+        } else {
+            Some(self.noted(default()))
+        }
+    }
+
+    /// Notes where the value of a metric is.
+    fn noted<T: OptionType>(&mut self, value: T) -> T {
+        self.metrics.extend(value.metric_cell());
+        value
+    }
+
+    /// Takes the values of the metrics, in the order in which they were read.
+    pub(crate) fn take_metrics(&mut self) -> Vec<MetricCell> {
+        std::mem::take(&mut self.metrics)
     }
 
     /// Records a problem for each option that is given and not declared.

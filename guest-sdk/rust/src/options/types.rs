@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::options::metric_kind::{MetricCell, MetricKind};
 use crate::options::value::{OptionValue, ValueType};
 
 /// An option without values, such as `.verbose()`.
@@ -51,6 +52,11 @@ pub trait OptionType: Sized {
     #[doc(hidden)]
     const IS_OPTION: bool = true;
 
+    /// What kind of metric it is, if it is one. [`Counter`](crate::Counter) and [`Gauge`](crate::Gauge) are fields of the
+    /// plugin and no options.
+    #[doc(hidden)]
+    const METRIC: Option<MetricKind> = None;
+
     /// Reads the option from all its occurrences in the TICKscript. Each occurrence is the list of its
     /// values.
     ///
@@ -58,6 +64,12 @@ pub trait OptionType: Sized {
     ///
     /// A message that names the expected values. The name of the option is put in front of it.
     fn read(occurrences: &[&[OptionValue<'_>]]) -> Result<Self, String>;
+
+    /// Where the value of the metric is, if it is one.
+    #[doc(hidden)]
+    fn metric_cell(&self) -> Option<MetricCell> {
+        None
+    }
 }
 
 /// A type that is read from one occurrence of an option: a [`Scalar`], or a tuple of up to four of them. It,

@@ -47,6 +47,23 @@ impl Instance {
         result
     }
 
+    /// The value of a metric, or the names of all metrics if it is not one of them.
+    pub fn metric(&mut self, name: &str) -> Result<f64, String> {
+        self.calls.metrics();
+        let described = String::from_utf8_lossy(self.calls.result()).into_owned();
+        let mut names = Vec::new();
+        for (index, line) in described.lines().enumerate() {
+            let mut words = line.split(' ');
+            let (kind, found) = (words.next(), words.next().unwrap_or_default());
+            if found == name {
+                let bits = self.calls.metric_value(index).unwrap_or_default();
+                return Ok(if kind == Some("counter") { bits as f64 } else { f64::from_bits(bits) });
+            }
+            names.push(found);
+        }
+        Err(names.join(", "))
+    }
+
     pub fn finish(&mut self) -> Result<Vec<u8>> {
         self.call(None, |calls| calls.finish())
     }

@@ -236,6 +236,19 @@ impl<T: Registered> Harness<T> {
         &self.instance.told.skips
     }
 
+    /// The value of a [`Counter`](crate::Counter) or [`Gauge`](crate::Gauge) of the plugin, by the name of its field;
+    /// `groups` is the number of groups that the SDK keeps states of.
+    ///
+    /// # Panics
+    ///
+    /// If the plugin has no such metric.
+    pub fn metric(&mut self, name: &str) -> f64 {
+        match self.instance.metric(name) {
+            Ok(value) => value,
+            Err(names) => panic!("the plugin has no metric `{name}`; it has: {names}"),
+        }
+    }
+
     /// The number of fields that were left out of results so far because they are NaN or infinite, and of points that
     /// were left out because they have no fields.
     pub fn left_out(&self) -> u64 {
