@@ -3,13 +3,16 @@
 //! No other room uses it.
 
 mod check;
+mod check_diff;
 mod commands;
 mod compile;
 mod completions;
+mod doctor;
 mod exit;
 mod man;
 mod pack;
 mod reload;
+mod running;
 mod serve;
 mod settings;
 mod signals;

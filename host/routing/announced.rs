@@ -26,6 +26,15 @@ const MAX_STORED: u64 = 128 * 1024;
 /// Maximum number of functions whose stored Info is read.
 const MAX_FUNCTIONS: usize = 100_000;
 
+/// Where an Info differs from what Kapacitor was told.
+#[derive(Clone, Debug)]
+pub struct InfoDifference {
+    /// Each difference in words.
+    pub list: Vec<String>,
+    /// Whether a script that fits what Kapacitor was told may not fit any more: after a restart, Kapacitor refuses it.
+    pub breaks_scripts: bool,
+}
+
 /// The Info of each function, as Kapacitor knows it.
 #[derive(Debug)]
 pub struct AnnouncedInfo {
@@ -86,14 +95,19 @@ impl AnnouncedInfo {
         }
     }
 
+    /// Where `now` differs from what Kapacitor was told of `function`; `None` if it does not, or nothing was told.
+    pub fn difference(&self, function: &str, now: &InfoResponse) -> Option<InfoDifference> {
+        let announced = self.get(function)?;
+        let list = differences(&announced, now);
+        let breaks_scripts = breaks_scripts(&announced, now);
+        (!list.is_empty()).then_some(InfoDifference { list, breaks_scripts })
+    }
+
     /// Reports where `plugin`, which `function` runs, differs from what Kapacitor was told before.
     pub fn compare(&self, function: &str, plugin: &Plugin) {
-        let Some(announced) = self.get(function) else { return };
-        let plugin_info = &plugin.info;
-        let differs = differences(&announced, plugin_info);
-        if !differs.is_empty() {
-            let (plugin, differs) = (&plugin.name, differs.join(", "));
-            if breaks_scripts(&announced, plugin_info) {
+        if let Some(difference) = self.difference(function, &plugin.info) {
+            let (plugin, differs) = (&plugin.name, difference.list.join(", "));
+            if difference.breaks_scripts {
                 warn!(
                     function,
                     plugin,
