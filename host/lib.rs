@@ -7,6 +7,7 @@
 //! # Layout
 //!
 //! - [`cli`]: the command line.
+//! - `doctor`: checks an installation.
 //! - `workbench`: a plugin on data, without a Kapacitor.
 //! - `endpoint`: the unix sockets, or stdin and stdout, that Kapacitor connects to.
 //! - `session`: one connection of Kapacitor: read, queue, dispatch, write.
@@ -30,6 +31,8 @@
 #![warn(missing_docs)]
 
 pub mod cli;
+
+mod doctor;
 
 mod workbench;
 

@@ -122,6 +122,7 @@ const COMMANDS: [&[&str]; 20] = [
     &["serve"],
     &["stdio", "mirror"],
     &["check"],
+    &["doctor"],
     &["config"],
     &["skipped"],
     &["tap", "cpu"],
@@ -199,8 +200,8 @@ fn unknown_log_level_exits_with_2() {
 
 #[test]
 fn missing_configuration_file_exits_with_1_and_one_sentence() {
-    // Commands without a configuration, and `test`, which reads the cases before it.
-    let without = ["completions", "new", "pack", "test"];
+    // Commands without a configuration, `test`, which reads the cases before it, and `doctor`, for which it is a finding.
+    let without = ["completions", "new", "pack", "test", "doctor"];
     for command in COMMANDS.into_iter().filter(|command| !without.contains(&command[0])) {
         let (code, stdout, stderr) = run(&[command, &["--config", "/nowhere/udf.toml"]].concat());
         assert_eq!((code, stdout.as_str()), (1, ""), "{command:?}: {stderr}");
@@ -266,7 +267,7 @@ fn version_and_exit_codes_are_printed() {
     let codes = help.lines().skip_while(|line| *line != "Exit codes:").skip(1);
     let codes: Vec<&str> =
         codes.filter_map(|line| line.strip_prefix("  ")?.get(..1)).filter(|code| *code != " ").collect();
-    assert_eq!(codes, ["0", "1", "2"], "{help}");
+    assert_eq!(codes, ["0", "1", "2", "3", "4"], "{help}");
 
     for args in [&["serv"][..], &["stdio"], &["serve", "--port", "1"], &[]] {
         let (code, stdout, stderr) = run(args);

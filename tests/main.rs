@@ -6,10 +6,16 @@
 /// Starts hosts, and reads their logs.
 mod support;
 
+/// `check --diff`: what a reload would change.
+mod check_diff;
 /// The commands, their exit codes and their output.
 mod cli;
 /// `udf.toml`, and flags that override it.
 mod config;
+/// `doctor`: a healthy installation, and each way in which one is broken.
+mod doctor;
+/// The lines of the log, against docs/logs.md.
+mod log_table;
 /// The format of the log, and text of guests in it.
 mod logging;
 

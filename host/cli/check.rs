@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use crate::config::{Config, Edges, is_identifier};
+use crate::doctor::problems_of_functions;
 use crate::endpoint;
 use crate::endpoint::{User, socket_path};
 use crate::folder::check_writable;
@@ -118,35 +119,7 @@ fn problems(shared: &Shared, plugins: &Plugins) -> Vec<String> {
     problems.extend(check_writable(&config.state_dir).err().map(|e| format!("state-dir: {e}")));
     problems.extend(endpoint::check_folder(&config).err().map(|e| format!("{e:#}")));
     problems.extend(endpoint::check_group(&config).err().map(|e| format!("{e:#}")));
-    for function in shared.functions().values() {
-        problems.extend(endpoint::check(&config, &function.name).err().map(|e| format!("{e:#}")));
-        let edges = edges(&function.info(plugins));
-        for name in function.named_plugins() {
-            match plugins.get(name) {
-                Some(Ok(plugin)) => {
-                    if plugin.edges() != edges {
-                        problems.push(format!(
-                            "function `{}` is {edges}, and plugin `{name}` is {}: they must be the same",
-                            function.name,
-                            plugin.edges()
-                        ));
-                    }
-                    problems.extend(function.check_plugin(plugin).err().map(|e| e.to_string()));
-                }
-                // Listed once below, whatever the number of its functions.
-                Some(Err(_)) => {}
-                None => problems.push(format!(
-                    "function `{}`: there is no plugin `{name}`: put {name}.wasm into {}",
-                    function.name,
-                    shared.config().plugins_dir.display()
-                )),
-            }
-        }
-    }
-    problems.extend(plugins.values().filter_map(|plugin| plugin.as_ref().err()).map(ToString::to_string));
-    if plugins.is_empty() {
-        problems.push(format!("{}: no .wasm file there", shared.config().plugins_dir.display()));
-    }
+    problems.extend(problems_of_functions(shared, plugins));
     problems
 }
 

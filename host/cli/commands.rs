@@ -9,7 +9,8 @@ use clap_complete::Shell;
 
 use super::settings::Settings;
 use super::{
-    check, compile, completions, exit, flink, man, pack, serve, skipped, state, systemd, tap, workbench,
+    check, check_diff, compile, completions, doctor, exit, flink, man, pack, serve, skipped, state, systemd,
+    tap, workbench,
 };
 use crate::endpoint::InheritedSockets;
 use crate::plugin::ABI;
@@ -39,8 +40,15 @@ enum Command {
         #[command(flatten)]
         settings: Settings,
     },
-    /// Validate the configuration and the plugins, and print all functions.
-    Check(Settings),
+    /// Validate the configuration and the plugins, and print all functions; or say what a reload would change.
+    Check {
+        #[command(flatten)]
+        diff: check_diff::Options,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Check the whole installation, with Kapacitor and the system, and say what to do.
+    Doctor(doctor::Options),
     /// Print the lines for kapacitor.conf, the socket unit for systemd, or the `udf.toml` for Apache Flink.
     Config {
         /// Print `prog` and `args` for child processes of Kapacitor instead of sockets.
@@ -107,7 +115,9 @@ pub fn run() -> Result<ExitCode> {
             serve::sockets(settings, inherited)
         }
         Command::Stdio { function, settings } => serve::stdio(&settings, &function),
-        Command::Check(settings) => check::check(settings.load()?),
+        Command::Check { diff, settings } if diff.diff => check_diff::check_diff(&diff, &settings),
+        Command::Check { settings, .. } => check::check(settings.load()?),
+        Command::Doctor(options) => doctor::doctor(options),
         Command::Config { flink: true, settings, .. } => flink::config(&settings),
         Command::Config { systemd: true, settings, .. } => systemd::config(settings.load()?),
         Command::Config { stdio, settings, .. } => check::config(&settings, stdio),

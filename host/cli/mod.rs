@@ -3,14 +3,17 @@
 //! No other room uses it.
 
 mod check;
+mod check_diff;
 mod commands;
 mod compile;
 mod completions;
+mod doctor;
 mod exit;
 mod flink;
 mod man;
 mod pack;
 mod reload;
+mod running;
 mod running_host;
 mod serve;
 mod settings;

@@ -6,6 +6,7 @@ use anyhow::Result;
 use sd_notify::NotifyState;
 use tracing::{error, info, warn};
 
+use super::running::Describer;
 use super::settings::Settings;
 use crate::config::{Applies, Change};
 use crate::endpoint;
@@ -19,12 +20,19 @@ struct Parts {
     settings: Settings,
     shared: Arc<Shared>,
     level: LevelHandle,
+    describer: Arc<Describer>,
 }
 
 impl Reloader {
     /// For a process that was started with `settings`.
-    pub fn new(settings: Settings, shared: &Arc<Shared>, level: LevelHandle) -> Self {
-        Self(Arc::new(Parts { settings, shared: Arc::clone(shared), level }))
+    pub fn new(
+        settings: Settings,
+        shared: &Arc<Shared>,
+        level: LevelHandle,
+        describer: &Arc<Describer>,
+    ) -> Self {
+        let (shared, describer) = (Arc::clone(shared), Arc::clone(describer));
+        Self(Arc::new(Parts { settings, shared, level, describer }))
     }
 
     /// Puts the file in force, or refuses it with the sentence of a start, and then everything stays as it was. The log
@@ -35,9 +43,13 @@ impl Reloader {
             let _ = sd_notify::notify(&[NotifyState::Reloading, now]);
         }
         let status = match tokio::task::spawn_blocking(move || parts.reload()).await {
-            Ok(Ok(())) => "Serving.".to_owned(),
+            Ok(Ok(())) => {
+                self.0.describer.reloaded(None);
+                "Serving.".to_owned()
+            }
             Ok(Err(e)) => {
                 let err = format!("{e:#}");
+                self.0.describer.reloaded(Some(err.clone()));
                 error!(err, "udf.toml is refused, everything stays as it was");
                 self.0.shared.note_reload(Err(err.clone()));
                 format!("Serving with an older udf.toml, the file is refused: {err}")

@@ -13,6 +13,7 @@ use tracing::{error, info, warn};
 
 use super::exit::DONE;
 use super::reload::Reloader;
+use super::running::Describer;
 use super::settings::Settings;
 use super::signals::{Asked, Received, Signals};
 use super::threads::ensure_threads;
@@ -52,8 +53,9 @@ pub fn sockets(settings: Settings, inherited: InheritedSockets) -> Result<ExitCo
     if let Err(e) = sd_notify::notify(&[NotifyState::Ready]) {
         warn!(err = e.to_string(), "systemd was not told that the sockets are there, and may wait for it");
     }
-    let reloader = Reloader::new(settings, &host.shared, log.level.clone());
-    let served = host.run(sockets, reloader, &mut signals);
+    let describer = Arc::new(Describer::new(settings.clone(), &host.shared));
+    let reloader = Reloader::new(settings, &host.shared, log.level.clone(), &describer);
+    let served = host.run(sockets, reloader, describer, &mut signals);
     let stopped = host.stop(&mut signals);
     served.and(stopped)
 }
@@ -82,9 +84,16 @@ impl Host {
     /// # Errors
     ///
     /// When the folder of the plugins can't be read, or the host fails at loading them.
-    fn run(&self, sockets: Sockets, mut reloader: Reloader, signals: &mut Signals) -> Result<()> {
+    fn run(
+        &self,
+        sockets: Sockets,
+        mut reloader: Reloader,
+        describer: Arc<Describer>,
+        signals: &mut Signals,
+    ) -> Result<()> {
         self.runtime().block_on(async {
             self.check_state_dir();
+            tokio::spawn(keep_task(move || Arc::clone(&describer).follow()));
             let loading = Arc::clone(&self.shared);
             let mut loading = tokio::task::spawn_blocking(move || loading.load_plugins(|_| true));
             let mut sockets = Some(sockets);

@@ -65,7 +65,18 @@ impl Config {
     /// differ. Keys that apply only after a restart keep the value of `before`.
     #[must_use]
     pub fn in_place_of(mut self, before: &Self) -> (Self, Vec<Change>) {
-        let (mut old, mut new) = (before.settings(), self.settings());
+        let changes = self.changes_since(before.settings());
+        self.plugins_dir.clone_from(&before.plugins_dir);
+        self.socket_dir.clone_from(&before.socket_dir);
+        self.state_dir.clone_from(&before.state_dir);
+        self.http.clone_from(&before.http);
+        self.set_stack(before.default_limits().stack);
+        (self, changes)
+    }
+
+    /// All keys in which this configuration differs from `old`, which are the [`Config::settings`] of another one.
+    pub fn changes_since(&self, mut old: BTreeMap<String, String>) -> Vec<Change> {
+        let mut new = self.settings();
         forget_filled(&mut old, &new);
         forget_filled(&mut new, &old);
         let mut keys: Vec<&String> =
@@ -77,17 +88,11 @@ impl Config {
             now: new.get(key).cloned(),
             applies: Applies::of(key),
         });
-        let changes = changes.collect();
-        self.plugins_dir.clone_from(&before.plugins_dir);
-        self.socket_dir.clone_from(&before.socket_dir);
-        self.state_dir.clone_from(&before.state_dir);
-        self.http.clone_from(&before.http);
-        self.set_stack(before.default_limits().stack);
-        (self, changes)
+        changes.collect()
     }
 
     /// Every key with its value, or its default where it has one.
-    pub(super) fn settings(&self) -> BTreeMap<String, String> {
+    pub fn settings(&self) -> BTreeMap<String, String> {
         // All keys are text, and all numbers were in a TOML file, so each can be written into one.
         let mut table = Table::try_from(self).unwrap_or_default();
         for (name, defaults) in

@@ -15,6 +15,7 @@ mod udf_toml;
 
 pub use changes::{Applies, Change};
 pub use edges::{Edges, edge_name};
+pub use error::ConfigError;
 pub use http::ListenAddress;
 pub use limits::{HostLimits, Limits};
 pub(crate) use policy::PartialPolicy;

@@ -182,6 +182,18 @@ impl Config {
         Self::from_text(&read::read(path)?, path)
     }
 
+    /// Reads a file as if it were the file `place`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::from_file`].
+    pub fn from_file_as(path: &Path, place: &Path) -> Result<Self, ConfigError> {
+        let text = read::read(path)?;
+        // What is wrong with it is said of the file itself.
+        Self::from_text(&text, path)?;
+        Self::from_text(&text, place)
+    }
+
     /// Reads `text` as if it were the file `path`.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ mod sockets;
 mod stdio;
 mod systemd;
 
-pub use rights::{User, rights};
+pub use rights::{KAPACITOR, Need, Reach, User, rights};
 pub use socket::{SocketFile, check, check_folder, check_group, is_served, socket_path};
 pub(crate) use sockets::Sockets;
 pub(crate) use stdio::take_stdio;

@@ -43,7 +43,7 @@ pub struct Drift {
     pub told: InfoResponse,
     /// What differs, one difference each.
     pub differences: Vec<String>,
-    /// Whether a script that fits what it was told may not fit any more.
+    /// Whether a script that fits what it was told may not fit any more: after a restart, Kapacitor refuses it.
     pub breaks_scripts: bool,
 }
 
@@ -106,12 +106,11 @@ impl AnnouncedInfo {
 
     /// Reports where `plugin`, which `function` runs, differs from what Kapacitor was told before.
     pub fn compare(&self, function: &str, plugin: &Plugin) {
-        let Some(announced) = self.get(function) else { return };
-        let plugin_info = &plugin.info;
-        let differs = differences(&announced, plugin_info);
-        if !differs.is_empty() {
-            let (plugin, differs) = (&plugin.name, differs.join(", "));
-            if breaks_scripts(&announced, plugin_info) {
+        if let Some(drift) = self.drift(function, &plugin.info)
+            && !drift.differences.is_empty()
+        {
+            let (plugin, differs) = (&plugin.name, drift.differences.join(", "));
+            if drift.breaks_scripts {
                 warn!(
                     function,
                     plugin,

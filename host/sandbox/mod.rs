@@ -40,5 +40,5 @@ pub use instance::Sandbox;
 pub use long_work::{Turn, aside, long_work};
 pub use machine_code::{CodeCompiler, LoadError};
 pub use memory_image::{MemoryDelta, MemoryImage, NotCapturable};
-pub use system_limits::{check_data, cores, raise_descriptors};
+pub use system_limits::{SystemLimits, check_data, cores, raise_descriptors};
 pub use ticker::{TICK, Ticker};

@@ -108,12 +108,25 @@ impl SystemLimits {
             descriptors: getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX),
             address_space: getrlimit(Resource::As).current.unwrap_or(u64::MAX).min(ALL_ADDRESSES),
             data: data_limit(),
-            memory: machine_memory().unwrap_or(u64::MAX),
+            memory: machine_memory(None).unwrap_or(u64::MAX),
             counted_maps: AtomicU64::new(0),
             counted_at: AtomicU64::new(0),
         };
         limits.count(0);
         limits
+    }
+
+    /// The limits of the process with this number, or of this one; `None` if this user can't read them.
+    pub fn of(process: Option<u32>) -> Option<Self> {
+        let Some(process) = process else { return Some(Self::of_process()) };
+        let limits = fs::read_to_string(format!("/proc/{process}/limits")).ok()?;
+        Some(Self {
+            descriptors: soft_limit(&limits, "Max open files")?,
+            address_space: soft_limit(&limits, "Max address space")?.min(ALL_ADDRESSES),
+            data: soft_limit(&limits, "Max data size")?,
+            memory: machine_memory(Some(process)).unwrap_or(u64::MAX),
+            ..Self::of_process()
+        })
     }
 
     /// Number of connections that leave enough file descriptors to the host itself.
@@ -224,12 +237,20 @@ fn max_map_count() -> Option<u64> {
     fs::read_to_string("/proc/sys/vm/max_map_count").ok()?.trim().parse().ok()
 }
 
-/// The memory of the machine, or of the control group of this process if it has a limit.
-fn machine_memory() -> Option<u64> {
+/// The soft limit `name` in the text of `/proc/PID/limits`; the greatest number if there is none.
+fn soft_limit(limits: &str, name: &str) -> Option<u64> {
+    let line = limits.lines().find_map(|line| line.strip_prefix(name))?;
+    let soft = line.split_whitespace().next()?;
+    if soft == "unlimited" { Some(u64::MAX) } else { soft.parse().ok() }
+}
+
+/// The memory of the machine, or of the control group of a process, this one by default, if it has a limit.
+fn machine_memory(process: Option<u32>) -> Option<u64> {
     let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     let machine = line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024;
-    let group = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let process = process.map_or("self".to_owned(), |process| process.to_string());
+    let group = fs::read_to_string(format!("/proc/{process}/cgroup")).unwrap_or_default();
     // `0::/path` is the group of version 2; a limit of a group above holds too.
     let group = group.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
     let limits = Path::new(group).ancestors().filter_map(|group| {
@@ -294,5 +315,12 @@ mod tests {
         assert!(limits.memory() > Bytes::mib(64) && limits.memory().0 < u64::MAX / 4 * QUARTERS_OF_MEMORY);
         assert_eq!(limits.check(0), Ok(()));
         assert!(limits.check(u64::MAX / 8).is_err());
+        let same = SystemLimits::of(Some(std::process::id())).unwrap();
+        assert_eq!(same.descriptors, limits.descriptors);
+        assert_eq!(
+            (same.address_space, same.data, same.memory),
+            (limits.address_space, limits.data, limits.memory)
+        );
+        assert!(SystemLimits::of(Some(u32::MAX)).is_none());
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 use self::current::Served;
 pub use self::current::{Current, Functions};
@@ -23,7 +23,7 @@ use crate::plugin;
 use crate::plugin::{CodeStore, Compiler, HandoverFolder, Library, Loader, Observer, Plugin, Plugins};
 use crate::routing::{AnnouncedInfo, Function, PatternError};
 use crate::sandbox::{Budget, Engine, cores};
-use crate::state::{Checkpoints, Disk, FolderLock, FolderLockError, Retention, SkippedRecords};
+use crate::state::{Checkpoints, Disk, FolderLock, FolderLockError, Retention, RunningHost, SkippedRecords};
 use crate::tap::Taps;
 
 /// How this process runs, which `udf.toml` does not say.
@@ -322,6 +322,19 @@ impl Shared {
     /// The limits of all sandboxes together.
     pub fn budget(&self) -> &Arc<Budget> {
         &self.budget
+    }
+
+    /// Has a thread write into the state folder what other processes may know of this host.
+    pub fn describe(&self, host: RunningHost) {
+        let state_dir = self.config().state_dir.clone();
+        let written = self.disk.records.submit("description of this host", move || {
+            if let Err(e) = host.write(&state_dir) {
+                debug!(err = e.to_string(), "what runs is not described in state-dir");
+            }
+        });
+        if let Err(e) = written {
+            debug!(err = e.to_string(), "what runs is not described in state-dir");
+        }
     }
 
     /// Has all sessions finish what they have read, save their state and end. Returns when they have, and all that

@@ -17,6 +17,7 @@ mod pages;
 mod pending;
 mod read;
 mod retention;
+mod running;
 mod save;
 mod set_aside;
 mod skipped;
@@ -34,6 +35,7 @@ pub use format::{PayloadKind, PointCounts, SnapshotHeader};
 pub use pages::{PAGE, PAGES_OUTSIDE, page_runs};
 pub use read::StateFileError;
 pub use retention::Retention;
+pub use running::{FunctionOrigin, RunningFlags, RunningHost, start_of};
 #[cfg(test)]
 pub(crate) use skipped::MAX_RECORDS;
 pub use skipped::{Record, SkippedRecords};

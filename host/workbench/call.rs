@@ -209,6 +209,11 @@ fn window(window: tick::Window) -> WindowSpec {
     }
 }
 
+/// The options of a call as Kapacitor sends them.
+pub fn protocol_options(call: &tick::Call) -> Vec<UdfOption> {
+    call.options.iter().cloned().map(protocol_option).collect()
+}
+
 fn protocol_option(option: tick::CallOption) -> UdfOption {
     let values = option.values.into_iter().map(|value| {
         let (ty, value) = match value {

@@ -18,7 +18,7 @@ mod processor;
 mod replay;
 mod summary;
 
-pub use call::{Call, CallSpec};
+pub use call::{Call, CallSpec, protocol_options};
 pub use cases::{Case, CaseError, CaseOutcome, Proof, find_cases, run_case, write_expected};
 pub use ledger::{Ledger, text_of};
 pub use measure::{Figures, measure, measure_together, median};

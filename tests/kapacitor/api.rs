@@ -52,6 +52,11 @@ impl Api {
         format!("http://127.0.0.1:{}", self.kapacitor)
     }
 
+    /// `http://127.0.0.1:port`
+    pub fn influxdb_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.influxdb)
+    }
+
     /// Whether Kapacitor answers.
     pub fn kapacitor_is_up(&self) -> bool {
         self.agent.get(self.kapacitor_path("ping")).call().is_ok_and(|response| response.status() == 204)

@@ -7,6 +7,7 @@
 //!
 //! - [`data`]: points and batches that pass through a UDF.
 //! - [`decoder`]: output of the guard, with Kapacitor's decoder alone.
+//! - [`doctor`]: `doctor` beside a kapacitord.
 //! - [`guard_attacks`]: hostile guests.
 //! - [`recordings`]: recordings of Kapacitor, and what the workbench makes of them.
 //! - [`state`]: state over restarts and updates.
@@ -18,6 +19,7 @@ mod daemons;
 
 mod data;
 mod decoder;
+mod doctor;
 mod examples;
 mod guard_attacks;
 mod recordings;
