@@ -107,14 +107,19 @@ fn place(host: &RunningHost) -> PathBuf {
 /// The keys that differ, as a table.
 fn of_changes(changes: &[Change]) -> String {
     let mut table = table(&["key", "running", "file", "applies"]);
-    let value = |value: &Option<String>| value.as_deref().map_or("(not set)".to_owned(), on_one_line);
+    let value = |value: Option<&str>| value.map_or("(not set)".to_owned(), on_one_line);
     table.add_rows(changes.iter().map(|change| {
         let applies = match change.applies {
             Applies::AtOnce => "at once",
             Applies::ToNewTasks => "to tasks that start from then on",
             Applies::AfterRestart => "after a restart of the host, and of Kapacitor after it",
         };
-        [on_one_line(&change.key), value(&change.before), value(&change.now), applies.to_owned()]
+        [
+            on_one_line(&change.key),
+            value(change.before.as_deref()),
+            value(change.now.as_deref()),
+            applies.to_owned(),
+        ]
     }));
     table.to_string()
 }

@@ -27,7 +27,7 @@ pub struct Options {
     /// Kapacitor's configuration file.
     #[arg(long, value_name = "FILE", default_value = KAPACITOR_CONF)]
     kapacitor_conf: PathBuf,
-    /// URL of Kapacitor, with user and password if it wants them [default: http://localhost and the port in
+    /// URL of Kapacitor, with user and password if it wants them [default: this machine and the port in
     /// kapacitor.conf].
     // The value may have a password, which --help would show.
     #[arg(long, value_name = "URL", env = "KAPACITOR_URL", hide_env_values = true)]

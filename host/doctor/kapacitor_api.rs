@@ -11,7 +11,6 @@ use ureq::Agent;
 use ureq::http::Uri;
 
 use super::kapacitor_conf::KapacitorConf;
-use super::kapacitord::Environment;
 
 /// Time for one answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -88,7 +87,7 @@ impl Api {
     pub fn new(
         url: Option<&str>,
         conf: Option<&KapacitorConf>,
-        environment: &Environment,
+        environment: &[(String, String)],
     ) -> Result<Self, String> {
         let url = url.map_or_else(|| own_url(conf, environment), |url| url.trim_end_matches('/').to_owned());
         let (url, authorization) = split_user(&url)?;
@@ -164,10 +163,9 @@ impl Api {
 }
 
 /// The URL at which the Kapacitor of this machine answers.
-fn own_url(conf: Option<&KapacitorConf>, environment: &Environment) -> String {
+fn own_url(conf: Option<&KapacitorConf>, environment: &[(String, String)]) -> String {
     let variable = |name: &str| {
-        let variables = environment.as_ref()?;
-        variables.iter().find(|(variable, _)| variable == name).map(|(_, value)| value.clone())
+        environment.iter().find(|(variable, _)| variable == name).map(|(_, value)| value.clone())
     };
     let address = variable("KAPACITOR_HTTP_BIND_ADDRESS").or_else(|| conf?.bind_address.clone());
     let address = address.unwrap_or_else(|| format!(":{PORT}"));
@@ -219,12 +217,12 @@ mod tests {
             https,
             ..KapacitorConf::default()
         };
-        let url = |conf: Option<KapacitorConf>| own_url(conf.as_ref(), &None);
+        let url = |conf: Option<KapacitorConf>| own_url(conf.as_ref(), &[]);
         assert_eq!(url(None), "http://localhost:9092");
         assert_eq!(url(Some(conf(":9000", false))), "http://localhost:9000");
         assert_eq!(url(Some(conf("0.0.0.0:9092", true))), "https://localhost:9092");
         assert_eq!(url(Some(conf("10.0.0.1:1", false))), "http://10.0.0.1:1");
-        let environment = Some(vec![("KAPACITOR_HTTP_BIND_ADDRESS".to_owned(), "127.0.0.1:7".to_owned())]);
+        let environment = [("KAPACITOR_HTTP_BIND_ADDRESS".to_owned(), "127.0.0.1:7".to_owned())];
         assert_eq!(own_url(Some(&conf(":9000", false)), &environment), "http://127.0.0.1:7");
     }
 

@@ -17,9 +17,6 @@ pub struct Kapacitord {
     pub process: u32,
 }
 
-/// Variables of Kapacitor that override kapacitor.conf, or `None` if they can't be read.
-pub type Environment = Option<Vec<(String, String)>>;
-
 impl Kapacitord {
     /// The process that runs with this configuration file.
     pub fn find(conf: &Path) -> Option<Self> {
@@ -34,8 +31,8 @@ impl Kapacitord {
             .ok_or_else(|| format!("the user of process {} can't be read", self.process))
     }
 
-    /// The variables that begin with `KAPACITOR_`.
-    pub fn environment(&self) -> Environment {
+    /// The variables that begin with `KAPACITOR_`, which override kapacitor.conf; `None` if this user can't read them.
+    pub fn environment(&self) -> Option<Vec<(String, String)>> {
         let mut bytes = fs::read(format!("/proc/{}/environ", self.process)).ok()?;
         bytes.truncate(MAX_ENVIRONMENT);
         let variables = bytes.split(|byte| *byte == 0).filter_map(|variable| {

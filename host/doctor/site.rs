@@ -65,7 +65,7 @@ impl Site {
         let unit = |name: &str| units.read(name);
         let (host_unit, kapacitor_unit) = (unit("kapacitor-wasm.service"), unit("kapacitor.service"));
         let kapacitor_conf = KapacitorConf::read(&options.kapacitor_conf);
-        let environment = kapacitord.as_ref().map(Kapacitord::environment).unwrap_or_default();
+        let environment = kapacitord.as_ref().and_then(Kapacitord::environment).unwrap_or_default();
         let api = Api::new(options.kapacitor_url.as_deref(), kapacitor_conf.as_ref().ok(), &environment);
         let tasks = api.as_ref().map_err(Clone::clone).and_then(Api::tasks);
         let kapacitor_user = match (&options.kapacitor_user, &kapacitord, &kapacitor_unit) {
