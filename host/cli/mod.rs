@@ -9,6 +9,7 @@ mod completions;
 mod exit;
 mod man;
 mod pack;
+mod registry;
 mod reload;
 mod serve;
 mod settings;

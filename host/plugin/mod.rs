@@ -14,6 +14,7 @@ mod instrument;
 mod interface;
 mod library;
 mod plugin_file;
+mod pulled;
 mod stamp;
 mod watcher;
 
@@ -25,4 +26,5 @@ pub use compile_process::{CompileLimits, compile_stdin};
 pub use handover::HandoverFolder;
 pub use interface::{ABI, WASI};
 pub use library::{Library, Loader, Observer, Plugins, list};
+pub use pulled::{pulled, pulled_or_refused, trust, wanted};
 pub use watcher::watch;

@@ -2,7 +2,7 @@
 
 mod current;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::gather_clock::GatherClock;
 use crate::metrics::Board;
 use crate::plugin;
 use crate::plugin::{CodeStore, Compiler, HandoverFolder, Library, Loader, Observer, Plugin, Plugins};
-use crate::routing::{AnnouncedInfo, Function, PatternError};
+use crate::routing::{AnnouncedInfo, Function};
 use crate::sandbox::{Budget, Engine, cores};
 use crate::state::{Checkpoints, Disk, FolderLock, FolderLockError, Retention, SkippedRecords};
 
@@ -73,8 +73,10 @@ impl Shared {
         let mut config = config;
         let lock = if mode.writable { lock_state_folder(&mut config, mode.one_session)? } else { None };
         let files = plugin::list(&config.plugins_dir)?.plugins;
+        let pulled = plugin::pulled_or_refused(&config);
+        let names: BTreeSet<String> = files.into_keys().chain(pulled.keys().cloned()).collect();
         let config = Arc::new(config);
-        let current = Current::new(Arc::clone(&config), files.keys())?;
+        let current = Current::new(Arc::clone(&config), names.iter())?;
         let limits = current.limits();
         let compute = Builder::new_multi_thread()
             .worker_threads(cores())
@@ -107,7 +109,8 @@ impl Shared {
         let observer = Box::new(Announcer { served: Arc::clone(&served), announced: Arc::clone(&announced) });
         let library = Library::new(
             &config.plugins_dir,
-            files.into_keys().collect(),
+            pulled,
+            names,
             Loader { engine, limits, compiler },
             compute.handle().clone(),
             observer,
@@ -165,10 +168,11 @@ impl Shared {
     ///
     /// # Errors
     ///
-    /// When a route is wrong; then nothing has changed.
-    pub fn reload(&self, config: Config) -> Result<Vec<Change>, PatternError> {
+    /// When a route is wrong, or the lock file of plugins from registries; then nothing has changed.
+    pub fn reload(&self, config: Config) -> Result<Vec<Change>> {
         let before = self.served.current();
         let (config, changes) = config.in_place_of(&before.config);
+        let pulled = plugin::pulled(&config)?;
         let host = config.host;
         let current = before.with_config(Arc::new(config), &self.plugins())?;
         self.checkpoints.set_retention(Self::retention(&current.config));
@@ -176,6 +180,7 @@ impl Shared {
         self.gather_clock.set_interval(current.config.sessions.gather.0);
         self.library.set_limits(current.limits(), host);
         self.served.replace(current);
+        self.library.set_pulled(pulled);
         Ok(changes)
     }
 

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::error::Error;
+use crate::manifest::{self, Blob, MOST_MANIFEST};
 use crate::signature::Signature;
 
 /// The largest file of signatures that is read, in bytes.
@@ -70,6 +71,16 @@ impl Store {
             return Err(Error::Damaged { path });
         }
         Ok(bytes)
+    }
+
+    /// The module of a manifest in the store.
+    ///
+    /// # Errors
+    ///
+    /// When the manifest is not there, or is none of a plugin.
+    pub fn module_of(&self, manifest: Digest) -> Result<Blob, Error> {
+        let name = manifest.to_string();
+        manifest::module_of(&self.read(manifest, MOST_MANIFEST, &name)?, &name, u64::MAX)
     }
 
     /// Keeps a blob; returns its digest.

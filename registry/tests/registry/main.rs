@@ -1,5 +1,7 @@
 //! Plugins in registries: in a real one, which the tests start, and in hostile ones, which they play.
 
+/// Starts a real registry.
+mod docker_registry;
 /// Registries that send what no registry should.
 mod hostile;
 /// Push, lock, pull and sign with a real registry.

@@ -1,9 +1,7 @@
 //! Push, lock, pull and sign with a real registry.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,78 +10,11 @@ use kapacitor_wasm_registry::{
     pull, push,
 };
 
+use super::docker_registry::Registry;
 use super::{MODULE, access, source};
 
-/// The name `plant` and the password `correct horse`, as `htpasswd -B` writes them.
-const HTPASSWD: &str = "plant:$2y$05$5EiJl0VOGll1njBc/NaSsOGrv7Z.7jeuBo1jX4EPBcjqOwccsDnjW\n";
-
-/// A registry that runs until this is dropped.
-struct Registry {
-    child: Child,
-    host: String,
-    folder: tempfile::TempDir,
-}
-
-impl Registry {
-    /// Starts Debian's `docker-registry` on a free port; `None` where it can't be had.
-    fn start(auth: &str) -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("htpasswd"), HTPASSWD).unwrap();
-        let path = folder.path().display();
-        let auth = auth.replace("FOLDER", &path.to_string());
-        let config = format!(
-            "version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {path}/data}}, delete: {{enabled: true}}}}\nhttp: {{addr: '127.0.0.1:0'}}\n{auth}"
-        );
-        let file = folder.path().join("config.yml");
-        fs::write(&file, config).unwrap();
-        let child = Command::new("docker-registry")
-            .arg("serve")
-            .arg(&file)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn();
-        let mut child = match child {
-            Ok(child) => child,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                assert!(std::env::var_os("CI").is_none(), "docker-registry may not be missing here");
-                println!(
-                    "skipped: there is no `docker-registry` in PATH (Debian: apt-get install docker-registry)"
-                );
-                return None;
-            }
-            Err(e) => panic!("docker-registry can't be started: {e}"),
-        };
-        // It says which port it was given.
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let line = lines.find(|line| line.contains("listening on ")).expect("a line with the address");
-        let host = line.split("listening on ").nth(1).unwrap();
-        let host = host.split(['"', ',', ' ']).next().unwrap().to_owned();
-        std::thread::spawn(move || lines.for_each(drop));
-        Some(Self { child, host, folder })
-    }
-
-    fn open() -> Option<Self> {
-        Self::start("")
-    }
-
-    fn with_passwords() -> Option<Self> {
-        Self::start("auth: {htpasswd: {realm: plant, path: FOLDER/htpasswd}}\n")
-    }
-
-    fn source(&self, name: &str) -> Source {
-        source(&format!("oci://{}/plugins/{name}", self.host))
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn source_in(registry: &Registry, name: &str) -> Source {
+    source(&format!("oci://{}/plugins/{name}", registry.host))
 }
 
 fn wanted(source: &Source, digest: Digest, trust: Trust) -> Wanted {
@@ -107,7 +38,7 @@ fn module(name: u8) -> Vec<u8> {
 #[test]
 fn what_is_pushed_is_pulled_and_stays_without_the_registry() {
     let Some(registry) = Registry::open() else { return };
-    let source = registry.source("a:1");
+    let source = source_in(&registry, "a:1");
     let digest = push(&access(), &source, &module(b'a'), "a.wasm", None).unwrap();
     assert_eq!(push(&access(), &source, &module(b'a'), "a.wasm", None).unwrap(), digest);
     assert_eq!(look_up(&access(), &source, &Trust::Anybody, 1000).unwrap(), digest);
@@ -146,13 +77,12 @@ fn what_is_pushed_is_pulled_and_stays_without_the_registry() {
 fn the_store_is_enough_without_the_registry() {
     let Some(mut registry) = Registry::open() else { return };
     let (private, public) = keys(&registry, "key");
-    let source = registry.source("a:1");
+    let source = source_in(&registry, "a:1");
     let digest = push(&access(), &source, MODULE, "a.wasm", Some(&private)).unwrap();
     let store = Store::new(&registry.file("store"));
     let wanted = wanted(&source, digest, Trust::SignedBy { keys: vec![public], identity: source.identity() });
     pull(&access(), &store, &wanted, 100_000).unwrap();
-    registry.child.kill().unwrap();
-    registry.child.wait().unwrap();
+    registry.stop();
     wanted.verify(&store).unwrap();
     assert!(!pull(&access(), &store, &wanted, 100_000).unwrap().is_new);
 }
@@ -160,7 +90,7 @@ fn the_store_is_enough_without_the_registry() {
 #[test]
 fn what_is_not_there_is_said() {
     let Some(registry) = Registry::open() else { return };
-    let source = registry.source("a:1");
+    let source = source_in(&registry, "a:1");
     let error = |result: Result<Digest, _>| -> String {
         let error: kapacitor_wasm_registry::Error = result.unwrap_err();
         error.to_string()
@@ -184,7 +114,7 @@ fn what_is_not_there_is_said() {
 fn signatures_decide_what_is_taken() {
     let Some(registry) = Registry::open() else { return };
     let ((old, old_public), (new, new_public)) = (keys(&registry, "old"), keys(&registry, "new"));
-    let source = registry.source("a:1");
+    let source = source_in(&registry, "a:1");
     let trust = |keys: &[&PublicKey]| Trust::SignedBy {
         keys: keys.iter().map(|key| (*key).clone()).collect(),
         identity: source.identity(),
@@ -222,7 +152,7 @@ fn signatures_decide_what_is_taken() {
 fn a_copy_is_signed_as_what_it_was() {
     let Some(registry) = Registry::open() else { return };
     let (private, public) = keys(&registry, "key");
-    let (original, other) = (registry.source("a:1"), registry.source("b:1"));
+    let (original, other) = (source_in(&registry, "a:1"), source_in(&registry, "b:1"));
     let digest = push(&access(), &original, MODULE, "a.wasm", Some(&private)).unwrap();
     // Somebody who may write to the registry copies the plugin with its signature to another name.
     push(&access(), &other, MODULE, "a.wasm", None).unwrap();
@@ -242,7 +172,7 @@ fn a_copy_is_signed_as_what_it_was() {
 #[test]
 fn passwords_are_asked_for_and_checked() {
     let Some(registry) = Registry::with_passwords() else { return };
-    let source = registry.source("a:1");
+    let source = source_in(&registry, "a:1");
     let config = registry.file("config.json");
     let signed_in = |password: &str| {
         let auth = STANDARD.encode(format!("plant:{password}"));
