@@ -93,12 +93,10 @@ impl Lock {
         let text = toml::to_string(&File { version: VERSION, plugins: self.plugins.clone() })
             .map_err(|e| failed(format!("can't be written: {e}")))?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut file = tempfile::Builder::new().prefix(".plugins.lock").tempfile_in(folder).map_err(io)?;
+        // Everybody may read it, whatever the umask is: the host runs as another user than `lock`.
         let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-        let mut file = tempfile::Builder::new()
-            .prefix(".plugins.lock")
-            .permissions(permissions)
-            .tempfile_in(folder)
-            .map_err(io)?;
+        file.as_file().set_permissions(permissions).map_err(io)?;
         file.write_all(HEADING.as_bytes()).and_then(|()| file.write_all(text.as_bytes())).map_err(io)?;
         file.as_file().sync_all().map_err(io)?;
         file.persist(path).map_err(|e| io(e.error))?;

@@ -96,7 +96,7 @@ impl Store {
         if size.saturating_add(bytes.len() as u64) > most {
             return Err(Error::StoreFull { path: self.folder.clone(), most });
         }
-        write(&path, bytes)?;
+        self.put(&path, bytes)?;
         Ok(digest)
     }
 
@@ -121,7 +121,21 @@ impl Store {
         let path = self.signature_path(manifest);
         let text = serde_json::to_vec(&Signatures { signatures: signatures.to_vec() })
             .map_err(|e| Error::store(&path, &e.into()))?;
-        write(&path, &text)
+        self.put(&path, &text)
+    }
+
+    /// Writes a file of the store. Everybody may read it, whatever the umask is: the host runs as another user than
+    /// `pull`.
+    fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+        let folder = path.parent().unwrap_or(&self.folder);
+        if !folder.is_dir() {
+            fs::create_dir_all(folder).map_err(|e| Error::store(folder, &e))?;
+            for folder in folder.ancestors().take_while(|folder| folder.starts_with(&self.folder)) {
+                fs::set_permissions(folder, Permissions::from_mode(0o755))
+                    .map_err(|e| Error::store(folder, &e))?;
+            }
+        }
+        write(path, folder, bytes)
     }
 
     /// The size of all files in bytes.
@@ -188,16 +202,11 @@ fn read(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
     Ok(Some(bytes))
 }
 
-/// Writes a file as a whole or not at all. Everybody may read it: the host runs as another user than `pull`.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+/// Writes a file as a whole or not at all.
+fn write(path: &Path, folder: &Path, bytes: &[u8]) -> Result<(), Error> {
     let failed = |e: io::Error| Error::store(path, &e);
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(failed)?;
-    let mut file = tempfile::Builder::new()
-        .prefix(".partial")
-        .permissions(Permissions::from_mode(0o644))
-        .tempfile_in(folder)
-        .map_err(failed)?;
+    let mut file = tempfile::Builder::new().prefix(".partial").tempfile_in(folder).map_err(failed)?;
+    file.as_file().set_permissions(Permissions::from_mode(0o644)).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     // In the place of a folder or the like, there would be none.
@@ -222,6 +231,11 @@ mod tests {
         let (_folder, store) = store();
         let digest = store.write(b"module", 1000).unwrap();
         assert_eq!(store.read(digest, 6, "x").unwrap(), b"module");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(
+            (mode(&store.path(digest)), mode(&store.blobs()), mode(store.folder())),
+            (0o644, 0o755, 0o755)
+        );
         let error = |most| store.read(digest, most, "x").unwrap_err().to_string();
         assert!(error(5).contains("is damaged"));
         fs::write(store.path(digest), b"modulo").unwrap();

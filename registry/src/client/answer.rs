@@ -74,5 +74,9 @@ pub fn failure(error: &HttpError, server: &str, time: Duration) -> Error {
         HttpError::Io(e) => e.to_string(),
         other => other.to_string(),
     };
-    Error::Unreachable { server, reason: shown(&reason) }
+    let mut reason = shown(&reason);
+    if reason.contains("certificate") {
+        reason.push_str(": let the system trust its authority, or name the file of that in SSL_CERT_FILE");
+    }
+    Error::Unreachable { server, reason }
 }
