@@ -118,7 +118,7 @@ fn readme_shows_output_of_config_and_check() {
 }
 
 /// Every command with the arguments that it cannot do without.
-const COMMANDS: [&[&str]; 20] = [
+const COMMANDS: [&[&str]; 26] = [
     &["serve"],
     &["stdio", "mirror"],
     &["check"],
@@ -131,6 +131,11 @@ const COMMANDS: [&[&str]; 20] = [
     &["bench", "mirror", "--input", "cpu.lp"],
     &["new", "cpu", "--stream"],
     &["pack", "mirror.wasm", "model.bin", "--output", "packed.wasm"],
+    &["push", "mirror.wasm", "oci://localhost:5000/mirror:1"],
+    &["lock"],
+    &["pull"],
+    &["verify"],
+    &["new-key", "plant.2026"],
     &["telegraf"],
     &["completions", "bash"],
     &["state", "list"],
@@ -201,7 +206,7 @@ fn unknown_log_level_exits_with_2() {
 #[test]
 fn missing_configuration_file_exits_with_1_and_one_sentence() {
     // Commands without a configuration, `test`, which reads the cases before it, and `doctor`, for which it is a finding.
-    let without = ["completions", "new", "pack", "test", "doctor"];
+    let without = ["completions", "new", "new-key", "pack", "test", "doctor"];
     for command in COMMANDS.into_iter().filter(|command| !without.contains(&command[0])) {
         let (code, stdout, stderr) = run(&[command, &["--config", "/nowhere/udf.toml"]].concat());
         assert_eq!((code, stdout.as_str()), (1, ""), "{command:?}: {stderr}");

@@ -46,6 +46,8 @@ mod plugin_compile;
 mod plugin_updates;
 /// The plugins of the repository, and the four combinations of edges.
 mod plugins;
+/// Plugins from registries.
+mod registry;
 
 /// Attacks on the promises of SECURITY.md.
 mod attacks;

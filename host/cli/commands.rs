@@ -9,8 +9,8 @@ use clap_complete::Shell;
 
 use super::settings::Settings;
 use super::{
-    check, check_diff, compile, completions, doctor, exit, flink, man, pack, serve, skipped, state, systemd,
-    tap, workbench,
+    check, check_diff, compile, completions, doctor, exit, flink, man, pack, registry, serve, skipped, state,
+    systemd, tap, workbench,
 };
 use crate::endpoint::InheritedSockets;
 use crate::plugin::ABI;
@@ -77,6 +77,16 @@ enum Command {
     New(workbench::NewOptions),
     /// Pack data, such as a trained model, into a plugin that takes them.
     Pack(pack::Options),
+    /// Put a plugin into a registry, and sign it.
+    Push(registry::PushOptions),
+    /// Look up which version the tag of each plugin from a registry leads to, and write the lock file.
+    Lock(registry::Options),
+    /// Fetch the plugins of the lock file from their registries.
+    Pull(registry::PullOptions),
+    /// Check the plugins that were pulled: digests and signatures.
+    Verify(registry::Options),
+    /// Make a pair of keys for the signatures of plugins.
+    NewKey(registry::NewKeyOptions),
     /// Run a plugin as a processor of Telegraf: points come in on stdin and go out on stdout, as line protocol.
     Telegraf(Box<workbench::TelegrafOptions>),
     /// List, show, export, import, drop and compare the states of tasks.
@@ -128,6 +138,11 @@ pub fn run() -> Result<ExitCode> {
         Command::Bench(options) => workbench::bench(&options),
         Command::New(options) => workbench::new(&options),
         Command::Pack(options) => pack::pack(&options),
+        Command::Push(options) => registry::push(&options),
+        Command::Lock(options) => registry::lock(&options),
+        Command::Pull(options) => registry::pull(&options),
+        Command::Verify(options) => registry::verify(&options),
+        Command::NewKey(options) => registry::new_key(&options),
         Command::Telegraf(options) => Ok(workbench::telegraf(&options)),
         Command::State(options) => state::state(&options),
         Command::Completions { shell } => completions::completions(&Cli::command(), shell),

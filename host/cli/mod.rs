@@ -12,6 +12,7 @@ mod exit;
 mod flink;
 mod man;
 mod pack;
+mod registry;
 mod reload;
 mod running;
 mod running_host;

@@ -29,7 +29,9 @@ impl Applies {
             key if key.starts_with("http.") => Self::AfterRestart,
             "log-level" | "socket-mode" | "socket-group" | "state.keep" | "state.set-aside"
             | "sessions.gather" => Self::AtOnce,
-            key if key.starts_with("host.") => Self::AtOnce,
+            key if ["host.", "plugins.", "registry."].iter().any(|table| key.starts_with(table)) => {
+                Self::AtOnce
+            }
             _ => Self::ToNewTasks,
         }
     }

@@ -74,6 +74,14 @@ pub enum ConfigError {
         /// What is wrong and what to do.
         problem: FunctionProblem,
     },
+    /// No plugin can have the name.
+    #[error("{}: [plugins.{plugin:?}]: a plugin has a name of letters, digits, `_`, `-` and `.`: rename it", .path.display())]
+    PluginName {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        plugin: String,
+    },
     /// A limit can't be what it was set to.
     #[error("{}: {problem}", .path.display())]
     Limit {

@@ -11,6 +11,7 @@ mod limits;
 mod mistake;
 mod policy;
 mod read;
+mod registry;
 mod udf_toml;
 
 pub use changes::{Applies, Change};
@@ -20,4 +21,5 @@ pub use http::ListenAddress;
 pub use limits::{HostLimits, Limits};
 pub(crate) use policy::PartialPolicy;
 pub use policy::{CheckpointPolicy, EdgeCheck, OnFull, OnMismatch, OnTrap, OnUpdate, Policy, Unwanted};
+pub use registry::{PluginSource, Registry, Signatures};
 pub use udf_toml::{Config, FunctionConfig, LogLevel, is_identifier};

@@ -13,6 +13,7 @@ use super::error::{ConfigError, FunctionProblem, LimitProblem};
 use super::http::Http;
 use super::mistake::Mistake;
 use super::read;
+use super::registry::{PluginSource, Registry, is_plugin_name};
 use crate::config::limits::{HostLimits, Limits, PartialLimits};
 use crate::config::policy::{CheckpointPolicy, PartialPolicy, Policy};
 use crate::units::{Bytes, Mode, Span};
@@ -50,6 +51,12 @@ pub struct Config {
     /// What the host tells of itself over HTTP.
     #[serde(default)]
     pub http: Http,
+    /// How plugins come from registries, and whom this host trusts.
+    #[serde(default)]
+    pub registry: Registry,
+    /// Plugins from registries, by name.
+    #[serde(default)]
+    pub plugins: BTreeMap<String, PluginSource>,
     /// Limits of all sandboxes together.
     #[serde(default)]
     pub host: HostLimits,
@@ -206,6 +213,8 @@ impl Config {
             *dir = folder.join(&*dir);
         }
         config.http.listen.iter_mut().for_each(|address| address.relative_to(folder));
+        config.registry.relative_to(folder);
+        config.plugins.values_mut().for_each(|plugin| plugin.relative_to(folder));
         config.check(path)?;
         Ok(config)
     }
@@ -226,6 +235,11 @@ impl Config {
             Some(function) => function.policy.over(base),
             None => base,
         }
+    }
+
+    /// Folder of what was pulled from registries.
+    pub fn store_dir(&self) -> PathBuf {
+        self.registry.store_dir.clone().unwrap_or_else(|| self.state_dir.join("registry"))
     }
 
     /// The limits of a sandbox that belongs to no function.
@@ -271,7 +285,10 @@ impl Config {
                 problem,
             })?;
         }
-        let zero = limits.zero().or(self.host.zero());
+        if let Some(name) = self.plugins.keys().find(|name| !is_plugin_name(name)) {
+            return Err(ConfigError::PluginName { path: path.to_owned(), plugin: name.clone() });
+        }
+        let zero = limits.zero().or(self.host.zero()).or(self.registry.zero());
         let zero = zero.or((self.sessions.message.0 == 0).then_some("sessions.message"));
         zero.map_or(Ok(()), |key| Err(limit(LimitProblem::Zero(key))))
     }
@@ -375,6 +392,7 @@ mod tests {
         assert_eq!(format!("{:?}", shipped.sessions), format!("{:?}", empty.sessions));
         assert_eq!(format!("{:?}", shipped.state), format!("{:?}", empty.state));
         assert_eq!(format!("{:?}", shipped.http), format!("{:?}", empty.http));
+        assert_eq!(format!("{:?}", shipped.registry), format!("{:?}", empty.registry));
         assert_eq!(shipped.plugins_dir, empty.plugins_dir);
         assert_eq!(shipped.socket_dir, empty.socket_dir);
         assert_eq!(shipped.state_dir, empty.state_dir);
@@ -396,6 +414,7 @@ mod tests {
         let config = parse(&uncommented).unwrap();
         assert!(config.functions.values().any(|f| f.plugin_option.is_some()));
         assert!(config.functions.values().any(|f| !f.route.is_empty()));
+        assert!(config.plugins.values().any(|plugin| plugin.keys.is_some()));
     }
 
     #[test]
@@ -463,6 +482,25 @@ mod tests {
     }
 
     #[test]
+    fn plugins_of_registries_are_named_as_files_could_be() {
+        let config =
+            parse("[registry]\nkeys = [\"a.pub\"]\n[plugins.a]\nsource = \"oci://h.example/a:1\"\n").unwrap();
+        assert_eq!(config.registry.keys, [Path::new("/etc/kapacitor-wasm/a.pub")]);
+        assert_eq!(config.registry.lock_file, Path::new("/etc/kapacitor-wasm/plugins.lock"));
+        assert_eq!(config.store_dir(), Path::new("/var/lib/kapacitor-wasm/registry"));
+        refused(
+            "[plugins.a]\nsource = \"h.example/a:1\"\n",
+            &["line 2", "`plugins.a.source`", "begin with oci://"],
+        );
+        refused("[plugins.a]\n", &["line 1", "`plugins.a`", "source"]);
+        refused(
+            "[plugins.\"../a\"]\nsource = \"oci://h.example/a:1\"\n",
+            &["[plugins.\"../a\"]", "letters, digits"],
+        );
+        refused("[registry]\nsignatures = \"yes\"\n", &["unknown value `yes`: there are: ignored, required"]);
+    }
+
+    #[test]
     fn units_are_typed() {
         refused(
             "[limits]\nmemory = 64\n",
@@ -497,6 +535,8 @@ mod tests {
             ("host", "compile-deadline", "\"0s\""),
             ("host", "module", "\"0MiB\""),
             ("sessions", "message", "\"0B\""),
+            ("registry", "store-limit", "\"0B\""),
+            ("registry", "timeout", "\"0s\""),
         ] {
             refused(
                 &format!("[{table}]\n{key} = {zero}\n"),

@@ -36,6 +36,10 @@ pub enum AdmissionErrorKind {
     Name(&'static str),
     #[error("was deleted: put it back")]
     Deleted,
+    #[error("does not have the bytes that were pulled: run `kapacitor-wasm pull`")]
+    Digest,
+    #[error("{0}")]
+    NotPulled(String),
     #[error(
         "is larger than host.module = {0}: build it with --release and strip its debug information, or raise it"
     )]

@@ -15,10 +15,12 @@ use tracing::{error, info, warn};
 use super::admission::Plugin;
 use super::admission_error::{AdmissionError, AdmissionErrorKind};
 use super::compile::{Compiler, Stage};
-use super::plugin_file::{self, Listing, PluginFile, READ_DEADLINE, SeenFile};
+use super::plugin_file::{self, Listing, PluginFile, PluginPath, READ_DEADLINE, SeenFile};
+use super::pulled::Pulled;
 use super::stamp::FileStamp;
 use crate::config::{HostLimits, Limits};
 use crate::faults::{Fault, caught_task};
+use crate::logging::shown;
 use crate::sandbox::Engine;
 
 /// Interval before the first plugin is compiled, in which the files of all plugins are read.
@@ -39,6 +41,8 @@ pub trait Observer: Send + Sync {
 /// All plugins of the process.
 pub struct Library {
     folder: PathBuf,
+    /// The plugins that come from registries.
+    pulled: RwLock<Arc<Pulled>>,
     plugins: RwLock<Arc<Plugins>>,
     /// Names of the plugins that are still being loaded.
     loading: watch::Sender<BTreeSet<String>>,
@@ -67,10 +71,11 @@ pub struct Loader {
 }
 
 impl Library {
-    /// The library of the plugins in `folder`. None is loaded yet, and a caller that asks for one of `files`
-    /// waits for [`Library::load`]. Plugins are loaded on `runtime`.
+    /// The library of the plugins in `folder`, and of those that were `pulled`. None is loaded yet, and a caller that
+    /// asks for one of `files` waits for [`Library::load`]. Plugins are loaded on `runtime`.
     pub fn new(
         folder: &Path,
+        pulled: Pulled,
         files: BTreeSet<String>,
         loader: Loader,
         runtime: Handle,
@@ -78,6 +83,7 @@ impl Library {
     ) -> Self {
         Self {
             folder: folder.to_owned(),
+            pulled: RwLock::new(Arc::new(pulled)),
             plugins: RwLock::default(),
             loading: watch::Sender::new(files),
             generation: AtomicU64::new(0),
@@ -102,6 +108,11 @@ impl Library {
         for other in others {
             warn!(err = other, "not a plugin");
         }
+        for (name, reason) in self.not_pulled() {
+            if wanted(&name) {
+                self.insert(&name, Err(report_not_pulled(&name, reason)));
+            }
+        }
         let files = plugins.into_iter().filter(|(name, _)| wanted(name));
         self.runtime.block_on(async {
             tokio::select! {
@@ -111,7 +122,7 @@ impl Library {
         })
     }
 
-    async fn load_all(&self, files: impl Iterator<Item = (String, PathBuf)>) -> Result<()> {
+    async fn load_all(&self, files: impl Iterator<Item = (String, PluginPath)>) -> Result<()> {
         let loader = self.loader();
         // Nothing is compiled until the small files have had the time to come before the large ones.
         let first = loader.compiler.enter(Stage::First, 0).await;
@@ -128,7 +139,7 @@ impl Library {
             let (Tried { seen, loaded }, name, path) = loaded.context("a plugin could not be loaded")?;
             self.note(&name, seen);
             if let Some(loaded) = loaded {
-                self.insert(&name, report(&name, loaded, path));
+                self.insert(&name, report(&name, loaded, path.path));
             }
         }
         Ok(())
@@ -211,13 +222,13 @@ impl Library {
         // The name may be a TICKscript's: it chooses among the files, and never makes a path.
         let (library, wanted) = (Arc::clone(self), name.to_owned());
         let found = self.runtime.spawn_blocking(move || {
-            let path = library.list().ok()?.plugins.remove(&wanted)?;
-            Some((FileStamp::of(&path)?, path))
+            let file = library.list().ok()?.plugins.remove(&wanted)?;
+            Some((FileStamp::of(&file.path)?, file))
         });
-        let Ok(Some((stamp, path))) = found.await else { return };
+        let Ok(Some((stamp, file))) = found.await else { return };
         let seen = self.seen().get(name).copied();
         if seen.is_none_or(|seen| seen.may_differ(&stamp)) {
-            self.begin_update(name, path);
+            self.begin_update(name, file);
         }
         self.wait_until_updated(name).await;
     }
@@ -230,7 +241,7 @@ impl Library {
 
     /// Begins to read the file of the plugin `name`, and to load it if its contents are new. Does nothing while the
     /// file is being looked at.
-    pub(super) fn begin_update(self: &Arc<Self>, name: &str, path: PathBuf) {
+    pub(super) fn begin_update(self: &Arc<Self>, name: &str, file: PluginPath) {
         if !self.updating.send_if_modified(|updating| updating.insert(name.to_owned())) {
             return;
         }
@@ -238,21 +249,21 @@ impl Library {
         let task = async move {
             // The name is removed whatever happens.
             let _updating = Updating { library: &library, name: &name };
-            library.update(&name, path).await;
+            library.update(&name, file).await;
         };
         self.runtime.spawn(task);
     }
 
-    async fn update(&self, name: &str, path: PathBuf) {
+    async fn update(&self, name: &str, file: PluginPath) {
         let known = self.seen().get(name).and_then(|seen| seen.sha256);
-        let Tried { seen, loaded } = self.loader().try_file(name, &path, known).await;
+        let Tried { seen, loaded } = self.loader().try_file(name, &file, known).await;
         self.note(name, seen);
         let Some(loaded) = loaded else { return };
         let passing = loaded.as_ref().err().filter(|kind| kind.is_passing()).map(ToString::to_string);
         let lasts = passing.is_none();
         // A try that fails as the one before is not told again.
         if self.set_failing(name, passing) || lasts {
-            self.replace(name, report(name, loaded, path));
+            self.replace(name, report(name, loaded, file.path));
         }
     }
 
@@ -317,13 +328,46 @@ impl Library {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The files that are in the folder now.
+    /// The files that there are now: those in the folder, and those that were pulled.
     ///
     /// # Errors
     ///
     /// When the folder can't be read.
     pub(super) fn list(&self) -> Result<Listing> {
-        list(&self.folder)
+        let mut listing = list(&self.folder)?;
+        for (name, pulled) in self.pulled().iter() {
+            if let Some(file) = listing.plugins.remove(name) {
+                let file = shown(&file.path);
+                listing.others.push(format!(
+                    "{file}: is not used, since [plugins.{name}] of udf.toml names another source: delete one of them"
+                ));
+            }
+            if let Ok(file) = pulled {
+                listing.plugins.insert(name.clone(), file.clone());
+            }
+        }
+        Ok(listing)
+    }
+
+    /// The plugins that come from registries.
+    pub(super) fn pulled(&self) -> Arc<Pulled> {
+        Arc::clone(&self.pulled.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Those of them that are not there, and why.
+    fn not_pulled(&self) -> Vec<(String, String)> {
+        let pulled = self.pulled();
+        let missing = pulled.iter().filter_map(|(name, pulled)| Some((name.clone(), pulled.clone().err()?)));
+        missing.collect()
+    }
+
+    /// Takes these plugins from registries from now on. A version that is not there leaves the loaded one in place.
+    pub fn set_pulled(&self, pulled: Pulled) {
+        *self.pulled.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(pulled);
+        for (name, reason) in self.not_pulled() {
+            self.seen().remove(&name);
+            self.replace(&name, Err(report_not_pulled(&name, reason)));
+        }
     }
 
     /// The runtime that plugins are loaded on.
@@ -379,9 +423,9 @@ struct Tried {
 
 impl Loader {
     /// Reads a file. Its stamp is from before that, so that a change meanwhile is noticed.
-    async fn read(&self, path: &Path) -> (Result<PluginFile, AdmissionErrorKind>, Option<FileStamp>) {
-        let stamp = self.stamp(path).await;
-        (PluginFile::read(path, self.compiler.limits.module).await, stamp)
+    async fn read(&self, file: &PluginPath) -> (Result<PluginFile, AdmissionErrorKind>, Option<FileStamp>) {
+        let stamp = self.stamp(&file.path).await;
+        (PluginFile::read(file, self.compiler.limits.module).await, stamp)
     }
 
     async fn stamp(&self, path: &Path) -> Option<FileStamp> {
@@ -391,12 +435,12 @@ impl Loader {
     }
 
     /// Reads a file, and loads it unless its bytes have the SHA-256 `known`.
-    async fn try_file(&self, name: &str, path: &Path, known: Option<[u8; 32]>) -> Tried {
-        let (seen, loaded) = match caught_task(self.load(name, path, known)).await {
+    async fn try_file(&self, name: &str, file: &PluginPath, known: Option<[u8; 32]>) -> Tried {
+        let (seen, loaded) = match caught_task(self.load(name, file, known)).await {
             Ok(tried) => tried,
             // Only this file is refused, and not tried again before it changes.
             Err(Fault) => {
-                let seen = self.stamp(path).await.map(|stamp| SeenFile::new(stamp, None));
+                let seen = self.stamp(&file.path).await.map(|stamp| SeenFile::new(stamp, None));
                 (seen, Some(Err(AdmissionErrorKind::Invalid("the host failed on it".to_owned()))))
             }
         };
@@ -409,7 +453,7 @@ impl Loader {
     async fn load(
         &self,
         name: &str,
-        path: &Path,
+        path: &PluginPath,
         known: Option<[u8; 32]>,
     ) -> (Option<SeenFile>, Option<Loaded>) {
         let Self { engine, limits, compiler } = self;
@@ -434,6 +478,13 @@ impl Loader {
         }
         (seen, Some(Err(AdmissionErrorKind::Compile(compiler.limits.compile_deadline))))
     }
+}
+
+/// Logs that the version of a plugin that is wanted from a registry is not there.
+fn report_not_pulled(name: &str, reason: String) -> AdmissionError {
+    error!(plugin = name, err = reason.as_str(), "plugin from a registry is not there");
+    let path = PathBuf::from(format!("[plugins.{name}]"));
+    AdmissionError { path, kind: AdmissionErrorKind::NotPulled(reason) }
 }
 
 /// Logs that the file at `path` was loaded or refused.

@@ -15,6 +15,7 @@ mod interface;
 mod library;
 mod metrics_text;
 mod plugin_file;
+mod pulled;
 mod stamp;
 mod watcher;
 
@@ -26,4 +27,5 @@ pub use compile_process::{CompileLimits, compile_stdin};
 pub use handover::HandoverFolder;
 pub use interface::{ABI, WASI};
 pub use library::{Library, Loader, Observer, Plugins, list};
+pub use pulled::{pulled, pulled_or_refused, trust, wanted};
 pub use watcher::watch;

@@ -18,11 +18,26 @@ use crate::units::{Bytes, Span};
 /// Maximum time for reading one file. A disk that hangs for longer delays nothing else.
 pub(super) const READ_DEADLINE: Span = Span(Duration::from_secs(10));
 
+/// Where the file of a plugin is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginPath {
+    /// The file.
+    pub path: PathBuf,
+    /// The SHA-256 that its bytes must have, if it is known.
+    pub sha256: Option<[u8; 32]>,
+}
+
+impl From<PathBuf> for PluginPath {
+    fn from(path: PathBuf) -> Self {
+        Self { path, sha256: None }
+    }
+}
+
 /// The files of a folder.
 #[derive(Debug, Default)]
 pub struct Listing {
     /// The plugin files by the name of the plugin.
-    pub plugins: BTreeMap<String, PathBuf>,
+    pub plugins: BTreeMap<String, PluginPath>,
     /// What else is there that looks like a plugin, and why it is none: a sentence each.
     pub others: Vec<String>,
 }
@@ -39,7 +54,7 @@ pub fn list(folder: &Path) -> io::Result<Listing> {
         let extension = path.extension().unwrap_or_default().as_bytes();
         let hidden = path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"."));
         if extension == b"wasm" && !hidden {
-            listing.plugins.insert(name_of(&path), path);
+            listing.plugins.insert(name_of(&path), path.into());
         } else if extension.eq_ignore_ascii_case(b"wasm") {
             let reason = if hidden {
                 "is hidden, so it is no plugin: rename it, or delete it"
@@ -79,12 +94,20 @@ pub struct PluginFile {
 }
 
 impl PluginFile {
-    /// Reads the file at `path`, on a thread that may wait for a disk.
+    /// Reads a file, on a thread that may wait for a disk.
     ///
     /// # Errors
     ///
     /// What is wrong with the file or its name.
-    pub async fn read(path: &Path, most: Bytes) -> Result<Self, AdmissionErrorKind> {
+    pub async fn read(file: &PluginPath, most: Bytes) -> Result<Self, AdmissionErrorKind> {
+        let read = Self::read_path(&file.path, most).await?;
+        if file.sha256.is_some_and(|sha256| sha256 != read.sha256) {
+            return Err(AdmissionErrorKind::Digest);
+        }
+        Ok(read)
+    }
+
+    async fn read_path(path: &Path, most: Bytes) -> Result<Self, AdmissionErrorKind> {
         check_name(path)?;
         let path = path.to_owned();
         let reading = tokio::task::spawn_blocking(move || regular_file::read(&path, most).map(Self::from));

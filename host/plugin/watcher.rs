@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::mem;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +12,7 @@ use tracing::warn;
 
 use super::admission_error::AdmissionErrorKind;
 use super::library::Library;
+use super::plugin_file::PluginPath;
 use super::stamp::FileStamp;
 
 /// Interval between two looks at the folder. A file is loaded once it is the same at two looks: before
@@ -27,7 +27,7 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
 
 /// Plugin files by name, each with its stamp.
-type Files = BTreeMap<String, (PathBuf, FileStamp)>;
+type Files = BTreeMap<String, (PluginPath, FileStamp)>;
 
 /// When a file is tried again.
 struct Retry {
@@ -64,12 +64,14 @@ pub async fn watch(library: Arc<Library>) {
 
 fn read(library: &Library) -> anyhow::Result<Files> {
     let files = library.list()?.plugins.into_iter();
-    Ok(files.filter_map(|(name, path)| FileStamp::of(&path).map(|stamp| (name, (path, stamp)))).collect())
+    Ok(files
+        .filter_map(|(name, file)| FileStamp::of(&file.path).map(|stamp| (name, (file, stamp))))
+        .collect())
 }
 
 /// Begins to load each file that is the same as at the look `before` and differs from the one that is loaded.
 fn take_in(library: &Arc<Library>, found: &Files, before: &Files, retries: &mut BTreeMap<String, Retry>) {
-    for (name, file @ (path, stamp)) in found {
+    for (name, file @ (place, stamp)) in found {
         let seen = library.seen().get(name).copied();
         if seen.is_some_and(|seen| !seen.may_differ(stamp)) {
             retries.remove(name);
@@ -83,13 +85,14 @@ fn take_in(library: &Arc<Library>, found: &Files, before: &Files, retries: &mut 
         if now >= retry.at {
             retry.at = now + retry.interval;
             retry.interval = (retry.interval * 2).min(LAST_RETRY);
-            library.begin_update(name, path.clone());
+            library.begin_update(name, place.clone());
         }
     }
-    let plugins = library.plugins();
+    // One that comes from a registry goes on without its file.
+    let (plugins, pulled) = (library.plugins(), library.pulled());
     let gone = plugins.iter().filter(|(name, plugin)| {
         let known = matches!(plugin, Err(e) if matches!(e.kind, AdmissionErrorKind::Deleted));
-        !known && !found.contains_key(*name) && !before.contains_key(*name)
+        !known && !pulled.contains_key(*name) && !found.contains_key(*name) && !before.contains_key(*name)
     });
     for (name, _) in gone {
         retries.remove(name);

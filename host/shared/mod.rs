@@ -3,7 +3,7 @@
 mod current;
 mod reload;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::gather_clock::GatherClock;
 use crate::metrics::Board;
 use crate::plugin;
 use crate::plugin::{CodeStore, Compiler, HandoverFolder, Library, Loader, Observer, Plugin, Plugins};
-use crate::routing::{AnnouncedInfo, Function, PatternError};
+use crate::routing::{AnnouncedInfo, Function};
 use crate::sandbox::{Budget, Engine, cores};
 use crate::state::{Checkpoints, Disk, FolderLock, FolderLockError, Retention, RunningHost, SkippedRecords};
 use crate::tap::Taps;
@@ -82,8 +82,10 @@ impl Shared {
         let mut config = config;
         let lock = if mode.writable { lock_state_folder(&mut config, mode.one_session)? } else { None };
         let files = plugin::list(&config.plugins_dir)?.plugins;
+        let pulled = plugin::pulled_or_refused(&config);
+        let names: BTreeSet<String> = files.into_keys().chain(pulled.keys().cloned()).collect();
         let config = Arc::new(config);
-        let current = Current::new(Arc::clone(&config), files.keys())?;
+        let current = Current::new(Arc::clone(&config), names.iter())?;
         let limits = current.limits();
         let compute = Builder::new_multi_thread()
             .worker_threads(cores())
@@ -116,7 +118,8 @@ impl Shared {
         let observer = Box::new(Announcer { served: Arc::clone(&served), announced: Arc::clone(&announced) });
         let library = Library::new(
             &config.plugins_dir,
-            files.into_keys().collect(),
+            pulled,
+            names,
             Loader { engine, limits, compiler },
             compute.handle().clone(),
             observer,
@@ -177,10 +180,11 @@ impl Shared {
     ///
     /// # Errors
     ///
-    /// When a route is wrong; then nothing has changed.
-    pub fn reload(&self, config: Config) -> Result<Vec<Change>, PatternError> {
+    /// When a route is wrong, or the lock file of plugins from registries; then nothing has changed.
+    pub fn reload(&self, config: Config) -> Result<Vec<Change>> {
         let before = self.served.current();
         let (config, changes) = config.in_place_of(&before.config);
+        let pulled = plugin::pulled(&config)?;
         let host = config.host;
         let current = before.with_config(Arc::new(config), &self.plugins())?;
         self.checkpoints.set_retention(Self::retention(&current.config));
@@ -189,6 +193,7 @@ impl Shared {
         self.library.set_limits(current.limits(), host);
         self.served.replace(current);
         self.note_reload(Ok(changes.clone()));
+        self.library.set_pulled(pulled);
         Ok(changes)
     }
 
