@@ -69,8 +69,11 @@ class UdfClientTest {
         .toBytes();
   }
 
-  private static final UdfOptions MEAN =
-      UdfOptions.none().with("field", "value").with("size", 3).with("as", "mean");
+  private static final UdfOptions MEAN = mean(3);
+
+  private static UdfOptions mean(int size) {
+    return UdfOptions.none().with("field", "value").with("size", size).with("as", "mean");
+  }
 
   private static void send(UdfSession session, int from, int to) throws Exception {
     for (int i = from; i < to; i++) {
@@ -178,7 +181,7 @@ class UdfClientTest {
       session.snapshot();
       client.await(() -> kept.snapshot != null);
       UdfSession other = client.open("moving_avg", "two", new Kept());
-      other.init("t", "n", MEAN.with("size", 4));
+      other.init("t", "n", mean(4));
       UdfException e = assertThrows(UdfException.class, () -> other.restore(kept.snapshot));
       assertTrue(e.getMessage().contains("can't restore its state"), e.getMessage());
     }

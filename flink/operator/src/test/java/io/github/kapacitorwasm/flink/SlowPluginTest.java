@@ -17,7 +17,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(180)
 class SlowPluginTest {
 
-  private static final long COUNT = 20_000;
+  private static final long COUNT = 4_000;
 
   /** A percent of a core, once a tenth of a second was used, and a small queue. */
   private static final String SLOW =

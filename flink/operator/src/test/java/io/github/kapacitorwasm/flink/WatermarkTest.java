@@ -24,7 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(180)
 class WatermarkTest {
 
-  private static final long COUNT = 60_000;
+  private static final long COUNT = 30_000;
 
   private static final Map<String, Long> COUNTS = new ConcurrentHashMap<>();
 
@@ -57,7 +57,7 @@ class WatermarkTest {
               .option("as", "mean")
               .socketDir(host.socketDir());
       StreamExecutionEnvironment environment =
-          cluster.environment("pipeline.auto-watermark-interval", "1ms");
+          cluster.environment("pipeline.auto-watermark-interval", "10ms");
       environment.setParallelism(2);
       KapacitorWasm.apply(Series.stream(environment, COUNT, Faults.at()).keyBy(Point::group), mean)
           .keyBy(Point::group)
