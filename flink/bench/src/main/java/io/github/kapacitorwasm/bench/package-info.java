@@ -1,0 +1,2 @@
+/** Measures a plugin in Flink beside the same computation in Java. */
+package io.github.kapacitorwasm.bench;

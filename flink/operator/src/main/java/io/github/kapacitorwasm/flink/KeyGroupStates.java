@@ -1,0 +1,63 @@
+package io.github.kapacitorwasm.flink;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * The last snapshot of each key group of a subtask, also of those that have had no point since the
+ * job was restored: they are written again as they are.
+ */
+final class KeyGroupStates {
+
+  private final String function;
+  private final Map<Integer, KeyGroupState> states = new HashMap<>();
+  private long bytes;
+  private long pointsSkipped;
+
+  KeyGroupStates(String function) {
+    this.function = function;
+  }
+
+  void read(int keyGroup, InputStream source) throws IOException {
+    KeyGroupState state = KeyGroupState.read(function, keyGroup, source);
+    if (state != null) {
+      put(keyGroup, state);
+    }
+  }
+
+  boolean has(int keyGroup) {
+    return states.containsKey(keyGroup);
+  }
+
+  /** The state of {@code keyGroup}; null if it has none. */
+  KeyGroupState get(int keyGroup) {
+    return states.get(keyGroup);
+  }
+
+  void put(int keyGroup, KeyGroupState state) {
+    KeyGroupState before = states.put(keyGroup, state);
+    if (before != null) {
+      bytes -= before.snapshot().length;
+      pointsSkipped -= before.header().pointsSkipped();
+    }
+    bytes += state.snapshot().length;
+    pointsSkipped += state.header().pointsSkipped();
+  }
+
+  void write(int keyGroup, OutputStream target) throws IOException {
+    states.get(keyGroup).write(function, target);
+  }
+
+  /** The size of all snapshots, in bytes. */
+  long bytes() {
+    return bytes;
+  }
+
+  /** How many points the states have skipped, since their plugin failed at them. */
+  long pointsSkipped() {
+    return pointsSkipped;
+  }
+}

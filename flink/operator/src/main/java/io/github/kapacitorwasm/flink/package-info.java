@@ -1,0 +1,2 @@
+/** Functions of kapacitor-wasm on keyed streams of Apache Flink. */
+package io.github.kapacitorwasm.flink;
