@@ -24,7 +24,7 @@ pub struct PushOptions {
     /// Private key to sign it with: a PEM file in the format PKCS #8.
     #[arg(long, value_name = "FILE")]
     sign: Option<PathBuf>,
-    /// Configuration file, of which [registry] is used; needed only if it is not the usual one.
+    /// Configuration file, of which `[registry]` is used; needed only if it is not the usual one.
     #[arg(short, long, value_name = "FILE", env = CONFIG_ENV)]
     config: Option<PathBuf>,
 }

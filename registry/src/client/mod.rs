@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use ureq::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
 use ureq::http::{Method, Request, Response, StatusCode};
-use ureq::tls::{RootCerts, TlsConfig};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, Proxy, ResponseExt as _};
 
 use self::challenge::Challenge;
@@ -98,8 +98,11 @@ impl<'a> Repository<'a> {
     /// The repository of `source`. Nothing is sent yet.
     pub fn new(access: &'a Access, source: &'a Source, action: Action) -> Self {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        // What can't be read among them is trusted by nobody.
+        let trusted = rustls_native_certs::load_native_certs().certs;
+        let trusted: Vec<_> = trusted.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
         let tls = TlsConfig::builder()
-            .root_certs(RootCerts::PlatformVerifier)
+            .root_certs(RootCerts::new_with_certs(&trusted))
             .unversioned_rustls_crypto_provider(provider)
             .build();
         let proxy = if is_loopback(source.server()) { None } else { Proxy::try_from_env() };
