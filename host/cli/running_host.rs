@@ -111,18 +111,6 @@ impl RunningHost {
         }
     }
 
-    /// The text at this path.
-    ///
-    /// # Errors
-    ///
-    /// As [`RunningHost::get`], and when the answer ends early.
-    pub async fn text(&self, path: &str) -> Result<String> {
-        let answer = self.get(path).await?;
-        timeout(PATIENCE, self.text_of(answer))
-            .await
-            .map_err(|_| anyhow!("{}: the host has not answered for 10 s", self.shown()))?
-    }
-
     async fn text_of(&self, answer: Response<Incoming>) -> Result<String> {
         let kind = answer.headers().get(CONTENT_TYPE).cloned();
         let body = Limited::new(answer.into_body(), MOST_TEXT).collect().await;

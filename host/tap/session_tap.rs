@@ -22,6 +22,8 @@ pub struct SessionTap {
     idle_at: u64,
     /// The generation that was looked at last.
     looked_at: u64,
+    /// The number of the session, once it was tapped.
+    number: Option<u64>,
     attached: Vec<Attached>,
 }
 
@@ -45,7 +47,7 @@ struct Side {
 impl SessionTap {
     /// Of a session that has no task yet.
     pub fn new(taps: Arc<Taps>) -> Self {
-        Self { taps, idle_at: 0, looked_at: 0, attached: Vec::new() }
+        Self { taps, idle_at: 0, looked_at: 0, number: None, attached: Vec::new() }
     }
 
     /// Whether there is nothing to do: no tap is of the task, and none was opened.
@@ -74,13 +76,14 @@ impl SessionTap {
         if new.is_empty() {
             return;
         }
-        let source =
-            Source { udf: udf.clone(), session: self.taps.number(), batch_names: Default::default() };
-        let (source, note) = (Arc::new(source), note());
+        let session = *self.number.get_or_insert_with(|| self.taps.number());
+        let note = note();
         for tap in new {
+            // Of each tap its own, since its reader keeps something there.
+            let source = Arc::new(Source { udf: udf.clone(), session, ..Source::default() });
             let side = || Side { sampler: Sampler::new(tap.spec.every), left_out: 0 };
             let (input, output) = (side(), side());
-            let attached = Attached { tap, source: Arc::clone(&source), input, output };
+            let attached = Attached { tap, source, input, output };
             attached.note(&note);
             self.attached.push(attached);
         }

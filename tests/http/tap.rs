@@ -158,6 +158,22 @@ fn batches_are_shown_with_their_borders() {
 }
 
 #[test]
+fn several_taps_of_one_task_do_not_disturb_each_other() {
+    let host = host("", &["mirror_batch"]);
+    let mut client = host.start("mirror_batch", &[]);
+    let taps = [(); 3].map(|()| Tap::of(&host, &["task", "--most", "30"]));
+    for tmax in 0..10 {
+        client.send_bytes(&encoded(batch("a", tmax, &[1.0, 2.0, 3.0]))).unwrap();
+    }
+    for tap in taps {
+        let shown = tap.end();
+        assert!(shown.said.contains("end out: points seen: 30, shown: 30\n"), "{}", shown.said);
+        assert_eq!(shown.lines.iter().filter(|line| line.starts_with("# out end ")).count(), 10);
+        assert!(shown.points().iter().all(|line| line.starts_with("cpu,host=a,tap=")), "{:?}", shown.lines);
+    }
+}
+
+#[test]
 fn task_that_does_not_run_is_waited_for_and_its_end_is_told() {
     let host = host("", &["moving_avg"]);
     let mut other = host.connect("moving_avg");
