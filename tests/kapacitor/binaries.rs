@@ -1,7 +1,7 @@
 //! Finds or builds kapacitord, the `kapacitor` command and influxd.
 //!
 //! The first two are built from the Go module in this folder, once, into `kapacitor` beside the
-//! folder of the binary under test. influxd must be installed. Kapacitor's decoder is built from
+//! folder of the binary that cargo has built. influxd must be installed. Kapacitor's decoder is built from
 //! `tests/kapacitor-decoder` in the same way.
 
 use std::env;
@@ -11,9 +11,6 @@ use std::sync::OnceLock;
 use crate::support::go::{Missing, build, modified};
 use crate::support::kapacitord::{self, Kapacitor};
 use crate::support::skip::or_skip;
-
-/// The binary under test.
-pub const HOST: &str = env!("CARGO_BIN_EXE_kapacitor-wasm");
 
 /// The folder of the Go module of Kapacitor's decoder.
 const DECODER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kapacitor-decoder");
@@ -72,7 +69,8 @@ fn find_decoder() -> Result<PathBuf, Missing> {
 
 /// The folder that the programs are built into.
 fn folder() -> PathBuf {
-    let profile = Path::new(HOST).parent().expect("the binary is in a folder");
+    let profile =
+        Path::new(env!("CARGO_BIN_EXE_kapacitor-wasm")).parent().expect("the binary is in a folder");
     profile.parent().expect("the folder of the profile is in the target folder").join("kapacitor")
 }
 

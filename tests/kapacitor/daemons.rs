@@ -99,7 +99,7 @@ impl Stack {
     /// Starts the host and waits until it serves.
     pub fn start_host(&mut self) {
         let args = ["serve", "--config", "udf.toml", "--log-level", "debug"];
-        let host = self.host.insert(Process::start(Path::new(binaries::HOST), &args, self.folder.path()));
+        let host = self.host.insert(Process::start(Path::new(support::BINARY), &args, self.folder.path()));
         host.wait_for("is ready", |log| log.contains("msg=ready"));
     }
 
@@ -333,7 +333,7 @@ fn write_configs(folder: &Path, setup: &Setup<'_>, [kapacitor, influxdb, backup]
         .replace("{http}", &kapacitor.to_string())
         .replace("{influxdb}", &influxdb.to_string())
         .replace("{snapshot-interval}", setup.snapshot_interval);
-    let mut command = clean_command(Path::new(binaries::HOST), folder);
+    let mut command = clean_command(Path::new(support::BINARY), folder);
     command.args(["config", "--config", "udf.toml"]).args(setup.stdio.then_some("--stdio"));
     let functions = command.output().expect("kapacitor-wasm can be run");
     let said = String::from_utf8_lossy(&functions.stderr);

@@ -248,7 +248,7 @@ fn state_command_reads_database_of_stopped_kapacitor() {
     let database = stack.path("kapacitor/kapacitor.db");
     let config = stack.path("udf.toml");
     let state = |args: &[&str]| {
-        let mut command = Command::new(super::binaries::HOST);
+        let mut command = Command::new(support::BINARY);
         command.arg("state").args(args).arg("--db").arg(&database).arg("--config").arg(&config);
         let output = command.output().unwrap();
         (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())

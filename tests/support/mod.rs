@@ -25,8 +25,12 @@ pub mod kapacitord;
 pub mod preload;
 pub mod skip;
 
-/// The binary under test.
-pub const BINARY: &str = env!("CARGO_BIN_EXE_kapacitor-wasm");
+/// The binary under test: the one that cargo has built for the tests, or the one that `KAPACITOR_WASM_BINARY` named when
+/// they were compiled, such as the static one of `cargo xtask dist`.
+pub const BINARY: &str = match option_env!("KAPACITOR_WASM_BINARY") {
+    Some(binary) => binary,
+    None => env!("CARGO_BIN_EXE_kapacitor-wasm"),
+};
 
 /// A policy under which a failure ends the task.
 pub const FAIL: &str = "[policy]\non-trap = \"fail\"\n";

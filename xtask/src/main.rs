@@ -1,6 +1,6 @@
 //! The repository's commands: `cargo demo`, `cargo verify`, `cargo plugins`, `cargo xtask alerts`,
-//! `cargo xtask dashboard`, `cargo xtask fuzz`, `cargo xtask gallery`, `cargo xtask man`, `cargo xtask rooms` and
-//! `cargo xtask sdk`.
+//! `cargo xtask dashboard`, `cargo xtask dist`, `cargo xtask fuzz`, `cargo xtask gallery`, `cargo xtask man`,
+//! `cargo xtask rooms` and `cargo xtask sdk`.
 //!
 //! Needs nothing but the standard library, so that it starts at once.
 
@@ -13,16 +13,18 @@ use std::process::{Command, ExitCode};
 
 mod alerts;
 mod dashboard;
+mod dist;
 mod fuzz;
 mod gallery;
 mod json;
 mod metrics_table;
+mod remap;
 mod rooms;
 mod sdk;
 
 const USAGE: &str =
     "usage: cargo demo | cargo verify | cargo plugins | cargo xtask alerts [--promtool] | cargo xtask dashboard [--check]
-       | cargo xtask fuzz [TARGET] [--seconds N]
+       | cargo xtask dist [PART]... [--binary FILE] [--try] [--twice] | cargo xtask fuzz [TARGET] [--seconds N]
        | cargo xtask gallery [--check] [--pictures] | cargo xtask man | cargo xtask rooms | cargo xtask sdk
 
   demo     set everything up, play a recording to the plugins, show the results
@@ -31,6 +33,7 @@ const USAGE: &str =
   alerts   check what watches the host: packaging/alerts.yml and packaging/watch; --promtool builds promtool for it
   dashboard
            write the dashboard packaging/grafana.json from the table of metrics, or check it
+  dist     make the packages, the image and the static binary in target/dist; see docs/packages.md
   fuzz     build the fuzz targets, run each one, or TARGET, for N seconds; see fuzz/README.md
   gallery  write the gallery of docs/algorithms.md from the plugins' pages, or check it; draw the pictures
   man      write the man pages of kapacitor-wasm into target/man
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         "plugins" => plugins(),
         "alerts" => alerts::alerts(&rest),
         "dashboard" => dashboard::dashboard(&rest),
+        "dist" => dist::dist(&rest),
         "fuzz" => fuzz::fuzz(&rest),
         "gallery" => gallery::gallery(&rest),
         "man" => man(),
@@ -71,7 +75,7 @@ fn main() -> ExitCode {
 
 /// Plays the recording to two plugins. `rest` are further arguments of `kapacitor-wasm replay`.
 fn demo(rest: &[String]) -> Result<(), String> {
-    add_target()?;
+    add_target(TARGET)?;
     build(&["moving_avg".to_owned(), "outliers".to_owned()])?;
     let host = host()?;
     // A moving average of a stream, and outliers in windows of it.
@@ -120,27 +124,25 @@ fn verify(rest: &[String]) -> Result<(), String> {
 
 /// Builds the plugins, and the guests of the tests.
 fn plugins() -> Result<(), String> {
-    add_target()?;
+    add_target(TARGET)?;
     say("building the plugins");
     build(&folders(&root().join("plugins"))?)?;
-    run(cargo().args([
-        "build",
-        "--locked",
-        "--profile",
-        "plugin",
-        "--target",
-        TARGET,
-        "--package",
-        "test-guests",
-        "--examples",
-    ]))
+    run(guests()?.args(["--package", "test-guests", "--examples"]))
+}
+
+/// A build of guests. The same sources are the same bytes wherever they are built: the states of tasks fit the plugin
+/// of a package and one that was built from its sources.
+fn guests() -> Result<Command, String> {
+    let mut build = cargo();
+    build.args(["build", "--locked", "--profile", "plugin", "--target", TARGET]);
+    build.args(remap::Folders::find()?.options(TARGET)).env_remove("RUSTFLAGS");
+    Ok(build)
 }
 
 /// Builds plugins of the repository into `plugins/`.
 fn build(names: &[String]) -> Result<(), String> {
     let root = root();
-    let mut build = cargo();
-    build.args(["build", "--locked", "--profile", "plugin", "--target", TARGET]);
+    let mut build = guests()?;
     for name in names {
         build.args(["--package", name]);
     }
@@ -172,18 +174,18 @@ fn folders(folder: &Path) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
-/// Installs the standard library for the plugins' target where it is missing: rust-toolchain.toml names
-/// the target, but rustup may be told to install nothing by itself, and Rust need not come from rustup.
-fn add_target() -> Result<(), String> {
+/// Installs the standard library for `target` where it is missing: rust-toolchain.toml names the targets of the
+/// plugins, but rustup may be told to install nothing by itself, and Rust need not come from rustup.
+fn add_target(target: &str) -> Result<(), String> {
     let rustc = env::var_os("RUSTC").unwrap_or("rustc".into());
-    let output = Command::new(rustc).args(["--print", "target-libdir", "--target", TARGET]).output();
+    let output = Command::new(rustc).args(["--print", "target-libdir", "--target", target]).output();
     let libdir = output.map_err(|e| format!("rustc can't be run: {e}"))?.stdout;
     if Path::new(String::from_utf8_lossy(&libdir).trim()).exists() {
         return Ok(());
     }
-    say(&format!("adding the Rust target {TARGET}"));
-    run(Command::new("rustup").args(["target", "add", TARGET])).map_err(|e| {
-        format!("{e}\nthe plugins need the Rust target {TARGET}: install it the way Rust was installed here")
+    say(&format!("adding the Rust target {target}"));
+    run(Command::new("rustup").args(["target", "add", target])).map_err(|e| {
+        format!("{e}\nthe Rust target {target} is needed: install it the way Rust was installed here")
     })
 }
 

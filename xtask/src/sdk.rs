@@ -12,7 +12,7 @@ const DERIVE: &str = "kapacitor-guest-derive";
 const SDK: &str = "kapacitor-guest";
 
 pub fn sdk() -> Result<(), String> {
-    add_target()?;
+    add_target(TARGET)?;
     say("packing the SDK");
     // Packed together, the second crate is built with the first one, which no registry has yet.
     run(cargo().args(["package", "--locked", "--allow-dirty", "--package", DERIVE, "--package", SDK]))?;
