@@ -92,12 +92,14 @@ fn readme_shows_output_of_config_and_check() {
 }
 
 /// Every command with the arguments that it cannot do without.
-const COMMANDS: [&[&str]; 20] = [
+const COMMANDS: [&[&str]; 22] = [
     &["serve"],
     &["stdio", "mirror"],
     &["check"],
     &["config"],
     &["skipped"],
+    &["status"],
+    &["top"],
     &["tap", "cpu"],
     &["replay", "mirror", "--input", "cpu.lp"],
     &["test"],

@@ -8,7 +8,9 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::settings::Settings;
-use super::{check, compile, completions, exit, man, pack, serve, skipped, state, systemd, tap, workbench};
+use super::{
+    check, compile, completions, exit, man, pack, serve, skipped, state, status, systemd, tap, top, workbench,
+};
 use crate::endpoint::InheritedSockets;
 use crate::plugin::ABI;
 
@@ -50,6 +52,10 @@ enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Print how the host that runs is, and what its tasks do.
+    Status(status::Options),
+    /// Show live what the tasks of the host that runs do.
+    Top(top::Options),
     /// Show the points of a task as line protocol, while they go by.
     Tap(tap::Options),
     /// List the points that were skipped because a plugin failed.
@@ -105,6 +111,8 @@ pub fn run() -> Result<ExitCode> {
         Command::Check(settings) => check::check(settings.load()?),
         Command::Config { systemd: true, settings, .. } => systemd::config(settings.load()?),
         Command::Config { stdio, settings, .. } => check::config(&settings, stdio),
+        Command::Status(options) => status::status(&options),
+        Command::Top(options) => top::top(&options),
         Command::Tap(options) => tap::tap(&options),
         Command::Skipped(settings) => skipped::skipped(&settings.load()?),
         Command::Replay(options) => workbench::replay(&options),
