@@ -118,13 +118,15 @@ fn readme_shows_output_of_config_and_check() {
 }
 
 /// Every command with the arguments that it cannot do without.
-const COMMANDS: [&[&str]; 26] = [
+const COMMANDS: [&[&str]; 28] = [
     &["serve"],
     &["stdio", "mirror"],
     &["check"],
     &["doctor"],
     &["config"],
     &["skipped"],
+    &["status"],
+    &["top"],
     &["tap", "cpu"],
     &["replay", "mirror", "--input", "cpu.lp"],
     &["test"],

@@ -85,6 +85,8 @@ mod workbench_telegraf;
 
 /// Metrics, health and readiness over HTTP.
 mod http;
+/// `status` and `top` on a real terminal.
+mod terminal;
 
 /// Seeds of the fuzz targets.
 mod fuzz_seeds;

@@ -10,7 +10,7 @@ use clap_complete::Shell;
 use super::settings::Settings;
 use super::{
     check, check_diff, compile, completions, doctor, exit, flink, man, pack, registry, serve, skipped, state,
-    systemd, tap, workbench,
+    status, systemd, tap, top, workbench,
 };
 use crate::endpoint::InheritedSockets;
 use crate::plugin::ABI;
@@ -63,6 +63,10 @@ enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Print how the host that runs is, and what its tasks do.
+    Status(status::Options),
+    /// Show live what the tasks of the host that runs do.
+    Top(top::Options),
     /// Show the points of a task as line protocol, while they go by.
     Tap(tap::Options),
     /// List the points that were skipped because a plugin failed.
@@ -131,6 +135,8 @@ pub fn run() -> Result<ExitCode> {
         Command::Config { flink: true, settings, .. } => flink::config(&settings),
         Command::Config { systemd: true, settings, .. } => systemd::config(settings.load()?),
         Command::Config { stdio, settings, .. } => check::config(&settings, stdio),
+        Command::Status(options) => status::status(&options),
+        Command::Top(options) => top::top(&options),
         Command::Tap(options) => tap::tap(&options),
         Command::Skipped(settings) => skipped::skipped(&settings.load()?),
         Command::Replay(options) => workbench::replay(&options),

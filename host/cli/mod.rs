@@ -21,11 +21,13 @@ mod settings;
 mod signals;
 mod skipped;
 mod state;
+mod status;
 mod systemd;
 mod table;
 mod tap;
 mod tell;
 mod threads;
+mod top;
 mod workbench;
 
 use std::process::ExitCode;

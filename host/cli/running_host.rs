@@ -98,6 +98,7 @@ impl RunningHost {
             StatusCode::OK => Ok(answer),
             StatusCode::NOT_FOUND => {
                 let version = env!("CARGO_PKG_VERSION");
+                let path = path.split('?').next().unwrap_or_default();
                 bail!(
                     "{}: what answers there knows no {path}: it is another version of the host than this \
                      program ({version}), or no kapacitor-wasm",
@@ -109,6 +110,18 @@ impl RunningHost {
                 bail!("{}: the host refuses ({status}): {}", self.shown(), on_one_line(text.trim_end()))
             }
         }
+    }
+
+    /// The text at this path.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunningHost::get`], and when the answer ends early.
+    pub async fn text(&self, path: &str) -> Result<String> {
+        let answer = self.get(path).await?;
+        timeout(PATIENCE, self.text_of(answer))
+            .await
+            .map_err(|_| anyhow!("{}: the host has not answered for 10 s", self.shown()))?
     }
 
     async fn text_of(&self, answer: Response<Incoming>) -> Result<String> {

@@ -59,7 +59,8 @@ impl Options {
             (_, true) => "out",
             _ => "both",
         };
-        let mut query = Serializer::new(String::from("/tap?"));
+        let start = "/tap?";
+        let mut query = Serializer::for_suffix(start.to_owned(), start.len());
         query.append_pair("task", &self.task).append_pair("direction", direction);
         let numbers = [("every", self.every), ("most", self.most), ("seconds", self.lasts.0.as_secs())];
         for (key, number) in numbers {
