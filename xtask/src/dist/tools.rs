@@ -9,20 +9,24 @@ use crate::{cargo, root, run, say, target_dir};
 pub struct Tool {
     name: &'static str,
     version: &'static str,
-    /// Those of its libraries whose speed matters: they compress.
+    /// Those of its libraries whose speed matters: they compress and hash.
     optimised: &'static [&'static str],
 }
 
 /// Makes the Debian package from `[package.metadata.deb]` of Cargo.toml.
 pub const DEB: Tool = Tool { name: "cargo-deb", version: "3.8.0", optimised: &["lzma-sys"] };
 /// Makes the RPM package from `[package.metadata.generate-rpm]` of Cargo.toml.
-pub const RPM: Tool = Tool { name: "cargo-generate-rpm", version: "0.21.1", optimised: &["zstd-sys"] };
+pub const RPM: Tool = Tool {
+    name: "cargo-generate-rpm",
+    version: "0.21.1",
+    optimised: &["block-buffer", "digest", "keccak", "rpm", "sha2", "sha3", "zstd-sys"],
+};
 /// Lists what the binary is made of.
 pub const SBOM: Tool = Tool { name: "cargo-cyclonedx", version: "0.5.9", optimised: &[] };
 
 impl Tool {
     /// The program, which is installed into the target folder if it is not there. Its speed does not matter, so it is
-    /// built without optimisation, which takes a third of the time, apart from what compresses.
+    /// built without optimisation, which takes a third of the time, apart from what compresses and hashes.
     pub fn program(&self) -> Result<PathBuf, String> {
         let folder = target_dir(&root()).join("tools");
         let program = folder.join("bin").join(self.name);
