@@ -11,7 +11,7 @@ use super::kapacitor_functions::names_in_kapacitor;
 use super::site::Site;
 use crate::config::edge_name;
 use crate::logging::on_one_line;
-use crate::protocol::{EdgeType, InfoResponse, InitRequest, ValueType};
+use crate::protocol::{EdgeType, InfoResponse, InitRequest, OptionValue, ValueType};
 use crate::routing::type_name;
 use crate::workbench::protocol_options;
 
@@ -151,7 +151,7 @@ fn of_options(call: &PipelineCall, info: &InfoResponse, place: &str) -> Vec<(Str
     let list = |types: &[ValueType]| types.iter().map(|ty| type_name(*ty)).collect::<Vec<_>>().join(", ");
     let wrong = protocol_options(&call.call).into_iter().filter_map(|option| {
         let name = &option.name;
-        let got: Vec<ValueType> = option.values.iter().map(|value| value.r#type()).collect();
+        let got: Vec<ValueType> = option.values.iter().map(OptionValue::r#type).collect();
         let declared = info.options.get(name).map(|option| option.value_types().collect::<Vec<_>>());
         match declared {
             None => {
