@@ -22,8 +22,8 @@ pub use plugin::{Plugin, PluginStatus};
 pub use query::{MOST_TASKS, Query, QueryError};
 pub use sort::Sort;
 pub use task::{
-    BlockedSeconds, History, LastError, LastSkipped, PluginVersion, PointsSkipped, Rates, RefusedStart,
-    Snapshot, Task, TaskState, TasksInState,
+    BlockedSeconds, History, LastError, LastSkipped, PluginMetric, PluginVersion, PointsSkipped, Rates,
+    RefusedStart, Snapshot, Task, TaskState, TasksInState,
 };
 
 /// Age in seconds up to which an error is recent.

@@ -54,6 +54,8 @@ pub struct Task {
     pub output_bytes: u64,
     /// Memory of the plugin.
     pub sandbox_memory_bytes: u64,
+    /// Counters and gauges of the plugin's own.
+    pub plugin_metrics: Vec<PluginMetric>,
     /// The last state that was taken; `None` before the first one.
     pub snapshot: Option<Snapshot>,
     /// Over the last five seconds or so; `None` until they are known.
@@ -71,6 +73,20 @@ impl Task {
     pub fn has_recent_error(&self, now: f64) -> bool {
         self.last_error.as_ref().is_some_and(|error| now - error.timestamp_seconds <= RECENT_SECONDS)
     }
+}
+
+/// A metric of a plugin's own, as it is now for one UDF node.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct PluginMetric {
+    /// Its name, such as `anomalies`.
+    pub name: String,
+    /// What the plugin says of it.
+    pub help: String,
+    /// `counter` or `gauge`.
+    pub kind: String,
+    /// Its value; `None` if that is not a finite number, which JSON can't hold.
+    pub value: Option<f64>,
 }
 
 /// What a UDF node does.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use kapacitor_wasm_status::{
-    Function, History, Host, Info, InfoOption, LastError, LastSkipped, Limit, Plugin, PluginStatus,
-    PluginVersion, PointsSkipped, Query, Rates, RefusedStart, Reload, Route, Snapshot, Socket, Status, Task,
-    TaskState, TasksInState,
+    Function, History, Host, Info, InfoOption, LastError, LastSkipped, Limit, Plugin, PluginMetric,
+    PluginStatus, PluginVersion, PointsSkipped, Query, Rates, RefusedStart, Reload, Route, Snapshot, Socket,
+    Status, Task, TaskState, TasksInState,
 };
 
 /// When the sample was taken.
@@ -74,6 +74,12 @@ pub fn task(i: usize) -> Task {
         queue_bytes: if i % 7 == 3 { 131_072 } else { 0 },
         queue_age_seconds: if i % 7 == 3 { 1.9 } else { 0.0 },
         sandbox_memory_bytes: 1_310_720 * (1 + (i % 20) as u64),
+        plugin_metrics: vec![PluginMetric {
+            name: "anomalies".to_owned(),
+            help: "Points that were marked as anomalies.".to_owned(),
+            kind: "counter".to_owned(),
+            value: Some(17.0 + i as f64),
+        }],
         snapshot: Some(Snapshot { bytes: 24_200, duration_seconds: 0.0021, timestamp_seconds: NOW - 42.0 }),
         rates: Some(rates),
         history: Some(history),
@@ -192,6 +198,7 @@ pub fn hostile_status(query: &Query) -> Status {
     let mut first = task(0);
     (first.function, first.task, first.node, first.plugin.name) = (text(), text(), text(), text());
     first.last_error = Some(LastError { timestamp_seconds: NOW, error: text() });
+    first.plugin_metrics = vec![PluginMetric { name: text(), help: text(), kind: text(), value: None }];
     first.last_skipped =
         Some(LastSkipped { timestamp_seconds: NOW, reason: text(), points: 2, point: text() });
     put_tasks(&mut status, vec![first, task(1)], query);

@@ -95,7 +95,7 @@ impl Column {
             Sort::Queue => self == Self::Queue,
             Sort::Skipped => self == Self::Skipped,
             Sort::Failures => self == Self::Failures,
-            Sort::Function => false,
+            Sort::Function | Sort::Error => false,
         }
     }
 

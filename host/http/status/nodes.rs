@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use kapacitor_wasm_status::{
-    BlockedSeconds, History, LastError, LastSkipped, PluginVersion, PointsSkipped, Rates, Snapshot, Task,
-    TaskState,
+    BlockedSeconds, History, LastError, LastSkipped, PluginMetric, PluginVersion, PointsSkipped, Rates,
+    Snapshot, Task, TaskState,
 };
 
 use super::time::since_1970;
 use crate::digest::hex;
-use crate::metrics::{NOTE_RATES, NodeReading, Rate};
+use crate::metrics::{MetricReading, NOTE_RATES, NodeReading, Rate};
+use crate::sandbox::MetricValue;
 use crate::shared::Shared;
 use crate::task::Counts;
 use crate::udf_node::UdfNode;
@@ -20,7 +21,7 @@ const LONG: Duration = Duration::from_secs(1);
 /// What a node does.
 pub fn task(node: NodeReading) -> Task {
     let state = state(&node);
-    let NodeReading { udf, running, starts, plugin, totals, held, snapshot, last, rate, .. } = node;
+    let NodeReading { udf, running, starts, plugin, totals, held, snapshot, last, rate, metrics, .. } = node;
     let (name, sha256) = plugin;
     let Counts {
         points_in,
@@ -66,6 +67,7 @@ pub fn task(node: NodeReading) -> Task {
         queue_age_seconds: held.age.as_secs_f64(),
         output_bytes: held.output,
         sandbox_memory_bytes: held.memory,
+        plugin_metrics: metrics.iter().map(plugin_metric).collect(),
         snapshot: snapshot.map(|snapshot| Snapshot {
             bytes: snapshot.bytes,
             duration_seconds: snapshot.took.as_secs_f64(),
@@ -82,6 +84,20 @@ pub fn task(node: NodeReading) -> Task {
             points: last.points,
             point: last.point.clone(),
         }),
+    }
+}
+
+fn plugin_metric(reading: &MetricReading) -> PluginMetric {
+    let MetricReading { metric, value } = reading;
+    let value = match value {
+        MetricValue::Counter(value) => *value as f64,
+        MetricValue::Gauge(value) => *value,
+    };
+    PluginMetric {
+        name: metric.name.clone(),
+        help: metric.help.clone(),
+        kind: metric.kind.name().to_owned(),
+        value: Some(value).filter(|value| value.is_finite()),
     }
 }
 

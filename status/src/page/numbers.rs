@@ -21,6 +21,15 @@ pub fn some(number: u64, thing: &str) -> String {
     format!("{} {thing}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
+/// A number as it is, such as `17`, `-0.25` or `1e300`.
+pub fn exact(number: f64) -> String {
+    if number.abs() < 1e15 && (number == 0.0 || number.abs() >= 1e-4) {
+        number.to_string()
+    } else {
+        format!("{number:e}")
+    }
+}
+
 /// Three digits of a number of any size, such as `0.25`, `12.5` or `1.23 M`.
 pub fn rounded(number: f64) -> String {
     let units = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")];
@@ -141,6 +150,8 @@ mod tests {
         let sizes = [0, 1023, 1024, 1_572_864, 1 << 27, u64::MAX].map(bytes);
         let expected = ["0 B", "1023 B", "1 KiB", "1.5 MiB", "128 MiB", "16 EiB"];
         assert_eq!(sizes, expected.map(|size| size.replace(' ', "\u{202f}")));
+        let numbers = [0.0, -0.25, 17.0, 1e-5, 1e300].map(exact);
+        assert_eq!(numbers, ["0", "-0.25", "17", "1e-5", "1e300"]);
         assert_eq!(percent(0.256), "26\u{202f}%");
     }
 

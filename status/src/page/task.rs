@@ -36,6 +36,7 @@ pub fn task(status: &Status, task: &Task) -> String {
             h2 #held { "Now" }
             dl.facts.columns #task-held data-live { (held(task, status, now)) }
         }
+        (plugin_metrics(task))
         (function(status, task))
     };
     layout::document(&format!("{} / {}", task.task, task.node), status, main)
@@ -165,6 +166,26 @@ fn held(task: &Task, status: &Status, now: f64) -> Markup {
                     (numbers::bytes(snapshot.bytes)) ", taken in " (numbers::span(snapshot.duration_seconds)) ", "
                     (words::time(now, snapshot.timestamp_seconds))
                 } @else { "none yet" }
+            }
+        }
+    }
+}
+
+/// The metrics of the plugin's own, if it has any.
+fn plugin_metrics(task: &Task) -> Markup {
+    if task.plugin_metrics.is_empty() {
+        return html! {};
+    }
+    html! {
+        section aria-labelledby="plugin-metrics" {
+            h2 #plugin-metrics { "What the plugin counts" }
+            dl.facts.columns #task-plugin-metrics data-live {
+                @for metric in &task.plugin_metrics {
+                    div {
+                        dt title=(numbers::visible(&metric.help)) { (words::name(&metric.name)) }
+                        dd { (metric.value.map_or("not finite".to_owned(), numbers::exact)) }
+                    }
+                }
             }
         }
     }
