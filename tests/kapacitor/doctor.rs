@@ -5,14 +5,14 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::binaries::HOST;
 use super::daemons::{Setup, Stack};
 use super::{MOVING_AVG, averages};
+use crate::support::BINARY;
 use crate::support::wasm;
 
 /// What `doctor` finds: check, verdict, text and advice.
 fn findings(stack: &Stack, args: &[&str]) -> Vec<[String; 4]> {
-    let mut command = Command::new(HOST);
+    let mut command = Command::new(BINARY);
     command.args(["doctor", "--json", "--config", "udf.toml", "--kapacitor-conf", "kapacitor.conf"]);
     command.args(["--unit-dir", "."]).args(args).current_dir(stack.path("")).env_remove("KAPACITOR_URL");
     let output = command.output().unwrap();
