@@ -44,7 +44,7 @@ impl Site {
         for (name, text) in UNITS {
             let (run, state) = (site.path("run"), site.path("state"));
             let text = text
-                .replace("ExecStart=/usr/local/bin/kapacitor-wasm", &format!("ExecStart={}", BINARY))
+                .replace("ExecStart=/usr/local/bin/kapacitor-wasm", &format!("ExecStart={BINARY}"))
                 .replace("User=kapacitor\nGroup=kapacitor\n", "User=root\n")
                 .replace("PrivateTmp=yes\n", "")
                 .replace(

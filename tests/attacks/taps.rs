@@ -68,7 +68,7 @@ fn client_that_does_not_read_stops_no_task_and_takes_no_more_than_its_buffer() {
     // Who reads in the end learns how much is missing.
     let (mut stream, _) = silent.into_iter().next().unwrap();
     let mut text = Vec::new();
-    let mut part = [0; 65536];
+    let mut part = vec![0; 65536];
     while !String::from_utf8_lossy(&text).contains("# in left out here, read too slowly") {
         // One more point, so that there is something behind what is missing.
         flood(&host, 1);

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::comment::Comment;
 use super::writer::Writer;
+use crate::metrics::NodeReading;
 use crate::sandbox::MemoryReservation;
 use crate::shared::Shared;
 use crate::tap::{Direction, Fate, OpenTap, Piece};
@@ -81,7 +82,7 @@ pub struct Running {
 /// The nodes that run now.
 pub fn running(shared: &Shared) -> Running {
     let (others, nodes): (Vec<_>, Vec<_>) =
-        shared.board().read().into_iter().filter(|node| node.running > 0).partition(|node| node.is_other());
+        shared.board().read().into_iter().filter(|node| node.running > 0).partition(NodeReading::is_other);
     Running { nodes: nodes.into_iter().map(|node| node.udf).collect(), others: !others.is_empty() }
 }
 
