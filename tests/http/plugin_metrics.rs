@@ -54,7 +54,6 @@ fn values_are_there_from_the_start_and_go_on_with_the_next_session() {
     }
     let text = wait_until(&host, |text| added(text) == Some(3.0));
     assert_eq!((gauge(&text), groups(&text)), (Some(3.5), Some(3.0)));
-    play(client, []);
     let status: serde_json::Value = serde_json::from_str(&get(&host, "/status.json", "").body).unwrap();
     let metrics = status["tasks"][0]["plugin_metrics"].as_array().unwrap();
     let of = |name: &str| metrics.iter().find(|metric| metric["name"] == name).map(|metric| &metric["value"]);
@@ -64,6 +63,7 @@ fn values_are_there_from_the_start_and_go_on_with_the_next_session() {
     );
     let page = get(&host, "/task?function=fragile&task=task&node=udf2", "").body;
     assert!(page.contains("What the plugin counts") && page.contains("added"), "{page}");
+    play(client, []);
     // What was counted stays, and what is now is no more.
     wait_until(&host, |text| added(text) == Some(3.0) && gauge(text).is_none() && groups(text).is_none());
     let mut client = start(&host);

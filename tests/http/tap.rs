@@ -134,7 +134,8 @@ fn one_direction_has_the_points_as_they_are_and_a_sample_says_what_is_missing() 
     assert!(
         shown.said.contains("end in: points seen: ") && shown.said.contains(", shown: 2, left out since")
     );
-    assert!(shown.said.contains("not one of every 3: 2"), "{}", shown.said);
+    // Between the second one and the end of the tap, more points may go by.
+    assert!(shown.said.contains("not one of every 3: "), "{}", shown.said);
     assert!(!shown.said.contains("end out"), "{}", shown.said);
     assert_eq!(outputs.end().points().len(), 3);
 }
