@@ -227,8 +227,7 @@ fn top_tells_that_the_host_is_gone_and_goes_on_with_the_next_one() {
     assert_eq!(host.stop(), Some(0));
     let text = top.wait_for("there is no such socket");
     assert!(text.contains("! this is ") && text.contains("\ncpu "), "{text}");
-    host.start_again();
-    host.wait_for_log(&["msg=ready"]);
+    host.serve_again();
     let _task = start(&host, "mem");
     top.wait_until("the next host", |text| text.contains("\nmem ") && !text.contains("no such socket"));
     // A signal ends it in order.
