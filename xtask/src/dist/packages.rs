@@ -64,7 +64,8 @@ impl Dist {
         self.deb(&before, "0.0.1")?;
         let folder = scratch("try");
         empty(&folder)?;
-        let moved = folder.join(&before);
+        // The folder itself is covered while the packages are tried.
+        let moved = scratch(&before);
         super::copy(&super::out().join(&before), &moved)?;
         std::fs::remove_file(super::out().join(&before)).map_err(|e| format!("target/dist/{before}: {e}"))?;
         run(self.command(root().join(TRY)).arg(moved).arg(super::out().join(now)).arg(folder))
