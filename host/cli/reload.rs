@@ -44,14 +44,14 @@ impl Reloader {
         }
         let status = match tokio::task::spawn_blocking(move || parts.reload()).await {
             Ok(Ok(())) => {
-                self.0.describer.reloaded(None);
+                self.0.describer.describe();
                 "Serving.".to_owned()
             }
             Ok(Err(e)) => {
                 let err = format!("{e:#}");
-                self.0.describer.reloaded(Some(err.clone()));
-                error!(err, "udf.toml is refused, everything stays as it was");
                 self.0.shared.note_reload(Err(err.clone()));
+                self.0.describer.describe();
+                error!(err, "udf.toml is refused, everything stays as it was");
                 format!("Serving with an older udf.toml, the file is refused: {err}")
             }
             Err(e) => {

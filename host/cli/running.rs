@@ -1,6 +1,6 @@
 //! Has a running host describe itself, for `check --diff` and `doctor`.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use clap::ValueEnum as _;
 
@@ -12,14 +12,12 @@ use crate::state::{FunctionOrigin, RunningFlags, RunningHost, start_of};
 pub struct Describer {
     settings: Settings,
     shared: Arc<Shared>,
-    /// Why the last reload was refused.
-    refusal: Mutex<Option<String>>,
 }
 
 impl Describer {
     /// For a process that was started with `settings`.
     pub fn new(settings: Settings, shared: &Arc<Shared>) -> Self {
-        Self { settings, shared: Arc::clone(shared), refusal: Mutex::new(None) }
+        Self { settings, shared: Arc::clone(shared) }
     }
 
     /// Describes what is served now, and again after each change, for as long as the host runs.
@@ -33,13 +31,8 @@ impl Describer {
         }
     }
 
-    /// Notes how a reload went: the reason for which it was refused, if it was.
-    pub fn reloaded(&self, refusal: Option<String>) {
-        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = refusal;
-        self.describe();
-    }
-
-    fn describe(&self) {
+    /// Describes what is served now.
+    pub fn describe(&self) {
         let process = std::process::id();
         let functions = self.shared.functions();
         let functions = functions.values().map(|function| {
@@ -64,7 +57,7 @@ impl Describer {
             flags: RunningFlags { config, plugins_dir, socket_dir, log_level },
             settings: self.shared.config().settings(),
             functions: functions.collect(),
-            refusal: self.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            refusal: self.shared.last_reload().and_then(|reload| reload.outcome.as_ref().err().cloned()),
         });
     }
 }

@@ -12,7 +12,7 @@ use kapacitor_wasm_terminal::report;
 use tokio::runtime::Builder;
 
 use super::exit::DONE;
-use super::running_host::{Place, RunningHost};
+use super::host_client::{HostClient, Place};
 use super::tell::tell;
 use crate::logging::visible;
 
@@ -60,15 +60,15 @@ const PATH: &str = "/status.json";
 /// # Errors
 ///
 /// When it can't be asked, or what it answers is no status.
-pub async fn ask(host: &RunningHost, query: &Query) -> Result<Status> {
+pub async fn ask(host: &HostClient, query: &Query) -> Result<Status> {
     parse(host, &text(host, query).await?)
 }
 
-async fn text(host: &RunningHost, query: &Query) -> Result<String> {
+async fn text(host: &HostClient, query: &Query) -> Result<String> {
     host.text(&format!("{PATH}?{}", query.to_text())).await
 }
 
-fn parse(host: &RunningHost, text: &str) -> Result<Status> {
+fn parse(host: &HostClient, text: &str) -> Result<Status> {
     serde_json::from_str(text).with_context(|| {
         format!(
             "{}: the answer is not understood: is the host of another version than this program?",

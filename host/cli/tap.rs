@@ -12,7 +12,7 @@ use tokio::runtime::Builder;
 use tokio::signal::ctrl_c;
 
 use super::exit::{DONE, FAILED};
-use super::running_host::Place;
+use super::host_client::Place;
 use super::tell::tell;
 use crate::logging::visible;
 use crate::units::Span;

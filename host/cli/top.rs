@@ -13,7 +13,7 @@ use kapacitor_wasm_terminal::{TopOptions, top as show};
 use tokio::runtime::Builder;
 
 use super::exit::DONE;
-use super::running_host::Place;
+use super::host_client::Place;
 use super::status::{ask, sort};
 use crate::units::Span;
 

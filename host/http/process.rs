@@ -7,6 +7,8 @@ use std::time::{Duration, SystemTime};
 use cpu_time::ProcessTime;
 use rustix::process::{Resource, getrlimit};
 
+use crate::state::start_of;
+
 /// What the operating system knows of this process; what can't be read is absent.
 pub struct Process {
     /// CPU time so far.
@@ -43,9 +45,7 @@ fn resident() -> Option<u64> {
 /// When this process started, in seconds since 1970: from the time since the machine started, which the system counts
 /// in hundredths of a second.
 static STARTED: LazyLock<Option<f64>> = LazyLock::new(|| {
-    let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // The name in parentheses may have spaces; the start is the 20th field behind it.
-    let ticks: f64 = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()?;
+    let ticks = start_of(std::process::id())? as f64;
     let uptime: f64 = fs::read_to_string("/proc/uptime").ok()?.split(' ').next()?.parse().ok()?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs_f64();
     Some(now - uptime + ticks / rustix::param::clock_ticks_per_second() as f64)

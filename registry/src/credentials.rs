@@ -14,22 +14,13 @@ use serde::Deserialize;
 
 use crate::error::Error;
 use crate::helper;
-use crate::secret::Secret;
+use crate::secret::{Login, Secret};
 
 /// The key of Docker Hub in the file.
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 
 /// The largest file that is read, in bytes.
 const MOST: u64 = 1024 * 1024;
-
-/// A name and a password.
-#[derive(Clone, Debug)]
-pub struct Login {
-    /// Name of the user.
-    pub user: String,
-    /// The password.
-    pub password: Secret,
-}
 
 /// The parts of the file that matter here.
 #[derive(Default, Deserialize)]

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::digest::Digest;
+use crate::digest::{Digest, NotADigest};
 
 /// Why something of a registry was not done. No message has a password or a token in it.
 #[derive(Debug, Error)]
 #[expect(missing_docs, reason = "each one's message says it")]
 pub enum Error {
-    #[error("`{0}` is no digest: write sha256: and 64 digits")]
-    Digest(String),
+    #[error(transparent)]
+    Digest(#[from] NotADigest),
     #[error("`{source_text}` {reason}")]
     Source { source_text: String, reason: &'static str },
 

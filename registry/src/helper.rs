@@ -10,10 +10,9 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
 
-use crate::credentials::Login;
-use crate::digest::shown;
 use crate::error::Error;
-use crate::secret::Secret;
+use crate::secret::{Login, Secret};
+use crate::text::shown;
 
 /// Time that a program has to answer. Some ask a person.
 const DEADLINE: Duration = Duration::from_secs(30);

@@ -22,10 +22,11 @@ mod secret;
 mod signature;
 mod source;
 mod store;
+mod text;
 
 pub use client::Access;
 pub use credentials::Credentials;
-pub use digest::Digest;
+pub use digest::{Digest, NotADigest};
 pub use error::Error;
 pub use keys::{PrivateKey, PublicKey, generate};
 pub use lock::{Lock, Locked};

@@ -117,7 +117,7 @@ impl Lock {
             Some(locked) if locked.source != source.to_string() => {
                 Err(Error::OtherSource { name: source.to_string(), locked: locked.source.clone() })
             }
-            Some(locked) => locked.digest.parse(),
+            Some(locked) => Ok(locked.digest.parse()?),
         }
     }
 }

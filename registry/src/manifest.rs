@@ -7,8 +7,9 @@ use oci_spec::image::{
 };
 use serde_json::json;
 
-use crate::digest::{Digest, shown};
+use crate::digest::Digest;
 use crate::error::Error;
+use crate::text::shown;
 
 /// Media type of a manifest.
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";

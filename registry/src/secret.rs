@@ -1,10 +1,19 @@
-//! Text that no message, log or debugging output shows.
+//! Passwords and tokens, which no message, log or debugging output shows.
 
 use std::fmt;
 
 /// A password or a token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
+
+/// A name and a password.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// Name of the user.
+    pub user: String,
+    /// The password.
+    pub password: Secret,
+}
 
 impl Secret {
     /// Hides `text`.

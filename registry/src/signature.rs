@@ -8,10 +8,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::digest::{Digest, shown};
+use crate::digest::Digest;
 use crate::error::Error;
 use crate::keys::{PrivateKey, PublicKey};
 use crate::manifest::{self, Blob, Part};
+use crate::text::shown;
 
 /// Media type of what was signed.
 const PAYLOAD: &str = "application/vnd.dev.cosign.simplesigning.v1+json";

@@ -6,8 +6,9 @@ use std::str::FromStr;
 
 use oci_spec::distribution::Reference;
 
-use crate::digest::{Digest, shown};
+use crate::digest::Digest;
 use crate::error::Error;
+use crate::text::shown;
 
 /// Docker Hub as it is written, and the hosts that it is.
 const DOCKER_HUB: &str = "docker.io";

@@ -11,6 +11,7 @@ mod host;
 pub mod page;
 mod plugin;
 mod query;
+mod size;
 mod sort;
 mod task;
 
@@ -20,6 +21,7 @@ pub use function::{Function, Info, InfoOption, Route, Socket};
 pub use host::{Host, Limit, Limits, Reload};
 pub use plugin::{Plugin, PluginStatus};
 pub use query::{MOST_TASKS, Query, QueryError};
+pub use size::size;
 pub use sort::Sort;
 pub use task::{
     BlockedSeconds, History, LastError, LastSkipped, PluginMetric, PluginVersion, PointsSkipped, Rates,

@@ -1,5 +1,7 @@
 //! Numbers in few columns.
 
+use kapacitor_wasm_status::size;
+
 /// A number of any size in six columns at most, such as `0`, `0.25`, `12.5`, `1234`, `12.3k` or `1.23M`.
 pub fn number(number: f64) -> String {
     let units = [(1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")];
@@ -17,12 +19,7 @@ pub fn number(number: f64) -> String {
 
 /// A size, such as `1.5 MiB`.
 pub fn bytes(bytes: u64) -> String {
-    let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    let power = (bytes.max(1).ilog2() / 10) as usize;
-    let scaled = bytes as f64 / (1_u64 << (10 * power)) as f64;
-    let digits = usize::from(power > 0 && scaled < 100.0);
-    let text = format!("{scaled:.digits$}");
-    format!("{} {}", text.strip_suffix(".0").unwrap_or(&text), units[power])
+    size(bytes, ' ')
 }
 
 /// A span of time in seconds, such as `250ms`, `3.5s`, `12m`, `5h` or `3d`.

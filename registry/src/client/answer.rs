@@ -7,8 +7,8 @@ use serde::Deserialize;
 use ureq::http::Response;
 use ureq::{Body, Error as HttpError};
 
-use crate::digest::shown;
 use crate::error::Error;
+use crate::text::shown;
 
 /// The longest that is read of the reason of a refusal.
 const MOST_REASON: u64 = 16 * 1024;

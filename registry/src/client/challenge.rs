@@ -6,7 +6,7 @@ use http_auth::parser::ChallengeParser;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use crate::credentials::Login;
+use crate::secret::Login;
 use crate::secret::Secret;
 
 /// Where Docker Hub gives tokens.

@@ -20,11 +20,12 @@ use ureq::{Agent, Body, Proxy, ResponseExt as _};
 use self::challenge::Challenge;
 use self::redirect::Target;
 use crate::credentials::Credentials;
-use crate::digest::{Digest, shown};
+use crate::digest::Digest;
 use crate::error::Error;
 use crate::manifest::MOST_MANIFEST;
 use crate::secret::Secret;
 use crate::source::{Source, is_loopback};
+use crate::text::shown;
 
 /// The longest that is read of an answer that is an error, or a token.
 const MOST_ANSWER: u64 = 64 * 1024;

@@ -6,10 +6,10 @@ use ureq::http::header::AUTHORIZATION;
 use super::challenge::{self, Challenge};
 use super::redirect::Target;
 use super::{MOST_ANSWER, Repository, answer};
-use crate::credentials::Login;
-use crate::digest::shown;
 use crate::error::Error;
+use crate::secret::Login;
 use crate::secret::Secret;
+use crate::text::shown;
 
 impl Repository<'_> {
     /// Why somebody with this login, or without one, gets no answer.

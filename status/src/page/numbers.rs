@@ -2,6 +2,8 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use crate::size::size;
+
 /// A whole number with spaces between its thousands, such as `12 345`.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -49,12 +51,8 @@ pub fn rounded(number: f64) -> String {
 
 /// A size, such as `1.5 MiB`.
 pub fn bytes(bytes: u64) -> String {
-    let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    let power = (bytes.max(1).ilog2() / 10) as usize;
-    let scaled = bytes as f64 / (1_u64 << (10 * power)) as f64;
-    let digits = usize::from(power > 0 && scaled < 100.0);
-    let text = format!("{scaled:.digits$}");
-    format!("{}\u{202f}{}", text.strip_suffix(".0").unwrap_or(&text), units[power])
+    // It does not break a line.
+    size(bytes, '\u{202f}')
 }
 
 /// A span of time, such as `3 d 4 h` or `250 ms`.

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Sparkline, Wrap};
 
 use super::app::Name;
-use super::draw::Theme;
+use super::theme::Theme;
 use crate::columns::state;
 use crate::text::shown;
 use crate::units::{bytes, number, percent, span};

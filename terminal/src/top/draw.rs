@@ -3,13 +3,14 @@
 use kapacitor_wasm_status::{Status, Task, TaskState};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::{Color, Modifier, Style};
+use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::app::{App, View};
 use super::details::details;
+use super::theme::Theme;
 use crate::columns::{Column, fitting};
 use crate::report;
 use crate::text::{fitted, shown};
@@ -17,51 +18,9 @@ use crate::text::{fitted, shown};
 /// Maximum number of lines that say what is wrong.
 const MOST_WRONG: usize = 3;
 
-/// The styles, with colours or without.
-#[derive(Clone, Copy)]
-pub struct Theme {
-    colours: bool,
-}
-
-impl Theme {
-    fn coloured(self, colour: Color) -> Style {
-        if self.colours { Style::new().fg(colour) } else { Style::new() }
-    }
-
-    /// What is wrong.
-    pub fn bad(self) -> Style {
-        self.coloured(Color::Red).add_modifier(Modifier::BOLD)
-    }
-
-    /// What needs a look.
-    pub fn doubtful(self) -> Style {
-        self.coloured(Color::Yellow)
-    }
-
-    /// What matters less.
-    pub fn faint() -> Style {
-        Style::new().add_modifier(Modifier::DIM)
-    }
-
-    /// Headings.
-    pub fn heading() -> Style {
-        Style::new().add_modifier(Modifier::BOLD)
-    }
-
-    /// The style of what a task does.
-    pub fn state(self, state: TaskState) -> Style {
-        match state {
-            TaskState::PassesThrough => self.bad(),
-            TaskState::WaitsForPlugin | TaskState::WaitsForKapacitor => self.doubtful(),
-            TaskState::Runs => Style::new(),
-            TaskState::Ended => Self::faint(),
-        }
-    }
-}
-
 /// Draws all of it.
 pub fn draw(app: &mut App, colours: bool, frame: &mut Frame<'_>) {
-    let theme = Theme { colours };
+    let theme = Theme::new(colours);
     let wrong = wrong_lines(app, theme, usize::from(frame.area().width));
     let heights = [
         Constraint::Length(2),

@@ -7,6 +7,7 @@ mod draw;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod theme;
 
 use std::io;
 use std::time::{Duration, Instant};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{Dist, copy, scratch};
 use crate::remap::Folders;
-use crate::{add_target, cargo, root, run, say, target_dir};
+use crate::{add_target, build_host, root, run, say, target_dir};
 
 impl Dist {
     /// Builds the binary, and returns a copy of it without symbols. A panic is logged with its place in the source,
@@ -28,16 +28,7 @@ impl Dist {
         add_target(&target)?;
         say(&format!("building the static binary for {target}; the first time this takes some minutes"));
         let folders = Folders::find()?;
-        let mut build = cargo();
-        build.args([
-            "build",
-            "--locked",
-            "--release",
-            "--package",
-            "kapacitor-wasm",
-            "--bin",
-            "kapacitor-wasm",
-        ]);
+        let mut build = build_host();
         build.args(["--target", &target]).args(folders.options(&target)).env_remove("RUSTFLAGS");
         // Some libraries are written in C.
         build.env(format!("CFLAGS_{}", target.replace('-', "_")), folders.c_flags());

@@ -41,7 +41,7 @@ pub struct Place {
 
 /// A host that may run.
 #[derive(Clone, Debug)]
-pub struct RunningHost(ListenAddress);
+pub struct HostClient(ListenAddress);
 
 impl Place {
     /// The host at this place.
@@ -49,9 +49,9 @@ impl Place {
     /// # Errors
     ///
     /// When `udf.toml` can't be read, or has no address.
-    pub fn host(&self) -> Result<RunningHost> {
+    pub fn host(&self) -> Result<HostClient> {
         if let Some(address) = &self.address {
-            return Ok(RunningHost(address.clone()));
+            return Ok(HostClient(address.clone()));
         }
         let config = Config::from_file(&self.config)?;
         let listen = &config.http.listen;
@@ -63,7 +63,7 @@ impl Place {
                 shown(&self.config)
             )
         })?;
-        Ok(RunningHost(address.clone()))
+        Ok(HostClient(address.clone()))
     }
 
     /// The same for what is answered on unix sockets only.
@@ -71,7 +71,7 @@ impl Place {
     /// # Errors
     ///
     /// As [`Place::host`], and where there is no unix socket.
-    pub fn host_at_socket(&self) -> Result<RunningHost> {
+    pub fn host_at_socket(&self) -> Result<HostClient> {
         let host = self.host()?;
         if let ListenAddress::Tcp(address) = &host.0 {
             bail!(
@@ -84,7 +84,7 @@ impl Place {
     }
 }
 
-impl RunningHost {
+impl HostClient {
     /// What is at this path, with its query; the answer has begun, and has a status of 200.
     ///
     /// # Errors
@@ -116,7 +116,7 @@ impl RunningHost {
     ///
     /// # Errors
     ///
-    /// As [`RunningHost::get`], and when the answer ends early.
+    /// As [`HostClient::get`], and when the answer ends early.
     pub async fn text(&self, path: &str) -> Result<String> {
         let answer = self.get(path).await?;
         timeout(PATIENCE, self.text_of(answer))
