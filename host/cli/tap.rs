@@ -14,6 +14,7 @@ use tokio::signal::ctrl_c;
 use super::exit::{DONE, FAILED};
 use super::host_client::Place;
 use super::tell::tell;
+use crate::http::SIGN_OF_LIFE;
 use crate::logging::visible;
 use crate::units::Span;
 
@@ -141,6 +142,10 @@ impl Printer {
             self.line.extend_from_slice(part);
             if part.ends_with(b"\n") || self.line.len() >= MOST_LINE {
                 let line = std::mem::take(&mut self.line);
+                // In a file it stays: such a line may be within the text of a field.
+                if self.is_terminal && line == SIGN_OF_LIFE {
+                    continue;
+                }
                 // Text in a field may look like the end, but does not come last.
                 if line.starts_with(END) {
                     self.held.push(line);

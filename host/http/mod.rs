@@ -17,3 +17,4 @@ mod tap;
 mod text_format;
 
 pub use server::Server;
+pub use tap::SIGN_OF_LIFE;

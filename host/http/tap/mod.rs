@@ -13,6 +13,7 @@ use hyper::{Method, Request, Response, StatusCode};
 
 pub use self::query::LONGEST;
 use self::query::Query;
+pub use self::stream::SIGN_OF_LIFE;
 use self::stream::{Seat, TapBody};
 use super::host_header::{Door, is_meant};
 use crate::shared::Shared;

@@ -29,6 +29,12 @@ const MOST_CHUNKS: usize = 2;
 /// Time for which a client may read what was taken, once the tap has ended.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// The line that is sent while nothing else is: a client that has gone is noticed when it is written to.
+pub const SIGN_OF_LIFE: &[u8] = b"#\n";
+
+/// Interval after which it is sent.
+const QUIET: Duration = Duration::from_secs(5);
+
 /// Maximum number of tasks that are named to a client whose task does not run.
 const MOST_NAMED: usize = 20;
 
@@ -115,6 +121,10 @@ async fn show(seat: Seat, lasts: Duration, running: Running, out: mpsc::Sender<B
             () = out.closed() => break End::Unread,
             () = tokio::time::sleep_until(until) => break End::Time,
             piece = tap.next() => piece,
+            () = tokio::time::sleep(QUIET) => {
+                text.extend_from_slice(SIGN_OF_LIFE);
+                continue;
+            }
         };
         write(&mut writer, &mut tap, piece, &mut text);
         // Others on this thread get their turn.
