@@ -402,7 +402,7 @@ fn state_over_message_limit_is_kept_in_checkpoint() {
     let mut client = start(&host);
     mean(&mut client, 2.0);
     let none = client.snapshot(&mut Vec::new()).unwrap();
-    host.wait_for_log(&["no snapshot taken", "more than sessions.message = 500B"]);
+    host.wait_for_log(&["no snapshot taken", "a message of at most sessions.message = 500B"]);
     end(client);
     let mut again = start(&host);
     assert!(again.restore(none).unwrap().success);
