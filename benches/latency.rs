@@ -18,7 +18,7 @@ use crate::sessions;
 use crate::throughput::own;
 
 /// Points of a round.
-const POINTS: usize = 10_000;
+pub const POINTS: usize = 10_000;
 
 /// Pause between two points of a stream. With the system's own delay there are about 10,000 points a second.
 const PACE: Duration = Duration::from_micros(50);
@@ -53,7 +53,8 @@ pub fn round_trip(options: &Options, host: &Host, peers: &Peers, report: &mut Re
     Ok(())
 }
 
-fn round_trips(target: &Target, points: usize, init: bool) -> Result<Vec<Duration>> {
+/// The times of `points` points there and back, one after the other.
+pub fn round_trips(target: &Target, points: usize, init: bool) -> Result<Vec<Duration>> {
     let averages = averages_over(10);
     let mut connection = target.connect(init.then_some(&averages[..]))?;
     let client = &mut connection.client;

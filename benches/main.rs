@@ -15,6 +15,7 @@ use clap::Parser;
 use report::Report;
 use server::Host;
 
+mod builds;
 mod chart;
 mod cpu;
 mod guard;
@@ -50,6 +51,9 @@ struct Options {
     /// Where the chart goes, `performance.svg` beside what Cargo builds if absent.
     #[arg(long, value_name = "FILE")]
     chart: Option<PathBuf>,
+    /// Measures another build of the host beside this one, such as the static one of `cargo xtask dist`.
+    #[arg(long, value_name = "FILE")]
+    beside: Option<PathBuf>,
     /// Leaves Kapacitor's own agents out.
     #[arg(long)]
     without_agents: bool,
@@ -109,5 +113,6 @@ fn measure(options: &Options, report: &mut Report) -> Result<()> {
     sessions::idle(options, report)?;
     start::second_start(options, report)?;
     plugins::plugins(options, report)?;
+    builds::builds(options, report)?;
     Ok(())
 }

@@ -16,6 +16,9 @@ use tempfile::TempDir;
 
 use crate::ROOT;
 
+/// The host that is measured.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_kapacitor-wasm");
+
 /// How long a server may take to come up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -163,22 +166,22 @@ impl Host {
 
     /// The same with more in `udf.toml`.
     pub fn start_with(more: &str) -> Result<Self> {
-        let folder = folder()?;
-        let config = folder.path().join("udf.toml");
-        fs::write(&config, fs::read_to_string(&config)? + more)?;
-        let plugins = folder.path().join("plugins");
-        fs::create_dir(&plugins)?;
-        for name in ["mirror", "moving_avg", "outliers"] {
-            let file = format!("{name}.wasm");
-            fs::copy(Path::new(ROOT).join("plugins").join(&file), plugins.join(&file))?;
-        }
-        fs::copy(guest("hand_written"), plugins.join("hand_written.wasm"))?;
-        Self::start_in(folder)
+        Self::start_in(folder_with_plugins(more)?)
+    }
+
+    /// Starts another build of the host.
+    pub fn of_build(program: &Path) -> Result<Self> {
+        Self::listening(program, folder_with_plugins("")?)
     }
 
     /// Starts it in a folder with plugins.
     pub fn start_in(folder: TempDir) -> Result<Self> {
-        let server = Server::listening(&mut command(folder.path()), &folder.path().join("mirror.sock"))?;
+        Self::listening(Path::new(PROGRAM), folder)
+    }
+
+    fn listening(program: &Path, folder: TempDir) -> Result<Self> {
+        let mut command = command_of(program, folder.path());
+        let server = Server::listening(&mut command, &folder.path().join("mirror.sock"))?;
         let host = Self { server: Rc::new(server), folder };
         // Is answered once all plugins are there.
         host.target("mirror").connect(None)?.client.info()?;
@@ -192,7 +195,7 @@ impl Host {
 
     /// The command with which Kapacitor starts a function as a child of its own.
     pub fn stdio(&self, function: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kapacitor-wasm"));
+        let mut command = Command::new(PROGRAM);
         command.args(["stdio", function, "--config"]).arg(self.folder.path().join("udf.toml"));
         command
     }
@@ -215,9 +218,28 @@ pub fn accept(socket: &Path, program: &Path) -> Result<()> {
 
 /// The command that serves the folder's plugins.
 pub fn command(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kapacitor-wasm"));
+    command_of(Path::new(PROGRAM), folder)
+}
+
+fn command_of(program: &Path, folder: &Path) -> Command {
+    let mut command = Command::new(program);
     command.arg("serve").arg("--config").arg(folder.join("udf.toml"));
     command
+}
+
+/// A folder with a configuration that has `more` in it, and with the plugins that are measured.
+fn folder_with_plugins(more: &str) -> Result<TempDir> {
+    let folder = folder()?;
+    let config = folder.path().join("udf.toml");
+    fs::write(&config, fs::read_to_string(&config)? + more)?;
+    let plugins = folder.path().join("plugins");
+    fs::create_dir(&plugins)?;
+    for name in ["mirror", "moving_avg", "outliers"] {
+        let file = format!("{name}.wasm");
+        fs::copy(Path::new(ROOT).join("plugins").join(&file), plugins.join(&file))?;
+    }
+    fs::copy(guest("hand_written"), plugins.join("hand_written.wasm"))?;
+    Ok(folder)
 }
 
 /// A folder with a configuration.
@@ -235,6 +257,6 @@ pub fn guest(name: &str) -> PathBuf {
 
 /// Where Cargo builds.
 pub fn target() -> PathBuf {
-    let release = Path::new(env!("CARGO_BIN_EXE_kapacitor-wasm")).parent();
+    let release = Path::new(PROGRAM).parent();
     release.and_then(Path::parent).map(Path::to_owned).unwrap_or_default()
 }

@@ -19,11 +19,11 @@ use crate::report::{Goal, Report, Unit};
 use crate::server::{Host, Target, folder};
 
 /// Points for a fast peer and for a slow one; each takes about a second.
-const MANY: usize = 2_000_000;
+pub const MANY: usize = 2_000_000;
 const FEW: usize = 100_000;
 
 /// Points of a batch.
-const BATCH: usize = 1000;
+pub const BATCH: usize = 1000;
 
 const NATIVE: &str = "native, no guard";
 const HAND_WRITTEN: &str = "hand-written plugin";
@@ -123,17 +123,19 @@ fn read_answers(reader: &mut impl Read, answers: Answers) -> Result<()> {
 }
 
 /// All of those that are compared.
-struct Contest<'a> {
+pub struct Contest<'a> {
     what: &'static str,
     runners: Vec<Runner<'a>>,
 }
 
 impl<'a> Contest<'a> {
-    fn new(what: &'static str) -> Self {
+    /// One without anybody.
+    pub fn new(what: &'static str) -> Self {
         Self { what, runners: Vec::new() }
     }
 
-    fn enter(
+    /// Takes part from now on, with these options of the task.
+    pub fn enter(
         &mut self,
         name: &'static str,
         target: Result<Target, String>,
@@ -144,7 +146,7 @@ impl<'a> Contest<'a> {
     }
 
     /// One measurement of each.
-    fn round(&mut self) -> Result<()> {
+    pub fn round(&mut self) -> Result<()> {
         self.runners.iter_mut().try_for_each(Runner::run)
     }
 
@@ -158,13 +160,13 @@ impl<'a> Contest<'a> {
     }
 
     /// A row with our points/s and another one's.
-    fn beside(&self, report: &mut Report, name: &str, goal: Goal) {
+    pub fn beside(&self, report: &mut Report, name: &str, goal: Goal) {
         let rate = |figures: &Figures| figures.points_per_second.clone();
         self.row(report, "points/s", Unit::PointsPerSecond, rate, name, goal);
     }
 
     /// A row with our CPU time and another one's.
-    fn cpu_beside(&self, report: &mut Report, name: &str, goal: Goal) {
+    pub fn cpu_beside(&self, report: &mut Report, name: &str, goal: Goal) {
         self.row(report, "CPU for each point", Unit::Time, |figures| figures.cpu.clone(), name, goal);
     }
 

@@ -3,7 +3,7 @@
 #[path = "../registry/tests/registry/docker_registry.rs"]
 mod docker_registry;
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -228,7 +228,7 @@ fn passwords_come_from_docker_and_are_never_shown() {
     let helper = |script: &str| {
         let file = tools.join("docker-credential-plant");
         fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o755)).unwrap();
     };
     let file = setup.folder.path().join("own_format.wasm");
     fs::write(&file, wasm("own_format")).unwrap();
@@ -288,6 +288,50 @@ fn a_source_with_a_digest_needs_no_lock_file_and_wins_over_a_file() {
     assert!(check.contains("own_format.wasm: is not used, since [plugins.own_format]"), "{check}");
     let host = setup.serve();
     assert_eq!(version(&host), 2);
+}
+
+#[test]
+fn doctor_checks_what_was_pulled() {
+    let Some(registry) = Registry::open() else { return };
+    let setup = setup(&plugin(&registry));
+    push(&setup, &registry, "own_format", &[]);
+    done(&setup, &["lock"]);
+    let of_check = |check: &str| {
+        let (_, json, stderr) = setup.run(&["doctor", "--json", "--kapacitor-user", "root"]);
+        let all: serde_json::Value =
+            serde_json::from_str(&json).unwrap_or_else(|e| panic!("{e}: {json}{stderr}"));
+        let findings = all["findings"].as_array().unwrap().iter().filter(|finding| finding["check"] == check);
+        let lines = findings.map(|finding| format!("{} {}", finding["verdict"], finding["text"]));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    assert!(of_check("registry").contains("is not in the store: run `kapacitor-wasm pull`"));
+    done(&setup, &["pull"]);
+    let well = of_check("registry");
+    assert!(well.contains("\"ok\"") && well.contains("1 plugins come from registries"), "{well}");
+
+    // The host's user can't read what root has pulled.
+    let module = modules(&setup).remove(0);
+    fs::set_permissions(setup.folder.path(), Permissions::from_mode(0o755)).unwrap();
+    let units = setup.folder.path().join("units");
+    fs::create_dir(&units).unwrap();
+    fs::write(units.join("kapacitor-wasm.service"), "[Service]\nUser=nobody\n").unwrap();
+    fs::set_permissions(&module, Permissions::from_mode(0o600)).unwrap();
+    let (_, list, _) = setup.run(&["doctor", "--unit-dir", units.to_str().unwrap()]);
+    let kept_out = format!("the host's user `nobody` can't read {}", module.display());
+    assert!(list.contains(&kept_out), "{list}");
+
+    // One byte is another one; the length is the same.
+    let mut bytes = fs::read(&module).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&module, bytes).unwrap();
+    let damaged = of_check("registry");
+    assert!(damaged.contains("\"problem\"") && damaged.contains("[plugins.own_format]"), "{damaged}");
+
+    // A file that nobody uses.
+    fs::create_dir_all(setup.folder.path().join("plugins")).unwrap();
+    fs::write(setup.folder.path().join("plugins/own_format.wasm"), wasm("own_format")).unwrap();
+    let unused = of_check("plugins");
+    assert!(unused.contains("\"warning\"") && unused.contains("is not used"), "{unused}");
 }
 
 #[test]

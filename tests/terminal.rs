@@ -289,6 +289,19 @@ fn no_color_is_obeyed() {
 }
 
 #[test]
+fn status_says_whether_the_host_is_ready() {
+    let host = host(&["moving_avg"]);
+    host.wait_for_log(&["msg=ready"]);
+    assert_eq!(host.setup.run(&["status", "--ready"]), (0, "ready\n".to_owned(), String::new()));
+    std::fs::write(host.setup.plugin("broken"), "no wasm").unwrap();
+    host.wait_for_log(&["plugin=broken"]);
+    let (code, stdout, stderr) = host.setup.run(&["status", "--ready"]);
+    assert_eq!((code, stdout.as_str()), (1, ""));
+    assert!(stderr.contains("the host is not ready: plugin \"broken\" is refused"), "{stderr}");
+    assert_eq!(host.setup.run(&["status", "--ready", "--json"]).0, 2);
+}
+
+#[test]
 fn top_without_a_terminal_says_why_it_can_not_run() {
     let host = host(&["moving_avg"]);
     let (code, stdout, stderr) = host.setup.run(&["top"]);

@@ -13,6 +13,7 @@ use hyper::client::conn::http1;
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
@@ -91,9 +92,7 @@ impl HostClient {
     ///
     /// When the host can't be asked, or refuses.
     pub async fn get(&self, path: &str) -> Result<Response<Incoming>> {
-        let answer = timeout(PATIENCE, self.ask(path)).await;
-        let answer =
-            answer.map_err(|_| anyhow!("{}: the host has not answered for 10 s", self.shown()))??;
+        let answer = self.in_time(self.ask(path)).await?;
         match answer.status() {
             StatusCode::OK => Ok(answer),
             StatusCode::NOT_FOUND => {
@@ -119,7 +118,33 @@ impl HostClient {
     /// As [`HostClient::get`], and when the answer ends early.
     pub async fn text(&self, path: &str) -> Result<String> {
         let answer = self.get(path).await?;
-        timeout(PATIENCE, self.text_of(answer))
+        self.in_time(self.text_of(answer)).await
+    }
+
+    /// Why the host is not ready; empty if it is.
+    ///
+    /// # Errors
+    ///
+    /// When the host can't be asked, or what it answers is not understood.
+    pub async fn not_ready(&self) -> Result<Vec<String>> {
+        #[derive(Deserialize)]
+        struct Readiness {
+            #[serde(rename = "status")]
+            _status: String,
+            #[serde(default)]
+            reasons: Vec<String>,
+        }
+        let answer = self.in_time(self.ask("/ready")).await?;
+        let status = answer.status();
+        let text = self.in_time(self.text_of(answer)).await?;
+        let readiness: Readiness = serde_json::from_str(&text).with_context(|| {
+            format!("{}: the answer ({status}) says nothing of a host that is ready or not", self.shown())
+        })?;
+        Ok(readiness.reasons)
+    }
+
+    async fn in_time<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
+        timeout(PATIENCE, answer)
             .await
             .map_err(|_| anyhow!("{}: the host has not answered for 10 s", self.shown()))?
     }

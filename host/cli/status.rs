@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use globset::{Glob, GlobMatcher};
@@ -27,6 +27,10 @@ pub struct Options {
     /// Print what the host answers, as JSON; with TASK, without the tasks that do not fit.
     #[arg(long)]
     json: bool,
+    /// Only say whether the host is ready: all plugins were tried, and each function has its socket. Ends with 1 and
+    /// the reasons if it is not, as a health check wants it.
+    #[arg(long, conflicts_with_all = ["task", "json", "sort", "reverse"])]
+    ready: bool,
     #[command(flatten)]
     place: Place,
 }
@@ -84,6 +88,12 @@ pub fn status(options: &Options) -> Result<ExitCode> {
     let Order { sort, reverse } = options.order;
     let query = Query { sort, reversed: reverse, size: Some(MOST_TASKS), ..Query::default() };
     let runtime = Builder::new_current_thread().enable_all().build().context("no runtime")?;
+    if options.ready {
+        let reasons = runtime.block_on(host.not_ready())?;
+        ensure!(reasons.is_empty(), "{}: the host is not ready: {}", host.shown(), reasons.join("; "));
+        println!("ready");
+        return Ok(DONE);
+    }
     let answer = runtime.block_on(text(&host, &query))?;
     let status = parse(&host, &answer)?;
     let fits = |name: &str| pattern.as_ref().is_none_or(|pattern| pattern.is_match(name));

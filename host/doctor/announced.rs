@@ -1,5 +1,6 @@
 //! What Kapacitor was told of each function when it started, against what the plugins say now.
 
+use std::io;
 use std::sync::Arc;
 
 use super::finding::{Finding, Findings};
@@ -9,12 +10,17 @@ use crate::routing::AnnouncedInfo;
 pub(super) fn check(site: &Site) -> Vec<Finding> {
     let mut findings = Findings::of("told");
     let state_dir = &site.shared.config().state_dir;
-    if let Err(e) = std::fs::read_dir(state_dir) {
-        findings.skip(format!(
-            "what Kapacitor was told: {}: {e}: run this as the user of the host",
-            state_dir.display()
-        ));
-        return findings.list();
+    match std::fs::read_dir(state_dir) {
+        Ok(_) => {}
+        // No host has run yet.
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        Err(e) => {
+            findings.skip(format!(
+                "what Kapacitor was told: {}: {e}: run this as the user of the host",
+                state_dir.display()
+            ));
+            return findings.list();
+        }
     }
     let announced = AnnouncedInfo::new(state_dir, true, Arc::default());
     let (functions, plugins) = (site.shared.functions(), site.shared.plugins());

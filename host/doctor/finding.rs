@@ -72,6 +72,11 @@ impl Findings {
         self.add(Verdict::Warning, text, Some(advice.into()));
     }
 
+    /// Something may surprise or fail later, and the text says what to do.
+    pub fn plain_warning(&mut self, text: impl Into<String>) {
+        self.add(Verdict::Warning, text, None);
+    }
+
     /// Something does not work.
     pub fn problem(&mut self, text: impl Into<String>, advice: impl Into<String>) {
         self.add(Verdict::Problem, text, Some(advice.into()));

@@ -14,6 +14,9 @@ pub(super) fn check(site: &Site) -> Vec<Finding> {
     for problem in problems_of_functions(&site.shared, &plugins) {
         findings.plain_problem(problem);
     }
+    for unused in site.shared.library().others().unwrap_or_default() {
+        findings.plain_warning(unused);
+    }
     findings.ok_if_none(format!("all {} plugins can be loaded, and fit their functions", plugins.len()));
     findings.list()
 }

@@ -14,6 +14,7 @@ mod kapacitor_functions;
 mod kapacitord;
 mod leftovers;
 mod limits;
+mod registry;
 mod rights;
 mod running;
 mod site;
@@ -36,8 +37,9 @@ use finding::Findings;
 use site::Site;
 
 /// All checks, in the order of the list.
-const CHECKS: [fn(&Site) -> Vec<Finding>; 12] = [
+const CHECKS: [fn(&Site) -> Vec<Finding>; 13] = [
     functions::check,
+    registry::check,
     running::check,
     rights::check,
     kapacitor_functions::check,

@@ -42,13 +42,11 @@ fn of_host(site: &Site) -> Vec<Finding> {
     ];
     for (path, need, verb) in needs {
         // systemd makes its folders when it starts the host.
-        say(
-            &mut findings,
-            user,
-            path,
-            need,
-            &format!("the host's user `{}` can't {verb} {}", user.name(), path.display()),
-        );
+        say(&mut findings, user, path, need, verb);
+    }
+    // Root pulls them, mostly, and the host reads them.
+    for path in site.pulled_files() {
+        say(&mut findings, user, &path, Need::READ, "read");
     }
     findings.ok_if_none(format!("the host's user `{}` can use udf.toml and all folders", user.name()));
     findings.list()
@@ -105,12 +103,17 @@ fn of_kapacitor(site: &Site) -> Vec<Finding> {
     findings.list()
 }
 
-/// Says it if `user` can't do what it `need`s with `path`; `cannot` is the sentence.
-fn say(findings: &mut Findings, user: &User, path: &Path, need: Need, cannot: &str) {
+/// Says it if `user`, as whom the host runs, can't do with `path` what it `need`s; `verb` says what that is.
+fn say(findings: &mut Findings, user: &User, path: &Path, need: Need, verb: &str) {
     match user.reach(path, need) {
         Reach::Can | Reach::Missing(_) => {}
         Reach::KeptOut(by) => findings.problem(
-            format!("{cannot}: {} keeps it out", by.display()),
+            format!(
+                "the host's user `{}` can't {verb} {}: {} keeps it out",
+                user.name(),
+                path.display(),
+                by.display()
+            ),
             format!("change owner, group or mode of {}", by.display()),
         ),
         Reach::AccessList(by) => {

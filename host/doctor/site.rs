@@ -8,8 +8,9 @@ use super::kapacitor_api::{Api, Tasks};
 use super::kapacitor_conf::{ConfError, KapacitorConf};
 use super::kapacitord::Kapacitord;
 use super::unit_file::{Unit, Units};
-use crate::config::Config;
+use crate::config::{Config, Signatures};
 use crate::endpoint::{KAPACITOR, User};
+use crate::plugin;
 use crate::shared::{Mode, Shared};
 use crate::state::RunningHost;
 
@@ -95,6 +96,25 @@ impl Site {
             host_unit,
             kapacitor_unit,
         })
+    }
+
+    /// The files that the host reads for the plugins of `[plugins]`: the lock file, the keys, and what was pulled.
+    pub fn pulled_files(&self) -> Vec<PathBuf> {
+        let config = self.shared.config();
+        if config.plugins.is_empty() {
+            return Vec::new();
+        }
+        let mut files = vec![config.registry.lock_file.clone()];
+        if config.registry.signatures == Signatures::Required {
+            let own_keys = config.plugins.values().filter_map(|plugin| plugin.keys.as_ref());
+            files.extend(own_keys.chain([&config.registry.keys]).flatten().cloned());
+        }
+        // What is wrong with the lock file or the store is said of the plugins.
+        let pulled = plugin::pulled(&config).unwrap_or_default();
+        files.extend(pulled.into_values().flatten().map(|file| file.path));
+        files.sort();
+        files.dedup();
+        files
     }
 }
 

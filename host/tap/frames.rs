@@ -22,19 +22,37 @@ const POINT: [u8; 2] = wire::long_tag(field::request::POINT, wire::LEN);
 const END: [u8; 2] = wire::long_tag(field::request::END, wire::LEN);
 
 /// The data frames among some whole frames: what each is, the frame, and its message.
-pub fn data_frames(frames: &[u8]) -> impl Iterator<Item = (DataKind, &[u8], &[u8])> {
-    let mut rest = frames;
-    std::iter::from_fn(move || {
+#[derive(Clone, Debug)]
+pub struct DataFrames<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> DataFrames<'a> {
+    /// Those among `frames`.
+    pub fn of(frames: &'a [u8]) -> Self {
+        Self { rest: frames }
+    }
+
+    /// Number of bytes behind the frame that was given last.
+    pub fn remaining(&self) -> usize {
+        self.rest.len()
+    }
+}
+
+impl<'a> Iterator for DataFrames<'a> {
+    type Item = (DataKind, &'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let found = frame::first(rest, Bytes(u64::MAX)).ok().flatten()?;
-            let (whole, after) = rest.split_at(found.end);
-            rest = after;
+            let found = frame::first(self.rest, Bytes(u64::MAX)).ok().flatten()?;
+            let (whole, after) = self.rest.split_at(found.end);
+            self.rest = after;
             let message = &whole[found.start..];
             if let Some(kind) = kind(message) {
                 return Some((kind, whole, message));
             }
         }
-    })
+    }
 }
 
 #[inline]
@@ -83,7 +101,7 @@ mod tests {
         output.extend_from_slice(&[5, 0x58, 1, 0x8a, 0x01, 0]);
         put_response(ResponseMessage::End(EndBatch::default()), &mut output);
         put_error("no", &mut output);
-        let kinds = |frames: &[u8]| data_frames(frames).map(|(kind, ..)| kind).collect::<Vec<_>>();
+        let kinds = |frames: &[u8]| DataFrames::of(frames).map(|(kind, ..)| kind).collect::<Vec<_>>();
         use DataKind::{Begin, End, Point as OnePoint};
         assert_eq!(kinds(&input), [Begin, OnePoint, End]);
         assert_eq!(kinds(&output), [Begin, OnePoint, OnePoint, End]);

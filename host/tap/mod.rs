@@ -10,7 +10,7 @@ mod sampler;
 mod session_tap;
 mod taps;
 
-pub use frames::{DataKind, data_frames};
+pub use frames::{DataFrames, DataKind};
 pub use piece::{Direction, Piece, Source, What};
 pub use sampler::Fate;
 pub use session_tap::SessionTap;

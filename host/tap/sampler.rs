@@ -1,6 +1,6 @@
 //! Which points of one direction are shown.
 
-use super::frames::{DataKind, data_frames};
+use super::frames::{DataFrames, DataKind};
 
 /// What becomes of a point that goes by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl Sampler {
             self.batch = Some(Fate::BatchCut);
         }
         let (mut picked, mut room) = (Picked::default(), room);
-        for (kind, frame, _) in data_frames(frames) {
+        for (kind, frame, _) in DataFrames::of(frames) {
             let fate = match kind {
                 DataKind::Begin => {
                     let fate = self.next(frame, room);
@@ -119,7 +119,7 @@ fn fits(frame: &[u8], room: Room) -> Fate {
 
 /// Whether a batch is open before the first of these frames.
 fn begins_inside(frames: &[u8], ends_inside: bool) -> bool {
-    let border = data_frames(frames).map(|(kind, ..)| kind).find(|kind| *kind != DataKind::Point);
+    let border = DataFrames::of(frames).map(|(kind, ..)| kind).find(|kind| *kind != DataKind::Point);
     match border {
         Some(kind) => kind == DataKind::End,
         None => ends_inside,
@@ -153,7 +153,7 @@ mod tests {
 
     fn text(picked: &[u8]) -> String {
         let mut text = String::new();
-        for (kind, frame, _) in data_frames(picked) {
+        for (kind, frame, _) in DataFrames::of(picked) {
             text.push(match kind {
                 DataKind::Begin => 'b',
                 DataKind::End => 'e',
@@ -224,7 +224,7 @@ mod tests {
                 let count = piece.chars().filter(char::is_ascii_digit).count() as u64;
                 prop_assert_eq!(picked.points.iter().sum::<u64>(), count);
                 prop_assert!(picked.frames.len() <= bytes && picked.points[0] <= points);
-                let shown = data_frames(&picked.frames).filter(|(kind, ..)| *kind == DataKind::Point).count();
+                let shown = DataFrames::of(&picked.frames).filter(|(kind, ..)| *kind == DataKind::Point).count();
                 prop_assert_eq!(shown as u64, picked.points[0]);
             }
         }

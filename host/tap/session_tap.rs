@@ -154,7 +154,7 @@ mod tests {
 
     use super::*;
     use crate::protocol::{Point, RequestMessage, put_request};
-    use crate::tap::frames::data_frames;
+    use crate::tap::frames::DataFrames;
     use crate::tap::taps::{MOST_WAITING, OpenTap, TapSpec};
 
     fn udf(task: &str) -> UdfNode {
@@ -215,7 +215,7 @@ mod tests {
         let (mut bytes, mut read) = (0, 0);
         while let Some(piece) = tap.next_now() {
             bytes += piece.what.len();
-            read += data_frames(match &piece.what {
+            read += DataFrames::of(match &piece.what {
                 What::Frames { frames, .. } => frames,
                 What::Note(_) => &[],
             })

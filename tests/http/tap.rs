@@ -263,7 +263,7 @@ fn names_and_values_of_any_kind_make_valid_lines_or_are_counted() {
     let parsed = line_protocol::parse(shown.points()[0]).unwrap();
     assert!(parsed.measurement == "c p,u=" && parsed.fields.len() == 4, "{parsed:?}");
     assert!(
-        shown.said.contains("points seen: 5, shown: 1, left out since no line protocol: 4"),
+        shown.said.contains("points seen: 5, shown: 1, left out since no line protocol or too long: 4"),
         "{}",
         shown.said
     );

@@ -52,24 +52,31 @@ pub fn point(source: &Source, direction: Direction, point: &Point) -> String {
         comment = comment.with("by_name", "true");
     }
     // The group follows from dimensions and tags, or a line would come before nearly each point.
-    if point.group != usual_group(point) {
+    if !is_usual_group(point) {
         comment = comment.with("group", &point.group);
     }
     comment.line()
 }
 
-/// The group that Kapacitor makes of dimensions and tags: `ToGroupID` in its `models/point.go`.
-fn usual_group(point: &Point) -> String {
-    let tags = point.dimensions.iter().map(|key| {
-        let value = point.tags.get(key).map_or("", String::as_str);
-        format!("{key}={value}")
-    });
-    let tags = tags.collect::<Vec<_>>().join(",");
-    match (point.by_name, tags.is_empty()) {
-        (false, _) => tags,
-        (true, true) => point.name.clone(),
-        (true, false) => format!("{}\n{tags}", point.name),
+/// Whether the group is the one that Kapacitor makes of dimensions and tags: `ToGroupID` in its `models/point.go`. That
+/// one is not built here: a point of some kilobytes may have dimensions that make gigabytes of it.
+fn is_usual_group(point: &Point) -> bool {
+    let mut rest = Some(point.group.as_str());
+    let mut goes_on_with = |text: &str| rest = rest.and_then(|rest| rest.strip_prefix(text));
+    if point.by_name {
+        goes_on_with(&point.name);
     }
+    for (i, key) in point.dimensions.iter().enumerate() {
+        match (i, point.by_name) {
+            (0, true) => goes_on_with("\n"),
+            (0, false) => {}
+            _ => goes_on_with(","),
+        }
+        goes_on_with(key);
+        goes_on_with("=");
+        goes_on_with(point.tags.get(key).map_or("", String::as_str));
+    }
+    rest == Some("")
 }
 
 /// The beginning of a batch.
@@ -130,6 +137,16 @@ mod tests {
         assert!(shown(&grouped).ends_with(" session=3 dimensions=host\n"), "{}", shown(&grouped));
         let by_name = Point { by_name: true, group: "cpu\nhost=a".into(), ..grouped.clone() };
         assert!(shown(&by_name).ends_with(" dimensions=host by_name=true\n"), "{}", shown(&by_name));
+        let name_alone = Point { dimensions: Vec::new(), group: "cpu".into(), ..by_name.clone() };
+        assert!(shown(&name_alone).ends_with(" by_name=true\n"), "{}", shown(&name_alone));
+        let two = Point {
+            dimensions: vec!["dc".into(), "host".into()],
+            group: "dc=,host=a".into(),
+            ..grouped.clone()
+        };
+        assert!(shown(&two).ends_with(" dimensions=\"dc,host\"\n"), "{}", shown(&two));
+        let more = Point { group: "host=a,b".into(), ..grouped.clone() };
+        assert!(shown(&more).ends_with(" group=\"host=a,b\"\n"), "{}", shown(&more));
         let odd = Point { group: "host=b".into(), ..grouped };
         assert!(shown(&odd).ends_with(" dimensions=host group=\"host=b\"\n"), "{}", shown(&odd));
     }

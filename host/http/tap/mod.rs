@@ -15,9 +15,14 @@ pub use self::query::LONGEST;
 use self::query::Query;
 pub use self::stream::SIGN_OF_LIFE;
 use self::stream::{Seat, TapBody};
+use self::writer::{CHUNK, MOST_POINT};
 use super::host_header::{Door, is_meant};
 use crate::shared::Shared;
 use crate::tap::MOST_WAITING;
+
+/// Memory of a tap in bytes: what waits, as much that is being written, and the text of two chunks and one long point,
+/// whose characters may be written as two each.
+const MEMORY: u64 = (2 * MOST_WAITING + 3 * CHUNK + 4 * MOST_POINT) as u64;
 
 /// Path of the answer.
 pub const PATH: &str = "/tap";
@@ -59,9 +64,7 @@ fn open(shared: &Arc<Shared>, door: Door, request: &Request<impl Sized>) -> Resu
     let Query { spec, lasts } = query.map_err(|problem| (StatusCode::BAD_REQUEST, problem))?;
     let mut memory = shared.budget().reservation();
     let unavailable = |problem: String| (StatusCode::SERVICE_UNAVAILABLE, problem);
-    memory
-        .try_set_optional(MOST_WAITING as u64)
-        .map_err(|full| unavailable(format!("a tap needs {full}")))?;
+    memory.try_set_optional(MEMORY).map_err(|full| unavailable(format!("a tap needs {full}")))?;
     let tap = shared.taps().open(spec).map_err(|e| unavailable(e.to_string()))?;
     Ok(TapBody::begin(Seat { tap, memory }, lasts, stream::running(shared)))
 }

@@ -13,15 +13,12 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
 use super::comment::Comment;
-use super::writer::Writer;
+use super::writer::{CHUNK, Writer};
 use crate::metrics::NodeReading;
 use crate::sandbox::MemoryReservation;
 use crate::shared::Shared;
 use crate::tap::{Direction, Fate, OpenTap, Piece};
 use crate::udf_node::UdfNode;
-
-/// Size in bytes at which text is sent although more is there.
-const CHUNK: usize = 64 * 1024;
 
 /// Number of chunks that wait until the client reads.
 const MOST_CHUNKS: usize = 2;
@@ -105,6 +102,8 @@ async fn show(seat: Seat, lasts: Duration, running: Running, out: mpsc::Sender<B
     let until = Instant::now() + lasts;
     let mut writer = Writer::new(tap.spec());
     let mut text = heading(&tap, lasts, &running).into_bytes();
+    // What is being written, and where it goes on.
+    let mut piece = None;
     let end = loop {
         if !text.is_empty() {
             match timeout_at(until, out.reserve()).await {
@@ -116,17 +115,19 @@ async fn show(seat: Seat, lasts: Duration, running: Running, out: mpsc::Sender<B
         if tap.is_full() {
             break End::Most;
         }
-        let piece = tokio::select! {
-            biased;
-            () = out.closed() => break End::Unread,
-            () = tokio::time::sleep_until(until) => break End::Time,
-            piece = tap.next() => piece,
-            () = tokio::time::sleep(QUIET) => {
-                text.extend_from_slice(SIGN_OF_LIFE);
-                continue;
-            }
-        };
-        write(&mut writer, &mut tap, piece, &mut text);
+        if piece.is_none() {
+            piece = tokio::select! {
+                biased;
+                () = out.closed() => break End::Unread,
+                () = tokio::time::sleep_until(until) => break End::Time,
+                piece = tap.next() => piece.map(|piece| (piece, 0)),
+                () = tokio::time::sleep(QUIET) => {
+                    text.extend_from_slice(SIGN_OF_LIFE);
+                    continue;
+                }
+            };
+        }
+        write(&mut writer, &mut tap, &mut piece, &mut text);
         // Others on this thread get their turn.
         yield_now().await;
     };
@@ -134,9 +135,9 @@ async fn show(seat: Seat, lasts: Duration, running: Running, out: mpsc::Sender<B
     let until = Instant::now() + GRACE;
     let mut last = false;
     while !matches!(end, End::Unread) && !last {
-        let piece = tap.next_now();
+        piece = piece.or_else(|| tap.next_now().map(|piece| (piece, 0)));
         last = piece.is_none();
-        write(&mut writer, &mut tap, piece, &mut text);
+        write(&mut writer, &mut tap, &mut piece, &mut text);
         if last {
             text.extend_from_slice(summary(&tap, &writer, &end).as_bytes());
         }
@@ -147,12 +148,17 @@ async fn show(seat: Seat, lasts: Duration, running: Running, out: mpsc::Sender<B
     }
 }
 
-/// Writes `piece` and those that are there as well, as far as they fit into a chunk.
-fn write(writer: &mut Writer, tap: &mut OpenTap, piece: Option<Piece>, text: &mut Vec<u8>) {
-    let mut next = piece;
-    while let Some(piece) = next {
-        writer.write(&piece, text);
-        next = if text.len() < CHUNK { tap.next_now() } else { None };
+/// Writes `piece` from the byte at which it goes on, and those that are there as well, as far as they fit into a chunk.
+/// Leaves what does not.
+fn write(writer: &mut Writer, tap: &mut OpenTap, piece: &mut Option<(Piece, usize)>, text: &mut Vec<u8>) {
+    while let Some((now, from)) = piece.take() {
+        *piece = match writer.write(&now, from, text) {
+            Some(at) => Some((now, at)),
+            None => tap.next_now().map(|next| (next, 0)),
+        };
+        if text.len() >= CHUNK {
+            return;
+        }
     }
 }
 
@@ -204,7 +210,7 @@ fn summary_of(tap: &OpenTap, writer: &Writer, direction: Direction) -> String {
         (beyond, format!("beyond the {} that were asked for", tap.spec().most)),
         (of(Fate::BufferFull), "read too slowly".to_owned()),
         (of(Fate::BatchCut), "of a batch that had begun before".to_owned()),
-        (unwritable, "no line protocol".to_owned()),
+        (unwritable, "no line protocol or too long".to_owned()),
     ] {
         if count > 0 {
             text += &format!(", left out since {reason}: {count}");

@@ -8,10 +8,18 @@ use prost::Message as _;
 use super::comment::{self, Comment};
 use crate::logging::on_one_line;
 use crate::protocol::{self, BeginBatch, EndBatch, wire::Fields};
-use crate::tap::{DataKind, Direction, Piece, Source, TapSpec, What, data_frames};
+use crate::tap::{DataFrames, DataKind, Direction, Piece, Source, TapSpec, What};
+use crate::units::Bytes;
 
 /// Tag that says which way a point goes, where both are shown.
 const TAG: &str = "tap";
+
+/// Size of text in bytes at which a [`Writer`] stops, although more of a piece is there. A point may become many times as
+/// long as it was: each point of a batch gets the batch's name.
+pub const CHUNK: usize = 64 * 1024;
+
+/// The longest point that is written, in bytes of its message.
+pub const MOST_POINT: usize = 1024 * 1024;
 
 /// Writes the pieces of one tap.
 pub struct Writer {
@@ -21,7 +29,8 @@ pub struct Writer {
     most: u64,
     /// The comment that was written last before a point, of each direction.
     contexts: [String; 2],
-    /// Number of points of each direction that were written, and that can't be.
+    /// Number of points of each direction that were written, and that can't be: they are too long, or line protocol
+    /// can't express them.
     written: [u64; 2],
     unwritable: [u64; 2],
 }
@@ -38,13 +47,14 @@ impl Writer {
         }
     }
 
-    /// Number of points of a direction that were written, and that line protocol can't express.
+    /// Number of points of a direction that were written, and that can't be.
     pub fn points(&self, direction: Direction) -> (u64, u64) {
         (self.written[direction as usize], self.unwritable[direction as usize])
     }
 
-    /// Appends `piece` to `out`.
-    pub fn write(&mut self, piece: &Piece, out: &mut Vec<u8>) {
+    /// Appends `piece` to `out`, beginning at the byte `from` of its frames, until there is a [`CHUNK`]. Returns where
+    /// it goes on, or `None` if all was written.
+    pub fn write(&mut self, piece: &Piece, from: usize, out: &mut Vec<u8>) -> Option<usize> {
         let source = &piece.source;
         match &piece.what {
             What::Note(text) => {
@@ -52,16 +62,21 @@ impl Writer {
                 out.extend_from_slice(line.as_bytes());
             }
             What::Frames { direction, left_out, frames } => {
-                if *left_out > 0 {
+                if *left_out > 0 && from == 0 {
                     let words = format!("{} left out here, read too slowly", direction.name());
                     let line = Comment::new(&words).of(source).with("points", &left_out.to_string()).line();
                     out.extend_from_slice(line.as_bytes());
                 }
-                for (kind, _, message) in data_frames(frames) {
+                let mut rest = DataFrames::of(frames.get(from..).unwrap_or_default());
+                while let Some((kind, _, message)) = rest.next() {
                     self.write_data(source, *direction, kind, message, out);
+                    if out.len() >= CHUNK && rest.remaining() > 0 {
+                        return Some(frames.len() - rest.remaining());
+                    }
                 }
             }
         }
+        None
     }
 
     fn write_data(
@@ -88,7 +103,14 @@ impl Writer {
                 comment::end(source, direction, &end)
             }
             DataKind::Point => {
-                let point = data.and_then(|data| protocol::Point::decode(data).ok());
+                let point = match data {
+                    Some(data) if data.len() > MOST_POINT => {
+                        Err(format!("it is longer than {}", Bytes(MOST_POINT as u64)))
+                    }
+                    data => data
+                        .and_then(|data| protocol::Point::decode(data).ok())
+                        .ok_or_else(|| "it can't be decoded".to_owned()),
+                };
                 return self.write_point(source, direction, batch.as_deref(), point, out);
             }
         };
@@ -102,14 +124,14 @@ impl Writer {
         source: &Source,
         direction: Direction,
         batch: Option<&str>,
-        point: Option<protocol::Point>,
+        point: Result<protocol::Point, String>,
         out: &mut Vec<u8>,
     ) {
         // Several sessions may have taken as many each.
         if self.written[direction as usize] + self.unwritable[direction as usize] >= self.most {
             return;
         }
-        let written = point.ok_or_else(|| "it can't be decoded".to_owned()).and_then(|point| {
+        let written = point.and_then(|point| {
             if batch.is_none() {
                 let context = comment::point(source, direction, &point);
                 let last = &mut self.contexts[direction as usize];
@@ -131,7 +153,7 @@ impl Writer {
             Ok(()) => self.written[direction as usize] += 1,
             Err(problem) => {
                 self.unwritable[direction as usize] += 1;
-                let words = format!("{} left out here, no line protocol", direction.name());
+                let words = format!("{} left out here, not shown", direction.name());
                 let line = Comment::new(&words).of(source).with("because", &problem).line();
                 out.extend_from_slice(line.as_bytes());
             }
@@ -181,7 +203,7 @@ mod tests {
 
     fn written(writer: &mut Writer, piece: &Piece) -> String {
         let mut out = Vec::new();
-        writer.write(piece, &mut out);
+        assert_eq!(writer.write(piece, 0, &mut out), None);
         String::from_utf8(out).unwrap()
     }
 
@@ -237,10 +259,34 @@ mod tests {
         let lines: Vec<_> = shown.lines().collect();
         assert_eq!(lines.len(), 4, "{shown}");
         let left_out =
-            format!("# in left out here, no line protocol {OF} because=\"NaN in the field \\\"value\\\"\"");
+            format!("# in left out here, not shown {OF} because=\"NaN in the field \\\"value\\\"\"");
         assert_eq!(lines[1], left_out);
-        assert!(lines[2].starts_with("# in left out here, no line protocol"), "{shown}");
+        assert!(lines[2].starts_with("# in left out here, not shown"), "{shown}");
         assert_eq!(lines[3], "cpu value=1.0 9");
         assert_eq!(writer.points(Direction::In), (1, 2));
+    }
+
+    #[test]
+    fn long_text_comes_in_chunks() {
+        let mut frames = Vec::new();
+        let name = "n".repeat(60_000);
+        put_request(RequestMessage::Begin(BeginBatch { name, ..BeginBatch::default() }), &mut frames);
+        for time in 0..10 {
+            put_request(RequestMessage::Point(point("", 1.5, time)), &mut frames);
+        }
+        put_request(RequestMessage::Point(point(&"a".repeat(MOST_POINT), 1.5, 7)), &mut frames);
+        let piece = piece(Direction::In, frames);
+        let mut writer = Writer::new(&TapSpec { most: 100, ..spec(true, false) });
+        let (mut all, mut from) = (String::new(), Some(0));
+        while let Some(at) = from {
+            let mut out = Vec::new();
+            from = writer.write(&piece, at, &mut out);
+            assert!(out.len() < CHUNK + 2 * 60_000, "{}", out.len());
+            all += &String::from_utf8(out).unwrap();
+        }
+        assert_eq!(all.lines().filter(|line| line.starts_with("nnn")).count(), 10);
+        let last = all.lines().last().unwrap();
+        assert!(last.starts_with("# in left out here, not shown"), "{last}");
+        assert!(last.ends_with("because=\"it is longer than 1MiB\""), "{last}");
     }
 }
