@@ -210,7 +210,11 @@ fn host_that_does_not_run_or_refused_its_reload_is_a_problem() {
         "udf.toml",
         "socket-dir = \"run\"\nstate-dir = \"state\"\nlog-level = \"debug\"\n[limits]\nmemory = \"8MiB\"\n",
     );
-    site.findings().has("running-host", "warning", &["udf.toml has 1 values", "check --diff"]);
+    site.findings().has(
+        "running-host",
+        "warning",
+        &["does not have all of udf.toml in force: 1 of its keys", "check --diff"],
+    );
     let good = fs::read_to_string(site.path("udf.toml")).unwrap();
     site.write("udf.toml", "[limits]\nmemroy = \"8MiB\"\n");
     host.signal("HUP");

@@ -206,8 +206,8 @@ fn required_signatures_are_checked_at_each_step() {
     assert!(done(&host.setup, &["verify"]).contains("other.pub"));
     // Without the signatures, nothing is loaded.
     fs::remove_dir_all(host.setup.folder.path().join("state/registry/signatures")).unwrap();
-    assert!(refused(&host.setup, &["check"]).contains("has no signature"));
-    host.reload(&config("plant"), &["plugin from a registry is not there", "has no signature"]);
+    assert!(refused(&host.setup, &["check"]).contains("the store has no signature"));
+    host.reload(&config("plant"), &["plugin from a registry is not there", "the store has no signature"]);
     assert_eq!(version(&host), 1);
     // A key that is none is said.
     host.setup.configure(&config("plant.key"));

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::num::NonZeroU16;
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -299,6 +300,30 @@ fn status_says_whether_the_host_is_ready() {
     assert_eq!((code, stdout.as_str()), (1, ""));
     assert!(stderr.contains("the host is not ready: plugin \"broken\" is refused"), "{stderr}");
     assert_eq!(host.setup.run(&["status", "--ready", "--json"]).0, 2);
+}
+
+#[test]
+fn answer_that_does_not_come_to_its_end_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("http.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let server = thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        client.read(&mut [0; 4096]).unwrap();
+        let head =
+            b"HTTP/1.1 500 Oh\r\nContent-Type: text/plain\r\nContent-Length: 1000\r\n\r\nhalf a reason";
+        client.write_all(head).unwrap();
+        // Until the client gives it up.
+        client.read(&mut [0; 1]).unwrap()
+    });
+    let address = format!("unix:{}", socket.display());
+    let (code, _, stderr) = Setup::new("").run(&["status", "--address", &address]);
+    assert_eq!(code, 1);
+    assert!(
+        stderr.contains("the host refuses (500") && stderr.contains("has not answered for 10 s"),
+        "{stderr}"
+    );
+    assert_eq!(server.join().unwrap(), 0);
 }
 
 #[test]

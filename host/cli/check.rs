@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use crate::config::{Config, Edges, is_identifier};
-use crate::doctor::problems_of_functions;
+use crate::doctor::{problems_of_functions, problems_of_sockets};
 use crate::endpoint;
 use crate::endpoint::{User, socket_path};
 use crate::folder::check_writable;
@@ -119,6 +119,7 @@ fn problems(shared: &Shared, plugins: &Plugins) -> Vec<String> {
     problems.extend(check_writable(&config.state_dir).err().map(|e| format!("state-dir: {e}")));
     problems.extend(endpoint::check_folder(&config).err().map(|e| format!("{e:#}")));
     problems.extend(endpoint::check_group(&config).err().map(|e| format!("{e:#}")));
+    problems.extend(problems_of_sockets(shared));
     problems.extend(problems_of_functions(shared, plugins));
     problems
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 
 use super::exit::{DONE, reload_changes, restart_changes};
@@ -89,9 +89,7 @@ pub fn check_diff(options: &Options, settings: &Settings) -> Result<ExitCode> {
 fn running_host(options: &Options, config: &Config) -> Result<RunningHost> {
     let folder = options.running_state_dir.as_ref().unwrap_or(&config.state_dir);
     let shown = folder.display();
-    let host = RunningHost::read(folder).with_context(|| {
-        format!("{shown}: what the running host has in force can't be read: run this as the user of the host")
-    })?;
+    let host = RunningHost::read(folder).map_err(|e| anyhow!("{}", RunningHost::why_unread(folder, &e)))?;
     host.filter(RunningHost::is_alive).with_context(|| {
         format!(
             "{shown}: no running host uses this state folder: start one with `kapacitor-wasm serve`, or name its folder with --running-state-dir if the file has another one now"

@@ -26,7 +26,10 @@ use crate::logging::{on_one_line, shown};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Maximum size of an answer that is read as a whole, in bytes.
-const MOST_TEXT: usize = 256 << 20;
+const MOST_TEXT: usize = 64 << 20;
+
+/// Maximum size of the reasons why the host refuses or is not ready, in bytes.
+const MOST_REASON: usize = 1 << 20;
 
 /// Which host is asked.
 #[derive(Args, Clone)]
@@ -105,8 +108,9 @@ impl HostClient {
                 )
             }
             status => {
-                let text = self.text_of(answer).await.unwrap_or_default();
-                bail!("{}: the host refuses ({status}): {}", self.shown(), on_one_line(text.trim_end()))
+                let reason = self.in_time(self.text_of(answer, MOST_REASON)).await;
+                let reason = reason.unwrap_or_else(|e| format!("the reason can't be read: {e:#}"));
+                bail!("{}: the host refuses ({status}): {}", self.shown(), on_one_line(reason.trim_end()))
             }
         }
     }
@@ -118,7 +122,7 @@ impl HostClient {
     /// As [`HostClient::get`], and when the answer ends early.
     pub async fn text(&self, path: &str) -> Result<String> {
         let answer = self.get(path).await?;
-        self.in_time(self.text_of(answer)).await
+        self.in_time(self.text_of(answer, MOST_TEXT)).await
     }
 
     /// Why the host is not ready; empty if it is.
@@ -136,7 +140,7 @@ impl HostClient {
         }
         let answer = self.in_time(self.ask("/ready")).await?;
         let status = answer.status();
-        let text = self.in_time(self.text_of(answer)).await?;
+        let text = self.in_time(self.text_of(answer, MOST_REASON)).await?;
         let readiness: Readiness = serde_json::from_str(&text).with_context(|| {
             format!("{}: the answer ({status}) says nothing of a host that is ready or not", self.shown())
         })?;
@@ -149,9 +153,9 @@ impl HostClient {
             .map_err(|_| anyhow!("{}: the host has not answered for 10 s", self.shown()))?
     }
 
-    async fn text_of(&self, answer: Response<Incoming>) -> Result<String> {
+    async fn text_of(&self, answer: Response<Incoming>, most: usize) -> Result<String> {
         let kind = answer.headers().get(CONTENT_TYPE).cloned();
-        let body = Limited::new(answer.into_body(), MOST_TEXT).collect().await;
+        let body = Limited::new(answer.into_body(), most).collect().await;
         let body = body.map_err(|e| anyhow!("{}: the answer of the host is cut off: {e}", self.shown()))?;
         String::from_utf8(body.to_bytes().into())
             .with_context(|| format!("{}: the answer ({kind:?}) is no text", self.shown()))

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _, StdoutLock, Write as _};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use bytes::Buf as _;
@@ -10,6 +11,7 @@ use form_urlencoded::Serializer;
 use http_body_util::BodyExt as _;
 use tokio::runtime::Builder;
 use tokio::signal::ctrl_c;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::exit::{DONE, FAILED};
 use super::host_client::Place;
@@ -26,6 +28,12 @@ const MOST_LINE: usize = 8 << 20;
 
 /// Maximum time that a tap lasts, in seconds.
 const LONGEST: u64 = 600;
+
+/// Time that the host has after the end of a tap, for what was not read yet.
+const OVERTIME: Duration = Duration::from_secs(15);
+
+/// Time without a byte after which the host is taken for gone: it gives a sign of life every five seconds.
+const SILENCE: Duration = Duration::from_secs(20);
 
 /// What to tap.
 #[derive(Args)]
@@ -83,9 +91,17 @@ pub fn tap(options: &Options) -> Result<ExitCode> {
     runtime.block_on(async {
         let mut answer = host.get(&options.path()).await?.into_body();
         let mut printer = Printer::new();
+        let end = Instant::now() + options.lasts.0 + OVERTIME;
         loop {
             let frame = tokio::select! {
                 frame = answer.frame() => frame,
+                () = sleep_until(end) => None,
+                () = sleep(SILENCE) => {
+                    let host = host.shown();
+                    printer.flush().or_else(|e| nobody_reads(e).map(drop))?;
+                    tell(&format!("{host}: the host has not said for {} s that it is there", SILENCE.as_secs()));
+                    return Ok(FAILED);
+                }
                 _ = ctrl_c() => {
                     tell(&format!("interrupted, points shown: {}", printer.points));
                     return Ok(DONE);

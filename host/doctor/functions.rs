@@ -11,6 +11,11 @@ use crate::shared::Shared;
 pub(super) fn check(site: &Site) -> Vec<Finding> {
     let mut findings = Findings::of("plugins");
     let plugins = site.shared.plugins();
+    if site.is_outsider() {
+        findings.skip("the sockets of the host: run this as root or as the user of the host");
+    } else {
+        problems_of_sockets(&site.shared).into_iter().for_each(|problem| findings.plain_problem(problem));
+    }
     for problem in problems_of_functions(&site.shared, &plugins) {
         findings.plain_problem(problem);
     }
@@ -21,12 +26,18 @@ pub(super) fn check(site: &Site) -> Vec<Finding> {
     findings.list()
 }
 
-/// Everything that keeps a function or a plugin from working.
+/// What keeps a socket from being made, or from being this host's.
+pub fn problems_of_sockets(shared: &Shared) -> Vec<String> {
+    let config = shared.config();
+    let functions = shared.functions();
+    functions.keys().filter_map(|name| Some(format!("{:#}", endpoint::check(&config, name).err()?))).collect()
+}
+
+/// Everything that keeps a function or a plugin from working, but for its socket.
 pub fn problems_of_functions(shared: &Shared, plugins: &Plugins) -> Vec<String> {
     let mut problems = Vec::new();
     let config = shared.config();
     for function in shared.functions().values() {
-        problems.extend(endpoint::check(&config, &function.name).err().map(|e| format!("{e:#}")));
         let edges = edges(&function.info(plugins));
         for name in function.named_plugins() {
             match plugins.get(name) {

@@ -43,7 +43,8 @@ pub(super) fn check(site: &Site) -> Vec<Finding> {
     }
     let names = names_in_kapacitor(site);
     for own in site.shared.functions().keys() {
-        if !names.values().any(|function| function == own) {
+        // What is wrong with one that is there was said above.
+        if !functions.contains_key(own) && !names.values().any(|function| function == own) {
             findings.warn(
                 format!("function `{own}` is not in {shown}, so no TICKscript can call it"),
                 "add the lines that `kapacitor-wasm config` prints, and restart Kapacitor; or ignore this, if no task needs it",
@@ -87,8 +88,10 @@ fn of_socket(site: &Site, path: &Path) -> Option<String> {
 
 /// The function that `kapacitor-wasm stdio FUNCTION` serves, if that is the program.
 fn stdio_function(function: &ConfFunction) -> Option<&str> {
-    let is_own = function.prog.as_ref()?.file_name()? == "kapacitor-wasm";
+    let program = function.prog.as_ref()?.file_name()?.to_str()?;
     let at = function.args.iter().position(|arg| arg == "stdio")?;
+    // The file may have another name, as of a wrapper; then its first argument tells.
+    let is_own = at == 0 || program.starts_with("kapacitor-wasm");
     is_own.then(|| function.args.get(at + 1).map(String::as_str))?
 }
 
@@ -183,15 +186,22 @@ fn check_program(site: &Site, program: &Path, function: &ConfFunction, shown: &s
     ];
     for (path, need, verb) in needs {
         let Some(path) = path else { continue };
-        let by = match user.reach(path, need) {
-            Reach::KeptOut(by) => format!("{} keeps it out", by.display()),
-            Reach::Missing(_) if verb != "make files in" => "it is not there".to_owned(),
-            _ => continue,
-        };
-        findings.problem(
-            format!("{shown}: Kapacitor's user `{}` can't {verb} {}: {by}", user.name(), path.display()),
-            "Kapacitor starts the process itself: give its user this right, or use a socket",
-        );
+        match user.reach(path, need) {
+            Reach::KeptOut(by) => findings.problem(
+                format!(
+                    "{shown}: Kapacitor's user `{}` can't {verb} {}: {} keeps it out",
+                    user.name(),
+                    path.display(),
+                    by.display()
+                ),
+                "Kapacitor starts the process itself: give its user this right, or use a socket",
+            ),
+            Reach::Missing(_) if verb != "make files in" => findings.problem(
+                format!("{shown}: Kapacitor can't {verb} {}: it is not there", path.display()),
+                "correct the path in kapacitor.conf, and restart Kapacitor",
+            ),
+            _ => {}
+        }
     }
 }
 

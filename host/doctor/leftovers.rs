@@ -52,7 +52,10 @@ pub(super) fn check(site: &Site) -> Vec<Finding> {
             "`kapacitor-wasm skipped` prints them for the plugins' authors",
         );
     }
-    let own: BTreeSet<_> = site.shared.functions().keys().map(|name| socket_path(&config, name)).collect();
+    // A host serves a function until it stops, also one whose plugin was deleted.
+    let running = site.running.iter().flat_map(|host| host.functions.keys());
+    let functions = site.shared.functions();
+    let own: BTreeSet<_> = functions.keys().chain(running).map(|name| socket_path(&config, name)).collect();
     let entries = fs::read_dir(&config.socket_dir).into_iter().flatten().flatten();
     let strange = entries.filter(|entry| {
         let path = entry.path();

@@ -14,6 +14,10 @@ const FEW: u64 = 100;
 
 pub(super) fn check(site: &Site) -> Vec<Finding> {
     let mut findings = Findings::of("limits");
+    if site.is_outsider() {
+        findings.skip("the limits of the host: run this as root or as the user of the host");
+        return findings.list();
+    }
     let process = site.running.as_ref().map(|host| host.process);
     let Some(limits) = SystemLimits::of(process) else {
         findings.skip(format!(

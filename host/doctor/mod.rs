@@ -8,6 +8,7 @@ mod announced;
 mod clock;
 mod finding;
 mod functions;
+mod http;
 mod kapacitor_api;
 mod kapacitor_conf;
 mod kapacitor_functions;
@@ -27,7 +28,7 @@ mod versions;
 use anyhow::Result;
 
 pub use finding::{Finding, Verdict};
-pub use functions::problems_of_functions;
+pub use functions::{problems_of_functions, problems_of_sockets};
 pub use running::as_reloaded;
 pub use site::Options;
 
@@ -37,11 +38,12 @@ use finding::Findings;
 use site::Site;
 
 /// All checks, in the order of the list.
-const CHECKS: [fn(&Site) -> Vec<Finding>; 13] = [
+const CHECKS: [fn(&Site) -> Vec<Finding>; 14] = [
     functions::check,
     registry::check,
     running::check,
     rights::check,
+    http::check,
     kapacitor_functions::check,
     tasks::check,
     announced::check,

@@ -18,7 +18,14 @@ pub(super) fn check(site: &Site) -> Vec<Finding> {
         functions.keys().filter(|name| !endpoint::is_served(&config, name)).map(String::as_str).collect();
     let Some(host) = &site.running else {
         let folder = config.state_dir.display();
-        if unserved.len() < functions.len() {
+        if let Some(e) = &site.running_unread {
+            let why = RunningHost::why_unread(&config.state_dir, e);
+            if site.is_outsider() {
+                findings.skip(why);
+            } else {
+                findings.plain_problem(why);
+            }
+        } else if unserved.len() < functions.len() {
             findings.warn(
                 format!("something serves sockets in {}, and no host describes itself in {folder}", config.socket_dir.display()),
                 "it may be a host of an earlier version, of another container or with another state-dir: restart it with this udf.toml, or run this where it runs",
@@ -53,7 +60,7 @@ pub(super) fn check(site: &Site) -> Vec<Finding> {
             == std::path::absolute(&site.options.config).unwrap_or_default()
     {
         findings.warn(
-            format!("udf.toml has {count} values that the running host does not have in force"),
+            format!("the running host does not have all of udf.toml in force: {count} of its keys differ"),
             "see `kapacitor-wasm check --diff`, and reload or restart the host",
         );
     }

@@ -1,5 +1,6 @@
 //! What several checks need to know.
 
+use std::io;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -35,6 +36,8 @@ pub(super) struct Site {
     pub shared: Shared,
     /// The host that runs with the state folder, if one does.
     pub running: Option<RunningHost>,
+    /// Why it is not known whether one does.
+    pub running_unread: Option<io::Error>,
     /// The process of Kapacitor, if it runs.
     pub kapacitord: Option<Kapacitord>,
     pub kapacitor_conf: Result<KapacitorConf, ConfError>,
@@ -59,8 +62,10 @@ impl Site {
     /// When the plugins can't be looked at.
     pub fn gather(options: Options, config: Config, mode: &Mode) -> Result<Self> {
         let shared = Shared::load(config, mode)?;
-        let running = RunningHost::read(&shared.config().state_dir).ok().flatten();
-        let running = running.filter(RunningHost::is_alive);
+        let (running, running_unread) = match RunningHost::read(&shared.config().state_dir) {
+            Ok(running) => (running.filter(RunningHost::is_alive), None),
+            Err(e) => (None, Some(e)),
+        };
         let kapacitord = Kapacitord::find(&options.kapacitor_conf);
         let units = Units::new(&options.unit_dirs);
         let unit = |name: &str| units.read(name);
@@ -79,6 +84,9 @@ impl Site {
             (Some(host), _) => User::of_process(host.process)
                 .ok_or_else(|| format!("the user of process {} can't be read", host.process)),
             (None, Some(unit)) => user(unit.last("Service", "User").unwrap_or("root")),
+            (None, None) if is_kept_out(running_unread.as_ref()) => {
+                Err("only root and this user can read what the host says of itself".to_owned())
+            }
             (None, None) => User::of_process(std::process::id())
                 .ok_or_else(|| "/proc is not there, so the user of this process can't be read".to_owned()),
         };
@@ -87,6 +95,7 @@ impl Site {
             options,
             shared,
             running,
+            running_unread,
             kapacitord,
             kapacitor_conf,
             api,
@@ -96,6 +105,17 @@ impl Site {
             host_unit,
             kapacitor_unit,
         })
+    }
+
+    /// Whether this command is run by a user who can't look at the host: neither root nor the host's own.
+    pub fn is_outsider(&self) -> bool {
+        is_kept_out(self.running_unread.as_ref())
+    }
+
+    /// Whether the unit gives the host a network of its own, where nobody else is.
+    pub fn host_is_alone_on_the_network(&self) -> bool {
+        let private = self.host_unit.as_ref().and_then(|unit| unit.last("Service", "PrivateNetwork"));
+        private.is_some_and(|value| ["yes", "true", "1", "on"].contains(&value))
     }
 
     /// The files that the host reads for the plugins of `[plugins]`: the lock file, the keys, and what was pulled.
@@ -116,6 +136,10 @@ impl Site {
         files.dedup();
         files
     }
+}
+
+fn is_kept_out(error: Option<&io::Error>) -> bool {
+    error.is_some_and(|e| e.kind() == io::ErrorKind::PermissionDenied)
 }
 
 fn user(name: &str) -> Result<User, String> {

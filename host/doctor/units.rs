@@ -237,7 +237,7 @@ fn check_kapacitor(site: &Site, findings: &mut Findings) {
                 unit.path().display(),
                 missing.join("=, ")
             ),
-            "copy kapacitor.service.d/kapacitor-wasm.conf to /etc/systemd/system, and `systemctl daemon-reload`",
+            "link the kapacitor-wasm.conf of this version into /etc/systemd/system/kapacitor.service.d, and `systemctl daemon-reload`",
         );
     }
 }

@@ -50,5 +50,15 @@ pub fn not_ready(shared: &Shared) -> Vec<String> {
             None => reasons.push(format!("function \"{name}\" has no socket yet")),
         }
     }
+    for function in shared.functions().values().filter(|function| !function.is_removed()) {
+        for plugin in function.named_plugins() {
+            if shared.library().is_loaded() && !shared.plugins().contains_key(plugin) {
+                reasons.push(format!(
+                    "function \"{}\" has no plugin: there is none \"{plugin}\"",
+                    function.name
+                ));
+            }
+        }
+    }
     reasons
 }

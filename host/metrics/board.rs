@@ -110,7 +110,9 @@ impl Board {
         self.refused().retain(|refusal| refusal.udf != *udf);
         let mut nodes = self.lock();
         let short = [&udf.task, &udf.node, &udf.function].iter().all(|name| name.len() <= LONGEST_NAME);
-        let udf = if nodes.contains_key(udf) || short && make_room(&mut nodes, self.most) {
+        // A task of that name would be taken for all others.
+        let apart = short && udf.task != OTHER;
+        let udf = if apart && (nodes.contains_key(udf) || make_room(&mut nodes, self.most)) {
             udf.clone()
         } else {
             other(udf)
@@ -348,6 +350,16 @@ mod tests {
         let (board, meter) = (Board::new(9), meter(1));
         assert_eq!(board.begin(&udf(&"x".repeat(LONGEST_NAME + 1)), &meter).task, OTHER);
         assert_eq!(board.begin(&udf(&"x".repeat(LONGEST_NAME)), &meter).task.len(), LONGEST_NAME);
+    }
+
+    #[test]
+    fn task_with_the_name_of_the_others_is_one_of_them() {
+        let (board, meter) = (Board::new(1), meter(1));
+        for node in ["a", "b", "c"] {
+            let named = UdfNode { node: node.to_owned(), ..udf(OTHER) };
+            assert_eq!(board.begin(&named, &meter).node, OTHER);
+        }
+        assert_eq!(board.read().len(), 1);
     }
 
     #[test]

@@ -116,6 +116,12 @@ impl SessionMeter {
         self.output.store(output as u64, Relaxed);
     }
 
+    /// Notes the bytes of output that wait, after some were written.
+    #[inline]
+    pub fn set_unsent(&self, output: usize) {
+        self.output.store(output as u64, Relaxed);
+    }
+
     /// Notes the number of points that were dropped since the queue was full.
     pub fn set_queue_full(&self, points: u64) {
         self.queue_full.store(points, Relaxed);

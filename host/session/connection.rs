@@ -554,6 +554,9 @@ impl Session {
     fn after_write(&mut self) {
         self.answer_keepalive();
         self.extend_drain();
+        if let Some(meter) = &self.meter {
+            meter.set_unsent(self.outbox.unsent());
+        }
     }
 
     /// Kapacitor has closed its side, while nothing is read. What was sent before is still read.

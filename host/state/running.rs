@@ -83,6 +83,19 @@ impl RunningHost {
         Ok(Some(serde_json::from_slice(&bytes)?))
     }
 
+    /// Why [`RunningHost::read`] has failed, and what to do, as a sentence.
+    pub fn why_unread(state_dir: &Path, error: &io::Error) -> String {
+        let file = state_dir.join(NAME);
+        let file = file.display();
+        if error.kind() == io::ErrorKind::PermissionDenied {
+            format!(
+                "{file}: what the running host has in force can't be read: run this as root or as the user of the host"
+            )
+        } else {
+            format!("{file} is damaged ({error}): reload the host, which writes it again")
+        }
+    }
+
     /// Writes the description into `state_dir`.
     ///
     /// # Errors

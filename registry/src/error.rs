@@ -57,6 +57,10 @@ pub enum Error {
     Key { path: PathBuf, problem: String },
     #[error("{what} has no signature: have it signed with `push --sign`, or with cosign")]
     NotSigned { what: String },
+    #[error(
+        "the store has no signature of {what}: run `kapacitor-wasm pull`, which says whether the registry has one"
+    )]
+    SignatureNotPulled { what: String },
     #[error("{what} is not signed by a key of `keys`: {problem}")]
     WrongSignature { what: String, problem: String },
     #[error("signatures are required, and there is no key: set `keys`")]

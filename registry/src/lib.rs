@@ -11,6 +11,7 @@ mod client;
 mod credentials;
 mod digest;
 mod error;
+mod folder;
 mod helper;
 mod keys;
 mod lock;

@@ -93,7 +93,10 @@ impl Wanted {
         let module = manifest::module_of(&manifest, &name, self.most)?;
         let signatures =
             if self.trust.needs_signatures() { store.signatures(self.digest)? } else { Vec::new() };
-        let signed_by = self.trust.check(&signatures, self.digest, &name)?;
+        let signed_by = self.trust.check(&signatures, self.digest, &name).map_err(|e| match e {
+            Error::NotSigned { what } => Error::SignatureNotPulled { what },
+            e => e,
+        })?;
         let path = store.path(module.digest);
         match fs::symlink_metadata(&path) {
             Ok(file) if file.is_file() && file.len() == module.size => Ok(Stored { module, path, signed_by }),

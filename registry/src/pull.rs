@@ -88,7 +88,7 @@ fn fetch_manifest(repository: &Repository<'_>, wanted: &Wanted) -> Result<Vec<u8
     repository.manifest(&wanted.digest.to_string())?.ok_or_else(|| Error::NotFound {
         server: wanted.source.host.clone(),
         what: wanted.name(),
-        advice: "it was deleted there, run `kapacitor-wasm lock` to take what the tag leads to now",
+        advice: "it was never there or was deleted, run `kapacitor-wasm lock` to take what the tag leads to now",
     })
 }
 

@@ -4,20 +4,28 @@
 //! named after.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, Permissions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::error::Error;
+use crate::folder::Folder;
 use crate::manifest::{self, Blob, MOST_MANIFEST};
 use crate::signature::Signature;
 
 /// The largest file of signatures that is read, in bytes.
 const MOST_SIGNATURES: u64 = 1024 * 1024;
+
+/// Folder of the blobs, in that of the store.
+const BLOBS: &str = "blobs/sha256";
+
+/// Folder of the signatures.
+const SIGNATURES: &str = "signatures";
 
 /// A folder of what was pulled.
 #[derive(Clone, Debug)]
@@ -48,15 +56,11 @@ impl Store {
     }
 
     fn blobs(&self) -> PathBuf {
-        self.folder.join("blobs/sha256")
-    }
-
-    fn signature_folder(&self) -> PathBuf {
-        self.folder.join("signatures")
+        self.folder.join(BLOBS)
     }
 
     fn signature_path(&self, manifest: Digest) -> PathBuf {
-        self.signature_folder().join(format!("{}.json", manifest.hex()))
+        self.folder.join(SIGNATURES).join(signature_name(manifest))
     }
 
     /// Reads a blob of at most `most` bytes; `what` is the artifact, for messages.
@@ -90,13 +94,12 @@ impl Store {
     /// When it can't be written, or the store would have more than `most` bytes.
     pub fn write(&self, bytes: &[u8], most: u64) -> Result<Digest, Error> {
         let digest = Digest::of(bytes);
-        let path = self.path(digest);
         let size = self.size().map_err(|e| Error::store(&self.folder, &e))?;
         // What takes the place of a damaged file counts twice for a moment.
         if size.saturating_add(bytes.len() as u64) > most {
             return Err(Error::StoreFull { path: self.folder.clone(), most });
         }
-        self.put(&path, bytes)?;
+        self.put(BLOBS, &digest.hex(), bytes)?;
         Ok(digest)
     }
 
@@ -121,46 +124,27 @@ impl Store {
         let path = self.signature_path(manifest);
         let text = serde_json::to_vec(&Signatures { signatures: signatures.to_vec() })
             .map_err(|e| Error::store(&path, &e.into()))?;
-        self.put(&path, &text)
+        self.put(SIGNATURES, &signature_name(manifest), &text)
     }
 
-    /// Writes a file of the store. Everybody may read it, whatever the umask is: the host runs as another user than
-    /// `pull`.
-    fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-        let folder = path.parent().unwrap_or(&self.folder);
-        if !folder.is_dir() {
-            fs::create_dir_all(folder).map_err(|e| Error::store(folder, &e))?;
-            for folder in folder.ancestors().take_while(|folder| folder.starts_with(&self.folder)) {
-                fs::set_permissions(folder, Permissions::from_mode(0o755))
-                    .map_err(|e| Error::store(folder, &e))?;
-            }
-        }
-        write(path, folder, bytes)
+    /// Writes a file of the store.
+    fn put(&self, folder: &str, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        Folder::create(&self.folder, folder)
+            .and_then(|folder| folder.write(name, bytes))
+            .map_err(|e| Error::store(&self.folder.join(folder).join(name), &e))
     }
 
     /// The size of all files in bytes.
     fn size(&self) -> io::Result<u64> {
-        Ok(self.files()?.iter().map(|(_, size)| size).sum())
+        let folders = self.folders()?;
+        let files = folders.iter().map(Folder::files).collect::<io::Result<Vec<_>>>()?;
+        Ok(files.iter().flatten().map(|(_, size)| size).sum())
     }
 
-    fn files(&self) -> io::Result<Vec<(PathBuf, u64)>> {
-        let mut files = Vec::new();
-        for folder in [self.blobs(), self.signature_folder()] {
-            let entries = match fs::read_dir(folder) {
-                Ok(entries) => entries,
-                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-                Err(e) => return Err(e),
-            };
-            for entry in entries {
-                let entry = entry?;
-                // One that was deleted meanwhile has no size.
-                let Ok(file) = entry.metadata() else { continue };
-                if !file.is_dir() {
-                    files.push((entry.path(), file.len()));
-                }
-            }
-        }
-        Ok(files)
+    /// The folders that are there.
+    fn folders(&self) -> io::Result<Vec<Folder>> {
+        let folders = [BLOBS, SIGNATURES].map(|folder| Folder::open(&self.folder, folder));
+        folders.into_iter().filter_map(Result::transpose).collect()
     }
 
     /// Deletes everything but the blobs and the signatures of `kept`; returns how many bytes that were.
@@ -170,13 +154,15 @@ impl Store {
     /// When the store can't be read, or a file can't be deleted.
     pub fn prune(&self, kept: &BTreeSet<Digest>) -> Result<u64, Error> {
         let failed = |e: io::Error| Error::store(&self.folder, &e);
-        let names: BTreeSet<PathBuf> =
-            kept.iter().flat_map(|digest| [self.path(*digest), self.signature_path(*digest)]).collect();
+        let names: BTreeSet<String> =
+            kept.iter().flat_map(|digest| [digest.hex(), signature_name(*digest)]).collect();
         let mut freed = 0;
-        for (path, size) in self.files().map_err(failed)? {
-            if !names.contains(&path) {
-                fs::remove_file(&path).map_err(|e| Error::store(&path, &e))?;
-                freed += size;
+        for folder in self.folders().map_err(failed)? {
+            for (name, size) in folder.files().map_err(failed)? {
+                if !names.contains(&name) {
+                    folder.delete(&name).map_err(failed)?;
+                    freed += size;
+                }
             }
         }
         Ok(freed)
@@ -187,14 +173,19 @@ impl Store {
 fn read(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
     let failed = |e: &io::Error| Error::store(path, e);
     let damaged = || Error::Damaged { path: path.to_owned() };
-    match fs::symlink_metadata(path) {
-        Ok(file) if !file.is_file() || file.len() > most => return Err(damaged()),
-        Ok(_) => {}
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(failed(&e)),
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match open(path, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(Errno::NOENT) => return Ok(None),
+        // A link, a socket.
+        Err(Errno::LOOP | Errno::NXIO) => return Err(damaged()),
+        Err(e) => return Err(failed(&e.into())),
+    };
+    let of = file.metadata().map_err(|e| failed(&e))?;
+    if !of.is_file() || of.len() > most {
+        return Err(damaged());
     }
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|e| failed(&e))?;
     file.take(most + 1).read_to_end(&mut bytes).map_err(|e| failed(&e))?;
     if bytes.len() as u64 > most {
         return Err(damaged());
@@ -202,21 +193,15 @@ fn read(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
     Ok(Some(bytes))
 }
 
-/// Writes a file as a whole or not at all.
-fn write(path: &Path, folder: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let failed = |e: io::Error| Error::store(path, &e);
-    let mut file = tempfile::Builder::new().prefix(".partial").tempfile_in(folder).map_err(failed)?;
-    file.as_file().set_permissions(Permissions::from_mode(0o644)).map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    // In the place of a folder or the like, there would be none.
-    file.persist(path).map_err(|e| failed(e.error))?;
-    Ok(())
+/// Name of the file with the signatures of a manifest.
+fn signature_name(manifest: Digest) -> String {
+    format!("{}.json", manifest.hex())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
 

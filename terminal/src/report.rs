@@ -21,7 +21,8 @@ pub fn report(status: &Status, tasks: &[&Task]) -> String {
     }
     text.push('\n');
     if tasks.is_empty() {
-        text.push_str("no such task runs, or has run since the host has started\n");
+        let such = if status.tasks.is_empty() { "no task" } else { "no such task" };
+        text += &format!("{such} runs, or has run since the host has started\n");
         return text;
     }
     let mut table = Table::new();

@@ -2,11 +2,13 @@
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
+use kapacitor_wasm::protocol::client::text;
+use kapacitor_wasm::protocol::{BeginBatch, RequestMessage, ResponseMessage};
 
-use crate::support::{Host, Setup, batch, encoded, mean, moving_avg, points, send_apart};
+use crate::support::{Host, Setup, batch, encoded, mean, moving_avg, point, points, send_apart};
 
 /// Size in bytes of the buffer of a tap.
 const BUFFER_KIB: u64 = 4 * 1024;
@@ -27,6 +29,17 @@ fn tap(host: &Host, query: &str) -> (UnixStream, u16) {
     }
     let head = String::from_utf8(head).unwrap();
     (stream, head.split(' ').nth(1).unwrap().parse().unwrap())
+}
+
+/// Reads a tap until it ends, or the host.
+fn read_apart(mut stream: UnixStream) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let (mut last, mut part) = (Vec::new(), vec![0; 65536]);
+        while let Ok(count @ 1..) = stream.read(&mut part) {
+            last = part[..count].to_vec();
+        }
+        last
+    })
 }
 
 /// Opens a tap as soon as there is room for it.
@@ -78,6 +91,41 @@ fn client_that_does_not_read_stops_no_task_and_takes_no_more_than_its_buffer() {
         text.drain(..keep);
         text.extend_from_slice(&part[..count]);
     }
+}
+
+#[test]
+fn short_data_that_makes_long_text_takes_no_memory() {
+    let host = host(&["mirror", "outliers"]);
+    let query = "task=task&direction=in&most=20000&seconds=20";
+    // A group of a long tag, repeated as often as there are dimensions.
+    let mut client = host.start("mirror", &[]);
+    let readers = [read_apart(tap(&host, query).0)];
+    let mut grouped = point("a", 1, 1.0);
+    grouped.dimensions = vec!["a".to_owned(); 100_000];
+    grouped.tags = [("a".to_owned(), "x".repeat(60_000))].into();
+    client.send(RequestMessage::Point(grouped)).unwrap();
+    // A long name of a batch, repeated for each point.
+    let batches = host.start("outliers", &[text("field", "value")]);
+    let named = |message| match message {
+        RequestMessage::Begin(begin) => {
+            RequestMessage::Begin(BeginBatch { name: "n".repeat(60_000), ..begin })
+        }
+        other => other,
+    };
+    let values = vec![1.0; 20_000];
+    let (mut batches, sender) = send_apart(batches, [encoded(batch("a", 1, &values).into_iter().map(named))]);
+    let mut back = 0;
+    while let Some(response) = batches.receive().unwrap() {
+        back += usize::from(matches!(response, ResponseMessage::End(_)));
+    }
+    sender.join().unwrap();
+    assert_eq!(back, 1);
+    for reader in readers {
+        let end = String::from_utf8_lossy(&reader.join().unwrap()).into_owned();
+        assert!(end.contains("# end of the tap"), "{end}");
+    }
+    let peak = host.peak_kib();
+    assert!(peak < 256 * 1024, "{peak} KiB at the most");
 }
 
 #[test]
@@ -144,7 +192,7 @@ fn huge_batch_goes_through_a_tap_in_pieces() {
 
 #[test]
 fn tap_needs_room_in_the_memory_of_the_host() {
-    let config = "[http]\nlisten = \"unix:http.sock\"\n[host]\nmemory = \"8MiB\"\n";
+    let config = "[http]\nlisten = \"unix:http.sock\"\n[host]\nmemory = \"20MiB\"\n";
     let host = Setup::new(config).with(&["mirror"]).serve();
     let open: Vec<_> = (0..2).map(|_| tap(&host, "task=task")).collect();
     assert_eq!(open.iter().map(|(_, status)| *status).collect::<Vec<_>>(), [200, 503]);

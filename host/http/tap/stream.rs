@@ -173,12 +173,23 @@ fn heading(tap: &OpenTap, lasts: Duration, running: &Running) -> String {
     if running.others || running.nodes.iter().any(|node| spec.is_of(node)) {
         return heading;
     }
-    let names: BTreeSet<_> = running.nodes.iter().map(|node| node.task.as_str()).collect();
-    let mut named = names.iter().copied().take(MOST_NAMED).collect::<Vec<_>>().join(", ");
+    // Of a task that runs, the nodes are named; else the tasks.
+    let of_task = running
+        .nodes
+        .iter()
+        .filter(|node| spec.name.strip_prefix(&node.task).is_some_and(|rest| rest.starts_with('/')));
+    let nodes: BTreeSet<_> = of_task.map(|node| format!("{}/{}", node.task, node.node)).collect();
+    let (what, names) = if nodes.is_empty() {
+        ("task", running.nodes.iter().map(|node| node.task.clone()).collect())
+    } else {
+        ("node of this task", nodes)
+    };
+    let mut named = names.iter().take(MOST_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
     if names.len() > MOST_NAMED {
         named.push_str(", ...");
     }
-    let waiting = Comment::new("no such task runs now, the tap waits for it").with("running", &named).line();
+    let words = format!("no such {what} runs now, the tap waits for it");
+    let waiting = Comment::new(&words).with("running", &named).line();
     heading + &waiting
 }
 
