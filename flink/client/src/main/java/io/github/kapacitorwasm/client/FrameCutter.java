@@ -10,9 +10,6 @@ import java.util.Arrays;
  */
 final class FrameCutter {
 
-  /** Size up to which the buffer is kept for the next frames, in bytes. */
-  private static final int KEPT = 256 << 10;
-
   private static final byte[] EMPTY = {};
 
   private final int maxMessage;
@@ -27,9 +24,10 @@ final class FrameCutter {
 
   /**
    * Takes all of {@code input}, and returns the frames that are whole by now; null if there are
-   * none. Memory grows with what has arrived, not with what a length says.
+   * none. Memory grows with what has arrived, not with what a length says. Nothing but the part of
+   * a last frame is copied more than once.
    */
-  byte[] cut(ByteBuffer input) throws WireException {
+  Frames cut(ByteBuffer input) throws WireException {
     append(input);
     int whole = 0;
     frameEnd = 0;
@@ -39,12 +37,9 @@ final class FrameCutter {
     if (whole == 0) {
       return null;
     }
-    byte[] frames = Arrays.copyOf(buffer, whole);
+    Frames frames = new Frames(buffer, whole);
+    buffer = whole == length ? EMPTY : Arrays.copyOfRange(buffer, whole, length);
     length -= whole;
-    System.arraycopy(buffer, whole, buffer, 0, length);
-    if (buffer.length > KEPT && length <= KEPT) {
-      buffer = Arrays.copyOf(buffer, KEPT);
-    }
     return frames;
   }
 

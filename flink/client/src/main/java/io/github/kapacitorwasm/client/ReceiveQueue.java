@@ -15,17 +15,17 @@ final class ReceiveQueue {
   static final class Received {
 
     private final UdfSession session;
-    private final byte[] frames;
+    private final Frames frames;
     private final Exception failure;
 
-    private Received(UdfSession session, byte[] frames, Exception failure) {
+    private Received(UdfSession session, Frames frames, Exception failure) {
       this.session = session;
       this.frames = frames;
       this.failure = failure;
     }
 
     /** Whole frames. */
-    static Received frames(UdfSession session, byte[] frames) {
+    static Received frames(UdfSession session, Frames frames) {
       return new Received(session, frames, null);
     }
 
@@ -39,7 +39,7 @@ final class ReceiveQueue {
     }
 
     /** Whole frames; null at the end. */
-    byte[] frames() {
+    Frames frames() {
       return frames;
     }
 
@@ -70,7 +70,7 @@ final class ReceiveQueue {
       }
       boolean wasEmpty = items.isEmpty();
       items.add(received);
-      bytes += received.frames() == null ? 0 : received.frames().length;
+      bytes += received.frames() == null ? 0 : received.frames().length();
       arrived.signal();
       return wasEmpty;
     } finally {

@@ -95,7 +95,7 @@ final class SocketReader {
   }
 
   private void read(SelectionKey key, UdfSession session) throws InterruptedException {
-    byte[] frames;
+    Frames frames;
     try {
       buffer.clear();
       int count = ((SocketChannel) key.channel()).read(buffer);

@@ -336,7 +336,7 @@ public final class UdfSession implements AutoCloseable {
       ended(received.failure());
       return;
     }
-    client.countReceived(received.frames().length);
+    client.countReceived(received.frames().length());
     try {
       frames(received.frames());
     } catch (UdfException e) {
@@ -363,9 +363,11 @@ public final class UdfSession implements AutoCloseable {
     }
   }
 
-  private void frames(byte[] frames) throws Exception {
+  private void frames(Frames received) throws Exception {
+    byte[] frames = received.bytes();
+    int length = received.length();
     int at = 0;
-    while (at < frames.length) {
+    while (at < length) {
       int size = 0;
       int shift = 0;
       byte b;

@@ -94,6 +94,10 @@ public final class WireReader {
   }
 
   private long rawVarint() throws WireException {
+    // Most numbers are tags and lengths of one byte.
+    if (position < end && bytes[position] >= 0) {
+      return bytes[position++];
+    }
     long value = 0;
     for (int shift = 0; shift < 64; shift += 7) {
       if (position >= end) {

@@ -11,6 +11,7 @@ import io.github.kapacitorwasm.wire.WireException;
 import io.github.kapacitorwasm.wire.WireWriter;
 import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
+import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
@@ -29,7 +30,7 @@ class FrameCutterTest {
       ByteArrayOutputStream cut = new ByteArrayOutputStream();
       for (int at = 0; at < all.length; ) {
         int piece = Math.min(1 + random.nextInt(200), all.length - at);
-        byte[] frames = cutter.cut(ByteBuffer.wrap(all, at, piece));
+        byte[] frames = cut(cutter, all, at, piece);
         if (frames != null) {
           assertWhole(frames);
           cut.writeBytes(frames);
@@ -39,6 +40,13 @@ class FrameCutterTest {
       assertArrayEquals(all, cut.toByteArray());
       assertFalse(cutter.isWithinFrame());
     }
+  }
+
+  /** The frames that are whole with this piece; null for none. */
+  private static byte[] cut(FrameCutter cutter, byte[] bytes, int offset, int length)
+      throws WireException {
+    Frames frames = cutter.cut(ByteBuffer.wrap(bytes, offset, length));
+    return frames == null ? null : Arrays.copyOf(frames.bytes(), frames.length());
   }
 
   private static byte[] frame(Random random, int maxSize) {
@@ -55,7 +63,7 @@ class FrameCutterTest {
 
   private static void assertWhole(byte[] frames) throws WireException {
     FrameCutter again = new FrameCutter(4000);
-    assertArrayEquals(frames, again.cut(ByteBuffer.wrap(frames)));
+    assertArrayEquals(frames, cut(again, frames, 0, frames.length));
     assertFalse(again.isWithinFrame());
   }
 
@@ -80,8 +88,7 @@ class FrameCutterTest {
     FrameCutter cutter = new FrameCutter(1000);
     assertNull(cutter.cut(ByteBuffer.wrap(new byte[] {3, 1})));
     assertTrue(cutter.isWithinFrame());
-    assertArrayEquals(
-        new byte[] {3, 1, 2, 3, 0}, cutter.cut(ByteBuffer.wrap(new byte[] {2, 3, 0, 9})));
+    assertArrayEquals(new byte[] {3, 1, 2, 3, 0}, cut(cutter, new byte[] {2, 3, 0, 9}, 0, 4));
     assertTrue(cutter.isWithinFrame());
   }
 }

@@ -26,6 +26,18 @@ public final class TestHost {
     return HostProcess.start(binary(), folderWith(plugins), settings);
   }
 
+  /** Starts a host with one plugin, whose file is {@code wasm}. */
+  public static HostProcess startWithFile(String plugin, byte[] wasm)
+      throws IOException, InterruptedException {
+    Path binary = binary();
+    Path folder = Files.createTempDirectory("kw-plugins-");
+    folder.toFile().deleteOnExit();
+    Path file = folder.resolve(plugin + ".wasm");
+    Files.write(file, wasm);
+    file.toFile().deleteOnExit();
+    return HostProcess.start(binary, folder);
+  }
+
   /** A folder with nothing but these, since compiling all of them takes a while. */
   private static Path folderWith(String... plugins) throws IOException {
     Path folder = Files.createTempDirectory("kw-plugins-");

@@ -22,9 +22,14 @@ public final class Point {
   static final long NANOS = 1_000_000;
 
   private final byte[] bytes;
-  private transient boolean isScanned;
+
+  /** Whether {@link #time} was read. */
+  private transient boolean hasTime;
+
   private transient long time;
-  private transient String group = "";
+
+  /** The group; null until it is read. */
+  private transient String group;
 
   private Point(byte[] bytes) {
     this.bytes = bytes;
@@ -59,38 +64,32 @@ public final class Point {
     return bytes;
   }
 
-  /** Reads time and group, which are asked for most, at once. */
-  private void scan() {
-    if (isScanned) {
-      return;
-    }
-    try {
-      WireReader reader = new WireReader(bytes);
-      boolean hasTime = false;
-      boolean hasGroup = false;
-      while (!(hasTime && hasGroup) && reader.next()) {
-        if (reader.field() == PointField.TIME) {
-          time = reader.varint();
-          hasTime = true;
-        } else if (reader.field() == PointField.GROUP) {
-          group = reader.string();
-          hasGroup = true;
-        }
-      }
-    } catch (WireException e) {
-      throw new IllegalStateException("the bytes of a point are no point", e);
-    }
-    isScanned = true;
-  }
-
   /**
    * Returns the time of the point.
    *
    * @return nanoseconds since 1970
    */
   public long timeNanos() {
-    scan();
+    if (!hasTime) {
+      time = readTime();
+      hasTime = true;
+    }
     return time;
+  }
+
+  /** Reads no further than to the time, which is the first field as a rule. */
+  private long readTime() {
+    try {
+      WireReader reader = new WireReader(bytes);
+      while (reader.next()) {
+        if (reader.field() == PointField.TIME) {
+          return reader.varint();
+        }
+      }
+    } catch (WireException e) {
+      throw new IllegalStateException("the bytes of a point are no point", e);
+    }
+    return 0;
   }
 
   /**
@@ -108,8 +107,25 @@ public final class Point {
    * @return a text that is the same for all points of a group; empty if there is only one
    */
   public String group() {
-    scan();
+    if (group == null) {
+      group = readGroup();
+    }
     return group;
+  }
+
+  /** Reads no further than to the group, which is the fifth field at most as a rule. */
+  private String readGroup() {
+    try {
+      WireReader reader = new WireReader(bytes);
+      while (reader.next()) {
+        if (reader.field() == PointField.GROUP) {
+          return reader.string();
+        }
+      }
+    } catch (WireException e) {
+      throw new IllegalStateException("the bytes of a point are no point", e);
+    }
+    return "";
   }
 
   /**

@@ -7,6 +7,7 @@ import io.github.kapacitorwasm.client.UdfSession;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.flink.api.common.operators.MailboxExecutor;
+import org.apache.flink.api.java.functions.KeySelector;
 import org.apache.flink.runtime.state.KeyGroupStatePartitionStreamProvider;
 import org.apache.flink.runtime.state.KeyedStateCheckpointOutputStream;
 import org.apache.flink.runtime.state.StateInitializationContext;
@@ -38,6 +39,7 @@ abstract class UdfOperator<T> extends AbstractStreamOperator<Point>
   private transient KeyGroupSessions sessions;
   private transient Results results;
   private transient WatermarkFence fence;
+  private transient KeySelector<T, ?> keys;
   private transient MailboxExecutor mailbox;
   private transient AtomicBoolean isReceiveDue;
   private transient boolean isFlushDue;
@@ -78,6 +80,7 @@ abstract class UdfOperator<T> extends AbstractStreamOperator<Point>
             .getMailboxExecutorFactory()
             .createExecutor(getOperatorConfig().getChainIndex());
     results = new Results(output);
+    keys = getOperatorConfig().getStatePartitioner(0, getUserCodeClassloader());
     fence = new WatermarkFence(id -> sessions.fence(id), this::passOn);
     String task =
         function.task() == null ? getRuntimeContext().getJobInfo().getJobName() : function.task();
@@ -126,9 +129,14 @@ abstract class UdfOperator<T> extends AbstractStreamOperator<Point>
     fence.askNext();
   }
 
+  /** Does nothing: there is no managed state, which would need to know the key of each record. */
+  @Override
+  public void setKeyContextElement(StreamRecord<T> element) {}
+
   @Override
   public void processElement(StreamRecord<T> element) throws Exception {
-    pointsIn += send(sessions.sessionOf(getCurrentKey()), element.getValue());
+    T input = element.getValue();
+    pointsIn += send(sessions.sessionOf(keys.getKey(input)), input);
     if (!isFlushDue) {
       isFlushDue = true;
       long now = getProcessingTimeService().getCurrentProcessingTime();

@@ -24,7 +24,11 @@ final class WatermarkFence {
   private final Consumer<Watermark> passOn;
   private Watermark waiting;
   private Watermark asked;
+
+  /** How many sessions have not answered; below 0 if answers come while sessions are asked. */
   private int unanswered;
+
+  private boolean isBeginning;
   private long rounds;
   private long roundBegin;
   private long nanos;
@@ -46,18 +50,25 @@ final class WatermarkFence {
       asked = waiting;
       waiting = null;
       roundBegin = System.nanoTime();
-      // Answers may come while the last sessions are asked: the round must not end before.
-      unanswered = 1;
+      // Answers may come while sessions are asked, since writing to one that is full handles what
+      // was read. The round must not end before all are asked.
+      isBeginning = true;
+      unanswered = 0;
       int sessions = asker.ask(++rounds);
       unanswered += sessions;
-      answered();
+      isBeginning = false;
+      endIfAnswered();
     }
   }
 
-  /** One session has answered, or the round has begun. */
+  /** One session has answered. */
   void answered() {
     unanswered--;
-    if (unanswered == 0) {
+    endIfAnswered();
+  }
+
+  private void endIfAnswered() {
+    if (unanswered == 0 && !isBeginning) {
       nanos += System.nanoTime() - roundBegin;
       Watermark watermark = asked;
       asked = null;

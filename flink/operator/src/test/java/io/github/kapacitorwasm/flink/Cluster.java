@@ -18,7 +18,10 @@ final class Cluster implements AutoCloseable {
   private final MiniCluster flink;
   private final Path folder;
 
-  Cluster(Path folder) throws Exception {
+  /**
+   * Starts it. Checkpoints are written to {@code folder}; {@code settings} are names and values.
+   */
+  Cluster(Path folder, String... settings) throws Exception {
     this.folder = folder;
     Configuration configuration = new Configuration();
     configuration.setString("taskmanager.memory.network.min", "32m");
@@ -27,6 +30,9 @@ final class Cluster implements AutoCloseable {
     configuration.setString("rest.bind-port", "0");
     configuration.setString("heartbeat.interval", "500");
     configuration.setString("heartbeat.timeout", "5000");
+    for (int i = 0; i < settings.length; i += 2) {
+      configuration.setString(settings[i], settings[i + 1]);
+    }
     flink =
         new MiniCluster(
             new MiniClusterConfiguration.Builder()

@@ -19,6 +19,8 @@ class FailingPluginTest {
 
   private static final long COUNT = 30_000;
 
+  private static final int SUBTASKS = 2;
+
   @TempDir private Path folder;
 
   /** A point, at some of which the guest `fragile` panics. */
@@ -37,11 +39,12 @@ class FailingPluginTest {
   }
 
   private static boolean isBad(long i) {
-    return i % 2_999 == 1_234;
+    // Mixed, so that they are anywhere: alone, close together, in each key group.
+    return Long.remainderUnsigned((i + 1) * 0x9E37_79B9_7F4A_7C15L, 1_009) == 0;
   }
 
   @Test
-  void onlyThePointsThatFailAreMissing() throws Exception {
+  void onlyThePointsThatFailAreMissingAndTheyAreReported() throws Exception {
     Map<String, Double> expected = new HashMap<>();
     Map<String, Double> sums = new HashMap<>();
     for (long i = 0; i < COUNT; i++) {
@@ -51,7 +54,9 @@ class FailingPluginTest {
       }
     }
     try (HostProcess host = TestHost.start("moving_avg", "fragile");
-        Cluster cluster = new Cluster(folder)) {
+        Cluster cluster =
+            new Cluster(
+                folder, "metrics.reporter.last.factory.class", LastMetrics.class.getName())) {
       UdfFunction fragile = KapacitorWasm.function("fragile").socketDir(host.socketDir());
       Faults faults = Faults.at(17_000);
       Recorder recorder = new Recorder();
@@ -64,12 +69,16 @@ class FailingPluginTest {
                       .setParallelism(1)
                       .keyBy(Point::group),
                   fragile)
-              .setParallelism(2));
+              .setParallelism(SUBTASKS));
       cluster.run(environment);
       assertTrue(faults.areDone());
       Map<String, Double> found = new HashMap<>();
       recorder.points().forEach((id, point) -> found.put(id, (Double) point.fields().get("sum")));
       assertEquals(expected, found);
+      // They are reported, and those from before the failure of the job count once.
+      long bad = COUNT - expected.size();
+      assertTrue(bad > 10, bad + " points are bad");
+      assertEquals(bad, LastMetrics.skipped(SUBTASKS));
     }
   }
 }
