@@ -81,7 +81,7 @@ fn seconds_of_a_start(host: &Host, count: usize) -> Result<f64> {
             loop {
                 let task = next.fetch_add(1, Relaxed);
                 if task >= count {
-                    return Ok(());
+                    return anyhow::Ok(());
                 }
                 init(&mut Client::connect(&socket)?, task)?;
             }

@@ -309,7 +309,7 @@ fn answer_that_does_not_come_to_its_end_is_given_up() {
     let listener = UnixListener::bind(&socket).unwrap();
     let server = thread::spawn(move || {
         let (mut client, _) = listener.accept().unwrap();
-        client.read(&mut [0; 4096]).unwrap();
+        assert!(client.read(&mut [0; 4096]).unwrap() > 0);
         let head =
             b"HTTP/1.1 500 Oh\r\nContent-Type: text/plain\r\nContent-Length: 1000\r\n\r\nhalf a reason";
         client.write_all(head).unwrap();
