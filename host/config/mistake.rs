@@ -4,6 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::logging::on_one_line;
+
 /// What is wrong at one place of the text, and what to do.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Mistake {
@@ -68,7 +70,9 @@ impl fmt::Display for Advice {
 impl Mistake {
     /// The mistake that `error` reports of `text`. `keys` are all keys that have a default, such as `limits.memory`.
     pub fn of(error: &toml::de::Error, text: &str, keys: &[String]) -> Self {
-        let (table, message) = (table(error), error.message());
+        // A key may have any characters, also a line break.
+        let (table, message) = (on_one_line(&table(error)), on_one_line(error.message()));
+        let message = message.as_str();
         if let Some((unknown, known)) = unknown(message, "unknown field `") {
             let key = if table.is_empty() { unknown.to_owned() } else { format!("{table}.{unknown}") };
             return Self::UnknownKey { key, advice: advice_for_key(&table, unknown, &known, keys) };
@@ -79,14 +83,14 @@ impl Mistake {
         }
         let at = error.span().and_then(|span| text.get(span)).unwrap_or_default();
         if message.starts_with("duplicate key") {
-            return Self::Duplicate { key: at.trim().to_owned() };
+            return Self::Duplicate { key: on_one_line(at.trim()) };
         }
         let message = message
             .replace("expected u32", &format!("expected a whole number from 0 to {}", u32::MAX))
             .replace("expected u64", &format!("expected a whole number from 0 to {}", i64::MAX))
             .replace("expected path string", "expected a path in quotes")
             .replace("expected a string", "expected a text in quotes")
-            .replace('\n', ", ");
+            .replace("\\u000a", ", ");
         if table.is_empty() { Self::Syntax(message) } else { Self::Value { key: table, message } }
     }
 }

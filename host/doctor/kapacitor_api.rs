@@ -1,6 +1,6 @@
 //! Kapacitor's HTTP API, as far as it is needed: its version, and its tasks.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,13 +16,16 @@ use super::kapacitor_conf::KapacitorConf;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Maximum size of one answer in bytes.
-const MAX_ANSWER: u64 = 64 << 20;
+const MAX_ANSWER: u64 = 16 << 20;
 
 /// Maximum size of all tasks in bytes.
 const MAX_TASK_BYTES: usize = 256 << 20;
 
 /// Number of tasks in one answer.
 const PAGE: usize = 100;
+
+/// Maximum time in which all pages are asked for.
+const PATIENCE_FOR_ALL: Duration = Duration::from_secs(60);
 
 /// Maximum number of tasks that are read.
 const MAX_TASKS: usize = 20_000;
@@ -120,7 +123,8 @@ impl Api {
         let fields =
             ["script", "vars", "status", "executing", "error"].map(|field| format!("&fields={field}"));
         let (mut list, mut bytes) = (Vec::<Task>::new(), 0);
-        while list.len() < MAX_TASKS && bytes < MAX_TASK_BYTES {
+        let until = Instant::now() + PATIENCE_FOR_ALL;
+        while list.len() < MAX_TASKS && bytes < MAX_TASK_BYTES && Instant::now() < until {
             let offset = list.len();
             let path = format!(
                 "/kapacitor/v1/tasks?script-format=raw&offset={offset}&limit={PAGE}{}",
@@ -135,6 +139,13 @@ impl Api {
             let tasks = page.tasks.unwrap_or_default();
             if tasks.is_empty() {
                 return Ok(Tasks { list, more: false });
+            }
+            if tasks.len() > PAGE {
+                return Err(format!(
+                    "{}: the list of tasks is not as Kapacitor writes it: {} tasks in place of {PAGE}",
+                    self.url,
+                    tasks.len()
+                ));
             }
             list.extend(tasks);
         }

@@ -238,7 +238,7 @@ fn metrics_of_plugins(out: &mut Writer<'_>, nodes: &[NodeReading]) -> fmt::Resul
         }),
     )?;
     out.counter(
-        "kapacitor_wasm_plugin_counter",
+        "kapacitor_wasm_plugin_events",
         "Counters that the plugin has of its own.",
         readings().filter_map(|(node, reading)| {
             let MetricValue::Counter(value) = reading.value else { return None };
@@ -246,7 +246,7 @@ fn metrics_of_plugins(out: &mut Writer<'_>, nodes: &[NodeReading]) -> fmt::Resul
         }),
     )?;
     out.gauge(
-        "kapacitor_wasm_plugin_gauge",
+        "kapacitor_wasm_plugin_value",
         "Gauges that the plugin has of its own.",
         readings().filter(|(_, reading)| !reading.metric.is_groups()).filter_map(|(node, reading)| {
             let MetricValue::Gauge(value) = reading.value else { return None };

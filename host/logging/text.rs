@@ -3,13 +3,14 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use kapacitor_wasm_status::is_hidden;
+
 /// Appends a character, or its number if a terminal would obey it rather than show it: control characters, and the
 /// ones that reorder text.
 pub(super) fn put_visible(c: char, text: &mut String) {
-    let obeyed = c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if obeyed {
-        text.push_str(&format!("\\u{:04x}", c as u32));
+    if is_hidden(c) {
+        // As JSON has it, in which this is not changed.
+        c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| text.push_str(&format!("\\u{unit:04x}")));
     } else {
         text.push(c);
     }

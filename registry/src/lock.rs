@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::source::Source;
+use crate::text::shown;
 
 /// The version of the format.
 const VERSION: u32 = 1;
@@ -77,7 +78,10 @@ impl Lock {
             )));
         }
         for (name, locked) in &file.plugins {
-            locked.digest.parse::<Digest>().map_err(|e| wrong(format!("is wrong about {name}: {e}")))?;
+            locked
+                .digest
+                .parse::<Digest>()
+                .map_err(|e| wrong(format!("is wrong about {}: {e}", shown(name))))?;
         }
         Ok(Self { plugins: file.plugins })
     }
@@ -115,7 +119,7 @@ impl Lock {
         match self.plugins.get(name) {
             None => Err(Error::NotLocked(source.to_string())),
             Some(locked) if locked.source != source.to_string() => {
-                Err(Error::OtherSource { name: source.to_string(), locked: locked.source.clone() })
+                Err(Error::OtherSource { name: source.to_string(), locked: shown(&locked.source) })
             }
             Some(locked) => Ok(locked.digest.parse()?),
         }

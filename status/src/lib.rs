@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod function;
+mod hidden;
 mod host;
 pub mod page;
 mod plugin;
@@ -18,6 +19,7 @@ mod task;
 use serde::{Deserialize, Serialize};
 
 pub use function::{Function, Info, InfoOption, Route, Socket};
+pub use hidden::is_hidden;
 pub use host::{Host, Limit, Limits, Reload};
 pub use plugin::{Plugin, PluginStatus};
 pub use query::{MOST_TASKS, Query, QueryError};

@@ -1,5 +1,6 @@
 //! Text from outside, made safe to show.
 
+use kapacitor_wasm_status::is_hidden;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// Text on one line, with a number in the place of each character that a terminal would obey rather than show, or that
@@ -7,10 +8,9 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 pub fn shown(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        let obeyed = c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-        if obeyed {
-            shown.push_str(&format!("\\u{:04x}", c as u32));
+        if is_hidden(c) {
+            // As JSON has it.
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| shown.push_str(&format!("\\u{unit:04x}")));
         } else {
             shown.push(c);
         }

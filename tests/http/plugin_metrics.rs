@@ -25,11 +25,11 @@ fn of_fragile(text: &str, name: &str, more: &str) -> Option<f64> {
 }
 
 fn added(text: &str) -> Option<f64> {
-    of_fragile(text, "kapacitor_wasm_plugin_counter_total", ",metric=\"added\"")
+    of_fragile(text, "kapacitor_wasm_plugin_events_total", ",metric=\"added\"")
 }
 
 fn gauge(text: &str) -> Option<f64> {
-    of_fragile(text, "kapacitor_wasm_plugin_gauge", ",metric=\"gauge\"")
+    of_fragile(text, "kapacitor_wasm_plugin_value", ",metric=\"gauge\"")
 }
 
 fn groups(text: &str) -> Option<f64> {
@@ -115,9 +115,9 @@ fn values_that_a_guest_makes_up_break_nothing() {
     for calls in 1..=4 {
         client.send(RequestMessage::Point(point("a", calls, 1.0))).unwrap();
         let tame = Some(calls as f64);
-        let text = wait_until(&host, |text| wild(text, "kapacitor_wasm_plugin_gauge", "tame") == tame);
-        assert_eq!(wild(&text, "kapacitor_wasm_plugin_counter_total", "jumps"), Some(u64::MAX as f64));
-        assert_eq!(wild(&text, "kapacitor_wasm_plugin_gauge", "wild"), None);
+        let text = wait_until(&host, |text| wild(text, "kapacitor_wasm_plugin_value", "tame") == tame);
+        assert_eq!(wild(&text, "kapacitor_wasm_plugin_events_total", "jumps"), Some(u64::MAX as f64));
+        assert_eq!(wild(&text, "kapacitor_wasm_plugin_value", "wild"), None);
     }
     let text = get(&host, "/metrics", OPENMETRICS).body;
     assert_eq!(text.lines().filter(|line| *line == "# EOF").count(), 1);
@@ -132,6 +132,6 @@ fn plugins_of_the_repository_count_what_they_find() {
     for (value, time) in [1.0, 2.0, 1.0, 2.0, 1.0, 2.0, 1.0, 2.0, 1.0, 2.0, 50.0].into_iter().zip(0..) {
         client.send(RequestMessage::Point(point("a", time, value))).unwrap();
     }
-    let series = "kapacitor_wasm_plugin_counter_total{function=\"zscore\",task=\"task\",node=\"udf2\",metric=\"anomalies\"} ";
+    let series = "kapacitor_wasm_plugin_events_total{function=\"zscore\",task=\"task\",node=\"udf2\",metric=\"anomalies\"} ";
     wait_until(&host, |text| value(text, series) == Some(1.0));
 }

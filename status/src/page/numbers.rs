@@ -2,6 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use crate::hidden::is_hidden;
 use crate::size::size;
 
 /// A whole number with spaces between its thousands, such as `12 345`.
@@ -106,9 +107,7 @@ pub fn percent(share: f64) -> String {
 pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        let hidden = c.is_control() && c != '\n'
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-        if hidden {
+        if is_hidden(c) && c != '\n' {
             shown.push_str(&format!("\\u{{{:x}}}", c as u32));
         } else {
             shown.push(c);
