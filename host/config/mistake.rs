@@ -2,9 +2,8 @@
 
 use std::fmt;
 
+use kapacitor_wasm_status::on_one_line;
 use thiserror::Error;
-
-use crate::logging::on_one_line;
 
 /// What is wrong at one place of the text, and what to do.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]

@@ -3,18 +3,8 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use kapacitor_wasm_status::is_hidden;
-
-/// Appends a character, or its number if a terminal would obey it rather than show it: control characters, and the
-/// ones that reorder text.
-pub(super) fn put_visible(c: char, text: &mut String) {
-    if is_hidden(c) {
-        // As JSON has it, in which this is not changed.
-        c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| text.push_str(&format!("\\u{unit:04x}")));
-    } else {
-        text.push(c);
-    }
-}
+pub use kapacitor_wasm_status::on_one_line;
+pub(super) use kapacitor_wasm_status::put_visible;
 
 /// Text of a guest as it may be shown on a terminal, in one or more lines.
 pub fn visible(text: &str) -> String {
@@ -25,13 +15,6 @@ pub fn visible(text: &str) -> String {
             c => put_visible(c, &mut shown),
         }
     }
-    shown
-}
-
-/// Text from outside as it may be shown on a terminal, on one line.
-pub fn on_one_line(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    text.chars().for_each(|c| put_visible(c, &mut shown));
     shown
 }
 

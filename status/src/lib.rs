@@ -19,7 +19,7 @@ mod task;
 use serde::{Deserialize, Serialize};
 
 pub use function::{Function, Info, InfoOption, Route, Socket};
-pub use hidden::is_hidden;
+pub use hidden::{is_hidden, on_one_line, put_visible};
 pub use host::{Host, Limit, Limits, Reload};
 pub use plugin::{Plugin, PluginStatus};
 pub use query::{MOST_TASKS, Query, QueryError};

@@ -1,24 +1,9 @@
 //! Text from outside, made safe to show.
 
-use kapacitor_wasm_status::is_hidden;
+pub use kapacitor_wasm_status::on_one_line as shown;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-/// Text on one line, with a number in the place of each character that a terminal would obey rather than show, or that
-/// is not seen.
-pub fn shown(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_hidden(c) {
-            // As JSON has it.
-            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| shown.push_str(&format!("\\u{unit:04x}")));
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
-}
-
-/// The same, cut to `width` columns. What is cut is marked by an ellipsis.
+/// Text on one line, cut to `width` columns. What is cut is marked by an ellipsis.
 pub fn fitted(text: &str, width: usize) -> String {
     let text = shown(text);
     if text.width() <= width {
