@@ -137,6 +137,16 @@ public final class Point {
     return text(PointField.NAME);
   }
 
+  /**
+   * Returns InfluxDB's retention policy, which stays with a point of a stream on its way through
+   * plugins.
+   *
+   * @return its name; may be empty
+   */
+  public String retentionPolicy() {
+    return text(PointField.RETENTION_POLICY);
+  }
+
   private String text(int field) {
     String text = "";
     try {

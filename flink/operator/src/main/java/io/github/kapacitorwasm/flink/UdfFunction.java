@@ -1,7 +1,9 @@
 package io.github.kapacitorwasm.flink;
 
 import io.github.kapacitorwasm.client.UdfClientOptions;
+import io.github.kapacitorwasm.client.UdfException;
 import io.github.kapacitorwasm.client.UdfOptions;
+import java.io.IOException;
 import java.io.Serializable;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -29,6 +31,12 @@ public final class UdfFunction implements Serializable {
   /** The folder of the sockets; null if it was not given. */
   private String socketDir;
 
+  /** The program of the host that each task manager starts; null if hosts run already. */
+  private String program;
+
+  /** The plugins of that host. */
+  private String pluginsDir;
+
   /** Maximum time that a point waits for others. */
   private Duration flushInterval = Duration.ofMillis(10);
 
@@ -55,6 +63,8 @@ public final class UdfFunction implements Serializable {
     task = from.task;
     node = from.node;
     socketDir = from.socketDir;
+    program = from.program;
+    pluginsDir = from.pluginsDir;
     flushInterval = from.flushInterval;
     watermarks = from.watermarks;
     client = from.client;
@@ -113,6 +123,21 @@ public final class UdfFunction implements Serializable {
   public UdfFunction socketDir(Path folder) {
     UdfFunction copy = new UdfFunction(this);
     copy.socketDir = folder.toString();
+    return copy;
+  }
+
+  /**
+   * Lets each task manager start a host of its own, which all functions of the job with the same
+   * arguments share. It ends with the last of their tasks.
+   *
+   * @param newProgram path of {@code kapacitor-wasm} on each machine with a task manager
+   * @param newPluginsDir path of the folder of the plugins there
+   * @return a changed copy
+   */
+  public UdfFunction startHost(Path newProgram, Path newPluginsDir) {
+    UdfFunction copy = new UdfFunction(this);
+    copy.program = newProgram.toString();
+    copy.pluginsDir = newPluginsDir.toString();
     return copy;
   }
 
@@ -191,6 +216,19 @@ public final class UdfFunction implements Serializable {
   /** The folder of the sockets; null if it was not given. */
   String socketDir() {
     return socketDir;
+  }
+
+  boolean isHostStarted() {
+    return program != null;
+  }
+
+  /** Starts the host, or shares it with others. */
+  SharedHost acquireHost() throws UdfException, InterruptedException {
+    try {
+      return SharedHost.acquire(Path.of(program), Path.of(pluginsDir));
+    } catch (IOException e) {
+      throw new UdfException(name, "", "the host " + program + " can't be started", e);
+    }
   }
 
   Duration flushInterval() {

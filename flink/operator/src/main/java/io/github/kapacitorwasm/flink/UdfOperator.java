@@ -4,6 +4,7 @@ import io.github.kapacitorwasm.client.EdgeType;
 import io.github.kapacitorwasm.client.FunctionInfo;
 import io.github.kapacitorwasm.client.UdfException;
 import io.github.kapacitorwasm.client.UdfSession;
+import java.nio.file.Path;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.flink.api.common.operators.MailboxExecutor;
@@ -36,6 +37,7 @@ abstract class UdfOperator<T> extends AbstractStreamOperator<Point>
 
   private final UdfFunction function;
 
+  private transient SharedHost host;
   private transient KeyGroupSessions sessions;
   private transient Results results;
   private transient WatermarkFence fence;
@@ -89,15 +91,22 @@ abstract class UdfOperator<T> extends AbstractStreamOperator<Point>
             function,
             task,
             getRuntimeContext().getTaskInfo().getMaxNumberOfParallelSubtasks(),
-            SocketDir.of(
-                function,
-                getContainingTask().getEnvironment().getTaskManagerInfo().getConfiguration()),
+            socketDir(),
             states,
             results,
             fence,
             this::scheduleReceive);
     checkEdge(sessions.info());
     UdfMetrics.register(getMetricGroup().addGroup("kapacitor_wasm"), this);
+  }
+
+  private Path socketDir() throws UdfException, InterruptedException {
+    if (function.isHostStarted()) {
+      host = function.acquireHost();
+      return host.socketDir();
+    }
+    return SocketDir.of(
+        function, getContainingTask().getEnvironment().getTaskManagerInfo().getConfiguration());
   }
 
   private void checkEdge(FunctionInfo info) throws UdfException {
@@ -234,7 +243,13 @@ abstract class UdfOperator<T> extends AbstractStreamOperator<Point>
         sessions.close();
       }
     } finally {
-      super.close();
+      try {
+        if (host != null) {
+          host.release();
+        }
+      } finally {
+        super.close();
+      }
     }
   }
 

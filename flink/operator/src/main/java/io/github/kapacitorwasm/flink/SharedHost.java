@@ -1,0 +1,94 @@
+package io.github.kapacitorwasm.flink;
+
+import io.github.kapacitorwasm.client.HostProcess;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * The host that a task manager has started for a job. All subtasks of the job on this task manager
+ * use it, and it ends with the last of them. A host that has ended by itself is replaced when the
+ * next subtask asks for it.
+ */
+final class SharedHost {
+
+  /** The hosts of this process; a job has a class loader, and so a map, of its own. */
+  private static final Map<Command, SharedHost> HOSTS = new HashMap<>();
+
+  /**
+   * Waits for the end of the task manager, which closes the pipe however it ends, and then ends the
+   * host and deletes its folder: a task manager that is killed can't.
+   */
+  private static final String WATCH =
+      "cat >/dev/null; kill \"$1\"; while kill -0 \"$1\" 2>/dev/null; do sleep 0.2; done;"
+          + " rm -rf -- \"$2\"";
+
+  /** What to start. */
+  private record Command(Path program, Path plugins) {}
+
+  private final Command command;
+  private final HostProcess host;
+  private int users;
+
+  private SharedHost(Command command) throws IOException, InterruptedException {
+    this.command = command;
+    host = HostProcess.start(command.program(), command.plugins());
+    Process watch =
+        new ProcessBuilder(
+                "sh",
+                "-c",
+                WATCH,
+                "sh",
+                Long.toString(host.process().pid()),
+                host.socketDir().getParent().toString())
+            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+            .redirectError(ProcessBuilder.Redirect.DISCARD)
+            .start();
+    // The number of a process that has ended may become that of another one.
+    var unused =
+        host.process()
+            .onExit()
+            .thenRun(
+                () -> {
+                  watch.descendants().forEach(ProcessHandle::destroyForcibly);
+                  watch.destroyForcibly();
+                });
+  }
+
+  /**
+   * Returns a host that runs, and starts it if there is none.
+   *
+   * @param program the program {@code kapacitor-wasm}
+   * @param plugins folder of its plugins
+   * @throws IOException if it does not start, with the last lines of its log
+   */
+  static SharedHost acquire(Path program, Path plugins) throws IOException, InterruptedException {
+    Command command = new Command(program, plugins);
+    synchronized (HOSTS) {
+      SharedHost found = HOSTS.get(command);
+      if (found == null || !found.host.process().isAlive()) {
+        found = new SharedHost(command);
+        HOSTS.put(command, found);
+      }
+      found.users++;
+      return found;
+    }
+  }
+
+  /** The folder of the host's sockets. */
+  Path socketDir() {
+    return host.socketDir();
+  }
+
+  /** Gives the host back; each user does so once. */
+  void release() throws IOException {
+    synchronized (HOSTS) {
+      users--;
+      if (users == 0) {
+        HOSTS.remove(command, this);
+        host.close();
+      }
+    }
+  }
+}
