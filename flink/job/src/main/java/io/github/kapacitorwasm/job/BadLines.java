@@ -1,0 +1,70 @@
+package io.github.kapacitorwasm.job;
+
+import java.io.IOException;
+import java.io.Serializable;
+import java.time.Duration;
+import org.apache.flink.metrics.Counter;
+import org.apache.flink.metrics.MetricGroup;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** What happens to lines that can't be read: each is counted, and logged or fatal. */
+final class BadLines implements Serializable {
+
+  private static final long serialVersionUID = 1L;
+
+  private static final Logger LOG = LoggerFactory.getLogger(BadLines.class);
+
+  /** Maximum number of lines that are logged in {@link #PERIOD_NANOS}. */
+  private static final int MAX_LOGGED = 10;
+
+  private static final long PERIOD_NANOS = Duration.ofMinutes(1).toNanos();
+
+  private final boolean isFatal;
+
+  private transient Counter skipped;
+  private transient long periodStart;
+  private transient int logged;
+  private transient long unlogged;
+
+  BadLines(boolean isFatal) {
+    this.isFatal = isFatal;
+  }
+
+  /** Registers the metric, before any line. */
+  void open(MetricGroup group) {
+    skipped = group.addGroup("kapacitor_wasm").counter("linesSkipped");
+    periodStart = System.nanoTime();
+  }
+
+  /**
+   * Takes a line that can't be read.
+   *
+   * @param place where the line is
+   * @param problem what is wrong with it
+   * @throws IOException if such a line is fatal
+   */
+  void take(String place, String problem) throws IOException {
+    String sentence = place + ": the line can't be read: " + problem;
+    if (isFatal) {
+      throw new IOException(
+          sentence + ". Correct whoever writes it, or set on-bad-line = \"skip\" in [source].");
+    }
+    skipped.inc();
+    long now = System.nanoTime();
+    if (now - periodStart >= PERIOD_NANOS) {
+      if (unlogged > 0) {
+        LOG.warn("{} more lines that can't be read were skipped", unlogged);
+      }
+      periodStart = now;
+      logged = 0;
+      unlogged = 0;
+    }
+    if (logged < MAX_LOGGED) {
+      logged++;
+      LOG.warn("{}; it is skipped", sentence);
+    } else {
+      unlogged++;
+    }
+  }
+}

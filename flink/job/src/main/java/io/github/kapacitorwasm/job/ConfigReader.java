@@ -1,0 +1,191 @@
+package io.github.kapacitorwasm.job;
+
+import io.github.kapacitorwasm.job.line.Grouping;
+import io.github.kapacitorwasm.job.line.Precision;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.Set;
+import java.util.regex.Pattern;
+import org.tomlj.Toml;
+import org.tomlj.TomlParseError;
+import org.tomlj.TomlParseResult;
+import org.tomlj.TomlPosition;
+
+/** Reads a job.toml, and checks it. */
+final class ConfigReader {
+
+  /** Maximum size of a file; more is no file of this kind. */
+  private static final long MAX_BYTES = 1 << 20;
+
+  private static final int DEFAULT_MAX_PARALLELISM = 128;
+
+  /** Flink's own limit. */
+  private static final int MOST_PARALLELISM = 1 << 15;
+
+  private static final Duration DEFAULT_CHECKPOINT_INTERVAL = Duration.ofSeconds(10);
+  private static final Duration LEAST_CHECKPOINT_INTERVAL = Duration.ofMillis(100);
+  private static final Duration DEFAULT_MAX_OUT_OF_ORDERNESS = Duration.ofSeconds(5);
+  private static final Duration DEFAULT_IDLENESS = Duration.ofMinutes(1);
+
+  /** What Kapacitor takes as the id of a task, and what Kafka and Flink take as a name. */
+  private static final Pattern NAME = Pattern.compile("[A-Za-z0-9._-]{1,100}");
+
+  private static final String ALL_TAGS = "*";
+
+  private final Path folder;
+  private final TomlParseResult file;
+  private final Mistakes mistakes;
+
+  private ConfigReader(Path path, TomlParseResult file, Mistakes mistakes) {
+    Path parent = path.toAbsolutePath().getParent();
+    folder = parent == null ? path.toAbsolutePath() : parent;
+    this.file = file;
+    this.mistakes = mistakes;
+  }
+
+  /**
+   * Reads a file.
+   *
+   * @throws JobException if it can't be read or has mistakes, with all of them
+   */
+  static JobConfig read(Path path) throws JobException {
+    Mistakes mistakes = new Mistakes(path.toString());
+    TomlParseResult parsed = Toml.parse(text(path));
+    for (TomlParseError error : parsed.errors()) {
+      mistakes.add(
+          error.position().line(),
+          "this is not TOML: " + error.getMessage().strip().replaceFirst("\\.$", ""));
+    }
+    mistakes.throwIfAny();
+    JobConfig config = new ConfigReader(path, parsed, mistakes).read();
+    mistakes.throwIfAny();
+    return config;
+  }
+
+  private static String text(Path path) throws JobException {
+    try {
+      if (Files.size(path) > MAX_BYTES) {
+        throw new JobException(path + ": the file is larger than 1 MiB, so it is no job.toml.");
+      }
+      return Files.readString(path);
+    } catch (NoSuchFileException e) {
+      throw new JobException(path + ": there is no such file.");
+    } catch (IOException e) {
+      throw new JobException(path + ": the file can't be read as text: " + e.getMessage() + ".");
+    }
+  }
+
+  private Values values(String table) {
+    TomlPosition position = file.inputPositionOf(List.of(table));
+    boolean isTable = file.isTable(List.of(table));
+    return new Values(
+        isTable ? file.getTable(List.of(table)) : null,
+        position == null ? 0 : position.line(),
+        mistakes);
+  }
+
+  private JobConfig read() {
+    UnknownKeys.find(file, mistakes);
+    Values top = new Values(file, 0, mistakes);
+    String name = name(top);
+    int maxParallelism =
+        top.integer(Key.MAX_PARALLELISM, 1, MOST_PARALLELISM).orElse(DEFAULT_MAX_PARALLELISM);
+    Optional<Integer> parallelism = top.integer(Key.PARALLELISM, 1, maxParallelism);
+    Duration interval =
+        top.duration(Key.CHECKPOINT_INTERVAL, LEAST_CHECKPOINT_INTERVAL)
+            .orElse(DEFAULT_CHECKPOINT_INTERVAL);
+    Places places = new Places(folder, mistakes);
+    Values from = values("from");
+    JobConfig.Source source = source(name, places);
+    JobConfig.Sink sink = new SinkReader(values("sink"), places).read(interval);
+    places.checkApart(source, sink, values("sink"));
+    return new JobConfig(
+        name,
+        parallelism.map(OptionalInt::of).orElse(OptionalInt.empty()),
+        maxParallelism,
+        interval,
+        KafkaReader.read(
+            values("kafka"), !source.topics().isEmpty() || sink.topic().isPresent(), mistakes),
+        source,
+        new LinkedHashSet<>(from.texts(Key.MEASUREMENTS)),
+        new Grouping(groupBy(from), from.flag(Key.GROUP_BY_MEASUREMENT)),
+        PluginReader.read(file, mistakes),
+        sink,
+        host());
+  }
+
+  private static String name(Values top) {
+    String name = top.required(Key.NAME, "\"cpu-means\"");
+    if (!name.isEmpty() && !NAME.matcher(name).matches()) {
+      top.mistake(
+          Key.NAME, "may have letters, digits, `.`, `_` and `-` only, and at most 100 of them");
+    }
+    return name;
+  }
+
+  private JobConfig.Source source(String name, Places places) {
+    Values source = values("source");
+    List<String> topics = source.texts(Key.TOPICS);
+    Optional<String> path = source.text(Key.SOURCE_PATH);
+    places.checkOne(source, Key.TOPICS, Key.SOURCE_PATH);
+    if (path.isPresent()) {
+      Places.checkAbsent(source, "is for topics, and the job reads files", Key.START, Key.GROUP_ID);
+    }
+    return new JobConfig.Source(
+        topics,
+        path.flatMap(text -> places.uri(source, Key.SOURCE_PATH, text)),
+        source.choice(Key.START, JobConfig.Start.class, JobConfig.Start.COMMITTED),
+        source.text(Key.GROUP_ID).orElse(name),
+        source.choice(Key.PRECISION, Precision.class, Precision.NS),
+        source.choice(Key.ON_BAD_LINE, OnBadLine.class, OnBadLine.SKIP) == OnBadLine.FAIL,
+        source
+            .duration(Key.MAX_OUT_OF_ORDERNESS, Duration.ZERO)
+            .orElse(DEFAULT_MAX_OUT_OF_ORDERNESS),
+        source.duration(Key.IDLENESS, Duration.ofSeconds(1)).orElse(DEFAULT_IDLENESS));
+  }
+
+  /** What a line does that can't be read. */
+  private enum OnBadLine {
+    SKIP,
+    FAIL
+  }
+
+  private static List<String> groupBy(Values from) {
+    List<String> tags = from.texts(Key.GROUP_BY);
+    if (tags.size() > 1 && tags.contains(ALL_TAGS)) {
+      from.mistake(Key.GROUP_BY, "has \"*\", which means all tags, beside names of tags");
+    }
+    if (Set.copyOf(tags).size() < tags.size()) {
+      from.mistake(Key.GROUP_BY, "has a tag twice");
+    }
+    return tags;
+  }
+
+  private JobConfig.Host host() {
+    Values host = values("host");
+    Optional<String> socketDir = Places.absolute(host, Key.SOCKET_DIR);
+    Optional<String> program = Places.absolute(host, Key.PROGRAM);
+    Optional<String> pluginsDir = Places.absolute(host, Key.PLUGINS_DIR);
+    if (host.has(Key.SOCKET_DIR) && host.has(Key.PROGRAM)) {
+      host.mistake(
+          Key.SOCKET_DIR,
+          "is for a host that runs already, and `program` starts one; write one of them");
+    }
+    if (host.has(Key.PROGRAM) && !host.has(Key.PLUGINS_DIR)) {
+      host.mistake(Key.PROGRAM, "needs `plugins-dir`, the folder of the plugins");
+    }
+    if (host.has(Key.PLUGINS_DIR) && !host.has(Key.PROGRAM)) {
+      host.mistake(
+          Key.PLUGINS_DIR,
+          "is for a host that the job starts; write `program`, too, or leave it out");
+    }
+    return new JobConfig.Host(socketDir, program, pluginsDir);
+  }
+}

@@ -1,0 +1,128 @@
+package io.github.kapacitorwasm.job;
+
+import java.io.BufferedInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.api.java.tuple.Tuple3;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.connector.file.src.FileSourceSplit;
+import org.apache.flink.connector.file.src.reader.BulkFormat;
+import org.apache.flink.connector.file.src.util.ArrayResultIterator;
+import org.apache.flink.connector.file.src.util.CheckpointedPosition;
+import org.apache.flink.core.fs.Path;
+
+/**
+ * Reads files as lines: the path, the number from 1, and the bytes of each, so that a message can
+ * say where a line is. A file is not divided, so its lines stay in their order.
+ */
+final class FileLines implements BulkFormat<Tuple3<String, Long, byte[]>, FileSourceSplit> {
+
+  private static final long serialVersionUID = 1L;
+
+  /** Maximum length of a line. Of a longer one, so many bytes and one more are passed on. */
+  static final int MAX_LINE = 1 << 20;
+
+  /** Number of lines, and of their bytes, that are handed over at once. */
+  private static final int BATCH_LINES = 1_000;
+
+  private static final int BATCH_BYTES = 1 << 20;
+
+  @Override
+  public Reader<Tuple3<String, Long, byte[]>> createReader(
+      Configuration configuration, FileSourceSplit split) throws IOException {
+    return new LineReader(split.path(), 0);
+  }
+
+  @Override
+  public Reader<Tuple3<String, Long, byte[]>> restoreReader(
+      Configuration configuration, FileSourceSplit split) throws IOException {
+    long done =
+        split.getReaderPosition().map(CheckpointedPosition::getRecordsAfterOffset).orElse(0L);
+    return new LineReader(split.path(), done);
+  }
+
+  @Override
+  public boolean isSplittable() {
+    return false;
+  }
+
+  @Override
+  public TypeInformation<Tuple3<String, Long, byte[]>> getProducedType() {
+    return type();
+  }
+
+  static TypeInformation<Tuple3<String, Long, byte[]>> type() {
+    return Types.TUPLE(
+        Types.STRING, Types.LONG, PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO);
+  }
+
+  /** Reads one file from a line on. */
+  private static final class LineReader implements Reader<Tuple3<String, Long, byte[]>> {
+
+    private final String path;
+    private final InputStream input;
+    private long number;
+
+    LineReader(Path path, long done) throws IOException {
+      this.path = path.toString();
+      input = new BufferedInputStream(path.getFileSystem().open(path), 1 << 16);
+      while (number < done && readLine() != null) {
+        number++;
+      }
+    }
+
+    @Override
+    public RecordIterator<Tuple3<String, Long, byte[]>> readBatch() throws IOException {
+      long first = number;
+      int bytes = 0;
+      List<Tuple3<String, Long, byte[]>> lines = new ArrayList<>();
+      while (lines.size() < BATCH_LINES && bytes < BATCH_BYTES) {
+        byte[] line = readLine();
+        if (line == null) {
+          break;
+        }
+        number++;
+        bytes += line.length;
+        lines.add(Tuple3.of(path, number, line));
+      }
+      if (lines.isEmpty()) {
+        return null;
+      }
+      ArrayResultIterator<Tuple3<String, Long, byte[]>> batch = new ArrayResultIterator<>();
+      batch.set(array(lines), lines.size(), CheckpointedPosition.NO_OFFSET, first);
+      return batch;
+    }
+
+    @SuppressWarnings({"unchecked", "rawtypes"})
+    private static Tuple3<String, Long, byte[]>[] array(List<Tuple3<String, Long, byte[]>> lines) {
+      return lines.toArray(new Tuple3[0]);
+    }
+
+    /** The next line without its line break; null at the end of the file. */
+    private byte[] readLine() throws IOException {
+      int next = input.read();
+      if (next < 0) {
+        return null;
+      }
+      ByteArrayOutputStream line = new ByteArrayOutputStream();
+      while (next >= 0 && next != '\n') {
+        if (line.size() <= MAX_LINE) {
+          line.write(next);
+        }
+        next = input.read();
+      }
+      return line.toByteArray();
+    }
+
+    @Override
+    public void close() throws IOException {
+      input.close();
+    }
+  }
+}

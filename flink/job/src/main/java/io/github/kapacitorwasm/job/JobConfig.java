@@ -1,0 +1,111 @@
+package io.github.kapacitorwasm.job;
+
+import io.github.kapacitorwasm.job.line.Grouping;
+import io.github.kapacitorwasm.job.line.Precision;
+import java.net.URI;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.Set;
+
+/**
+ * What a job.toml says, with all defaults, checked.
+ *
+ * @param name the job
+ * @param parallelism number of subtasks; none for Flink's
+ * @param maxParallelism number of key groups
+ * @param checkpointInterval time between checkpoints
+ * @param kafka where Kafka is; none if no topic is used
+ * @param source where lines come from
+ * @param measurements the measurements to take; all if empty
+ * @param grouping what makes a group
+ * @param plugins the calls, in their order; at least one
+ * @param sink where results go
+ * @param host how a subtask gets to the host
+ */
+record JobConfig(
+    String name,
+    OptionalInt parallelism,
+    int maxParallelism,
+    Duration checkpointInterval,
+    Optional<Kafka> kafka,
+    Source source,
+    Set<String> measurements,
+    Grouping grouping,
+    List<Plugin> plugins,
+    Sink sink,
+    Host host) {
+
+  /**
+   * How to reach Kafka.
+   *
+   * @param servers brokers, separated by commas
+   * @param properties more settings of its clients
+   */
+  record Kafka(String servers, Map<String, String> properties) {}
+
+  /** Where a job without a savepoint begins in the topics. */
+  enum Start {
+    EARLIEST,
+    LATEST,
+    COMMITTED
+  }
+
+  /**
+   * Where lines come from.
+   *
+   * @param topics Kafka's topics; empty for files
+   * @param path a file or a folder; none for topics
+   */
+  record Source(
+      List<String> topics,
+      Optional<URI> path,
+      Start start,
+      String groupId,
+      Precision precision,
+      boolean isBadLineFatal,
+      Duration maxOutOfOrderness,
+      Duration idleness) {}
+
+  /**
+   * The windows of a plugin that takes batches.
+   *
+   * @param length time from begin to end
+   * @param every time from begin to begin
+   */
+  record Window(Duration length, Duration every) {}
+
+  /**
+   * A call in the chain.
+   *
+   * @param node name of the call
+   * @param window windows; none if the plugin takes points one by one
+   */
+  record Plugin(PluginCall call, String node, Optional<Window> window) {}
+
+  /** How results get to a topic. */
+  enum Delivery {
+    EXACTLY_ONCE,
+    AT_LEAST_ONCE
+  }
+
+  /**
+   * Where results go.
+   *
+   * @param topic Kafka's topic; none for files
+   * @param path a folder; none for a topic
+   */
+  record Sink(
+      Optional<String> topic, Optional<URI> path, Delivery delivery, Duration transactionTimeout) {}
+
+  /**
+   * How a subtask gets to the host.
+   *
+   * @param socketDir folder of the sockets; none for that of Flink's configuration
+   * @param program the host to start in each task manager; none if it runs already
+   * @param pluginsDir the plugins of that host
+   */
+  record Host(Optional<String> socketDir, Optional<String> program, Optional<String> pluginsDir) {}
+}

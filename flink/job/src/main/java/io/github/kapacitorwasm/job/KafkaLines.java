@@ -1,0 +1,85 @@
+package io.github.kapacitorwasm.job;
+
+import io.github.kapacitorwasm.flink.Point;
+import io.github.kapacitorwasm.flink.PointTypeInfo;
+import io.github.kapacitorwasm.job.line.LineException;
+import io.github.kapacitorwasm.job.line.LineParser;
+import io.github.kapacitorwasm.job.line.LineSplitter;
+import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.TimeUnit;
+import org.apache.flink.api.common.serialization.DeserializationSchema;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.connector.kafka.source.reader.deserializer.KafkaRecordDeserializationSchema;
+import org.apache.flink.util.Collector;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.record.TimestampType;
+
+/**
+ * Makes points of Kafka's records. It is a part of the source, and not an operator behind it, so
+ * that each partition has a watermark of its own.
+ */
+final class KafkaLines implements KafkaRecordDeserializationSchema<Point> {
+
+  private static final long serialVersionUID = 1L;
+
+  private final LineParser parser;
+  private final BadLines badLines;
+
+  KafkaLines(LineParser parser, BadLines badLines) {
+    this.parser = parser;
+    this.badLines = badLines;
+  }
+
+  @Override
+  public void open(DeserializationSchema.InitializationContext context) {
+    badLines.open(context.getMetricGroup());
+  }
+
+  @Override
+  public void deserialize(ConsumerRecord<byte[], byte[]> record, Collector<Point> points)
+      throws IOException {
+    if (record.value() == null) {
+      // The end of a key in a compacted topic.
+      return;
+    }
+    String text;
+    try {
+      text = Utf8.decode(record.value());
+    } catch (CharacterCodingException e) {
+      badLines.take(place(record), "it is no UTF-8");
+      return;
+    }
+    OptionalLong time =
+        record.timestampType() == TimestampType.NO_TIMESTAMP_TYPE
+            ? OptionalLong.empty()
+            : OptionalLong.of(TimeUnit.MILLISECONDS.toNanos(record.timestamp()));
+    LineSplitter lines = new LineSplitter(text);
+    for (String line = lines.next(); line != null; line = lines.next()) {
+      try {
+        Optional<Point> point = parser.parse(line, time);
+        if (point.isPresent()) {
+          points.collect(point.get());
+        }
+      } catch (LineException e) {
+        badLines.take(place(record), e.getMessage());
+      }
+    }
+  }
+
+  private static String place(ConsumerRecord<byte[], byte[]> record) {
+    return "topic "
+        + record.topic()
+        + ", partition "
+        + record.partition()
+        + ", offset "
+        + record.offset();
+  }
+
+  @Override
+  public TypeInformation<Point> getProducedType() {
+    return PointTypeInfo.INSTANCE;
+  }
+}

@@ -1,0 +1,76 @@
+package io.github.kapacitorwasm.job;
+
+import java.net.URI;
+import java.net.URISyntaxException;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.regex.Pattern;
+
+/** Checks where a job reads and writes. */
+final class Places {
+
+  private static final Pattern SCHEME = Pattern.compile("[a-z][a-z0-9+.-]+://.*");
+
+  private final Path folder;
+  private final Mistakes mistakes;
+
+  /** Paths are relative to {@code folder}. */
+  Places(Path folder, Mistakes mistakes) {
+    this.folder = folder;
+    this.mistakes = mistakes;
+  }
+
+  /** Checks that exactly one of two keys is there. */
+  void checkOne(Values values, Key topic, Key path) {
+    if (values.has(topic) && values.has(path)) {
+      values.mistake(path, "can't stand beside `" + topic.name() + "`; write one of them");
+    } else if (!values.has(topic) && !values.has(path)) {
+      mistakes.add(
+          values.line(topic),
+          "[" + topic.table() + "] needs `" + topic.name() + "` or `" + path.name() + "`");
+    }
+  }
+
+  /** Checks that keys are absent. */
+  static void checkAbsent(Values values, String reason, Key... keys) {
+    for (Key key : keys) {
+      if (values.has(key)) {
+        values.mistake(key, reason + "; leave it out");
+      }
+    }
+  }
+
+  /** A path or a URI of a file system of Flink. */
+  Optional<URI> uri(Values values, Key key, String text) {
+    try {
+      return Optional.of(
+          SCHEME.matcher(text).matches()
+              ? new URI(text)
+              : folder.resolve(Path.of(text)).normalize().toUri());
+    } catch (URISyntaxException | InvalidPathException e) {
+      values.mistake(key, "is no path: " + e.getMessage());
+      return Optional.empty();
+    }
+  }
+
+  /** A path that is the same on each machine. */
+  static Optional<String> absolute(Values values, Key key) {
+    Optional<String> text = values.text(key);
+    if (text.isPresent() && !text.get().startsWith("/")) {
+      values.mistake(
+          key, "is a path on the machines of the task managers, so it must begin with `/`");
+    }
+    return text;
+  }
+
+  /** Checks that a job does not read its own results. */
+  void checkApart(JobConfig.Source source, JobConfig.Sink sink, Values values) {
+    if (sink.topic().isPresent() && source.topics().contains(sink.topic().get())) {
+      values.mistake(Key.TOPIC, "is read by the job, too: it would read its own results for ever");
+    }
+    if (sink.path().isPresent() && sink.path().equals(source.path())) {
+      values.mistake(Key.SINK_PATH, "is read by the job, too; write another folder");
+    }
+  }
+}

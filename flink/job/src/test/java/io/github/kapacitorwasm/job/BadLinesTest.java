@@ -1,0 +1,88 @@
+package io.github.kapacitorwasm.job;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import io.github.kapacitorwasm.flink.Point;
+import io.github.kapacitorwasm.job.line.Grouping;
+import io.github.kapacitorwasm.job.line.LineParser;
+import io.github.kapacitorwasm.job.line.Precision;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.apache.flink.api.common.functions.util.ListCollector;
+import org.apache.flink.api.java.tuple.Tuple3;
+import org.apache.flink.metrics.Counter;
+import org.apache.flink.metrics.MetricGroup;
+import org.apache.flink.metrics.SimpleCounter;
+import org.apache.flink.metrics.groups.UnregisteredMetricsGroup;
+import org.junit.jupiter.api.Test;
+
+/** What becomes of lines that can't be read. */
+class BadLinesTest {
+
+  private static final List<byte[]> LINES =
+      List.of(
+          "cpu f=1 1".getBytes(UTF_8),
+          "cpu f=wrong 2".getBytes(UTF_8),
+          "# a comment".getBytes(UTF_8),
+          new byte[] {'c', ' ', (byte) 0xff},
+          new byte[FileLines.MAX_LINE + 1],
+          "cpu f=1 3".getBytes(UTF_8));
+
+  /** A group that keeps its counters by their names. */
+  private static final class Counters extends UnregisteredMetricsGroup {
+
+    private final String path;
+    private final Map<String, Counter> counters;
+
+    Counters(String path, Map<String, Counter> counters) {
+      this.path = path;
+      this.counters = counters;
+    }
+
+    @Override
+    public MetricGroup addGroup(String child) {
+      return new Counters(path + child + ".", counters);
+    }
+
+    @Override
+    public Counter counter(String counter) {
+      return counters.computeIfAbsent(path + counter, key -> new SimpleCounter());
+    }
+  }
+
+  private static List<Point> read(BadLines badLines) throws IOException {
+    LineParser parser = new LineParser(Precision.NS, Set.of(), new Grouping(List.of(), false));
+    FilePoints reader = new FilePoints(parser, badLines);
+    List<Point> points = new ArrayList<>();
+    for (int i = 0; i < LINES.size(); i++) {
+      reader.flatMap(Tuple3.of("a.lp", i + 1L, LINES.get(i)), new ListCollector<>(points));
+    }
+    return points;
+  }
+
+  @Test
+  void theyAreSkippedAndCounted() throws Exception {
+    Map<String, Counter> counters = new HashMap<>();
+    BadLines badLines = new BadLines(false);
+    badLines.open(new Counters("", counters));
+    assertEquals(List.of(1L, 3L), read(badLines).stream().map(Point::timeNanos).toList());
+    assertEquals(3, counters.get("kapacitor_wasm.linesSkipped").getCount());
+  }
+
+  @Test
+  void theFirstOneFailsTheJobIfThatIsAskedFor() {
+    BadLines badLines = new BadLines(true);
+    badLines.open(new Counters("", new HashMap<>()));
+    IOException failure = assertThrows(IOException.class, () -> read(badLines));
+    assertEquals(
+        "a.lp, line 2: the line can't be read: `wrong` of the field `f` is no value. Correct"
+            + " whoever writes it, or set on-bad-line = \"skip\" in [source].",
+        failure.getMessage());
+  }
+}

@@ -1,0 +1,176 @@
+package io.github.kapacitorwasm.job;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What job.toml may say, and what a user is told about mistakes in it. */
+class ConfigReaderTest {
+
+  /** A file without mistakes; each test replaces a line. */
+  private static final List<String> GOOD =
+      List.of(
+          "name = \"means\"",
+          "checkpoint-interval = \"10s\"",
+          "parallelism = 2",
+          "[source]",
+          "path = \"in\"",
+          "precision = \"ns\"",
+          "[from]",
+          "group-by = [\"host\"]",
+          "group-by-measurement = false",
+          "[[plugin]]",
+          "call = \"@moving_avg().field('v')\"",
+          "window = \"10m\"",
+          "[sink]",
+          "path = \"out\"");
+
+  @TempDir private Path folder;
+
+  private Path write(String text) throws Exception {
+    return Files.writeString(folder.resolve("job.toml"), text);
+  }
+
+  /** The sentences about a file, without its folder. */
+  private List<String> mistakes(String text) throws Exception {
+    Path file = write(text);
+    JobException mistake = assertThrows(JobException.class, () -> ConfigReader.read(file));
+    return mistake.getMessage().replace(folder + "/", "").lines().toList();
+  }
+
+  private static String goodExcept(int line, String replacement) {
+    List<String> lines = new ArrayList<>(GOOD);
+    lines.set(line - 1, replacement);
+    return String.join("\n", lines);
+  }
+
+  @Test
+  void checkAcceptsTheExamplesOfTheManual() throws Exception {
+    List<String> examples = Manual.examples();
+    assertEquals(2, examples.size());
+    assertTrue(check(examples.get(0)).contains("writes  topic cpu-means of kafka-0:9092"));
+    String files = check(examples.get(1));
+    assertTrue(files.contains("calls   @outliers().field('usage_user').scale(1.5), with"), files);
+    assertTrue(files.contains("calls   @deadband().field('usage_user').band(5.0)"), files);
+  }
+
+  private String check(String text) throws Exception {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    PrintStream before = System.out;
+    System.setOut(new PrintStream(bytes, true, StandardCharsets.UTF_8));
+    try {
+      Main.main(new String[] {"--check", write(text).toString()});
+    } finally {
+      System.setOut(before);
+    }
+    return bytes.toString(StandardCharsets.UTF_8);
+  }
+
+  @Test
+  void theTableOfTheManualHasTheKeysThatAreRead() throws Exception {
+    assertEquals(
+        Key.ALL.stream()
+            .map(key -> String.join(" | ", key.path(), key.type().title(), key.fallback()))
+            .toList(),
+        Manual.keys());
+  }
+
+  @Test
+  void aFileHasWhatItSays() throws Exception {
+    JobConfig config = ConfigReader.read(write(String.join("\n", GOOD)));
+    assertEquals(2, config.parallelism().getAsInt());
+    assertEquals(List.of("host"), config.grouping().tags());
+    assertEquals(folder.resolve("in").toUri(), config.source().path().orElseThrow());
+    JobConfig.Window window = config.plugins().get(0).window().orElseThrow();
+    assertEquals(Duration.ofMinutes(10), window.every());
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '#',
+      quoteCharacter = '"',
+      textBlock =
+          """
+          1#nme = 'x'#`nme` is no key at the top of the file; the keys are name, parallelism
+          1#name = 7#`name` must be a string
+          1#name = 'a b'#`name` may have letters
+          2#checkpoint-interval = '10'#`checkpoint-interval` must be a duration in a string
+          2#checkpoint-interval = '1ms'#`checkpoint-interval` must be at least 100ms, and is 1ms
+          3#parallelism = '2'#`parallelism` must be an integer
+          3#parallelism = 129#`parallelism` must be from 1 to 128, and is 129
+          5#topic = 'in'#`topic` is no key of [source]; the keys are topics, path
+          6#precision = 'min'#`precision` must be one of 'ns', 'us', 'ms', 's', and is 'min'
+          8#group-by = 'host'#`group-by` must be an array of strings
+          9#group-by-measurement = 1#`group-by-measurement` must be true or false
+          11#call = '@f(1)'#`call` can't be read: the parentheses of `@f()` are empty
+          11#call = '@f().size(n)'#`call` can't be read: `n` is a variable
+          11#call = '|f()'#`call` can't be read: `|f()` is wrong there: a call begins with `@`
+          11#call = '@f().size('#`call` can't be read: it ends too early
+          12#every = '5m'#`every` needs `window`
+          14#path = 'in'#`path` is read by the job, too
+          """)
+  void aMistakeIsASentenceWithItsLine(int line, String replacement, String sentence)
+      throws Exception {
+    List<String> mistakes = mistakes(goodExcept(line, replacement));
+    String start = "job.toml:" + line + ": " + sentence;
+    assertTrue(
+        mistakes.stream().anyMatch(said -> said.replace('"', '\'').startsWith(start)),
+        () -> start + " is not in " + mistakes);
+    assertTrue(mistakes.stream().allMatch(said -> said.endsWith(".")), mistakes::toString);
+  }
+
+  @Test
+  void allMistakesAreToldAtOnceInTheOrderOfTheFile() throws Exception {
+    List<String> mistakes =
+        mistakes(
+            """
+            parallelism = true
+            [source]
+            path = "in"
+            colour = "red"
+            [[plugin]]
+            every = "1"
+            """);
+    List<String> starts =
+        List.of(
+            "job.toml: `name` is missing; write, for example, `name = ",
+            "job.toml: [sink] needs `topic` or `path`",
+            "job.toml:1: `parallelism` must be an integer",
+            "job.toml:4: `colour` is no key of [source]",
+            "job.toml:5: `plugin.call` is missing",
+            "job.toml:6: `every` must be a duration");
+    for (String start : starts) {
+      assertEquals(
+          1,
+          mistakes.stream().filter(said -> said.startsWith(start)).count(),
+          () -> start + " in " + mistakes);
+    }
+    assertEquals(starts.size(), mistakes.size(), mistakes::toString);
+  }
+
+  @Test
+  void whatIsNoTomlIsASentenceWithItsLine() throws Exception {
+    List<String> mistakes = mistakes("name = \"a\"\nparallelism = = 2\n");
+    assertTrue(mistakes.get(0).startsWith("job.toml:2: this is not TOML: "), mistakes::toString);
+  }
+
+  @Test
+  void aFileThatIsAbsentIsASentence() {
+    Path file = folder.resolve("absent.toml");
+    JobException mistake = assertThrows(JobException.class, () -> ConfigReader.read(file));
+    assertEquals(file + ": there is no such file.", mistake.getMessage());
+  }
+}
