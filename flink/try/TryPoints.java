@@ -1,0 +1,213 @@
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import java.io.IOException;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.PartitionInfo;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+
+/**
+ * The data of try.sh: makes points as Telegraf writes them, and compares what the job has written with what is computed
+ * here, without any code of the job or of its plugins.
+ */
+public final class TryPoints {
+
+  private static final int HOSTS = 1_000;
+  private static final int SIZE = 30;
+  private static final long FIRST_NANOS = 1_700_000_000_000_000_000L;
+  private static final long STEP_NANOS = 1_000_000;
+
+  /** A line that can't be read comes after each so many points. */
+  private static final long BAD_EVERY = 100_000;
+
+  /** The consumer waits so long for more records than there should be. */
+  private static final Duration QUIET = Duration.ofSeconds(6);
+
+  private TryPoints() {}
+
+  public static void main(String[] args) throws Exception {
+    switch (args[0]) {
+      case "ports" -> ports(Integer.parseInt(args[1]));
+      case "create" -> create(args[1], Arrays.asList(args).subList(2, args.length));
+      case "produce" ->
+          produce(args[1], args[2], Long.parseLong(args[3]), Long.parseLong(args[4]), Path.of(args[5]));
+      case "check" -> System.exit(check(args[1], args[2], Integer.parseInt(args[3]), Long.parseLong(args[4])));
+      default -> throw new IllegalArgumentException(args[0]);
+    }
+  }
+
+  /** Prints ports that nobody uses now. */
+  private static void ports(int count) throws IOException {
+    List<ServerSocket> sockets = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      sockets.add(new ServerSocket(0));
+    }
+    for (ServerSocket socket : sockets) {
+      System.out.println(socket.getLocalPort());
+      socket.close();
+    }
+  }
+
+  /** Creates topics, once the broker is there. */
+  private static void create(String servers, List<String> topics) throws Exception {
+    try (Admin admin = Admin.create(Map.of("bootstrap.servers", servers))) {
+      admin.createTopics(topics.stream().map(name -> new NewTopic(name, 4, (short) 1)).toList()).all().get();
+    }
+  }
+
+  private static double value(long i) {
+    return ((i * 0x9E37_79B9_7F4A_7C15L) >>> 40) / 1000.0;
+  }
+
+  private static String tags(long i) {
+    return "cpu,host=server" + i % HOSTS + ",region=north ";
+  }
+
+  /** The fields before and behind the mean, in the order of their names. */
+  private static String before(long i) {
+    return "bytes_recv=" + i * 7 + "u,";
+  }
+
+  private static String behind(long i) {
+    return "n=" + i + "i,ok=" + (i % 3 == 0) + ",state=\"it is \\\"up\\\"\",usage_user=" + value(i);
+  }
+
+  private static long time(long i) {
+    return FIRST_NANOS + i * STEP_NANOS;
+  }
+
+  /** Sends points at a rate, and writes into a file how many there were. */
+  private static void produce(String servers, String topic, long count, long rate, Path progress)
+      throws Exception {
+    Map<String, Object> settings =
+        Map.of("bootstrap.servers", servers, "acks", "all", "linger.ms", 20, "compression.type", "lz4");
+    try (KafkaProducer<byte[], byte[]> producer =
+        new KafkaProducer<>(settings, new ByteArraySerializer(), new ByteArraySerializer())) {
+      long begin = System.nanoTime();
+      for (long i = 0; i < count; i++) {
+        byte[] key = ("server" + i % HOSTS).getBytes(UTF_8);
+        String line = tags(i) + before(i) + behind(i) + " " + time(i) + "\n";
+        producer.send(new ProducerRecord<>(topic, key, line.getBytes(UTF_8)));
+        if (i % BAD_EVERY == BAD_EVERY / 2) {
+          producer.send(new ProducerRecord<>(topic, key, "cpu,host=server0 usage_user=high\n".getBytes(UTF_8)));
+        }
+        if (i % 1_000 == 0) {
+          Files.writeString(progress, Long.toString(i));
+          long due = begin + (long) (i * 1e9 / rate);
+          long ahead = due - System.nanoTime();
+          if (ahead > 0) {
+            Thread.sleep(ahead / 1_000_000, (int) (ahead % 1_000_000));
+          }
+        }
+      }
+    }
+    Files.writeString(progress, Long.toString(count));
+  }
+
+  /** The mean of the last values of the group of a point. */
+  private static double mean(long i) {
+    double sum = 0;
+    int number = 0;
+    for (long j = i; j >= 0 && number < SIZE; j -= HOSTS) {
+      sum += value(j);
+      number++;
+    }
+    return sum / number;
+  }
+
+  private static boolean isRight(String line, long i) {
+    int at = line.indexOf("mean=");
+    int end = line.indexOf(',', at);
+    if (at < 0 || end < 0) {
+      return false;
+    }
+    String rest = line.substring(0, at) + line.substring(end + 1);
+    if (!rest.equals(tags(i) + before(i) + behind(i) + " " + time(i) + "\n")) {
+      return false;
+    }
+    double expected = mean(i);
+    return Math.abs(Double.parseDouble(line.substring(at + 5, end)) - expected) <= 1e-9 * (1 + expected);
+  }
+
+  /** Compares the topic with what should be in it; returns 0 if both are the same. */
+  private static int check(String servers, String topic, int count, long seconds) {
+    BitSet seen = new BitSet(count);
+    long[] last = new long[HOSTS];
+    Arrays.fill(last, -1);
+    long records = 0;
+    long twice = 0;
+    long wrong = 0;
+    long disordered = 0;
+    long deadline = System.nanoTime() + Duration.ofSeconds(seconds).toNanos();
+    try (KafkaConsumer<byte[], byte[]> consumer =
+        new KafkaConsumer<>(
+            Map.of("bootstrap.servers", servers, "isolation.level", "read_committed"),
+            new ByteArrayDeserializer(),
+            new ByteArrayDeserializer())) {
+      List<TopicPartition> partitions =
+          consumer.partitionsFor(topic).stream()
+              .map((PartitionInfo partition) -> new TopicPartition(topic, partition.partition()))
+              .toList();
+      consumer.assign(partitions);
+      consumer.seekToBeginning(partitions);
+      long quietSince = System.nanoTime();
+      while (System.nanoTime() < deadline) {
+        boolean isAny = false;
+        for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(500))) {
+          isAny = true;
+          records++;
+          String line = new String(record.value(), UTF_8);
+          long nanos = timeOf(line);
+          long i = (nanos - FIRST_NANOS) / STEP_NANOS;
+          if (i < 0 || i >= count || time(i) != nanos || !isRight(line, i)) {
+            if (wrong++ < 5) {
+              System.out.print("wrong: " + line);
+            }
+            continue;
+          }
+          int host = (int) (i % HOSTS);
+          if (seen.get((int) i)) {
+            twice++;
+          } else if (i < last[host]) {
+            disordered++;
+          }
+          seen.set((int) i);
+          last[host] = Math.max(last[host], i);
+        }
+        if (isAny) {
+          quietSince = System.nanoTime();
+        } else if (seen.cardinality() == count && System.nanoTime() - quietSince > QUIET.toNanos()) {
+          break;
+        }
+      }
+    }
+    long missing = count - seen.cardinality();
+    System.out.printf("| records | missing | twice | wrong | out of order |%n|---|---|---|---|---|%n");
+    System.out.printf("| %d | %d | %d | %d | %d |%n", records, missing, twice, wrong, disordered);
+    return Stream.of(missing, twice, wrong, disordered).allMatch(bad -> bad == 0) ? 0 : 1;
+  }
+
+  private static long timeOf(String line) {
+    try {
+      return Long.parseLong(line.substring(line.lastIndexOf(' ') + 1).strip());
+    } catch (NumberFormatException e) {
+      return -1;
+    }
+  }
+}
