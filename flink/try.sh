@@ -73,6 +73,18 @@ fail() {
     exit 1
 }
 
+# Prints a task manager that runs a part of the job: to end one without would show nothing.
+busy() {
+    curl -sf "$rest/taskmanagers" | python3 -c '
+import json, sys
+for each in json.load(sys.stdin)["taskmanagers"]:
+    if each["freeSlots"] < each["slotsNumber"]:
+        print(each["id"].rsplit("-", 1)[0])
+        break
+else:
+    sys.exit("no task manager runs the job")'
+}
+
 # Runs "$@" until it succeeds, at most $1 seconds; "$2" is what it waits for.
 await() {
     local seconds=$1 what=$2 end=$((SECONDS + $1))
@@ -174,6 +186,7 @@ taskmanager.host: 127.0.0.1
 taskmanager.bind-host: 127.0.0.1
 taskmanager.resource-id: $1-$SECONDS
 taskmanager.numberOfTaskSlots: 2
+taskmanager.load-balance.mode: SLOTS
 taskmanager.cpu.cores: 2.0
 taskmanager.memory.task.heap.size: 320m
 taskmanager.memory.task.off-heap.size: 0m
@@ -287,12 +300,14 @@ echo "$(elapsed): a broker, a job manager, two task managers and two hosts run"
 start produce java -Xmx512m -cp "$run/classes:$kafka_path" TryPoints produce "$broker" telegraf "$points" "$rate" "$run/progress"
 submit 2
 
-kill_hard task-manager-0
-start_task_manager task-manager-0
+name=$(busy)
+kill_hard "$name"
+start_task_manager "$name"
 again
 
-kill_hard host-task-manager-1
-start_host task-manager-1
+name=$(busy)
+kill_hard "host-$name"
+start_host "$name"
 again
 
 kill_hard job-manager
