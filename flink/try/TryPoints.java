@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -108,7 +109,7 @@ public final class TryPoints {
           producer.send(new ProducerRecord<>(topic, key, "cpu,host=server0 usage_user=high\n".getBytes(UTF_8)));
         }
         if (i % 1_000 == 0) {
-          Files.writeString(progress, Long.toString(i));
+          tell(progress, i);
           long due = begin + (long) (i * 1e9 / rate);
           long ahead = due - System.nanoTime();
           if (ahead > 0) {
@@ -117,7 +118,14 @@ public final class TryPoints {
         }
       }
     }
-    Files.writeString(progress, Long.toString(count));
+    tell(progress, count);
+  }
+
+  /** Writes a number into a file that others read meanwhile, and never see empty. */
+  private static void tell(Path progress, long number) throws IOException {
+    Path next = progress.resolveSibling(progress.getFileName() + ".next");
+    Files.writeString(next, Long.toString(number));
+    Files.move(next, progress, StandardCopyOption.ATOMIC_MOVE);
   }
 
   /** The mean of the last values of the group of a point. */
