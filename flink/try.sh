@@ -107,7 +107,10 @@ start() {
 kill_hard() {
     kill -9 "${pids[$1]}"
     echo "$(elapsed): kill -9 of $1, at point $(cat "$run/progress")"
+    # The kernel takes a while to end a host with many sandboxes, and the next one can't use its folder before.
+    await 30 "the end of $1" is_gone "${pids[$1]}"
 }
+is_gone() { ! kill -0 "$1"; }
 
 elapsed() { printf '%4d s' "$SECONDS"; }
 
