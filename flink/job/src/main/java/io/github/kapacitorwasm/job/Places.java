@@ -24,11 +24,11 @@ final class Places {
   /** Checks that exactly one of two keys is there. */
   void checkOne(Values values, Key topic, Key path) {
     if (values.has(topic) && values.has(path)) {
-      values.mistake(path, "can't stand beside `" + topic.name() + "`; write one of them");
+      values.mistake(path, "can't stand beside `" + topic.key() + "`; write one of them");
     } else if (!values.has(topic) && !values.has(path)) {
       mistakes.add(
           values.line(topic),
-          "[" + topic.table() + "] needs `" + topic.name() + "` or `" + path.name() + "`");
+          "[" + topic.table() + "] needs `" + topic.key() + "` or `" + path.key() + "`");
     }
   }
 

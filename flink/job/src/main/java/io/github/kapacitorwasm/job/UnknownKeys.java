@@ -2,6 +2,7 @@ package io.github.kapacitorwasm.job;
 
 import java.util.List;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.tomlj.TomlArray;
 import org.tomlj.TomlPosition;
 import org.tomlj.TomlTable;
@@ -26,10 +27,10 @@ final class UnknownKeys {
       Object value = table.get(List.of(name));
       TomlPosition position = table.inputPositionOf(List.of(name));
       int line = position == null ? 0 : position.line();
-      boolean isTable = Key.ALL.stream().anyMatch(known -> known.table().equals(key));
+      boolean isTable = Stream.of(Key.values()).anyMatch(known -> known.table().equals(key));
       if (isTable) {
         checkTable(key, value, line);
-      } else if (Key.ALL.stream().noneMatch(known -> known.path().equals(key))) {
+      } else if (Stream.of(Key.values()).noneMatch(known -> known.path().equals(key))) {
         mistakes.add(line, "`" + name + "` is no key " + place(path) + "; " + keys(path));
       }
     }
@@ -68,16 +69,16 @@ final class UnknownKeys {
     String tables =
         path.isEmpty()
             ? "; the tables are "
-                + Key.ALL.stream()
+                + Stream.of(Key.values())
                     .map(Key::table)
                     .filter(table -> !table.isEmpty())
                     .distinct()
                     .collect(Collectors.joining(", "))
             : "";
     return "the keys are "
-        + Key.ALL.stream()
+        + Stream.of(Key.values())
             .filter(known -> known.table().equals(path))
-            .map(Key::name)
+            .map(Key::key)
             .collect(Collectors.joining(", "))
         + tables;
   }

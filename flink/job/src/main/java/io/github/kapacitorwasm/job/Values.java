@@ -37,7 +37,7 @@ final class Values {
 
   /** The line of a key; that of the table if it is absent. */
   int line(Key key) {
-    TomlPosition position = has(key) ? table.inputPositionOf(List.of(key.name())) : null;
+    TomlPosition position = has(key) ? table.inputPositionOf(List.of(key.key())) : null;
     return position == null ? headLine : position.line();
   }
 
@@ -46,12 +46,12 @@ final class Values {
   }
 
   private Object raw(Key key) {
-    return table == null ? null : table.get(List.of(key.name()));
+    return table == null ? null : table.get(List.of(key.key()));
   }
 
   /** Adds a mistake about the value of a key. */
   void mistake(Key key, String problem) {
-    mistakes.add(line(key), "`" + key.name() + "` " + problem);
+    mistakes.add(line(key), "`" + key.key() + "` " + problem);
   }
 
   private <T> Optional<T> wrongType(Key key) {
@@ -82,7 +82,7 @@ final class Values {
           "`"
               + key.path()
               + "` is missing; write, for example, `"
-              + key.name()
+              + key.key()
               + " = "
               + example
               + "`");

@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -82,7 +83,7 @@ class ConfigReaderTest {
   @Test
   void theTableOfTheManualHasTheKeysThatAreRead() throws Exception {
     assertEquals(
-        Key.ALL.stream()
+        Stream.of(Key.values())
             .map(key -> String.join(" | ", key.path(), key.type().title(), key.fallback()))
             .toList(),
         Manual.keys());
