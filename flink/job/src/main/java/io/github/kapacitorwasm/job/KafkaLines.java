@@ -2,12 +2,8 @@ package io.github.kapacitorwasm.job;
 
 import io.github.kapacitorwasm.flink.Point;
 import io.github.kapacitorwasm.flink.PointTypeInfo;
-import io.github.kapacitorwasm.job.line.LineException;
 import io.github.kapacitorwasm.job.line.LineParser;
-import io.github.kapacitorwasm.job.line.LineSplitter;
 import java.io.IOException;
-import java.nio.charset.CharacterCodingException;
-import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.TimeUnit;
 import org.apache.flink.api.common.serialization.DeserializationSchema;
@@ -25,11 +21,11 @@ final class KafkaLines implements KafkaRecordDeserializationSchema<Point> {
 
   private static final long serialVersionUID = 1L;
 
-  private final LineParser parser;
+  private final PointReader reader;
   private final BadLines badLines;
 
   KafkaLines(LineParser parser, BadLines badLines) {
-    this.parser = parser;
+    reader = new PointReader(parser, badLines);
     this.badLines = badLines;
   }
 
@@ -45,28 +41,11 @@ final class KafkaLines implements KafkaRecordDeserializationSchema<Point> {
       // The end of a key in a compacted topic.
       return;
     }
-    String text;
-    try {
-      text = Utf8.decode(record.value());
-    } catch (CharacterCodingException e) {
-      badLines.take(place(record), "it is no UTF-8");
-      return;
-    }
     OptionalLong time =
         record.timestampType() == TimestampType.NO_TIMESTAMP_TYPE
             ? OptionalLong.empty()
             : OptionalLong.of(TimeUnit.MILLISECONDS.toNanos(record.timestamp()));
-    LineSplitter lines = new LineSplitter(text);
-    for (String line = lines.next(); line != null; line = lines.next()) {
-      try {
-        Optional<Point> point = parser.parse(line, time);
-        if (point.isPresent()) {
-          points.collect(point.get());
-        }
-      } catch (LineException e) {
-        badLines.take(place(record), e.getMessage());
-      }
-    }
+    reader.read(record.value(), time, () -> place(record), points);
   }
 
   private static String place(ConsumerRecord<byte[], byte[]> record) {

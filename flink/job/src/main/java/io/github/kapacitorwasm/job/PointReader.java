@@ -1,0 +1,58 @@
+package io.github.kapacitorwasm.job;
+
+import io.github.kapacitorwasm.flink.Point;
+import io.github.kapacitorwasm.job.line.LineException;
+import io.github.kapacitorwasm.job.line.LineParser;
+import io.github.kapacitorwasm.job.line.LineSplitter;
+import java.io.IOException;
+import java.io.Serializable;
+import java.nio.charset.CharacterCodingException;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.function.Supplier;
+import org.apache.flink.util.Collector;
+
+/** Makes points of bytes that are lines, wherever they come from. */
+final class PointReader implements Serializable {
+
+  private static final long serialVersionUID = 1L;
+
+  private final LineParser parser;
+  private final BadLines badLines;
+
+  PointReader(LineParser parser, BadLines badLines) {
+    this.parser = parser;
+    this.badLines = badLines;
+  }
+
+  /**
+   * Reads all lines of a text.
+   *
+   * @param bytes lines, each with a line break; that of the last one may be absent
+   * @param time of lines that have none, in nanoseconds since 1970
+   * @param place where the text is, for a message
+   * @param points gets the points
+   * @throws IOException if a line can't be read, and that is fatal
+   */
+  void read(byte[] bytes, OptionalLong time, Supplier<String> place, Collector<Point> points)
+      throws IOException {
+    String text;
+    try {
+      text = Utf8.decode(bytes);
+    } catch (CharacterCodingException e) {
+      badLines.take(place.get(), "it is no UTF-8");
+      return;
+    }
+    LineSplitter lines = new LineSplitter(text);
+    for (String line = lines.next(); line != null; line = lines.next()) {
+      try {
+        Optional<Point> point = parser.parse(line, time);
+        if (point.isPresent()) {
+          points.collect(point.get());
+        }
+      } catch (LineException e) {
+        badLines.take(place.get(), e.getMessage());
+      }
+    }
+  }
+}
