@@ -27,7 +27,7 @@ pub struct Options {
     /// Print what the host answers, as JSON; with TASK, without the tasks that do not fit.
     #[arg(long)]
     json: bool,
-    /// Only say whether the host is ready: all plugins were tried, and each function has its socket. Ends with 1 and
+    /// Only say whether the host is ready: all plugins were tried, and each function has its plugin and its socket. Ends with 1 and
     /// the reasons if it is not, as a health check wants it.
     #[arg(long, conflicts_with_all = ["task", "json", "sort", "reverse"])]
     ready: bool,

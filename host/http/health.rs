@@ -34,10 +34,12 @@ pub fn ready(shared: &Shared) -> (bool, String) {
 /// Why Kapacitor can't use all functions, one sentence each; nothing if it can.
 pub fn not_ready(shared: &Shared) -> Vec<String> {
     let mut reasons = Vec::new();
-    if !shared.library().is_loaded() {
+    let is_loaded = shared.library().is_loaded();
+    if !is_loaded {
         reasons.push("plugins are being loaded".to_owned());
     }
-    for (name, plugin) in shared.plugins().iter() {
+    let plugins = shared.plugins();
+    for (name, plugin) in plugins.iter() {
         if let Err(error) = plugin {
             reasons.push(format!("plugin \"{name}\" is refused: {error:#}"));
         }
@@ -50,14 +52,13 @@ pub fn not_ready(shared: &Shared) -> Vec<String> {
             None => reasons.push(format!("function \"{name}\" has no socket yet")),
         }
     }
-    for function in shared.functions().values().filter(|function| !function.is_removed()) {
-        for plugin in function.named_plugins() {
-            if shared.library().is_loaded() && !shared.plugins().contains_key(plugin) {
-                reasons.push(format!(
-                    "function \"{}\" has no plugin: there is none \"{plugin}\"",
-                    function.name
-                ));
-            }
+    // One that is still being loaded is not there, either.
+    if is_loaded {
+        for function in shared.functions().values().filter(|function| !function.is_removed()) {
+            let missing = function.named_plugins().filter(|plugin| !plugins.contains_key(*plugin));
+            reasons.extend(missing.map(|plugin| {
+                format!("function \"{}\" has no plugin: there is none \"{plugin}\"", function.name)
+            }));
         }
     }
     reasons
