@@ -18,7 +18,7 @@ use super::account::Account;
 use super::arrivals::Arrivals;
 use super::backpressure::{Backpressure, Stall};
 use super::drain::Drain;
-use super::end::{HangUp, MAX_UNWATCHED_READ};
+use super::end::{HangUp, MAX_READ};
 use super::executor::{Executor, Outcome, Work};
 use super::gather::{Gather, MAX_GATHERED};
 use super::heartbeat::Heartbeat;
@@ -55,6 +55,13 @@ const LINGER: Duration = Duration::from_millis(250);
 /// Time that a session takes on its thread before others on the same thread get their turn.
 const TURN: Duration = Duration::from_millis(1);
 
+/// Maximum size of a small read, in bytes.
+const SMALL_READ: usize = 4 * 1024;
+
+/// Number of small reads in a row after which a connection is not watched for room to write, unless something waits to be
+/// written. To change that takes two system calls.
+const LONE_READS: u32 = 16;
+
 /// One connection.
 pub struct Session {
     link: Link,
@@ -77,6 +84,8 @@ pub struct Session {
     keepalive: Option<i64>,
     /// How long the session has used its thread since others had their turn.
     turn: Duration,
+    /// Number of small reads in a row while Kapacitor took all that was written at once.
+    lone_reads: u32,
     /// What Kapacitor's side of the connection is known to be.
     peer: Peer,
     /// The labels of the session's log lines, as the executor knew them last.
@@ -213,6 +222,7 @@ impl Session {
             buffer_at_work: 0,
             keepalive: None,
             turn: Duration::ZERO,
+            lone_reads: LONE_READS,
             peer: Peer::Open,
             labels: Arc::clone(executor.labels()),
             clock: Arc::clone(executor.clock()),
@@ -258,10 +268,12 @@ impl Session {
                 Event::Finished(finished) => self.finish_work(finished),
                 Event::Written(count) => {
                     self.gather.note_wake(count);
+                    self.lone_reads = 0;
                     self.after_write();
                 }
                 Event::Read(count) => {
                     self.gather.note_wake(count);
+                    self.lone_reads = if count <= SMALL_READ { self.lone_reads.saturating_add(1) } else { 0 };
                     self.take_in(count)?;
                 }
                 Event::Unwritable(e) => self.lose(&e),
@@ -352,7 +364,8 @@ impl Session {
         timers.memory.run_while(retry.is_some(), retry.unwrap_or_default());
     }
 
-    /// Has the runtime watch the connection or, while little is read and written at a time, the session gather it.
+    /// Has the runtime watch the connection or, while little is read and written at a time, the session gather it. A
+    /// connection with a message now and then is watched for input only.
     fn watch_or_gather(&mut self) -> io::Result<()> {
         if self.link.is_watched() {
             if self.drain.is_open() && self.gather.is_due() && self.link.unwatch()? {
@@ -361,8 +374,16 @@ impl Session {
         } else if !self.drain.is_open() || !self.gather.is_worth_while() {
             self.gather.end();
             self.link.watch()?;
+            self.lone_reads = 0;
         }
-        Ok(())
+        if !self.link.is_watched() {
+            return Ok(());
+        }
+        let alone = self.lone_reads >= LONE_READS;
+        if alone && self.outbox.unsent() > 0 {
+            self.write_now();
+        }
+        self.link.watch_for(alone && self.outbox.unsent() == 0)
     }
 
     /// Waits for the next event. If several are ready, the first one in the list below wins.
@@ -618,7 +639,7 @@ impl Session {
             };
             messages += self.take_in(count)?;
             read += count;
-            if count < MAX_UNWATCHED_READ {
+            if count < MAX_READ {
                 break;
             }
         }

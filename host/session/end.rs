@@ -4,7 +4,7 @@ use std::future::{pending, poll_fn};
 use std::io;
 use std::mem;
 use std::net::Shutdown;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::pin::{Pin, pin};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,25 +13,29 @@ use std::task::{Context, Poll, Waker};
 use bytes::BytesMut;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::retry_on_intr;
+use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest, Ready};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 
-/// Maximum size of a read from an end that nobody waits for. Kapacitor's messages are small, and what it may write
+/// Maximum size of a read from an end that is not watched for all. Kapacitor's messages are small, and what it may write
 /// before it has to wait is about as much.
-pub const MAX_UNWATCHED_READ: usize = 32 * 1024;
+pub const MAX_READ: usize = 32 * 1024;
 
 /// A descriptor that the runtime watches or, while it is unwatched, one that nobody waits for: then no write of
 /// Kapacitor wakes anybody.
 pub enum End {
-    /// A socket.
+    /// A socket that is watched for input and for room to write: each of Kapacitor's reads makes such room, and wakes a
+    /// thread.
     Socket(UnixStream),
+    /// A socket that is watched for input only.
+    Input(AsyncFd<Descriptor>),
     /// The end of a pipe that is read.
     Receiver(pipe::Receiver),
     /// The end of a pipe that is written.
     Sender(pipe::Sender),
-    /// Any of the three that nobody waits for.
-    Unwatched(Unwatched),
+    /// A descriptor that nobody waits for.
+    Unwatched(Descriptor),
     /// A file, or a connection in memory, that is read.
     Reader(Mutex<Pin<Box<dyn AsyncRead + Send>>>),
     /// A file, or a connection in memory, that is written.
@@ -40,8 +44,8 @@ pub enum End {
     Lost,
 }
 
-/// A descriptor that nobody waits for. It does not block.
-pub enum Unwatched {
+/// A descriptor that does not block.
+pub enum Descriptor {
     Socket(StdUnixStream),
     Receiver(OwnedFd),
     Sender(OwnedFd),
@@ -56,11 +60,11 @@ pub enum HangUp {
     Connection,
 }
 
-impl Unwatched {
+impl Descriptor {
     fn read_now(&self, buffer: &mut BytesMut) -> io::Result<Option<usize>> {
         let (Self::Socket(_) | Self::Receiver(_)) = self else { return Err(not_readable()) };
         let length = buffer.len();
-        buffer.resize(buffer.capacity().min(length + MAX_UNWATCHED_READ), 0);
+        buffer.resize(buffer.capacity().min(length + MAX_READ), 0);
         let read = retry_on_intr(|| rustix::io::read(self, &mut buffer[length..]));
         buffer.truncate(length + read.unwrap_or(0));
         unless_it_would_block(read.map_err(io::Error::from))
@@ -84,12 +88,18 @@ impl Unwatched {
     }
 }
 
-impl AsFd for Unwatched {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+impl AsFd for Descriptor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Socket(socket) => socket.as_fd(),
             Self::Receiver(fd) | Self::Sender(fd) => fd.as_fd(),
         }
+    }
+}
+
+impl AsRawFd for Descriptor {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
     }
 }
 
@@ -113,6 +123,19 @@ impl End {
             match self {
                 Self::Socket(socket) => socket.readable().await?,
                 Self::Receiver(pipe) => pipe.readable().await?,
+                Self::Input(socket) => {
+                    let mut ready = socket.readable().await?;
+                    let room = (buffer.capacity() - buffer.len()).min(MAX_READ);
+                    let count = self.read_now(buffer)?;
+                    // A read that does not fill the room has emptied the socket: to look once more would find nothing.
+                    if count.is_none_or(|count| count < room) {
+                        ready.clear_ready_matching(Ready::READABLE);
+                    }
+                    match count {
+                        Some(count) => return Ok(count),
+                        None => continue,
+                    }
+                }
                 _ => return self.read_now(buffer)?.ok_or_else(not_readable),
             }
             if let Some(count) = self.read_now(buffer)? {
@@ -126,13 +149,15 @@ impl End {
         match self {
             Self::Socket(socket) => unless_it_would_block(socket.try_read_buf(buffer)),
             Self::Receiver(pipe) => unless_it_would_block(pipe.try_read_buf(buffer)),
+            Self::Input(socket) => socket.get_ref().read_now(buffer),
             Self::Unwatched(end) => end.read_now(buffer),
             Self::Reader(reader) => now(pin!(lock(reader).read_buf(buffer))),
             Self::Sender(_) | Self::Writer(_) | Self::Lost => Err(not_readable()),
         }
     }
 
-    /// Writes as much of `bytes` as is taken; waits until some of it is.
+    /// Writes as much of `bytes` as is taken; waits until some of it is. An end that is watched for input only, or not
+    /// at all, can't be waited for.
     pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         if let Self::Writer(writer) = self {
             let written = poll_fn(|cx| pin!(lock(writer).write(bytes)).poll(cx)).await?;
@@ -156,6 +181,7 @@ impl End {
         let written = match self {
             Self::Socket(socket) => unless_it_would_block(socket.try_write(bytes)),
             Self::Sender(pipe) => unless_it_would_block(pipe.try_write(bytes)),
+            Self::Input(socket) => socket.get_ref().write_now(bytes),
             Self::Unwatched(end) => end.write_now(bytes),
             Self::Writer(writer) => now(pin!(lock(writer).write(bytes))),
             Self::Receiver(_) | Self::Reader(_) | Self::Lost => Err(not_writable()),
@@ -168,6 +194,7 @@ impl End {
         // The system reports the end of the input together with urgent data, which no one sends here.
         let end = match self {
             Self::Socket(socket) => socket.ready(Interest::PRIORITY).await,
+            Self::Input(socket) => socket.ready(Interest::PRIORITY).await.map(|found| found.ready()),
             Self::Receiver(pipe) => pipe.ready(Interest::PRIORITY).await,
             _ => return pending().await,
         };
@@ -176,12 +203,12 @@ impl End {
         }
         // This returns at once, with all that is known of the socket.
         let all = Interest::PRIORITY | Interest::WRITABLE;
-        match self {
-            Self::Socket(socket) if socket.ready(all).await.is_ok_and(Ready::is_write_closed) => {
-                HangUp::Connection
-            }
-            _ => HangUp::Input,
-        }
+        let end = match self {
+            Self::Socket(socket) => socket.ready(all).await,
+            Self::Input(socket) => socket.ready(all).await.map(|found| found.ready()),
+            _ => return HangUp::Input,
+        };
+        if end.is_ok_and(Ready::is_write_closed) { HangUp::Connection } else { HangUp::Input }
     }
 
     /// Whether Kapacitor has closed its side, as far as that is known of an end that nobody waits for.
@@ -196,7 +223,11 @@ impl End {
     pub async fn shutdown(&mut self) -> io::Result<()> {
         match self {
             Self::Socket(socket) => socket.shutdown().await,
-            Self::Unwatched(Unwatched::Socket(socket)) => socket.shutdown(Shutdown::Write),
+            Self::Unwatched(Descriptor::Socket(socket)) => socket.shutdown(Shutdown::Write),
+            Self::Input(socket) => match socket.get_ref() {
+                Descriptor::Socket(socket) => socket.shutdown(Shutdown::Write),
+                Descriptor::Receiver(_) | Descriptor::Sender(_) => Ok(()),
+            },
             Self::Writer(writer) => poll_fn(|cx| lock(writer).as_mut().poll_shutdown(cx)).await,
             _ => Ok(()),
         }
@@ -204,26 +235,49 @@ impl End {
 
     /// Whether it may be unwatched.
     pub fn is_descriptor(&self) -> bool {
-        matches!(self, Self::Socket(_) | Self::Receiver(_) | Self::Sender(_) | Self::Unwatched(_))
+        !matches!(self, Self::Reader(_) | Self::Writer(_) | Self::Lost)
     }
 
     /// Has nobody wait for it.
     pub fn unwatch(&mut self) -> io::Result<()> {
         *self = match mem::replace(self, Self::Lost) {
-            Self::Socket(socket) => Self::Unwatched(Unwatched::Socket(socket.into_std()?)),
-            Self::Receiver(pipe) => Self::Unwatched(Unwatched::Receiver(pipe.into_nonblocking_fd()?)),
-            Self::Sender(pipe) => Self::Unwatched(Unwatched::Sender(pipe.into_nonblocking_fd()?)),
+            Self::Socket(socket) => Self::Unwatched(Descriptor::Socket(socket.into_std()?)),
+            Self::Input(socket) => Self::Unwatched(socket.into_inner()),
+            Self::Receiver(pipe) => Self::Unwatched(Descriptor::Receiver(pipe.into_nonblocking_fd()?)),
+            Self::Sender(pipe) => Self::Unwatched(Descriptor::Sender(pipe.into_nonblocking_fd()?)),
             other => other,
         };
         Ok(())
     }
 
-    /// Has the runtime watch it again.
-    pub fn watch(&mut self) -> io::Result<()> {
+    /// Has the runtime watch it, if it is a socket, for input only.
+    pub fn watch_input(&mut self) -> io::Result<()> {
+        if let Self::Socket(_) | Self::Unwatched(Descriptor::Socket(_)) = self {
+            self.unwatch()?;
+        }
         *self = match mem::replace(self, Self::Lost) {
-            Self::Unwatched(Unwatched::Socket(socket)) => Self::Socket(UnixStream::from_std(socket)?),
-            Self::Unwatched(Unwatched::Receiver(fd)) => Self::Receiver(pipe::Receiver::from_owned_fd(fd)?),
-            Self::Unwatched(Unwatched::Sender(fd)) => Self::Sender(pipe::Sender::from_owned_fd(fd)?),
+            Self::Unwatched(socket @ Descriptor::Socket(_)) => {
+                #[expect(
+                    deprecated,
+                    reason = "what replaces it is unsafe, for types that name a descriptor they do not own"
+                )]
+                let watched = AsyncFd::with_interest(socket, Interest::READABLE)?;
+                Self::Input(watched)
+            }
+            other => other,
+        };
+        Ok(())
+    }
+
+    /// Has the runtime watch it for all, as it is at first.
+    pub fn watch(&mut self) -> io::Result<()> {
+        if let Self::Input(_) = self {
+            self.unwatch()?;
+        }
+        *self = match mem::replace(self, Self::Lost) {
+            Self::Unwatched(Descriptor::Socket(socket)) => Self::Socket(UnixStream::from_std(socket)?),
+            Self::Unwatched(Descriptor::Receiver(fd)) => Self::Receiver(pipe::Receiver::from_owned_fd(fd)?),
+            Self::Unwatched(Descriptor::Sender(fd)) => Self::Sender(pipe::Sender::from_owned_fd(fd)?),
             other => other,
         };
         Ok(())

@@ -94,6 +94,24 @@ impl Link {
         self.watched
     }
 
+    /// Has the runtime watch a connection that is watched for what is needed: for input only, or also for room to write.
+    ///
+    /// While a socket is watched for room to write, each answer that Kapacitor reads wakes a thread of the host, so
+    /// that a message that comes alone costs two wake-ups.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no room for it. The connection is lost then.
+    pub fn watch_for(&mut self, input_only: bool) -> io::Result<()> {
+        if self.output.is_some() || matches!(self.input, End::Input(_)) == input_only {
+            Ok(())
+        } else if input_only {
+            self.input.watch_input()
+        } else {
+            self.input.watch()
+        }
+    }
+
     /// Has nobody wait for the connection. False if it can't be done without.
     ///
     /// # Errors
@@ -205,6 +223,51 @@ mod tests {
                 assert_eq!(link.read_now(&mut room()).unwrap(), Some(0));
                 assert!(link.write_now(b"nobody reads this").is_err());
             }
+        });
+    }
+
+    #[test]
+    fn socket_that_is_watched_for_input_only_is_read_written_and_found_closed() {
+        runtime().block_on(async {
+            let soon = Duration::from_secs(20);
+            let (kapacitor, host) = UnixStream::pair().unwrap();
+            let (mut kapacitor, mut link) = (Link::socket(kapacitor), Link::socket(host));
+            for turn in 0..6 {
+                link.watch_for(turn % 3 > 0).unwrap();
+                let (mut there, mut back) = (room(), room());
+                kapacitor.write(&[turn; 64]).await.unwrap();
+                // A buffer that is filled leaves the rest for the next read.
+                let mut little = BytesMut::with_capacity(16);
+                assert_eq!(timeout(soon, link.read(&mut little)).await.unwrap().unwrap(), 16);
+                assert_eq!(timeout(soon, link.read(&mut there)).await.unwrap().unwrap(), 48);
+                assert!(timeout(Duration::from_millis(20), link.read(&mut there)).await.is_err());
+                assert_eq!(link.write_now(&there).unwrap(), 48);
+                kapacitor.read(&mut back).await.unwrap();
+                assert_eq!(back, &[turn; 48][..]);
+            }
+            // What does not fit waits until the link is watched for room, too.
+            while link.write_now(&[1; 4096]).unwrap() > 0 {}
+            link.watch_for(false).unwrap();
+            let write = async { link.write(&[2; 64]).await.unwrap() };
+            let read = async {
+                for _ in 0..100 {
+                    kapacitor.read(&mut BytesMut::with_capacity(64 * 1024)).await.unwrap();
+                }
+            };
+            tokio::select! {
+                () = read => panic!("there is no room"),
+                written = timeout(soon, write) => assert_eq!(written.unwrap(), 64),
+            }
+            link.watch_for(true).unwrap();
+            assert!(timeout(Duration::from_millis(20), link.hung_up()).await.is_err());
+            kapacitor.shutdown().await.unwrap();
+            assert_eq!(timeout(soon, link.hung_up()).await, Ok(HangUp::Input));
+            let (kapacitor, host) = UnixStream::pair().unwrap();
+            let mut link = Link::socket(host);
+            link.watch_for(true).unwrap();
+            drop(kapacitor);
+            assert_eq!(timeout(soon, link.hung_up()).await, Ok(HangUp::Connection));
+            assert!(link.write_now(b"nobody reads this").is_err());
         });
     }
 
