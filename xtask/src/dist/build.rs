@@ -1,6 +1,5 @@
 //! The binary, in which nothing tells where it was built.
 
-use std::env::consts;
 use std::path::PathBuf;
 
 use super::{Dist, copy, scratch};
@@ -24,7 +23,7 @@ impl Dist {
 
     /// A machine makes the artefacts for its own architecture.
     fn static_binary(&self) -> Result<PathBuf, String> {
-        let target = format!("{}-unknown-linux-musl", consts::ARCH);
+        let target = super::target();
         add_target(&target)?;
         say(&format!("building the static binary for {target}; the first time this takes some minutes"));
         let folders = Folders::find()?;

@@ -93,7 +93,11 @@ impl Dist {
         for part in parts {
             match *part {
                 "binary" => self.archive()?,
-                "deb" => self.deb(&Self::deb_name(self.version), self.version)?,
+                "deb" => {
+                    let name = Self::deb_name(self.version);
+                    self.deb(&name, self.version)?;
+                    self.lint_deb(&name)?;
+                }
                 "rpm" => self.rpm()?,
                 "image" => self.image()?,
                 "sbom" => self.sbom()?,
@@ -148,6 +152,11 @@ fn installed() -> PathBuf {
     root().join("target/dist-root")
 }
 
+/// The Rust target of the static binary. A machine makes the artefacts for its own architecture.
+fn target() -> String {
+    format!("{}-unknown-linux-musl", consts::ARCH)
+}
+
 /// The time of the sources in seconds since 1970: `SOURCE_DATE_EPOCH`, or that of the last commit.
 fn epoch() -> Result<String, String> {
     if let Ok(epoch) = env::var("SOURCE_DATE_EPOCH") {
@@ -166,6 +175,12 @@ fn epoch() -> Result<String, String> {
         );
     }
     Ok(time)
+}
+
+/// Whether a program runs without a dynamic linker, whose path is near the beginning of those that need one.
+fn is_static(program: &Path) -> Result<bool, String> {
+    let bytes = fs::read(program).map_err(|e| format!("{}: {e}", program.display()))?;
+    Ok(!bytes.windows(4).take(4096).any(|part| part == b"/ld-"))
 }
 
 /// The names of the files in `folder`, sorted.

@@ -29,6 +29,24 @@ impl Dist {
         run(&mut deb)
     }
 
+    /// Checks the Debian package `name` by Debian's own rules. packaging/deb/lintian-overrides says which do not apply.
+    pub fn lint_deb(&self, name: &str) -> Result<(), String> {
+        if !tools::is_there("lintian") {
+            skipped(&format!("checking {name}: lintian is not installed"));
+            return Ok(());
+        }
+        say(&format!("checking {name} with lintian"));
+        let mut lintian = self.command("lintian");
+        lintian.args(["--allow-root", "--fail-on", "error,warning", "--tag-display-limit", "0"]);
+        if !super::is_static(&super::installed().join("usr/bin/kapacitor-wasm"))? {
+            say(
+                "the binary of --binary needs a C library, which the package does not name: a static one needs none",
+            );
+            lintian.args(["--suppress-tags", "missing-dependency-on-libc"]);
+        }
+        run(lintian.arg(super::out().join(name)))
+    }
+
     pub fn rpm(&self) -> Result<(), String> {
         let program = tools::RPM.program()?;
         let name = format!("kapacitor-wasm-{}-1.{}.rpm", self.version, consts::ARCH);
