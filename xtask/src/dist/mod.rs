@@ -1,7 +1,7 @@
 //! `cargo xtask dist`: makes what is handed out, in `target/dist`; docs/packages.md describes it.
 //!
 //! The way: `build` compiles, `tree` lays out the files as they are installed, and `packages`, `image` and `sbom` make
-//! one artefact each of them. The tools that do so are pinned in `tools`. Every artefact is the same bytes for the same
+//! one artefact each of them. `trials` installs the packages. The tools that do so are pinned in `tools`. Every artefact is the same bytes for the same
 //! sources: `twice` proves it.
 
 use std::env::{self, consts};
@@ -19,6 +19,7 @@ mod packages;
 mod sbom;
 mod tools;
 mod tree;
+mod trials;
 mod twice;
 
 const USAGE: &str = "usage: cargo xtask dist [PART]... [--binary FILE] [--try] [--twice]
@@ -33,7 +34,8 @@ const USAGE: &str = "usage: cargo xtask dist [PART]... [--binary FILE] [--try] [
 
   --binary FILE
            package FILE rather than build a static binary, such as target/release/kapacitor-wasm: to check the packaging
-  --try    install, upgrade, remove and purge the .deb in a throwaway copy of this machine's files; needs root
+  --try    install, upgrade and remove the packages in a throwaway copy of this machine's files, also with a systemd and a
+           Kapacitor that run there; needs root
   --twice  make everything once more, from a copy of the sources in another folder, and compare the bytes";
 
 /// The parts, in the order in which they are made.
@@ -73,7 +75,7 @@ pub fn dist(rest: &[String]) -> Result<(), String> {
         PARTS.into_iter().filter(|part| named.is_empty() || named.contains(part)).collect();
     dist.make(&parts)?;
     if tried {
-        dist.try_deb()?;
+        dist.try_packages(&parts)?;
     }
     if twice {
         twice::twice(&dist, &parts)?;
@@ -95,10 +97,10 @@ impl Dist {
                 "binary" => self.archive()?,
                 "deb" => {
                     let name = Self::deb_name(self.version);
-                    self.deb(&name, self.version)?;
+                    self.deb(&out().join(&name), self.version)?;
                     self.lint_deb(&name)?;
                 }
-                "rpm" => self.rpm()?,
+                "rpm" => self.rpm(&out().join(Self::rpm_name(self.version)), self.version)?,
                 "image" => self.image()?,
                 "sbom" => self.sbom()?,
                 _ => manifests::manifests()?,

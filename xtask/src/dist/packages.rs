@@ -1,12 +1,10 @@
-//! The packages, and the archive for other systems.
+//! The packages, and the archive for other systems. `trials` tries the packages.
 
 use std::env::consts;
+use std::path::Path;
 
-use super::{Dist, empty, scratch, skipped, tools};
-use crate::{root, run, say};
-
-/// Tries a .deb: installs it, upgrades to it, removes and purges it.
-const TRY: &str = "tests/packages/deb";
+use super::{Dist, output, scratch, skipped, tools};
+use crate::{run, say};
 
 impl Dist {
     pub fn deb_name(version: &str) -> String {
@@ -18,15 +16,14 @@ impl Dist {
         format!("kapacitor-wasm_{version}-1_{architecture}.deb")
     }
 
-    /// Makes the Debian package `name` in the folder of the artefacts. `version` is another one than the workspace's for
-    /// tests of upgrades only.
-    pub fn deb(&self, name: &str, version: &str) -> Result<(), String> {
+    /// Makes the Debian package `to`. `version` is another one than the workspace's for trials of upgrades only.
+    pub fn deb(&self, to: &Path, version: &str) -> Result<(), String> {
         let program = tools::DEB.program()?;
-        say(&format!("making {name}"));
+        say(&format!("making {}", shown(to)));
         let mut deb = self.command(program);
         deb.args(["--no-build", "--no-strip", "--locked", "--quiet", "--package", "kapacitor-wasm"]);
-        deb.args(["--deb-version", &format!("{version}-1")]).arg("--output").arg(super::out().join(name));
-        run(&mut deb)
+        deb.args(["--deb-version", &format!("{version}-1")]).arg("--output").arg(to);
+        output(&mut deb).map(|_| ())
     }
 
     /// Checks the Debian package `name` by Debian's own rules. packaging/deb/lintian-overrides says which do not apply.
@@ -47,15 +44,17 @@ impl Dist {
         run(lintian.arg(super::out().join(name)))
     }
 
-    pub fn rpm(&self) -> Result<(), String> {
+    pub fn rpm_name(version: &str) -> String {
+        format!("kapacitor-wasm-{version}-1.{}.rpm", consts::ARCH)
+    }
+
+    /// Makes the RPM package `to`. `version` is as for [`Dist::deb`].
+    pub fn rpm(&self, to: &Path, version: &str) -> Result<(), String> {
         let program = tools::RPM.program()?;
-        let name = format!("kapacitor-wasm-{}-1.{}.rpm", self.version, consts::ARCH);
-        say(&format!("making {name}"));
-        run(self
-            .command(program)
-            .args(["--auto-req", "disabled"])
-            .arg("--output")
-            .arg(super::out().join(name)))
+        say(&format!("making {}", shown(to)));
+        let mut rpm = self.command(program);
+        rpm.args(["--auto-req", "disabled", "--set-metadata", &format!("version = \"{version}\"")]);
+        run(rpm.arg("--output").arg(to))
     }
 
     /// The same files without a package manager: they are unpacked at `/`.
@@ -67,25 +66,9 @@ impl Dist {
         run(self.command("gzip").args(["--best", "--no-name", "--force"]).arg(&tar))?;
         super::copy(&scratch(&format!("{name}.tar.gz")), &super::out().join(format!("{name}.tar.gz")))
     }
+}
 
-    /// Tries the .deb, with a package of a lower version as the one before, in a copy of the machine's files that is
-    /// thrown away.
-    pub fn try_deb(&self) -> Result<(), String> {
-        let (now, before) = (Self::deb_name(self.version), Self::deb_name("0.0.1"));
-        if !super::out().join(&now).exists() {
-            return Err(format!("`--try` needs target/dist/{now}: make the part `deb` with it"));
-        }
-        if !tools::is_there("dpkg") || !tools::is_there("unshare") {
-            skipped("trying the .deb: dpkg and unshare are needed");
-            return Ok(());
-        }
-        self.deb(&before, "0.0.1")?;
-        let folder = scratch("try");
-        empty(&folder)?;
-        // The folder itself is covered while the packages are tried.
-        let moved = scratch(&before);
-        super::copy(&super::out().join(&before), &moved)?;
-        std::fs::remove_file(super::out().join(&before)).map_err(|e| format!("target/dist/{before}: {e}"))?;
-        run(self.command(root().join(TRY)).arg(moved).arg(super::out().join(now)).arg(folder))
-    }
+/// The name of a file.
+fn shown(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
