@@ -54,7 +54,7 @@ fn tidy(line: &str) -> String {
     line + "\n"
 }
 
-/// How `command` is called, with the values of flags: `kapacitor-wasm tap [--rate N] TASK`. The one that
+/// How `command` is called, with the values of flags: `kapacitor-wasm tap [--every N] TASK`. The one that
 /// `clap_mangen` makes by itself has no values.
 fn synopsis(command: &Command) -> String {
     let mut words = vec![command.get_bin_name().unwrap_or_else(|| command.get_name()).to_owned()];

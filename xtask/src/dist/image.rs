@@ -1,6 +1,5 @@
 //! The container image: nothing but the host, its plugins and its configuration.
 
-use std::env::consts;
 use std::fs;
 use std::path::PathBuf;
 
@@ -23,15 +22,14 @@ impl Dist {
             skipped("the image: it has no C library, which the binary of --binary needs");
             return Ok(());
         }
-        let architecture = if consts::ARCH == "aarch64" { "arm64" } else { "amd64" };
-        let name = format!("kapacitor-wasm-{}-{architecture}.image.tar", self.version);
+        let name = format!("kapacitor-wasm-{}-{}.image.tar", self.version, self.architecture);
         say(&format!("making {name}"));
         let layer = self.layer()?;
         let program = tools::go(MODULE, &["."])?.join("image");
         let layout = scratch("layout");
         empty(&layout)?;
         let mut image = self.command(program);
-        image.args(["--version", self.version, "--architecture", architecture, "--user", OWNER]);
+        image.args(["--version", self.version, "--architecture", self.architecture, "--user", OWNER]);
         image.arg("--layer").arg(layer).arg("--output").arg(&layout);
         run(&mut image)?;
         self.tar(&layout, &super::out().join(name), &[])

@@ -34,13 +34,13 @@ struct Crate {
 }
 
 /// All texts but those of Rust's standard library, each below those that have it.
-pub fn licences() -> Result<String, String> {
+pub fn licences(target: &str) -> Result<String, String> {
     let sysroot = sysroot()?;
     let mut list = "Libraries in kapacitor-wasm and its plugins, and in what builds them. \
                     Those of Rust's standard library are in licences-of-rust.html.\n\n"
         .to_owned();
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (name, of) in &crates()? {
+    for (name, of) in &crates(target)? {
         list += &format!("{name}: {}, {}\n", of.licence, of.repository);
         let mut found = of_crate(name)?;
         if found.is_empty() {
@@ -66,10 +66,10 @@ pub fn licences() -> Result<String, String> {
 }
 
 /// The crates from registries that the host, its plugins and their build are made of.
-fn crates() -> Result<BTreeMap<String, Crate>, String> {
+fn crates(target: &str) -> Result<BTreeMap<String, Crate>, String> {
     let mut tree = cargo();
     tree.args(["tree", "--locked", "--workspace", "--edges", "normal", "--prefix", "none"]);
-    tree.args(["--target", &super::target(), "--target", TARGET]);
+    tree.args(["--target", target, "--target", TARGET]);
     let list = output(tree.args(["--format", "{p}|{l}|{r}"]))?;
     let mut crates = BTreeMap::new();
     for line in String::from_utf8_lossy(&list).lines() {

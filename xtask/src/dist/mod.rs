@@ -22,7 +22,7 @@ mod tree;
 mod trials;
 mod twice;
 
-const USAGE: &str = "usage: cargo xtask dist [PART]... [--binary FILE] [--try] [--twice]
+const USAGE: &str = "usage: cargo xtask dist [PART]... [--target TARGET] [--binary FILE] [--try] [--twice]
 
   Makes the artefacts in target/dist, and their SHA256SUMS. A PART is one of
     binary     a .tar.gz with the static binary, the plugins and all files that belong to them
@@ -32,6 +32,8 @@ const USAGE: &str = "usage: cargo xtask dist [PART]... [--binary FILE] [--try] [
     manifests  checks packaging/compose.yaml and packaging/kubernetes.yaml
   and all of them without any.
 
+  --target TARGET
+           make everything for x86_64-unknown-linux-musl or aarch64-unknown-linux-musl rather than for this machine
   --binary FILE
            package FILE rather than build a static binary, such as target/release/kapacitor-wasm: to check the packaging
   --try    install, upgrade and remove the packages in a throwaway copy of this machine's files, also with a systemd and a
@@ -41,8 +43,16 @@ const USAGE: &str = "usage: cargo xtask dist [PART]... [--binary FILE] [--try] [
 /// The parts, in the order in which they are made.
 const PARTS: [&str; 6] = ["binary", "deb", "rpm", "image", "sbom", "manifests"];
 
+/// The Rust targets of static binaries, with Debian's and Go's name of the architecture.
+const TARGETS: [(&str, &str); 2] =
+    [("x86_64-unknown-linux-musl", "amd64"), ("aarch64-unknown-linux-musl", "arm64")];
+
 /// One run of the command.
 struct Dist {
+    /// The Rust target of the static binary.
+    target: &'static str,
+    /// Debian's and Go's name of its architecture, such as `amd64`.
+    architecture: &'static str,
     /// Version of the workspace, such as `0.1.0`.
     version: &'static str,
     /// Time of every file in an artefact, in seconds since 1970: that of the last commit.
@@ -55,7 +65,8 @@ pub fn dist(rest: &[String]) -> Result<(), String> {
     if consts::OS != "linux" {
         return Err("the artefacts are for Linux, and are made on Linux".to_owned());
     }
-    let mut dist = Dist { version: env!("CARGO_PKG_VERSION"), epoch: epoch()?, binary: None };
+    let this = format!("{}-unknown-linux-musl", consts::ARCH);
+    let (mut target, mut binary) = (this.as_str(), None);
     let (mut named, mut tried, mut twice) = (Vec::new(), false, false);
     let mut rest = rest.iter().map(String::as_str);
     while let Some(argument) = rest.next() {
@@ -65,14 +76,19 @@ pub fn dist(rest: &[String]) -> Result<(), String> {
             "--binary" => {
                 let file = rest.next().ok_or("--binary needs the name of a file")?;
                 let file = fs::canonicalize(file).map_err(|e| format!("--binary {file}: {e}"))?;
-                dist.binary = Some(file);
+                binary = Some(file);
             }
+            "--target" => target = rest.next().ok_or("--target needs the name of a Rust target")?,
             part if PARTS.contains(&part) => named.push(part),
             unknown => return Err(format!("`{unknown}` is no part and no option of it\n\n{USAGE}")),
         }
     }
     let parts: Vec<&str> =
         PARTS.into_iter().filter(|part| named.is_empty() || named.contains(part)).collect();
+    let known = TARGETS.into_iter().find(|(known, _)| *known == target);
+    let (target, architecture) =
+        known.ok_or_else(|| format!("there are no packages for {target}\n\n{USAGE}"))?;
+    let dist = Dist { target, architecture, version: env!("CARGO_PKG_VERSION"), epoch: epoch()?, binary };
     dist.make(&parts)?;
     if tried {
         dist.try_packages(&parts)?;
@@ -96,11 +112,11 @@ impl Dist {
             match *part {
                 "binary" => self.archive()?,
                 "deb" => {
-                    let name = Self::deb_name(self.version);
+                    let name = self.deb_name(self.version);
                     self.deb(&out().join(&name), self.version)?;
                     self.lint_deb(&name)?;
                 }
-                "rpm" => self.rpm(&out().join(Self::rpm_name(self.version)), self.version)?,
+                "rpm" => self.rpm(&out().join(self.rpm_name(self.version)), self.version)?,
                 "image" => self.image()?,
                 "sbom" => self.sbom()?,
                 _ => manifests::manifests()?,
@@ -114,6 +130,16 @@ impl Dist {
         let mut command = Command::new(program);
         command.current_dir(root()).env("SOURCE_DATE_EPOCH", &self.epoch).env("LC_ALL", "C").env("TZ", "UTC");
         command
+    }
+
+    /// The machine that the artefacts are for, as Linux names it, such as `x86_64`.
+    fn machine(&self) -> &'static str {
+        self.target.split('-').next().unwrap_or_default()
+    }
+
+    /// Whether they are for another kind of machine than this one.
+    fn is_foreign(&self) -> bool {
+        self.machine() != consts::ARCH
     }
 
     /// Writes the files of `folder` into the archive `to`, in a fixed order, as files of `owner` (`user:group`) that
@@ -152,11 +178,6 @@ fn out() -> PathBuf {
 /// The files as they are installed, below the root of a machine. The lists of files in Cargo.toml name this folder.
 fn installed() -> PathBuf {
     root().join("target/dist-root")
-}
-
-/// The Rust target of the static binary. A machine makes the artefacts for its own architecture.
-fn target() -> String {
-    format!("{}-unknown-linux-musl", consts::ARCH)
 }
 
 /// The time of the sources in seconds since 1970: `SOURCE_DATE_EPOCH`, or that of the last commit.

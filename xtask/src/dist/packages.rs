@@ -1,19 +1,13 @@
 //! The packages, and the archive for other systems. `trials` tries the packages.
 
-use std::env::consts;
 use std::path::Path;
 
 use super::{Dist, output, scratch, skipped, tools};
 use crate::{run, say};
 
 impl Dist {
-    pub fn deb_name(version: &str) -> String {
-        let architecture = match consts::ARCH {
-            "x86_64" => "amd64",
-            "aarch64" => "arm64",
-            other => other,
-        };
-        format!("kapacitor-wasm_{version}-1_{architecture}.deb")
+    pub fn deb_name(&self, version: &str) -> String {
+        format!("kapacitor-wasm_{version}-1_{}.deb", self.architecture)
     }
 
     /// Makes the Debian package `to`. `version` is another one than the workspace's for trials of upgrades only.
@@ -22,7 +16,7 @@ impl Dist {
         say(&format!("making {}", shown(to)));
         let mut deb = self.command(program);
         deb.args(["--no-build", "--no-strip", "--locked", "--quiet", "--package", "kapacitor-wasm"]);
-        deb.args(["--deb-version", &format!("{version}-1")]).arg("--output").arg(to);
+        deb.args(["--target", self.target, "--deb-version", &format!("{version}-1")]).arg("--output").arg(to);
         output(&mut deb).map(|_| ())
     }
 
@@ -44,8 +38,8 @@ impl Dist {
         run(lintian.arg(super::out().join(name)))
     }
 
-    pub fn rpm_name(version: &str) -> String {
-        format!("kapacitor-wasm-{version}-1.{}.rpm", consts::ARCH)
+    pub fn rpm_name(&self, version: &str) -> String {
+        format!("kapacitor-wasm-{version}-1.{}.rpm", self.machine())
     }
 
     /// Makes the RPM package `to`. `version` is as for [`Dist::deb`].
@@ -53,13 +47,20 @@ impl Dist {
         let program = tools::RPM.program()?;
         say(&format!("making {}", shown(to)));
         let mut rpm = self.command(program);
-        rpm.args(["--auto-req", "disabled", "--set-metadata", &format!("version = \"{version}\"")]);
+        rpm.args([
+            "--arch",
+            self.machine(),
+            "--auto-req",
+            "disabled",
+            "--set-metadata",
+            &format!("version = \"{version}\""),
+        ]);
         run(rpm.arg("--output").arg(to))
     }
 
     /// The same files without a package manager: they are unpacked at `/`.
     pub fn archive(&self) -> Result<(), String> {
-        let name = format!("kapacitor-wasm-{}-{}-linux", self.version, consts::ARCH);
+        let name = format!("kapacitor-wasm-{}-{}-linux", self.version, self.machine());
         say(&format!("making {name}.tar.gz"));
         let tar = scratch(&format!("{name}.tar"));
         self.tar(&super::installed(), &tar, &[])?;

@@ -25,7 +25,7 @@ impl Dist {
             "1.5",
             "--no-build-deps",
         ]);
-        sbom.args(["--target", &super::target(), "--override-filename", &name]);
+        sbom.args(["--target", self.target, "--override-filename", &name]);
         run(sbom.arg("--quiet"))?;
         copy(&sources.join(format!("{name}.json")), &super::out().join(format!("{name}.json")))
     }

@@ -34,7 +34,7 @@ impl Dist {
         copy(&root().join("udf.toml"), &tree.join("etc/kapacitor-wasm/udf.toml"))?;
         write(&tree.join("usr/lib/systemd/system/kapacitor-wasm.service"), unit()?.as_bytes())?;
         for (shell, path) in COMPLETIONS {
-            let script = output(self.command(&binary).args(["completions", shell]))?;
+            let script = output(self.runs(&binary)?.args(["completions", shell]))?;
             write(&tree.join(path), &script)?;
         }
         self.man_pages(&binary, &tree.join("usr/share/man/man1"))?;
@@ -49,7 +49,7 @@ impl Dist {
     fn man_pages(&self, binary: &Path, to: &Path) -> Result<(), String> {
         let pages = scratch("man");
         empty(&pages)?;
-        run(self.command(binary).arg("man").arg(&pages))?;
+        run(self.runs(binary)?.arg("man").arg(&pages))?;
         for name in super::files(&pages)? {
             self.packed(&pages.join(&name), &to.join(format!("{name}.gz")))?;
         }
@@ -74,7 +74,7 @@ impl Dist {
         self.packed(&debian, &to.join("changelog.Debian.gz"))?;
         write(&to.join("copyright"), licences::copyright()?.as_bytes())?;
         let dependencies = scratch("licences-of-dependencies.txt");
-        write(&dependencies, licences::licences()?.as_bytes())?;
+        write(&dependencies, licences::licences(self.target)?.as_bytes())?;
         self.packed(&dependencies, &to.join("licences-of-dependencies.txt.gz"))?;
         self.packed(&licences::of_rust()?, &to.join("licences-of-rust.html.gz"))
     }

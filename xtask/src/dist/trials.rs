@@ -21,10 +21,14 @@ impl Dist {
         if formats.is_empty() {
             return Err("`--try` tries packages: name the part `deb` or `rpm`, or no part at all".to_owned());
         }
+        if self.is_foreign() {
+            skipped("trying the packages: they are for another kind of machine than this one");
+            return Ok(());
+        }
         for format in formats {
             let before = self.before(format)?;
             let name =
-                if format == "deb" { Self::deb_name(self.version) } else { Self::rpm_name(self.version) };
+                if format == "deb" { self.deb_name(self.version) } else { self.rpm_name(self.version) };
             let packages =
                 [(format!("before.{format}"), before), (format!("now.{format}"), super::out().join(name))];
             self.trial(&[format], &packages)?;
