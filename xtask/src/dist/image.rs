@@ -22,7 +22,7 @@ impl Dist {
             skipped("the image: it has no C library, which the binary of --binary needs");
             return Ok(());
         }
-        let name = format!("kapacitor-wasm-{}-{}.image.tar", self.version, self.architecture);
+        let name = self.image_name();
         say(&format!("making {name}"));
         let layer = self.layer()?;
         let program = tools::go(MODULE, &["."])?.join("image");
@@ -33,6 +33,10 @@ impl Dist {
         image.arg("--layer").arg(layer).arg("--output").arg(&layout);
         run(&mut image)?;
         self.tar(&layout, &super::out().join(name), &[])
+    }
+
+    pub fn image_name(&self) -> String {
+        format!("kapacitor-wasm-{}-{}.image.tar", self.version, self.architecture)
     }
 
     /// The files of the image.

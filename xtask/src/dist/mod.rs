@@ -1,7 +1,7 @@
 //! `cargo xtask dist`: makes what is handed out, in `target/dist`; docs/packages.md describes it.
 //!
 //! The way: `build` compiles, `tree` lays out the files as they are installed, and `packages`, `image` and `sbom` make
-//! one artefact each of them. `trials` installs the packages. The tools that do so are pinned in `tools`. Every artefact is the same bytes for the same
+//! one artefact each of them. `trials` tries what was made. The tools that do so are pinned in `tools`. Every artefact is the same bytes for the same
 //! sources: `twice` proves it.
 
 use std::env::{self, consts};
@@ -37,7 +37,7 @@ const USAGE: &str = "usage: cargo xtask dist [PART]... [--target TARGET] [--bina
   --binary FILE
            package FILE rather than build a static binary, such as target/release/kapacitor-wasm: to check the packaging
   --try    install, upgrade and remove the packages in a throwaway copy of this machine's files, also with a systemd and a
-           Kapacitor that run there; needs root
+           Kapacitor that run there, and run the image with podman; needs root
   --twice  make everything once more, from a copy of the sources in another folder, and compare the bytes";
 
 /// The parts, in the order in which they are made.
@@ -91,7 +91,7 @@ pub fn dist(rest: &[String]) -> Result<(), String> {
     let dist = Dist { target, architecture, version: env!("CARGO_PKG_VERSION"), epoch: epoch()?, binary };
     dist.make(&parts)?;
     if tried {
-        dist.try_packages(&parts)?;
+        dist.try_out(&parts)?;
     }
     if twice {
         twice::twice(&dist, &parts)?;

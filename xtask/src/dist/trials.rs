@@ -1,4 +1,5 @@
-//! Tries the packages: `tests/packages/root` installs, upgrades and removes them in a copy of this machine's files.
+//! Tries the packages and the image: `tests/packages/root` installs, upgrades and removes the packages in a copy of this
+//! machine's files, and `tests/packages/image` runs the image.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,22 +9,34 @@ use crate::{root, run, say, target_dir};
 
 /// Runs a trial in a copy of the machine's files that is thrown away.
 const ROOT: &str = "tests/packages/root";
+/// Runs the image.
+const IMAGE: &str = "tests/packages/image";
 /// The version before, of which an upgrade is tried.
 const BEFORE: &str = "0.0.1";
 /// A plugin that the version before does not have.
 const NEW: &str = "zscore.wasm";
 
 impl Dist {
-    /// Tries those of the packages that are among `parts`.
-    pub fn try_packages(&self, parts: &[&str]) -> Result<(), String> {
+    /// Tries those of the packages, and the image, that are among `parts`.
+    pub fn try_out(&self, parts: &[&str]) -> Result<(), String> {
         let formats: Vec<&str> =
             parts.iter().copied().filter(|part| matches!(*part, "deb" | "rpm")).collect();
-        if formats.is_empty() {
-            return Err("`--try` tries packages: name the part `deb` or `rpm`, or no part at all".to_owned());
+        let image = super::out().join(self.image_name());
+        if formats.is_empty() && !parts.contains(&"image") {
+            return Err(
+                "`--try` needs one of the parts `deb`, `rpm` and `image`, or no part at all".to_owned()
+            );
         }
         if self.is_foreign() {
-            skipped("trying the packages: they are for another kind of machine than this one");
+            skipped("trying what was made: it is for another kind of machine than this one");
             return Ok(());
+        }
+        // It is not there if what it needs was not there.
+        if parts.contains(&"image") && image.exists() {
+            say("trying the image");
+            let folder = scratch("try");
+            empty(&folder)?;
+            run(self.command(root().join(IMAGE)).arg(image).arg(folder))?;
         }
         for format in formats {
             let before = self.before(format)?;
