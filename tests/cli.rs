@@ -178,6 +178,37 @@ fn help_of_every_command_is_printed() {
 }
 
 #[test]
+fn man_pages_show_how_each_command_is_called() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, _, stderr) = run(&["man", folder.path().to_str().unwrap()]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let synopsis = |name: &str| {
+        let page = fs::read_to_string(folder.path().join(format!("{name}.1"))).unwrap();
+        assert!(page.lines().all(|line| line.trim_end() == line), "{name}: blanks at the end of a line");
+        assert!(page.contains(&format!(".TH {name} 1 \"\" \"kapacitor-wasm ")), "{page}");
+        let line = page.lines().skip_while(|line| *line != ".SH SYNOPSIS").nth(1).unwrap();
+        line.replace("\\-", "-").replace("\\fB", "").replace("\\fR", "")
+    };
+    for command in COMMANDS {
+        let names: Vec<&str> = command.iter().copied().take_while(|word| is_name(word)).collect();
+        let name = [&["kapacitor-wasm"], &names[..]].concat();
+        let called = synopsis(&name.join("-"));
+        assert!(called.starts_with(&name.join(" ")), "{called}");
+    }
+    assert_eq!(
+        synopsis("kapacitor-wasm-serve"),
+        "kapacitor-wasm serve [-c|--config FILE] [--plugins-dir DIR] [--socket-dir DIR] [--log-level LEVEL] \
+         [-h|--help]"
+    );
+    assert_eq!(
+        synopsis("kapacitor-wasm-new"),
+        "kapacitor-wasm new [--language LANGUAGE] [--dir DIR] [--sdk PATH] [-h|--help] {--stream | --batch} NAME"
+    );
+    assert!(synopsis("kapacitor-wasm").ends_with(" COMMAND"));
+    assert!(synopsis("kapacitor-wasm-bench").contains(" -i|--input FILE... "));
+}
+
+#[test]
 fn unknown_flag_exits_with_2() {
     for command in [&[][..]].into_iter().chain(COMMANDS) {
         let (code, stdout, stderr) = run(&[command, &["--no-such-flag"]].concat());

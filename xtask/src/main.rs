@@ -24,7 +24,7 @@ mod sdk;
 
 const USAGE: &str =
     "usage: cargo demo | cargo verify | cargo plugins | cargo xtask alerts [--promtool] | cargo xtask dashboard [--check]
-       | cargo xtask dist [PART]... [--binary FILE] [--try] [--twice] | cargo xtask fuzz [TARGET] [--seconds N]
+       | cargo xtask dist [PART]... [--target TARGET] [--binary FILE] [--try] [--twice] | cargo xtask fuzz [TARGET] [--seconds N]
        | cargo xtask gallery [--check] [--pictures] | cargo xtask man | cargo xtask rooms | cargo xtask sdk
 
   demo     set everything up, play a recording to the plugins, show the results

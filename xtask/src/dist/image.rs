@@ -1,10 +1,9 @@
 //! The container image: nothing but the host, its plugins and its configuration.
 
-use std::env::consts;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::{Dist, copy, empty, scratch, skipped, text, tools, tree, write};
+use super::{Dist, copy, empty, is_static, scratch, skipped, text, tools, tree, write};
 use crate::{run, say};
 
 /// The program that puts the layer into an image, and its Go module.
@@ -23,31 +22,31 @@ impl Dist {
             skipped("the image: it has no C library, which the binary of --binary needs");
             return Ok(());
         }
-        let architecture = if consts::ARCH == "aarch64" { "arm64" } else { "amd64" };
-        let name = format!("kapacitor-wasm-{}-{architecture}.image.tar", self.version);
+        let name = self.image_name();
         say(&format!("making {name}"));
         let layer = self.layer()?;
         let program = tools::go(MODULE, &["."])?.join("image");
         let layout = scratch("layout");
         empty(&layout)?;
         let mut image = self.command(program);
-        image.args(["--version", self.version, "--architecture", architecture, "--user", OWNER]);
+        image.args(["--version", self.version, "--architecture", self.architecture, "--user", OWNER]);
         image.arg("--layer").arg(layer).arg("--output").arg(&layout);
         run(&mut image)?;
         self.tar(&layout, &super::out().join(name), &[])
+    }
+
+    pub fn image_name(&self) -> String {
+        format!("kapacitor-wasm-{}-{}.image.tar", self.version, self.architecture)
     }
 
     /// The files of the image.
     fn layer(&self) -> Result<PathBuf, String> {
         let (tree, files) = (super::installed(), scratch("layer"));
         empty(&files)?;
-        for path in ["usr/bin/kapacitor-wasm", "usr/share/doc/kapacitor-wasm/copyright"] {
-            copy(&tree.join(path), &files.join(path))?;
+        copy(&tree.join("usr/bin/kapacitor-wasm"), &files.join("usr/bin/kapacitor-wasm"))?;
+        for name in ["copyright", "licences-of-dependencies.txt.gz", "licences-of-rust.html.gz"] {
+            copy(&tree.join(tree::DOC).join(name), &files.join(tree::DOC).join(name))?;
         }
-        copy(
-            &tree.join("usr/share/doc/kapacitor-wasm/licences-of-dependencies.txt.gz"),
-            &files.join("usr/share/doc/kapacitor-wasm/licences-of-dependencies.txt.gz"),
-        )?;
         for name in super::files(&tree.join(tree::PLUGINS))? {
             copy(&tree.join(tree::PLUGINS).join(&name), &files.join(tree::PLUGINS).join(&name))?;
         }
@@ -84,12 +83,6 @@ impl Dist {
         run(self.command("tar").arg("--concatenate").arg("--file").arg(&layer).arg(&owned))?;
         Ok(layer)
     }
-}
-
-/// Whether a program runs without a dynamic linker, whose path is near the beginning of those that need one.
-fn is_static(program: &Path) -> Result<bool, String> {
-    let bytes = fs::read(program).map_err(|e| format!("{}: {e}", program.display()))?;
-    Ok(!bytes.windows(4).take(4096).any(|part| part == b"/ld-"))
 }
 
 /// `udf.toml` of the image. The plugins are those of the image, and Kapacitor runs in a container whose user is not

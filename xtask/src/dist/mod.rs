@@ -1,7 +1,7 @@
 //! `cargo xtask dist`: makes what is handed out, in `target/dist`; docs/packages.md describes it.
 //!
 //! The way: `build` compiles, `tree` lays out the files as they are installed, and `packages`, `image` and `sbom` make
-//! one artefact each of them. The tools that do so are pinned in `tools`. Every artefact is the same bytes for the same
+//! one artefact each of them. `trials` tries what was made. The tools that do so are pinned in `tools`. Every artefact is the same bytes for the same
 //! sources: `twice` proves it.
 
 use std::env::{self, consts};
@@ -19,9 +19,10 @@ mod packages;
 mod sbom;
 mod tools;
 mod tree;
+mod trials;
 mod twice;
 
-const USAGE: &str = "usage: cargo xtask dist [PART]... [--binary FILE] [--try] [--twice]
+const USAGE: &str = "usage: cargo xtask dist [PART]... [--target TARGET] [--binary FILE] [--try] [--twice]
 
   Makes the artefacts in target/dist, and their SHA256SUMS. A PART is one of
     binary     a .tar.gz with the static binary, the plugins and all files that belong to them
@@ -31,16 +32,27 @@ const USAGE: &str = "usage: cargo xtask dist [PART]... [--binary FILE] [--try] [
     manifests  checks packaging/compose.yaml and packaging/kubernetes.yaml
   and all of them without any.
 
+  --target TARGET
+           make everything for x86_64-unknown-linux-musl or aarch64-unknown-linux-musl rather than for this machine
   --binary FILE
            package FILE rather than build a static binary, such as target/release/kapacitor-wasm: to check the packaging
-  --try    install, upgrade, remove and purge the .deb in a throwaway copy of this machine's files; needs root
+  --try    install, upgrade and remove the packages in a throwaway copy of this machine's files, also with a systemd and a
+           Kapacitor that run there, and run the image with podman; needs root
   --twice  make everything once more, from a copy of the sources in another folder, and compare the bytes";
 
 /// The parts, in the order in which they are made.
 const PARTS: [&str; 6] = ["binary", "deb", "rpm", "image", "sbom", "manifests"];
 
+/// The Rust targets of static binaries, with Debian's and Go's name of the architecture.
+const TARGETS: [(&str, &str); 2] =
+    [("x86_64-unknown-linux-musl", "amd64"), ("aarch64-unknown-linux-musl", "arm64")];
+
 /// One run of the command.
 struct Dist {
+    /// The Rust target of the static binary.
+    target: &'static str,
+    /// Debian's and Go's name of its architecture, such as `amd64`.
+    architecture: &'static str,
     /// Version of the workspace, such as `0.1.0`.
     version: &'static str,
     /// Time of every file in an artefact, in seconds since 1970: that of the last commit.
@@ -53,7 +65,8 @@ pub fn dist(rest: &[String]) -> Result<(), String> {
     if consts::OS != "linux" {
         return Err("the artefacts are for Linux, and are made on Linux".to_owned());
     }
-    let mut dist = Dist { version: env!("CARGO_PKG_VERSION"), epoch: epoch()?, binary: None };
+    let this = format!("{}-unknown-linux-musl", consts::ARCH);
+    let (mut target, mut binary) = (this.as_str(), None);
     let (mut named, mut tried, mut twice) = (Vec::new(), false, false);
     let mut rest = rest.iter().map(String::as_str);
     while let Some(argument) = rest.next() {
@@ -63,17 +76,22 @@ pub fn dist(rest: &[String]) -> Result<(), String> {
             "--binary" => {
                 let file = rest.next().ok_or("--binary needs the name of a file")?;
                 let file = fs::canonicalize(file).map_err(|e| format!("--binary {file}: {e}"))?;
-                dist.binary = Some(file);
+                binary = Some(file);
             }
+            "--target" => target = rest.next().ok_or("--target needs the name of a Rust target")?,
             part if PARTS.contains(&part) => named.push(part),
             unknown => return Err(format!("`{unknown}` is no part and no option of it\n\n{USAGE}")),
         }
     }
     let parts: Vec<&str> =
         PARTS.into_iter().filter(|part| named.is_empty() || named.contains(part)).collect();
+    let known = TARGETS.into_iter().find(|(known, _)| *known == target);
+    let (target, architecture) =
+        known.ok_or_else(|| format!("there are no packages for {target}\n\n{USAGE}"))?;
+    let dist = Dist { target, architecture, version: env!("CARGO_PKG_VERSION"), epoch: epoch()?, binary };
     dist.make(&parts)?;
     if tried {
-        dist.try_deb()?;
+        dist.try_out(&parts)?;
     }
     if twice {
         twice::twice(&dist, &parts)?;
@@ -93,8 +111,12 @@ impl Dist {
         for part in parts {
             match *part {
                 "binary" => self.archive()?,
-                "deb" => self.deb(&Self::deb_name(self.version), self.version)?,
-                "rpm" => self.rpm()?,
+                "deb" => {
+                    let name = self.deb_name(self.version);
+                    self.deb(&out().join(&name), self.version)?;
+                    self.lint_deb(&name)?;
+                }
+                "rpm" => self.rpm(&out().join(self.rpm_name(self.version)), self.version)?,
                 "image" => self.image()?,
                 "sbom" => self.sbom()?,
                 _ => manifests::manifests()?,
@@ -108,6 +130,16 @@ impl Dist {
         let mut command = Command::new(program);
         command.current_dir(root()).env("SOURCE_DATE_EPOCH", &self.epoch).env("LC_ALL", "C").env("TZ", "UTC");
         command
+    }
+
+    /// The machine that the artefacts are for, as Linux names it, such as `x86_64`.
+    fn machine(&self) -> &'static str {
+        self.target.split('-').next().unwrap_or_default()
+    }
+
+    /// Whether they are for another kind of machine than this one.
+    fn is_foreign(&self) -> bool {
+        self.machine() != consts::ARCH
     }
 
     /// Writes the files of `folder` into the archive `to`, in a fixed order, as files of `owner` (`user:group`) that
@@ -166,6 +198,12 @@ fn epoch() -> Result<String, String> {
         );
     }
     Ok(time)
+}
+
+/// Whether a program runs without a dynamic linker, whose path is near the beginning of those that need one.
+fn is_static(program: &Path) -> Result<bool, String> {
+    let bytes = fs::read(program).map_err(|e| format!("{}: {e}", program.display()))?;
+    Ok(!bytes.windows(4).take(4096).any(|part| part == b"/ld-"))
 }
 
 /// The names of the files in `folder`, sorted.

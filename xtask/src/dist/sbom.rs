@@ -1,6 +1,5 @@
 //! What the binary is made of.
 
-use std::env::consts;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -26,12 +25,7 @@ impl Dist {
             "1.5",
             "--no-build-deps",
         ]);
-        sbom.args([
-            "--target",
-            &format!("{}-unknown-linux-musl", consts::ARCH),
-            "--override-filename",
-            &name,
-        ]);
+        sbom.args(["--target", self.target, "--override-filename", &name]);
         run(sbom.arg("--quiet"))?;
         copy(&sources.join(format!("{name}.json")), &super::out().join(format!("{name}.json")))
     }

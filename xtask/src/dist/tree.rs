@@ -4,14 +4,15 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::{Dist, copy, empty, output, scratch, text, write};
+use super::{Dist, copy, empty, licences, output, scratch, text, write};
 use crate::{TARGET, add_target, build, folders, root, run, say};
 
 /// Where the plugins are installed.
 pub const PLUGINS: &str = "usr/lib/kapacitor-wasm/plugins";
 /// What an operator may copy from.
 const SHARE: &str = "usr/share/kapacitor-wasm";
-const DOC: &str = "usr/share/doc/kapacitor-wasm";
+/// Licences and documents.
+pub const DOC: &str = "usr/share/doc/kapacitor-wasm";
 
 /// Where each shell looks for completion scripts. Debian and Red Hat agree for all but zsh, so that there is one for
 /// each of them.
@@ -33,7 +34,7 @@ impl Dist {
         copy(&root().join("udf.toml"), &tree.join("etc/kapacitor-wasm/udf.toml"))?;
         write(&tree.join("usr/lib/systemd/system/kapacitor-wasm.service"), unit()?.as_bytes())?;
         for (shell, path) in COMPLETIONS {
-            let script = output(self.command(&binary).args(["completions", shell]))?;
+            let script = output(self.runs(&binary)?.args(["completions", shell]))?;
             write(&tree.join(path), &script)?;
         }
         self.man_pages(&binary, &tree.join("usr/share/man/man1"))?;
@@ -48,7 +49,7 @@ impl Dist {
     fn man_pages(&self, binary: &Path, to: &Path) -> Result<(), String> {
         let pages = scratch("man");
         empty(&pages)?;
-        run(self.command(binary).arg("man").arg(&pages))?;
+        run(self.runs(binary)?.arg("man").arg(&pages))?;
         for name in super::files(&pages)? {
             self.packed(&pages.join(&name), &to.join(format!("{name}.gz")))?;
         }
@@ -71,10 +72,11 @@ impl Dist {
         let debian = scratch("changelog.Debian");
         write(&debian, self.debian_changelog()?.as_bytes())?;
         self.packed(&debian, &to.join("changelog.Debian.gz"))?;
-        write(&to.join("copyright"), copyright()?.as_bytes())?;
-        let licences = scratch("licences-of-dependencies.txt");
-        write(&licences, super::licences::licences()?.as_bytes())?;
-        self.packed(&licences, &to.join("licences-of-dependencies.txt.gz"))
+        write(&to.join("copyright"), licences::copyright()?.as_bytes())?;
+        let dependencies = scratch("licences-of-dependencies.txt");
+        write(&dependencies, licences::licences(self.target)?.as_bytes())?;
+        self.packed(&dependencies, &to.join("licences-of-dependencies.txt.gz"))?;
+        self.packed(&licences::of_rust()?, &to.join("licences-of-rust.html.gz"))
     }
 
     /// Debian's changelog, which refers to the one of the project: the package has no changes of its own.
@@ -138,23 +140,6 @@ fn share(to: &Path) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// Debian's copyright file.
-fn copyright() -> Result<String, String> {
-    let licence = text("LICENSE")?;
-    let owner = licence.lines().find(|line| line.starts_with("Copyright"));
-    let owner = owner.ok_or("LICENSE names no owner of the copyright")?;
-    let body = licence.lines().skip_while(|line| !line.starts_with("Permission"));
-    let body: Vec<&str> = body.map(|line| if line.is_empty() { "." } else { line }).collect();
-    Ok(format!(
-        "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\
-         Upstream-Name: kapacitor-wasm\nSource: {}\nComment:\n The binary and the plugins contain libraries under \
-         licences of their own:\n see licences-of-dependencies.txt.gz.\n\nFiles: *\nCopyright: {}\nLicense: MIT\n {}\n",
-        env!("CARGO_PKG_REPOSITORY"),
-        owner.trim_start_matches("Copyright").trim_start_matches(" (c)").trim(),
-        body.join("\n ")
-    ))
 }
 
 /// Who answers for the package, as Cargo.toml says.

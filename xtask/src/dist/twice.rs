@@ -12,7 +12,11 @@ pub fn twice(dist: &Dist, parts: &[&str]) -> Result<(), String> {
     say(&format!("making everything once more, in {}", sources.display()));
     sbom::sources_into(&sources)?;
     let mut again = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    again.current_dir(&sources).args(["run", "--quiet", "--package", "xtask", "--", "dist"]).args(parts);
+    again
+        .current_dir(&sources)
+        .args(["run", "--quiet", "--package", "xtask", "--", "dist"])
+        .args(["--target", dist.target])
+        .args(parts);
     if let Some(binary) = &dist.binary {
         again.arg("--binary").arg(binary);
     }
