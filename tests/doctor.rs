@@ -361,6 +361,7 @@ fn units_are_compared_with_udf_toml() {
     let healthy = fs::read_to_string(site.path(unit)).unwrap();
     let findings = site.findings();
     findings.has("units", "problem", &["PrivateNetwork=yes", "http.listen"]);
+    assert!(findings.0.iter().all(|finding| finding[0] != "http"));
     let state = site.path("state").display().to_string();
     for (part, by, verdict, expected) in [
         ("Type=notify", "Type=simple", "warning", "no Type=notify"),
@@ -392,6 +393,19 @@ fn units_are_compared_with_udf_toml() {
     findings.has("units", "warning", &["another SocketGroup="]);
     fs::remove_file(site.path(unit)).unwrap();
     site.findings().has("units", "skipped", &["there is no kapacitor-wasm.service"]);
+}
+
+#[test]
+fn addresses_that_others_reach_are_said() {
+    let site = Site::new(
+        "[http]\nlisten = [\"0.0.0.0:9275\", \"127.0.0.1:9276\", \"[::1]:9277\", \"unix:http.sock\"]\n",
+    );
+    let findings = site.findings();
+    findings.has("http", "warning", &["http.listen has 0.0.0.0:9275", "without a password", "a firewall"]);
+    assert_eq!(findings.0.iter().filter(|finding| finding[0] == "http").count(), 1);
+    let (_, checked, _) = site.command(&["check"]);
+    assert!(checked.contains("note: http.listen has 0.0.0.0:9275: everybody"), "{checked}");
+    assert!(!checked.contains("9276") && !checked.contains("9277"), "{checked}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use crate::config::{Config, Edges, is_identifier};
+use crate::config::{Config, Edges, ListenAddress, is_identifier};
 use crate::doctor::{problems_of_functions, problems_of_sockets};
 use crate::endpoint;
 use crate::endpoint::{User, socket_path};
@@ -92,6 +92,7 @@ fn notes(shared: &Shared, plugins: &Plugins) -> Vec<String> {
             )
         }));
     }
+    notes.extend(config.http.listen.iter().filter_map(ListenAddress::exposed));
     for (name, plugin) in plugins {
         if let Ok(plugin) = plugin
             && let (false, Err(reason)) = (plugin.own_format, &plugin.memory_image)

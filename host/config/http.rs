@@ -34,6 +34,16 @@ pub enum ListenAddress {
 }
 
 impl ListenAddress {
+    /// What others than this machine's users can read here, as a sentence; `None` if nobody else reaches it.
+    pub fn exposed(&self) -> Option<String> {
+        let Self::Tcp(address) = self else { return None };
+        (!address.ip().is_loopback()).then(|| {
+            format!(
+                "http.listen has {address}: everybody who reaches it can read the names of tasks, their errors and the last skipped points, without a password"
+            )
+        })
+    }
+
     /// The same, with a path that is relative to `folder`.
     pub(super) fn relative_to(&mut self, folder: &Path) {
         if let Self::Unix(path) = self {

@@ -26,6 +26,12 @@ pub(super) fn check(site: &Site) -> Vec<Finding> {
             );
             continue;
         }
+        if let Some(exposed) = address.exposed() {
+            findings.warn(
+                exposed,
+                "listen at 127.0.0.1 or at a unix socket, or have a firewall let only those in who may",
+            );
+        }
         if site.running.is_none() {
             continue;
         }

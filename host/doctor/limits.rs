@@ -4,6 +4,7 @@ use super::finding::{Finding, Findings};
 use super::kapacitor_functions::names_in_kapacitor;
 use super::site::Site;
 use crate::sandbox::SystemLimits;
+use crate::units::Bytes;
 use kapacitor_wasm_tickscript::{Vars, parse_script};
 
 /// Part of the room that tasks may take before there is a warning, in percent.
@@ -47,7 +48,7 @@ pub(super) fn check(site: &Site) -> Vec<Finding> {
     } else {
         findings.ok(text);
     }
-    let memory = limits.memory();
+    let memory = Bytes(limits.memory().0 >> 20 << 20);
     if host.memory > memory {
         findings.ok(format!(
             "host.memory = {} is more than the host may take of this machine or its control group, so {memory} hold",

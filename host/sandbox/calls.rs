@@ -1,6 +1,6 @@
 //! The functions that a guest exports.
 
-use wasmtime::{Instance, Store, TypedFunc};
+use wasmtime::{Instance, Store, TypedFunc, WasmParams, WasmResults};
 
 use super::guest::Guest;
 
@@ -23,8 +23,18 @@ impl Calls {
             init: instance.get_typed_func(&mut *store, "udf_init")?,
             process: instance.get_typed_func(&mut *store, "udf_process")?,
             finish: instance.get_typed_func(&mut *store, "udf_finish")?,
-            snapshot: instance.get_typed_func(&mut *store, "udf_snapshot").ok(),
-            restore: instance.get_typed_func(&mut *store, "udf_restore").ok(),
+            snapshot: optional(instance, store, "udf_snapshot"),
+            restore: optional(instance, store, "udf_restore"),
         })
     }
+}
+
+/// A function that a guest need not have. `get_typed_func` would make an error with a backtrace for each one that is
+/// missing, whenever a task starts: with `RUST_BACKTRACE` that takes milliseconds.
+pub(super) fn optional<P: WasmParams, R: WasmResults>(
+    instance: Instance,
+    store: &mut Store<Guest>,
+    name: &str,
+) -> Option<TypedFunc<P, R>> {
+    instance.get_func(&mut *store, name)?.typed(&*store).ok()
 }

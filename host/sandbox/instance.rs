@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use wasmtime::{Global, Instance, InstancePre, Memory, Store, TypedFunc};
 
-use super::calls::Calls;
+use super::calls::{Calls, optional};
 use super::context::SandboxContext;
 use super::error::{CallError, CallErrorKind, missing, outcome};
 use super::guest::{Guest, Limiter, Refused};
@@ -67,7 +67,7 @@ impl Sandbox {
         let (clock, ticker) = (Arc::clone(clock), Arc::clone(ticker));
         let mut sandbox =
             Self { store, instance, memory, calls, clock, ticker, limits, input: None, output: 0..0 };
-        if let Ok(initialize) = instance.get_typed_func::<(), ()>(&mut sandbox.store, "_initialize") {
+        if let Some(initialize) = optional::<(), ()>(instance, &mut sandbox.store, "_initialize") {
             sandbox.call("_initialize", &initialize, ()).await?;
         }
         Ok(sandbox)
@@ -96,18 +96,18 @@ impl Sandbox {
 
     /// `udf_state_version`: the version of the plugin's own snapshot format; zero if it has none.
     pub(crate) async fn state_version(&mut self) -> Result<u32, CallError> {
-        match self.instance.get_typed_func::<(), i32>(&mut self.store, "udf_state_version") {
-            Ok(version) => Ok(self.call("udf_state_version", &version, ()).await? as u32),
-            Err(_) => Ok(0),
+        match optional::<(), i32>(self.instance, &mut self.store, "udf_state_version") {
+            Some(version) => Ok(self.call("udf_state_version", &version, ()).await? as u32),
+            None => Ok(0),
         }
     }
 
     /// `udf_metric_values` and `udf_metrics`: the address of the values of the plugin's metrics, and what it says of
     /// them. `None` for a plugin without these functions.
     pub(crate) async fn metrics(&mut self) -> Result<Option<(u32, &[u8])>, CallError> {
-        let (Ok(values), Ok(metrics)) = (
-            self.instance.get_typed_func::<(), i32>(&mut self.store, "udf_metric_values"),
-            self.instance.get_typed_func::<(), i64>(&mut self.store, "udf_metrics"),
+        let (Some(values), Some(metrics)) = (
+            optional::<(), i32>(self.instance, &mut self.store, "udf_metric_values"),
+            optional::<(), i64>(self.instance, &mut self.store, "udf_metrics"),
         ) else {
             return Ok(None);
         };
