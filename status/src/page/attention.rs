@@ -111,9 +111,9 @@ fn refused(status: &Status) -> Markup {
         html! {
             tr {
                 th scope="row" { (words::name(task)) span.muted { " / " (words::name(node)) } }
-                td { (words::name(function)) }
-                td.nowrap { (words::time(status.host.now_timestamp_seconds, *timestamp_seconds)) }
                 td.prose { (words::text(error)) }
+                td.nowrap { (words::time(status.host.now_timestamp_seconds, *timestamp_seconds)) }
+                td { (words::name(function)) }
             }
         }
     };
@@ -122,9 +122,9 @@ fn refused(status: &Status) -> Markup {
             caption { "Tasks that could not start" }
             thead { tr {
                 th scope="col" { "Task / node" }
-                th scope="col" { "Function" }
-                th scope="col" { "Tried" }
                 th scope="col" { "Reason" }
+                th scope="col" { "Tried" }
+                th scope="col" { "Function" }
             } }
             tbody { @for refused in &status.refused_starts { (row(refused)) } }
         }

@@ -11,11 +11,12 @@ pub fn functions(functions: &[Function]) -> Markup {
         table {
             thead { tr {
                 th scope="col" { "Function" }
+                // On a narrow screen only the first columns are in view.
+                th scope="col" { "State" }
                 th scope="col" { "Plugin" }
                 th scope="col" { "Edges and options" }
                 th scope="col" { "Socket" }
                 th scope="col" .number { "Sessions" }
-                th scope="col" { "State" }
             } }
             tbody { @for function in functions { (row(function)) } }
         }
@@ -35,11 +36,11 @@ fn row(function: &Function) -> Markup {
     html! {
         tr id=(links::function_id(&function.name)) {
             th scope="row" { (words::name(&function.name)) }
+            td.prose { (state(function)) }
             td { (chooser(function)) }
             td { (words::info(&function.info)) }
             td { (socket(function.socket.as_ref())) }
             td.number { (numbers::count(function.sessions)) }
-            td.prose { (state(function)) }
         }
     }
 }
