@@ -40,6 +40,9 @@ public final class TryPoints {
   /** The consumer waits so long for more records than there should be. */
   private static final Duration QUIET = Duration.ofSeconds(6);
 
+  /** The exit code if the results are not the expected ones. */
+  private static final int DIFFERENT = 3;
+
   private TryPoints() {}
 
   public static void main(String[] args) throws Exception {
@@ -48,7 +51,12 @@ public final class TryPoints {
       case "create" -> create(args[1], Arrays.asList(args).subList(2, args.length));
       case "produce" ->
           produce(args[1], args[2], Long.parseLong(args[3]), Long.parseLong(args[4]), Path.of(args[5]));
-      case "check" -> System.exit(check(args[1], args[2], Integer.parseInt(args[3]), Long.parseLong(args[4])));
+      case "check" -> {
+        Pauses pauses = new Pauses(Files.readAllLines(Path.of(args[5])));
+        boolean isRight =
+            check(args[1], args[2], Integer.parseInt(args[3]), Long.parseLong(args[4]), pauses);
+        System.exit(isRight ? 0 : DIFFERENT);
+      }
       default -> throw new IllegalArgumentException(args[0]);
     }
   }
@@ -153,8 +161,50 @@ public final class TryPoints {
     return Math.abs(Double.parseDouble(line.substring(at + 5, end)) - expected) <= 1e-9 * (1 + expected);
   }
 
-  /** Compares the topic with what should be in it; returns 0 if both are the same. */
-  private static int check(String servers, String topic, int count, long seconds) {
+  /**
+   * How long each failure kept results back: until the sink wrote the first result that was committed later. What it
+   * wrote between the failure and the restart is never committed.
+   */
+  private static final class Pauses {
+
+    private final List<String> names = new ArrayList<>();
+    private final List<Long> kills = new ArrayList<>();
+    private final long[] firstAfter;
+
+    /** Takes lines with the time of a failure, in milliseconds since 1970, and what has failed. */
+    Pauses(List<String> lines) {
+      for (String line : lines) {
+        String[] parts = line.split(" ", 2);
+        kills.add(Long.parseLong(parts[0]));
+        names.add(parts[1]);
+      }
+      firstAfter = new long[lines.size()];
+      Arrays.fill(firstAfter, Long.MAX_VALUE);
+    }
+
+    void take(ConsumerRecord<byte[], byte[]> record) {
+      for (int i = 0; i < firstAfter.length; i++) {
+        if (record.timestamp() > kills.get(i)) {
+          firstAfter[i] = Math.min(firstAfter[i], record.timestamp());
+        }
+      }
+    }
+
+    void print() {
+      if (names.isEmpty()) {
+        return;
+      }
+      System.out.printf("| killed | first result after |%n|---|---|%n");
+      for (int i = 0; i < firstAfter.length; i++) {
+        String after =
+            firstAfter[i] == Long.MAX_VALUE ? "none" : (firstAfter[i] - kills.get(i)) / 1000.0 + " s";
+        System.out.printf("| %s | %s |%n", names.get(i), after);
+      }
+    }
+  }
+
+  /** Compares the topic with what should be in it; returns whether both are the same. */
+  private static boolean check(String servers, String topic, int count, long seconds, Pauses pauses) {
     BitSet seen = new BitSet(count);
     long[] last = new long[HOSTS];
     Arrays.fill(last, -1);
@@ -180,6 +230,7 @@ public final class TryPoints {
         for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(500))) {
           isAny = true;
           records++;
+          pauses.take(record);
           String line = new String(record.value(), UTF_8);
           long nanos = timeOf(line);
           long i = (nanos - FIRST_NANOS) / STEP_NANOS;
@@ -208,7 +259,8 @@ public final class TryPoints {
     long missing = count - seen.cardinality();
     System.out.printf("| records | missing | twice | wrong | out of order |%n|---|---|---|---|---|%n");
     System.out.printf("| %d | %d | %d | %d | %d |%n", records, missing, twice, wrong, disordered);
-    return Stream.of(missing, twice, wrong, disordered).allMatch(bad -> bad == 0) ? 0 : 1;
+    pauses.print();
+    return Stream.of(missing, twice, wrong, disordered).allMatch(bad -> bad == 0);
   }
 
   private static long timeOf(String line) {
