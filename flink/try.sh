@@ -127,19 +127,8 @@ download() {
         mv "$work/flink.new/pyflink" "$work/flink-$flink" && rm -r "$work/flink.new"
     fi
     if [ ! -d "$work/kafka-$kafka" ]; then
-        rm -rf "$work/kafka.new" && mkdir "$work/kafka.new"
-        cat >"$work/kafka.new/pom.xml" <<END
-<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>try</groupId><artifactId>try</artifactId><version>1</version><packaging>pom</packaging>
-  <dependencies>
-$(for part in kafka_2.13 kafka-server kafka-tools; do
-    echo "    <dependency><groupId>org.apache.kafka</groupId><artifactId>$part</artifactId><version>$kafka</version></dependency>"
-done)
-  </dependencies>
-</project>
-END
-        mvn --batch-mode --quiet --file "$work/kafka.new/pom.xml" dependency:copy-dependencies \
+        rm -rf "$work/kafka.new"
+        mvn --batch-mode --quiet --file kafka/pom.xml dependency:copy-dependencies -Dkafka.version="$kafka" \
             -DoutputDirectory="$work/kafka.new/lib" || return 1
         mv "$work/kafka.new" "$work/kafka-$kafka"
     fi
