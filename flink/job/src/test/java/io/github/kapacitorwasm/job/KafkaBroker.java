@@ -14,9 +14,12 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.Uuid;
+import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
 
 /**
@@ -211,6 +214,30 @@ final class KafkaBroker {
         Map.of("bootstrap.servers", servers, "linger.ms", 5),
         new StringSerializer(),
         new StringSerializer());
+  }
+
+  /** Sends records to partition 0, and waits until they are there. */
+  void send(String topic, List<String> values) {
+    try (KafkaProducer<String, String> producer = producer()) {
+      for (String value : values) {
+        var unused = producer.send(new ProducerRecord<>(topic, 0, "", value));
+      }
+    }
+  }
+
+  /** A consumer of a whole topic, from its beginning; {@code isolation} is Kafka's level. */
+  KafkaConsumer<String, String> consumer(String topic, String isolation) {
+    KafkaConsumer<String, String> consumer =
+        new KafkaConsumer<>(
+            Map.of("bootstrap.servers", servers, "isolation.level", isolation),
+            new StringDeserializer(),
+            new StringDeserializer());
+    consumer.assign(
+        consumer.partitionsFor(topic).stream()
+            .map(partition -> new TopicPartition(topic, partition.partition()))
+            .toList());
+    consumer.seekToBeginning(consumer.assignment());
+    return consumer;
   }
 
   /**

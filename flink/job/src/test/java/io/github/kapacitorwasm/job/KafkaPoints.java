@@ -19,7 +19,6 @@ import java.util.function.BooleanSupplier;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.TopicPartition;
-import org.apache.kafka.common.serialization.StringDeserializer;
 
 /**
  * Points with numbers in a topic, and a reader of the results of {@code moving_avg}, each of which
@@ -39,7 +38,6 @@ final class KafkaPoints implements AutoCloseable {
   private static final Duration PATIENCE = Duration.ofSeconds(90);
 
   private final KafkaConsumer<String, String> consumer;
-  private final List<TopicPartition> partitions;
   private final int first;
   private final LineParser parser =
       new LineParser(Precision.NS, Set.of(), new Grouping(List.of(), false));
@@ -57,17 +55,7 @@ final class KafkaPoints implements AutoCloseable {
   /** The same for a job that has begun with the point {@code first}. */
   KafkaPoints(KafkaBroker broker, String topic, String isolation, int first) {
     this.first = first;
-    consumer =
-        new KafkaConsumer<>(
-            Map.of("bootstrap.servers", broker.servers(), "isolation.level", isolation),
-            new StringDeserializer(),
-            new StringDeserializer());
-    partitions =
-        consumer.partitionsFor(topic).stream()
-            .map(partition -> new TopicPartition(topic, partition.partition()))
-            .toList();
-    consumer.assign(partitions);
-    consumer.seekToBeginning(partitions);
+    consumer = broker.consumer(topic, isolation);
   }
 
   static String host(int i) {
@@ -149,7 +137,7 @@ final class KafkaPoints implements AutoCloseable {
 
   /** Reads what is there now. */
   void readToEnd() {
-    Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
+    Map<TopicPartition, Long> ends = consumer.endOffsets(consumer.assignment());
     while (ends.entrySet().stream()
         .anyMatch(end -> consumer.position(end.getKey()) < end.getValue())) {
       poll();
