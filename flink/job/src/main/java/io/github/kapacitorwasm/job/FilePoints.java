@@ -24,7 +24,7 @@ final class FilePoints extends RichFlatMapFunction<Tuple3<String, Long, byte[]>,
 
   @Override
   public void open(OpenContext context) {
-    badLines.open(getRuntimeContext().getMetricGroup());
+    badLines.open(getRuntimeContext());
   }
 
   @Override
@@ -35,6 +35,11 @@ final class FilePoints extends RichFlatMapFunction<Tuple3<String, Long, byte[]>,
       return;
     }
     reader.read(line.f2, OptionalLong.empty(), breaks -> place(line, breaks), points);
+  }
+
+  @Override
+  public void close() {
+    badLines.logRest();
   }
 
   private static String place(Tuple3<String, Long, byte[]> line, int breaks) {

@@ -4,6 +4,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.apache.flink.api.common.JobID;
 import org.apache.flink.configuration.Configuration;
+import org.apache.flink.core.execution.SavepointFormatType;
 import org.apache.flink.runtime.jobmaster.JobResult;
 import org.apache.flink.runtime.minicluster.MiniCluster;
 import org.apache.flink.runtime.minicluster.MiniClusterConfiguration;
@@ -57,6 +58,12 @@ final class Flink implements AutoCloseable {
     if (result.getSerializedThrowable().isPresent()) {
       throw new AssertionError(result.getSerializedThrowable().get());
     }
+  }
+
+  /** Ends a job as {@code flink stop} does, and returns the path of its savepoint. */
+  String stop(JobID job) throws Exception {
+    String savepoints = folder.resolve("savepoints").toUri().toString();
+    return cluster.stopWithSavepoint(job, savepoints, false, SavepointFormatType.CANONICAL).get();
   }
 
   /** Ends a job as {@code flink cancel} does, and waits until it has ended. */

@@ -112,4 +112,15 @@ class KafkaCheckTest {
             && said.get(0).endsWith(". Correct [kafka] in the file."),
         said::toString);
   }
+
+  @Test
+  void aSavepointThatIsNotThere() {
+    String absent = folder.resolve("absent").toString();
+    assertEquals(
+        absent + ": there is no savepoint or checkpoint. Give a folder with a file _metadata.",
+        assertThrows(
+                ProgramParametrizationException.class,
+                () -> Main.main(new String[] {"--export", absent, folder + "/out"}))
+            .getMessage());
+  }
 }
