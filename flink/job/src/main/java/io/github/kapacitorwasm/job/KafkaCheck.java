@@ -37,7 +37,7 @@ final class KafkaCheck {
   }
 
   /**
-   * Checks the topics and the transaction timeout.
+   * Checks the settings, the topics and the transaction timeout.
    *
    * @throws JobException if the job can't run, with all reasons
    */
@@ -49,13 +49,16 @@ final class KafkaCheck {
     // Either is the other's default, since no request may take longer than the whole call.
     properties.putIfAbsent(TIMEOUT, properties.getProperty(REQUEST_TIMEOUT, TIMEOUT_MS));
     properties.putIfAbsent(REQUEST_TIMEOUT, properties.getProperty(TIMEOUT));
-    try (Admin admin = Admin.create(properties)) {
-      KafkaCheck check = new KafkaCheck(config, admin);
-      check.topics();
-      check.transactionTimeout();
-      if (!check.mistakes.isEmpty()) {
-        throw new JobException(check.mistakes);
+    try {
+      KafkaSettings.check(config);
+      for (String name : KafkaSettings.unknown(config)) {
+        System.err.println(
+            "`"
+                + name
+                + "` in [kafka.properties]: no client of Kafka knows it. It is passed on, in case that a"
+                + " class of yours does.");
       }
+      ask(config, properties);
     } catch (KafkaException e) {
       throw new JobException(
           "Kafka's client refuses its settings: "
@@ -63,6 +66,18 @@ final class KafkaCheck {
               + ". Correct [kafka] in the file.");
     } catch (ExecutionException e) {
       throw new JobException(unreachable(properties, e.getCause()));
+    }
+  }
+
+  private static void ask(JobConfig config, Properties properties)
+      throws JobException, ExecutionException, InterruptedException {
+    try (Admin admin = Admin.create(properties)) {
+      KafkaCheck check = new KafkaCheck(config, admin);
+      check.topics();
+      check.transactionTimeout();
+      if (!check.mistakes.isEmpty()) {
+        throw new JobException(check.mistakes);
+      }
     }
   }
 
@@ -83,7 +98,8 @@ final class KafkaCheck {
     while (root.getCause() != null) {
       root = root.getCause();
     }
-    return String.valueOf(root.getMessage());
+    // Some end with a full stop, and the sentence goes on.
+    return String.valueOf(root.getMessage()).replaceAll("\\.+$", "");
   }
 
   private void topics() throws ExecutionException, InterruptedException {

@@ -11,6 +11,8 @@ import org.apache.flink.client.program.ProgramParametrizationException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a user is told when Kafka is not as the job needs it; nothing is submitted then. */
 @Timeout(240)
@@ -101,16 +103,30 @@ class KafkaCheckTest {
             write(broker.servers(), "\"request.timeout.ms\" = 60000", "slow-in", "\"slow-out\"")));
   }
 
-  @Test
-  void settingsThatTheClientRefuses() throws Exception {
-    List<String> said =
-        said("127.0.0.1:9092", "\"security.protocol\" = \"WRONG\"", "in", "\"out\"");
+  /** The clients of the task managers would refuse them, again and again. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "\"security.protocol\" = \"WRONG\"",
+        "\"acks\" = \"0\"",
+        "\"enable.idempotence\" = \"false\"",
+        "\"isolation.level\" = \"junk\"",
+        "\"max.poll.records\" = \"many\"",
+      })
+  void settingsThatAClientRefuses(String setting) throws Exception {
+    List<String> said = said("127.0.0.1:9092", setting, "in", "\"out\"");
     assertEquals(1, said.size(), said::toString);
     assertTrue(
         said.get(0).startsWith("Kafka's client refuses its settings: ")
-            && said.get(0).contains("security.protocol")
             && said.get(0).endsWith(". Correct [kafka] in the file."),
         said::toString);
+  }
+
+  @Test
+  void settingsThatNoClientKnows() throws Exception {
+    String settings = "\"secrity.protocol\" = \"SSL\"\n\"linger.ms\" = 5";
+    JobConfig config = ConfigReader.read(write("127.0.0.1:9092", settings, "in", "\"out\""));
+    assertEquals(List.of("secrity.protocol"), KafkaSettings.unknown(config));
   }
 
   @Test
