@@ -9,16 +9,17 @@ Usage: flink/try.sh [OPTION]...
 
 Starts, on loopback: a Kafka broker; a job manager of Flink; two task managers, each with a host. Sends points at a rate,
 and meanwhile ends with kill -9 a task manager, a host and the job manager, and changes the parallelism from 2 to 3.
-Then it compares the committed results with the expected ones. Exits with 0 if none is missing, twice or wrong; with 75
-if a download can't be had.
+Then it compares the committed results with the expected ones, and says how long each failure kept results back. Exits
+with 0 if no point is missing, twice or wrong; with 3 if one is; with 75 if a program or a download can't be had.
 
   --points N       number of points (2000000)
-  --rate N         points for each second (16000)
+  --rate N         points for each second (16000); the last quarter comes slower until all steps are done
   --work DIR       folder for downloads, which stay there (target/try); all else goes to a temporary folder
   --flink VERSION  version of Flink (2.2.1)
   --kafka VERSION  version of Kafka (4.2.2)
   --jar FILE       the job jar (job/target/kapacitor-wasm-flink.jar)
-  --break          at-least-once delivery instead of exactly-once: the comparison must then find points twice
+  --break          the control: at-least-once delivery instead of exactly-once, and only a task manager is ended. The
+                   comparison must then find points twice, so this must exit with 3
   --keep           keep the temporary folder with the logs
 
 Variables: KAPACITOR_WASM is the program of the host (../target/release/kapacitor-wasm), KAPACITOR_WASM_PLUGINS the folder
@@ -27,7 +28,7 @@ END
 }
 
 points=2000000 rate=16000 work=target/try flink=2.2.1 kafka=4.2.2
-jar=job/target/kapacitor-wasm-flink.jar delivery=exactly-once keep=
+jar=job/target/kapacitor-wasm-flink.jar delivery=exactly-once control= keep=
 while [ $# -gt 0 ]; do
     case $1 in
         --points | --rate | --work | --flink | --kafka | --jar)
@@ -35,7 +36,7 @@ while [ $# -gt 0 ]; do
             declare "${1#--}=$2"
             shift
             ;;
-        --break) delivery=at-least-once ;;
+        --break) delivery=at-least-once control=yes ;;
         --keep) keep=yes ;;
         --help | -h) usage; exit ;;
         *) echo "try.sh: there is no option $1; --help lists them" >&2; exit 2 ;;
@@ -48,6 +49,9 @@ for file in "$binary" "$plugins/moving_avg.wasm" "$jar"; do
     [ -e "$file" ] || { echo "try.sh: there is no $file; build it before" >&2; exit 2; }
 done
 jar=$(realpath "$jar")
+for program in java javac mvn python3 unzip curl; do
+    command -v "$program" >/dev/null || { echo "try.sh: skipped: there is no $program here" >&2; exit 75; }
+done
 mkdir -p "$work"
 work=$(realpath "$work")
 
@@ -105,7 +109,15 @@ start() {
 }
 
 kill_hard() {
+    # Looks for the first result after the kill. With at-least-once, some that are taken back would be seen.
+    rm -f "$run/failure" "$run/watch.log"
+    if [ -z "$control" ]; then
+        start watch java -Xmx64m -cp "$run/classes:$kafka_path" TryPoints resumed "$broker" cpu-means "$run/failure"
+        await 30 'the consumer' grep -q ready "$run/watch.log"
+    fi
     kill -9 "${pids[$1]}"
+    date +%s%3N >"$run/failure.new"
+    mv "$run/failure.new" "$run/failure"
     echo "$(elapsed): kill -9 of $1, at point $(cat "$run/progress")"
     # The kernel takes a while to end a host with many sandboxes, and the next one can't use its folder before.
     await 30 "the end of $1" is_gone "${pids[$1]}"
@@ -119,22 +131,11 @@ download() {
         rm -rf "$work/flink.new"
         python3 -m pip download --quiet --no-deps --dest "$work/flink.new" "apache-flink-libraries==$flink" || return 1
         (cd "$work/flink.new" && unzip -qo ./*.whl 'pyflink/lib/*' && rm ./*.whl) || return 1
-        mv "$work/flink.new/pyflink" "$work/flink-$flink"
+        mv "$work/flink.new/pyflink" "$work/flink-$flink" && rm -r "$work/flink.new"
     fi
     if [ ! -d "$work/kafka-$kafka" ]; then
-        rm -rf "$work/kafka.new" && mkdir "$work/kafka.new"
-        cat >"$work/kafka.new/pom.xml" <<END
-<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>try</groupId><artifactId>try</artifactId><version>1</version><packaging>pom</packaging>
-  <dependencies>
-$(for part in kafka_2.13 kafka-server kafka-tools; do
-    echo "    <dependency><groupId>org.apache.kafka</groupId><artifactId>$part</artifactId><version>$kafka</version></dependency>"
-done)
-  </dependencies>
-</project>
-END
-        mvn --batch-mode --quiet --file "$work/kafka.new/pom.xml" dependency:copy-dependencies \
+        rm -rf "$work/kafka.new"
+        mvn --batch-mode --quiet --file kafka/pom.xml dependency:copy-dependencies -Dkafka.version="$kafka" \
             -DoutputDirectory="$work/kafka.new/lib" || return 1
         mv "$work/kafka.new" "$work/kafka-$kafka"
     fi
@@ -248,7 +249,7 @@ start_job_manager() {
     configure job-manager
     start job-manager java -Xmx400m "${opens[@]}" -Dlog4j2.configurationFile="$run/log4j2.properties" -cp "$flink_path" \
         org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint --configDir "$run/conf-job-manager"
-    await 60 'the job manager with two task managers' task_managers 2
+    await 120 'the job manager with two task managers' task_managers 2
 }
 task_managers() { [ "$(curl -sf "$rest/taskmanagers" | grep -o '"slotsNumber"' | wc -l)" -ge "$1" ]; }
 
@@ -272,9 +273,16 @@ count() { curl -sf "$rest/jobs/$job/checkpoints" | grep -o "\"$1\":[0-9]*" | hea
 is_restored() { [ "$(count restored)" -ge "$1" ]; }
 is_completed() { [ "$(count completed)" -ge "$1" ]; }
 
-# Waits until the job has been restored, and has completed two checkpoints since.
+# Waits until the job has been restored, results come again, and two checkpoints are completed.
 settled() {
     await 90 'the restored job' is_restored "$restored"
+    if [ -e "$run/failure" ] && [ -z "$control" ]; then
+        await 90 'a result after the failure' is_gone "${pids[watch]}"
+        seconds=$(tail -n 1 "$run/watch.log")
+        [[ $seconds =~ ^[0-9.]+$ ]] || fail 'the consumer has failed'
+        echo "$(elapsed): a consumer has results again, $seconds s after the kill"
+        rm "$run/failure"
+    fi
     local completed
     completed=$(count completed)
     await 90 'two checkpoints' is_completed $((completed + 2))
@@ -300,7 +308,8 @@ for name in task-manager-0 task-manager-1; do
 done
 start_job_manager
 echo "$(elapsed): a broker, a job manager, two task managers and two hosts run"
-start produce java -Xmx512m -cp "$run/classes:$kafka_path" TryPoints produce "$broker" telegraf "$points" "$rate" "$run/progress"
+start produce java -Xmx512m -cp "$run/classes:$kafka_path" TryPoints produce "$broker" telegraf "$points" "$rate" "$run/progress" \
+    "$run/done"
 submit 2
 
 name=$(busy)
@@ -308,24 +317,30 @@ kill_hard "$name"
 start_task_manager "$name"
 again
 
-name=$(busy)
-kill_hard "host-$name"
-start_host "$name"
-again
+# The other steps, which the control does not need.
+others() {
+    name=$(busy)
+    kill_hard "host-$name"
+    start_host "$name"
+    again
 
-kill_hard job-manager
-checkpoint=$(ls -td "$run"/checkpoints/"$job"/chk-* | while read -r each; do
-    [ ! -e "$each/_metadata" ] || { echo "$each"; break; }
-done)
-start_job_manager
-submit 2 "$checkpoint"
+    kill_hard job-manager
+    checkpoint=$(ls -td "$run"/checkpoints/"$job"/chk-* | while read -r each; do
+        [ ! -e "$each/_metadata" ] || { echo "$each"; break; }
+    done)
+    start_job_manager
+    submit 2 "$checkpoint"
 
-cli stop --savepointPath "file://$run/savepoints" "$job" || { cat "$run/cli.log"; fail 'there is no savepoint'; }
-echo "$(elapsed): the job has stopped with a savepoint"
-submit 3 "$(ls -d "$run"/savepoints/*)"
+    cli stop --savepointPath "file://$run/savepoints" "$job" || { cat "$run/cli.log"; fail 'there is no savepoint'; }
+    echo "$(elapsed): the job has stopped with a savepoint"
+    submit 3 "$(ls -d "$run"/savepoints/*)"
+    echo "$(elapsed): parallelism 3"
+}
+[ -n "$control" ] || others
+touch "$run/done"
 sent=$(cat "$run/progress")
 [ "$sent" -lt "$points" ] || fail "all $points points were sent before the last step: give more --points, or a lower --rate"
-echo "$(elapsed): parallelism 3; all steps were done while points came"
+echo "$(elapsed): all steps were done while points came"
 
 data check "$broker" cpu-means "$points" $(((points - sent) / rate + 120))
 echo "$(elapsed): all $points points are there, once each, with the expected values"

@@ -3,6 +3,8 @@ package io.github.kapacitorwasm.job;
 import java.io.IOException;
 import java.io.Serializable;
 import java.time.Duration;
+import org.apache.flink.api.common.accumulators.LongCounter;
+import org.apache.flink.api.common.functions.RuntimeContext;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.metrics.MetricGroup;
 import org.slf4j.Logger;
@@ -23,6 +25,7 @@ final class BadLines implements Serializable {
   private final boolean isFatal;
 
   private transient Counter skipped;
+  private transient LongCounter total;
   private transient long periodStart;
   private transient int logged;
   private transient long unlogged;
@@ -35,6 +38,24 @@ final class BadLines implements Serializable {
   void open(MetricGroup group) {
     skipped = group.addGroup("kapacitor_wasm").counter("linesSkipped");
     periodStart = System.nanoTime();
+  }
+
+  /**
+   * The same for an operator: its job says after its end, too, how many lines were skipped, as the
+   * accumulator {@code linesSkipped}.
+   */
+  void open(RuntimeContext context) {
+    open(context.getMetricGroup());
+    total = new LongCounter();
+    context.addAccumulator("linesSkipped", total);
+  }
+
+  /** Logs how many lines were not logged one by one. */
+  void logRest() {
+    if (unlogged > 0) {
+      LOG.warn("{} more lines that can't be read were skipped", unlogged);
+      unlogged = 0;
+    }
   }
 
   /**
@@ -51,14 +72,14 @@ final class BadLines implements Serializable {
           sentence + ". Correct whoever writes it, or set on-bad-line = \"skip\" in [source].");
     }
     skipped.inc();
+    if (total != null) {
+      total.add(1L);
+    }
     long now = System.nanoTime();
     if (now - periodStart >= PERIOD_NANOS) {
-      if (unlogged > 0) {
-        LOG.warn("{} more lines that can't be read were skipped", unlogged);
-      }
+      logRest();
       periodStart = now;
       logged = 0;
-      unlogged = 0;
     }
     if (logged < MAX_LOGGED) {
       logged++;

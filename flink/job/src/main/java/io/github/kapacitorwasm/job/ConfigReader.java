@@ -3,6 +3,7 @@ package io.github.kapacitorwasm.job;
 import io.github.kapacitorwasm.job.line.Grouping;
 import io.github.kapacitorwasm.job.line.Precision;
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -74,11 +75,15 @@ final class ConfigReader {
       if (Files.size(path) > MAX_BYTES) {
         throw new JobException(path + ": the file is larger than 1 MiB, so it is no job.toml.");
       }
-      return Files.readString(path);
+      String text = Files.readString(path);
+      // Editors of Windows begin a file so.
+      return text.startsWith("\ufeff") ? text.substring(1) : text;
     } catch (NoSuchFileException e) {
       throw new JobException(path + ": there is no such file.");
+    } catch (CharacterCodingException e) {
+      throw new JobException(path + ": the file is not UTF-8; save it as UTF-8.");
     } catch (IOException e) {
-      throw new JobException(path + ": the file can't be read as text: " + e.getMessage() + ".");
+      throw new JobException(path + ": the file can't be read: " + e.getMessage() + ".");
     }
   }
 
@@ -134,6 +139,10 @@ final class ConfigReader {
     Values source = values("source");
     List<String> topics = source.texts(Key.TOPICS);
     Optional<String> path = source.text(Key.SOURCE_PATH);
+    topics.forEach(topic -> Places.checkTopic(source, Key.TOPICS, topic));
+    if (Set.copyOf(topics).size() < topics.size()) {
+      source.mistake(Key.TOPICS, "has a topic twice");
+    }
     places.checkOne(source, Key.TOPICS, Key.SOURCE_PATH);
     if (path.isPresent()) {
       Places.checkAbsent(source, "is for topics, and the job reads files", Key.START, Key.GROUP_ID);

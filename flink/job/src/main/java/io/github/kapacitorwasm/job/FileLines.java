@@ -1,10 +1,12 @@
 package io.github.kapacitorwasm.job;
 
+import io.github.kapacitorwasm.job.line.LineEnds;
 import java.io.BufferedInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
@@ -19,7 +21,8 @@ import org.apache.flink.core.fs.Path;
 
 /**
  * Reads files as lines: the path, the number from 1, and the bytes of each, so that a message can
- * say where a line is. A file is not divided, so its lines stay in their order.
+ * say where a line is. A line has line breaks if the texts of its string fields have some. A file
+ * is not divided, so its lines stay in their order.
  */
 final class FileLines implements BulkFormat<Tuple3<String, Long, byte[]>, FileSourceSplit> {
 
@@ -67,27 +70,33 @@ final class FileLines implements BulkFormat<Tuple3<String, Long, byte[]>, FileSo
 
     private final String path;
     private final InputStream input;
-    private long number;
+    private final LineEnds ends = new LineEnds();
+
+    /** Number of lines that were read, and of the line breaks in them and behind them. */
+    private long done;
+
+    private long breaks;
 
     LineReader(Path path, long done) throws IOException {
       this.path = path.toString();
       input = new BufferedInputStream(path.getFileSystem().open(path), 1 << 16);
-      while (number < done && readLine() != null) {
-        number++;
+      while (this.done < done && readLine() != null) {
+        this.done++;
       }
     }
 
     @Override
     public RecordIterator<Tuple3<String, Long, byte[]>> readBatch() throws IOException {
-      long first = number;
+      long first = done;
       int bytes = 0;
       List<Tuple3<String, Long, byte[]>> lines = new ArrayList<>();
       while (lines.size() < BATCH_LINES && bytes < BATCH_BYTES) {
+        long number = breaks + 1;
         byte[] line = readLine();
         if (line == null) {
           break;
         }
-        number++;
+        done++;
         bytes += line.length;
         lines.add(Tuple3.of(path, number, line));
       }
@@ -110,14 +119,39 @@ final class FileLines implements BulkFormat<Tuple3<String, Long, byte[]>, FileSo
       if (next < 0) {
         return null;
       }
+      ends.reset();
       ByteArrayOutputStream line = new ByteArrayOutputStream();
-      while (next >= 0 && next != '\n') {
-        if (line.size() <= MAX_LINE) {
+      int breaksInText = 0;
+      int firstPart = 0;
+      while (next >= 0 && !ends.take(next)) {
+        if (line.size() > MAX_LINE) {
+          if (next == '\n') {
+            break;
+          }
+        } else {
+          if (next == '\n' && breaksInText++ == 0) {
+            firstPart = line.size();
+            input.mark(MAX_LINE + 2);
+          }
           line.write(next);
+          if (line.size() > MAX_LINE && breaksInText > 0 && ends.isInText()) {
+            return backToFirstBreak(line, firstPart);
+          }
         }
         next = input.read();
       }
+      if (next < 0 && breaksInText > 0 && line.size() <= MAX_LINE && ends.isInText()) {
+        return backToFirstBreak(line, firstPart);
+      }
+      breaks += breaksInText + 1;
       return line.toByteArray();
+    }
+
+    /** A text that is not closed spoils its own line only. */
+    private byte[] backToFirstBreak(ByteArrayOutputStream line, int firstPart) throws IOException {
+      input.reset();
+      breaks++;
+      return Arrays.copyOf(line.toByteArray(), firstPart);
     }
 
     @Override

@@ -24,20 +24,25 @@ final class FilePoints extends RichFlatMapFunction<Tuple3<String, Long, byte[]>,
 
   @Override
   public void open(OpenContext context) {
-    badLines.open(getRuntimeContext().getMetricGroup());
+    badLines.open(getRuntimeContext());
   }
 
   @Override
   public void flatMap(Tuple3<String, Long, byte[]> line, Collector<Point> points)
       throws IOException {
     if (line.f2.length > FileLines.MAX_LINE) {
-      badLines.take(place(line), "it is longer than 1 MiB");
+      badLines.take(place(line, 0), "it is longer than 1 MiB");
       return;
     }
-    reader.read(line.f2, OptionalLong.empty(), () -> place(line), points);
+    reader.read(line.f2, OptionalLong.empty(), breaks -> place(line, breaks), points);
   }
 
-  private static String place(Tuple3<String, Long, byte[]> line) {
-    return line.f0 + ", line " + line.f1;
+  @Override
+  public void close() {
+    badLines.logRest();
+  }
+
+  private static String place(Tuple3<String, Long, byte[]> line, int breaks) {
+    return line.f0 + ", line " + (line.f1 + breaks);
   }
 }

@@ -1,5 +1,6 @@
 package io.github.kapacitorwasm.job;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -20,6 +21,8 @@ import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 /** Asks Kafka, before a job is submitted, whether the job can run. */
 final class KafkaCheck {
 
+  private static final String TIMEOUT = "default.api.timeout.ms";
+  private static final String REQUEST_TIMEOUT = "request.timeout.ms";
   private static final String TIMEOUT_MS = "10000";
 
   private static final String MAX_TIMEOUT = "transaction.max.timeout.ms";
@@ -34,7 +37,7 @@ final class KafkaCheck {
   }
 
   /**
-   * Checks the topics and the transaction timeout.
+   * Checks the settings, the topics and the transaction timeout.
    *
    * @throws JobException if the job can't run, with all reasons
    */
@@ -43,8 +46,31 @@ final class KafkaCheck {
       return;
     }
     Properties properties = KafkaClients.properties(config);
-    properties.putIfAbsent("default.api.timeout.ms", TIMEOUT_MS);
-    properties.putIfAbsent("request.timeout.ms", TIMEOUT_MS);
+    // Either is the other's default, since no request may take longer than the whole call.
+    properties.putIfAbsent(TIMEOUT, properties.getProperty(REQUEST_TIMEOUT, TIMEOUT_MS));
+    properties.putIfAbsent(REQUEST_TIMEOUT, properties.getProperty(TIMEOUT));
+    try {
+      KafkaSettings.check(config);
+      for (String name : KafkaSettings.unknown(config)) {
+        System.err.println(
+            "`"
+                + name
+                + "` in [kafka.properties]: no client of Kafka knows it. It is passed on, in case that a"
+                + " class of yours does.");
+      }
+      ask(config, properties);
+    } catch (KafkaException e) {
+      throw new JobException(
+          "Kafka's client refuses its settings: "
+              + rootMessage(e)
+              + ". Correct [kafka] in the file.");
+    } catch (ExecutionException e) {
+      throw new JobException(unreachable(properties, e.getCause()));
+    }
+  }
+
+  private static void ask(JobConfig config, Properties properties)
+      throws JobException, ExecutionException, InterruptedException {
     try (Admin admin = Admin.create(properties)) {
       KafkaCheck check = new KafkaCheck(config, admin);
       check.topics();
@@ -52,22 +78,16 @@ final class KafkaCheck {
       if (!check.mistakes.isEmpty()) {
         throw new JobException(check.mistakes);
       }
-    } catch (KafkaException e) {
-      throw new JobException(
-          "Kafka's client refuses its settings: "
-              + rootMessage(e)
-              + ". Correct [kafka] in the file.");
-    } catch (ExecutionException e) {
-      throw new JobException(unreachable(config, e.getCause()));
     }
   }
 
-  private static String unreachable(JobConfig config, Throwable cause) {
-    String servers = config.kafka().orElseThrow().servers();
+  private static String unreachable(Properties properties, Throwable cause) {
     return "Kafka at "
-        + servers
+        + properties.getProperty("bootstrap.servers")
         + (cause instanceof TimeoutException
-            ? " does not answer within 10 s"
+            ? " does not answer within "
+                + Durations.toText(
+                    Duration.ofMillis(Long.parseLong(properties.getProperty(TIMEOUT))))
             : " can't be asked: " + rootMessage(cause))
         + ". Correct `bootstrap-servers` or `properties` in [kafka]; or, if only the task managers"
         + " can reach Kafka, submit with --unchecked.";
@@ -78,7 +98,8 @@ final class KafkaCheck {
     while (root.getCause() != null) {
       root = root.getCause();
     }
-    return String.valueOf(root.getMessage());
+    // Some end with a full stop, and the sentence goes on.
+    return String.valueOf(root.getMessage()).replaceAll("\\.+$", "");
   }
 
   private void topics() throws ExecutionException, InterruptedException {

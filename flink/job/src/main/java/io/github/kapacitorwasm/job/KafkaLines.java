@@ -45,7 +45,7 @@ final class KafkaLines implements KafkaRecordDeserializationSchema<Point> {
         record.timestampType() == TimestampType.NO_TIMESTAMP_TYPE
             ? OptionalLong.empty()
             : OptionalLong.of(TimeUnit.MILLISECONDS.toNanos(record.timestamp()));
-    reader.read(record.value(), time, () -> place(record), points);
+    reader.read(record.value(), time, breaks -> place(record), points);
   }
 
   private static String place(ConsumerRecord<byte[], byte[]> record) {

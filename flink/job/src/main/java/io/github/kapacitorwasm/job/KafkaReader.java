@@ -43,7 +43,9 @@ final class KafkaReader {
     }
     List<String> servers = kafka.texts(Key.SERVERS);
     for (String server : servers) {
-      if (!SERVER.matcher(server).matches() || server.contains(",")) {
+      if (!SERVER.matcher(server).matches()
+          || server.contains(",")
+          || Integer.parseInt(server.substring(server.lastIndexOf(':') + 1)) > 65_535) {
         kafka.mistake(
             Key.SERVERS, "has \"" + server + "\"; a broker is `host:port`, such as \"kafka:9092\"");
       }

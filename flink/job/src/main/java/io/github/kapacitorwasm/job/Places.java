@@ -12,6 +12,8 @@ final class Places {
 
   private static final Pattern SCHEME = Pattern.compile("[a-z][a-z0-9+.-]+://.*");
 
+  private static final Pattern TOPIC = Pattern.compile("[A-Za-z0-9._-]{1,249}");
+
   private final Path folder;
   private final Mistakes mistakes;
 
@@ -29,6 +31,18 @@ final class Places {
       mistakes.add(
           values.line(topic),
           "[" + topic.table() + "] needs `" + topic.key() + "` or `" + path.key() + "`");
+    }
+  }
+
+  /** Checks that a text can be the name of a topic. */
+  static void checkTopic(Values values, Key key, String topic) {
+    if (!TOPIC.matcher(topic).matches() || topic.equals(".") || topic.equals("..")) {
+      values.mistake(
+          key,
+          "has \""
+              + topic
+              + "\"; the name of a topic has letters, digits, `.`, `_` and `-` only, and at most 249"
+              + " of them");
     }
   }
 

@@ -9,7 +9,7 @@ import java.io.Serializable;
 import java.nio.charset.CharacterCodingException;
 import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.function.Supplier;
+import java.util.function.IntFunction;
 import org.apache.flink.util.Collector;
 
 /** Makes points of bytes that are lines, wherever they come from. */
@@ -30,29 +30,54 @@ final class PointReader implements Serializable {
    *
    * @param bytes lines, each with a line break; that of the last one may be absent
    * @param time of lines that have none, in nanoseconds since 1970
-   * @param place where the text is, for a message
+   * @param place where a line is, for a message; it gets the number of line breaks before the line
    * @param points gets the points
    * @throws IOException if a line can't be read, and that is fatal
    */
-  void read(byte[] bytes, OptionalLong time, Supplier<String> place, Collector<Point> points)
+  void read(byte[] bytes, OptionalLong time, IntFunction<String> place, Collector<Point> points)
       throws IOException {
     String text;
     try {
       text = Utf8.decode(bytes);
     } catch (CharacterCodingException e) {
-      badLines.take(place.get(), "it is no UTF-8");
+      badLines.take(place.apply(0), "it is no UTF-8");
       return;
     }
     LineSplitter lines = new LineSplitter(text);
     for (String line = lines.next(); line != null; line = lines.next()) {
       try {
-        Optional<Point> point = parser.parse(line, time);
-        if (point.isPresent()) {
-          points.collect(point.get());
-        }
+        read(line, time, points);
       } catch (LineException e) {
-        badLines.take(place.get(), e.getMessage());
+        readAgain(line, lines, time, place, points, e);
       }
     }
+  }
+
+  private void read(String line, OptionalLong time, Collector<Point> points) throws LineException {
+    Optional<Point> point = parser.parse(line, time);
+    if (point.isPresent()) {
+      points.collect(point.get());
+    }
+  }
+
+  /** Takes a line that can't be read. If it has line breaks, only its first one may be wrong. */
+  private void readAgain(
+      String line,
+      LineSplitter lines,
+      OptionalLong time,
+      IntFunction<String> place,
+      Collector<Point> points,
+      LineException problem)
+      throws IOException {
+    LineException reason = problem;
+    if (line.indexOf('\n') >= 0) {
+      try {
+        read(lines.cutAtLineBreak(), time, points);
+        return;
+      } catch (LineException e) {
+        reason = e;
+      }
+    }
+    badLines.take(place.apply(lines.breaksBefore()), reason.getMessage());
   }
 }

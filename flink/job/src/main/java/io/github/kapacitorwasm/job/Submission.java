@@ -11,6 +11,15 @@ final class Submission {
   static void submit(JobConfig config) throws Exception {
     StreamExecutionEnvironment environment = StreamExecutionEnvironment.getExecutionEnvironment();
     Topology.build(environment, config);
+    if (environment.getParallelism() > config.maxParallelism()) {
+      throw new JobException(
+          "The parallelism is "
+              + environment.getParallelism()
+              + ", and `max-parallelism` of the job is "
+              + config.maxParallelism()
+              + ". Give `flink run` a lower --parallelism; a job with state can't get another"
+              + " `max-parallelism`.");
+    }
     environment.execute(config.name());
   }
 

@@ -95,14 +95,22 @@ final class Values {
     if (value == null) {
       return List.of();
     }
-    if (!(value instanceof TomlArray array) || array.isEmpty()) {
+    if (!(value instanceof TomlArray array)) {
       wrongType(key);
+      return List.of();
+    }
+    if (array.isEmpty()) {
+      mistake(key, "is empty; leave it out, or write at least one element");
       return List.of();
     }
     List<String> texts = new ArrayList<>();
     for (Object element : array.toList()) {
-      if (!(element instanceof String text) || text.isBlank()) {
+      if (!(element instanceof String text)) {
         wrongType(key);
+        return List.of();
+      }
+      if (text.isBlank()) {
+        mistake(key, "has an element that is empty");
         return List.of();
       }
       texts.add(text);
@@ -158,7 +166,13 @@ final class Values {
     Optional<Duration> duration =
         value instanceof String text ? Durations.parse(text) : Optional.empty();
     if (duration.isEmpty()) {
-      return wrongType(key);
+      mistake(
+          key,
+          "must be "
+              + key.type().example()
+              + ": a number of at most nine digits and one of the units ms, s, m, h, d; and is "
+              + (value instanceof String ? '"' + value.toString() + '"' : value));
+      return Optional.empty();
     }
     if (duration.get().compareTo(least) < 0) {
       mistake(

@@ -1,8 +1,10 @@
 package io.github.kapacitorwasm.job;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.kapacitorwasm.flink.Point;
 import io.github.kapacitorwasm.job.line.Grouping;
@@ -84,5 +86,35 @@ class BadLinesTest {
         "a.lp, line 2: the line can't be read: `wrong` of the field `f` is no value. Correct"
             + " whoever writes it, or set on-bad-line = \"skip\" in [source].",
         failure.getMessage());
+  }
+
+  /** A text that is not closed seems to go on to the next text; that line must not be lost. */
+  @Test
+  void aTextThatIsNotClosedSpoilsItsOwnLineOnly() {
+    BadLines badLines = new BadLines(true);
+    badLines.open(new Counters("", new HashMap<>()));
+    LineParser parser = new LineParser(Precision.NS, Set.of(), new Grouping(List.of(), false));
+    String text = "cpu s=\"two\nlines\" 1\ncpu s=\"open 2\ncpu s=\"x\" 3";
+    List<Point> points = new ArrayList<>();
+    IOException failure =
+        assertThrows(
+            IOException.class,
+            () ->
+                new FilePoints(parser, badLines)
+                    .flatMap(
+                        Tuple3.of("a.lp", 5L, text.getBytes(UTF_8)), new ListCollector<>(points)));
+    assertEquals(1, points.size());
+    assertTrue(failure.getMessage().startsWith("a.lp, line 7: "), failure.getMessage());
+
+    BadLines skipping = new BadLines(false);
+    Map<String, Counter> counters = new HashMap<>();
+    skipping.open(new Counters("", counters));
+    points.clear();
+    assertDoesNotThrow(
+        () ->
+            new FilePoints(parser, skipping)
+                .flatMap(Tuple3.of("a.lp", 5L, text.getBytes(UTF_8)), new ListCollector<>(points)));
+    assertEquals(List.of(1L, 3L), points.stream().map(Point::timeNanos).toList());
+    assertEquals(1, counters.get("kapacitor_wasm.linesSkipped").getCount());
   }
 }

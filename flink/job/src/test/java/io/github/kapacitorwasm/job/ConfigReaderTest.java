@@ -68,6 +68,37 @@ class ConfigReaderTest {
     assertTrue(files.contains("calls   @deadband().field('usage_user').band(5.0)"), files);
   }
 
+  @Test
+  void checkAcceptsTheJobOfTheManifest() throws Exception {
+    String said = check(Manual.jobOfTheManifest());
+    assertTrue(said.contains("writes  topic cpu-means of kafka-0:9092"), said);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '#',
+      quoteCharacter = '|',
+      textBlock =
+          """
+          start = "committed"# where the last job of the group has stopped, or with the earliest records
+          start = "earliest"# with the earliest records
+          start = "latest"# with the records that come after its start
+          """)
+  void checkSaysWhereAJobBegins(String start, String where) throws Exception {
+    String topics = "topics = [\"telegraf\"]";
+    String job = Manual.examples().get(0).replace(topics, topics + "\n" + start);
+    String said = check(job);
+    assertTrue(said.contains(" as group cpu-means; without a savepoint it begins " + where), said);
+  }
+
+  @Test
+  void checkSaysHowWindowsLie() throws Exception {
+    String job = Manual.examples().get(1);
+    assertTrue(check(job).contains(", with windows of 10m, as node outliers"));
+    String overlapping = job.replace("window = \"10m\"", "window = \"10m\"\nevery = \"5m\"");
+    assertTrue(check(overlapping).contains(", with windows of 10m, one each 5m, as node outliers"));
+  }
+
   private String check(String text) throws Exception {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     PrintStream before = System.out;
@@ -122,6 +153,12 @@ class ConfigReaderTest {
           11#call = '@f().size('#`call` can't be read: it ends too early
           12#every = '5m'#`every` needs `window`
           14#path = 'in'#`path` is read by the job, too
+          14#topic = 'a b'#`topic` has 'a b'; the name of a topic has letters, digits
+          5#topics = ['a', 'a']#`topics` has a topic twice
+          5#topics = ['a/b']#`topics` has 'a/b'; the name of a topic has
+          8#group-by = []#`group-by` is empty; leave it out, or write at least one element
+          8#group-by = ['']#`group-by` has an element that is empty
+          2#checkpoint-interval = '10us'#`checkpoint-interval` must be a duration in a string, such as '10s': a number of at most nine digits and one of the units ms, s, m, h, d; and is '10us'
           """)
   void aMistakeIsASentenceWithItsLine(int line, String replacement, String sentence)
       throws Exception {
@@ -166,6 +203,36 @@ class ConfigReaderTest {
   void whatIsNoTomlIsASentenceWithItsLine() throws Exception {
     List<String> mistakes = mistakes("name = \"a\"\nparallelism = = 2\n");
     assertTrue(mistakes.get(0).startsWith("job.toml:2: this is not TOML: "), mistakes::toString);
+  }
+
+  @Test
+  void aFileOfAnotherEncodingIsASentence() throws Exception {
+    Path file = folder.resolve("job.toml");
+    Files.write(file, "name = \"Köln\"".getBytes(StandardCharsets.ISO_8859_1));
+    JobException mistake = assertThrows(JobException.class, () -> ConfigReader.read(file));
+    assertEquals(file + ": the file is not UTF-8; save it as UTF-8.", mistake.getMessage());
+  }
+
+  @Test
+  void aByteOrderMarkIsNoMistake() throws Exception {
+    assertEquals("means", ConfigReader.read(write("\ufeff" + String.join("\n", GOOD))).name());
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '#',
+      textBlock =
+          """
+          --chek job.toml # There is no option `--chek`; --help lists them.
+          --check # --check needs the file of a job, and gets 0 arguments; --help shows how.
+          --check a b # --check needs the file of a job, and gets 2 arguments; --help shows how.
+          --export a # --export needs a savepoint and a folder, and gets 1 arguments; --help shows how.
+          a b # the program needs the file of a job, and gets 2 arguments; --help shows how.
+          """)
+  void wrongArgumentsAreASentence(String arguments, String sentence) {
+    RuntimeException mistake =
+        assertThrows(RuntimeException.class, () -> Main.main(arguments.split(" ", -1)));
+    assertEquals(sentence, mistake.getMessage());
   }
 
   @Test

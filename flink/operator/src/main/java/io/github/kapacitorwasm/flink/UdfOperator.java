@@ -115,9 +115,10 @@ abstract class UdfOperator<T> extends AbstractStreamOperator<Point>
           function.name(),
           "",
           edge() == EdgeType.STREAM
-              ? "it takes batches: apply it to a window, as in"
-                  + " KapacitorWasm.apply(keyed.window(...), function)"
-              : "it takes points one by one: apply it to the keyed stream, without a window");
+              ? "it takes batches: apply it to a window (`window` of its [[plugin]] in job.toml, or"
+                  + " KapacitorWasm.apply(keyed.window(...), function) in Java)"
+              : "it takes points one by one: apply it to the keyed stream, without a window (no"
+                  + " `window` in its [[plugin]] of job.toml)");
     }
   }
 

@@ -4,7 +4,17 @@ package io.github.kapacitorwasm.job.line;
 public final class LineSplitter {
 
   private final String text;
-  private int at;
+  private final LineEnds ends = new LineEnds();
+
+  /** Where the last line begins, and the next one. */
+  private int start;
+
+  private int next;
+
+  /** Number of the line breaks before the last line, and before the next one. */
+  private int breaks;
+
+  private int nextBreaks;
 
   /**
    * Begins with the first line.
@@ -21,13 +31,8 @@ public final class LineSplitter {
    * @return a line without its line break; null if there are no more
    */
   public String next() {
-    while (at < text.length()) {
-      int end = endOfLine();
-      String line = text.substring(at, end);
-      at = Math.min(end + 1, text.length());
-      if (line.endsWith("\r")) {
-        line = line.substring(0, line.length() - 1);
-      }
+    while (next < text.length()) {
+      String line = lineTo(endOfLine());
       if (!line.isBlank() && line.stripLeading().charAt(0) != '#') {
         return line;
       }
@@ -35,24 +40,52 @@ public final class LineSplitter {
     return null;
   }
 
-  private int endOfLine() {
-    int firstBreak = text.indexOf('\n', at);
-    if (firstBreak < 0) {
-      return text.length();
+  /**
+   * Takes the last line back up to its first line break: if a text is not closed, the quote that
+   * seems to close it is one of another line, which must not be lost.
+   *
+   * @return what is before the line break; the next line begins behind it
+   */
+  public String cutAtLineBreak() {
+    next = start;
+    nextBreaks = breaks;
+    return lineTo(text.indexOf('\n', start));
+  }
+
+  /**
+   * Returns how many line breaks are before the last line.
+   *
+   * @return 0 for the first line
+   */
+  public int breaksBefore() {
+    return breaks;
+  }
+
+  private String lineTo(int end) {
+    start = next;
+    breaks = nextBreaks;
+    next = Math.min(end + 1, text.length());
+    for (int i = start; i < next; i++) {
+      if (text.charAt(i) == '\n') {
+        nextBreaks++;
+      }
     }
-    boolean isQuoted = false;
-    for (int i = at; i < text.length(); i++) {
+    String line = text.substring(start, end);
+    return line.endsWith("\r") ? line.substring(0, line.length() - 1) : line;
+  }
+
+  private int endOfLine() {
+    ends.reset();
+    int firstBreak = -1;
+    for (int i = next; i < text.length(); i++) {
       char character = text.charAt(i);
-      if (character == '\\') {
-        i++;
-      } else if (character == '"' && (isQuoted || text.charAt(Math.max(i - 1, 0)) == '=')) {
-        // A quote opens a text only as the first character of a value.
-        isQuoted = !isQuoted;
-      } else if (character == '\n' && !isQuoted) {
+      if (ends.take(character)) {
         return i;
+      } else if (character == '\n' && firstBreak < 0) {
+        firstBreak = i;
       }
     }
     // A text that is never closed spoils its own line only.
-    return isQuoted ? firstBreak : text.length();
+    return ends.isInText() && firstBreak >= 0 ? firstBreak : text.length();
   }
 }

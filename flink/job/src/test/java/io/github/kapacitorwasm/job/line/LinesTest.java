@@ -141,4 +141,37 @@ class LinesTest {
     assertEquals("d f=1 4", lines.next());
     assertNull(lines.next());
   }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "# it says x=\"",
+        "m,host=\"a f=1 1",
+        "m,host=a\\ =\"b f=1 1",
+        "m k\\=\"x=1 1",
+        "m s=\"say \\\"no\" 1",
+        "m s=\"C:\\\\\" 1",
+        "m f=1,s=\"\" 1",
+        " \t\r",
+      })
+  void aQuoteThatOpensNoTextHoldsNoLineBreak(String line) {
+    LineSplitter lines = new LineSplitter(line + "\nnext f=\"1\" 1");
+    String first = lines.next();
+    String second = first != null && first.startsWith("next") ? first : lines.next();
+    assertEquals("next f=\"1\" 1", second);
+  }
+
+  @Test
+  void aLineThatSeemedToGoOnCanBeCut() {
+    LineSplitter lines = new LineSplitter("a f=1 1\nb s=\"open 2\nc s=\"3\" 3\n\nd f=1 4");
+    assertEquals("a f=1 1", lines.next());
+    assertEquals("b s=\"open 2\nc s=\"3\" 3", lines.next());
+    assertEquals(1, lines.breaksBefore());
+    assertEquals("b s=\"open 2", lines.cutAtLineBreak());
+    assertEquals("c s=\"3\" 3", lines.next());
+    assertEquals(2, lines.breaksBefore());
+    assertEquals("d f=1 4", lines.next());
+    assertEquals(4, lines.breaksBefore());
+    assertNull(lines.next());
+  }
 }

@@ -1,0 +1,215 @@
+package io.github.kapacitorwasm.job;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.github.kapacitorwasm.client.HostProcess;
+import io.github.kapacitorwasm.client.TestHost;
+import io.github.kapacitorwasm.flink.Point;
+import io.github.kapacitorwasm.job.line.Grouping;
+import io.github.kapacitorwasm.job.line.LineParser;
+import io.github.kapacitorwasm.job.line.Precision;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import org.apache.flink.api.common.JobID;
+import org.apache.flink.api.common.functions.util.ListCollector;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Jobs with a plugin that takes batches, behind windows of ten minutes. */
+@Timeout(240)
+class WindowTest {
+
+  private static final String CALL = "@outliers().field('usage').scale(1.5)";
+
+  /** The begin of a window. */
+  private static final int BEGIN = 1_700_000_400;
+
+  private static final int POINTS = 6_000;
+  private static final int HOSTS = 5;
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
+
+  @TempDir private Path folder;
+
+  private static String job(String place, String sink, Path sockets) {
+    return """
+        name = "outliers"
+        parallelism = 1
+        max-parallelism = 4
+        checkpoint-interval = "200ms"
+        %s
+        precision = "s"
+        [from]
+        measurements = ["cpu"]
+        group-by = ["host"]
+        [[plugin]]
+        call = "%s"
+        window = "10m"
+        [sink]
+        %s
+        [host]
+        socket-dir = "%s"
+        """
+        .formatted(place, CALL, sink, sockets);
+  }
+
+  /**
+   * Points of all hosts in turn, one each second, some of them far from the others, and with a text
+   * of two lines.
+   */
+  private static String line(int i) {
+    int value = i % 97 == 0 ? 1_000 + i : i * 7_919 % 100;
+    return "cpu,host=h%d n=%di,s=\"two\nlines\",usage=%d %d"
+        .formatted(i % HOSTS, i, value, BEGIN + i);
+  }
+
+  private List<Path> writeInput() throws Exception {
+    Path in = Files.createDirectory(folder.resolve("in"));
+    List<Path> files = new ArrayList<>();
+    for (int file = 0; file < 3; file++) {
+      List<String> lines = new ArrayList<>();
+      for (int i = file * POINTS / 3; i < (file + 1) * POINTS / 3; i++) {
+        lines.add(line(i));
+        if (i % 10 == 0) {
+          lines.add("mem,host=h0 usage=1 " + (BEGIN + i));
+        }
+      }
+      files.add(Files.write(in.resolve("part-" + file + ".lp"), lines));
+    }
+    // Kapacitor sends a window when a later point of its group comes, and Flink when the files end.
+    List<String> last = new ArrayList<>();
+    for (int host = 0; host < HOSTS; host++) {
+      last.add("cpu,host=h" + host + " n=0i,usage=1 " + (BEGIN + POINTS + 3_600));
+    }
+    files.add(Files.write(in.resolve("part-3.lp"), last));
+    return files;
+  }
+
+  /** What the host alone finds. */
+  private Map<Long, Point> replay(List<Path> input) throws Exception {
+    Path output = folder.resolve("replay.lp");
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                TestHost.binary().toString(),
+                "replay",
+                TestHost.plugins().resolve("outliers.wasm").toString(),
+                "--call=" + CALL,
+                "--measurement=cpu",
+                "--group-by=host",
+                "--window=10m",
+                "--align",
+                "--precision=s",
+                "--output=" + output));
+    input.forEach(file -> command.add("--input=" + file));
+    Process replay = new ProcessBuilder(command).redirectErrorStream(true).start();
+    String said = new String(replay.getInputStream().readAllBytes(), UTF_8);
+    assertEquals(0, replay.waitFor(), said);
+    return points(List.of(output));
+  }
+
+  private static Map<Long, Point> points(List<Path> files) throws Exception {
+    LineParser parser =
+        new LineParser(Precision.NS, Set.of(), new Grouping(List.of("host"), false));
+    List<Point> points = new ArrayList<>();
+    for (Path file : files) {
+      new PointReader(parser, new BadLines(true))
+          .read(
+              Files.readAllBytes(file),
+              OptionalLong.empty(),
+              breaks -> file + ":" + breaks,
+              new ListCollector<>(points));
+    }
+    Map<Long, Point> byTime = new TreeMap<>();
+    points.forEach(point -> byTime.put(point.timeNanos(), point));
+    assertEquals(byTime.size(), points.size(), "some results are there twice");
+    return byTime;
+  }
+
+  @Test
+  void filesHaveTheOutliersThatTheHostAloneFinds() throws Exception {
+    List<Path> input = writeInput();
+    Map<Long, Point> expected = replay(input);
+    assertTrue(expected.size() > 50, "outliers: " + expected.size());
+    try (HostProcess host = TestHost.start("outliers");
+        Flink flink = new Flink(folder)) {
+      long unused = LastCounts.take("numLateRecordsDropped");
+      flink.finish(flink.start(job("[source]\npath = \"in\"", "path = \"out\"", host.socketDir())));
+      try (Stream<Path> files = Files.list(folder.resolve("out"))) {
+        assertEquals(expected, points(files.toList()));
+      }
+      assertEquals(0, LastCounts.take("numLateRecordsDropped"));
+    }
+  }
+
+  private static List<String> lines(int from, int to) {
+    List<String> lines = new ArrayList<>();
+    for (int i = from; i < to; i += HOSTS) {
+      lines.add("cpu,host=h0 usage=" + i % 7 + " " + (BEGIN + i));
+    }
+    return lines;
+  }
+
+  private static String outlier(int second) {
+    return "cpu,host=h0 usage=5000 " + (BEGIN + second);
+  }
+
+  private static String result(int second) {
+    return "cpu,host=h0 usage=5000.0 " + (BEGIN + second) + "000000000";
+  }
+
+  /** Reads until there are so many results. */
+  private static void await(KafkaConsumer<String, String> consumer, List<String> found, int count) {
+    long deadline = System.nanoTime() + PATIENCE.toNanos();
+    while (found.size() < count) {
+      assertTrue(System.nanoTime() < deadline, found::toString);
+      for (ConsumerRecord<String, String> record : consumer.poll(Duration.ofMillis(100))) {
+        found.add(record.value().stripTrailing());
+      }
+    }
+  }
+
+  @Test
+  void aPointBehindItsWindowIsLeftOutAndCounted() throws Exception {
+    KafkaBroker broker = KafkaBroker.get();
+    broker.create(1, "late-in", "late-out");
+    try (HostProcess host = TestHost.start("outliers");
+        Flink flink = new Flink(folder);
+        KafkaConsumer<String, String> results = broker.consumer("late-out", "read_committed")) {
+      long unused = LastCounts.take("numLateRecordsDropped");
+      JobID job =
+          flink.start(
+              job(
+                  "[kafka]\nbootstrap-servers = [\""
+                      + broker.servers()
+                      + "\"]\n[source]\ntopics = [\"late-in\"]",
+                  "topic = \"late-out\"",
+                  host.socketDir()));
+      List<String> found = new ArrayList<>();
+      broker.send("late-in", lines(0, 590));
+      broker.send("late-in", List.of(outlier(300)));
+      broker.send("late-in", lines(590, 700));
+      await(results, found, 1);
+      // The window of this one has been sent.
+      broker.send("late-in", List.of(outlier(301)));
+      broker.send("late-in", List.of(outlier(650)));
+      broker.send("late-in", lines(700, 1_300));
+      await(results, found, 2);
+      flink.cancel(job);
+      assertEquals(List.of(result(300), result(650)), found);
+      assertEquals(1, LastCounts.take("numLateRecordsDropped"));
+    }
+  }
+}
