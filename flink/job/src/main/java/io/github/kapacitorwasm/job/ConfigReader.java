@@ -3,6 +3,7 @@ package io.github.kapacitorwasm.job;
 import io.github.kapacitorwasm.job.line.Grouping;
 import io.github.kapacitorwasm.job.line.Precision;
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -74,11 +75,21 @@ final class ConfigReader {
       if (Files.size(path) > MAX_BYTES) {
         throw new JobException(path + ": the file is larger than 1 MiB, so it is no job.toml.");
       }
-      return Files.readString(path);
+      if (Files.isDirectory(path)) {
+        throw new JobException(path + ": this is a folder; name the file of the job.");
+      }
+      byte[] bytes = Files.readAllBytes(path);
+      try {
+        // Some editors begin a file with this mark.
+        return Utf8.decode(bytes).replaceFirst("^\ufeff", "");
+      } catch (CharacterCodingException e) {
+        throw new JobException(
+            path + ":" + Utf8.badLine(bytes) + ": this line is not UTF-8; save the file as UTF-8.");
+      }
     } catch (NoSuchFileException e) {
       throw new JobException(path + ": there is no such file.");
     } catch (IOException e) {
-      throw new JobException(path + ": the file can't be read as text: " + e.getMessage() + ".");
+      throw new JobException(path + ": the file can't be read: " + e.getMessage() + ".");
     }
   }
 
@@ -107,6 +118,7 @@ final class ConfigReader {
     JobConfig.Sink sink = new SinkReader(values("sink"), places).read(interval);
     places.checkApart(source, sink, values("sink"));
     return new JobConfig(
+        mistakes.file(),
         name,
         parallelism.map(OptionalInt::of).orElse(OptionalInt.empty()),
         maxParallelism,
@@ -134,6 +146,7 @@ final class ConfigReader {
     Values source = values("source");
     List<String> topics = source.texts(Key.TOPICS);
     Optional<String> path = source.text(Key.SOURCE_PATH);
+    Topics.check(source, Key.TOPICS, topics);
     places.checkOne(source, Key.TOPICS, Key.SOURCE_PATH);
     if (path.isPresent()) {
       Places.checkAbsent(source, "is for topics, and the job reads files", Key.START, Key.GROUP_ID);

@@ -8,14 +8,16 @@ import java.util.stream.Collectors;
 final class Description {
 
   private final JobConfig config;
+  private final String checked;
 
-  private Description(JobConfig config) {
+  private Description(JobConfig config, String checked) {
     this.config = config;
+    this.checked = checked;
   }
 
-  /** Lines for people. */
-  static String of(JobConfig config) {
-    return new Description(config).text();
+  /** Lines for people; {@code checked} says what the host was asked. */
+  static String of(JobConfig config, String checked) {
+    return new Description(config, checked).text();
   }
 
   private String text() {
@@ -38,6 +40,14 @@ final class Description {
             + config.maxParallelism()
             + " key groups, a checkpoint each "
             + Durations.toText(config.checkpointInterval()));
+    line(text, "checked", checked);
+    if (config.kafka().isPresent()) {
+      line(
+          text,
+          "",
+          "nothing of Kafka: topics, and names and values of its properties, are checked when the"
+              + " job is submitted");
+    }
     return text.toString();
   }
 

@@ -24,17 +24,23 @@ final class FilePoints extends RichFlatMapFunction<Tuple3<String, Long, byte[]>,
 
   @Override
   public void open(OpenContext context) {
-    badLines.open(getRuntimeContext().getMetricGroup());
+    badLines.open(getRuntimeContext());
   }
 
   @Override
   public void flatMap(Tuple3<String, Long, byte[]> line, Collector<Point> points)
       throws IOException {
+    badLines.look();
     if (line.f2.length > FileLines.MAX_LINE) {
       badLines.take(place(line, 0), "it is longer than 1 MiB");
       return;
     }
     reader.read(line.f2, OptionalLong.empty(), breaks -> place(line, breaks), points);
+  }
+
+  @Override
+  public void close() {
+    badLines.close();
   }
 
   private static String place(Tuple3<String, Long, byte[]> line, int breaks) {

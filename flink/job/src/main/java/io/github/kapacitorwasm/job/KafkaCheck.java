@@ -15,6 +15,7 @@ import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.Node;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.InvalidTopicException;
 import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 
@@ -29,11 +30,12 @@ final class KafkaCheck {
 
   private final JobConfig config;
   private final Admin admin;
-  private final List<String> mistakes = new ArrayList<>();
+  private final Mistakes mistakes;
 
   private KafkaCheck(JobConfig config, Admin admin) {
     this.config = config;
     this.admin = admin;
+    mistakes = new Mistakes(config.file());
   }
 
   /**
@@ -53,16 +55,15 @@ final class KafkaCheck {
       KafkaCheck check = new KafkaCheck(config, admin);
       check.topics();
       check.transactionTimeout();
-      if (!check.mistakes.isEmpty()) {
-        throw new JobException(check.mistakes);
-      }
+      check.mistakes.throwIfAny();
     } catch (KafkaException e) {
       throw new JobException(
-          "Kafka's client refuses its settings: "
-              + rootMessage(e)
+          config.file()
+              + ": Kafka's client refuses its settings: "
+              + KafkaSettings.rootMessage(e)
               + ". Correct [kafka] in the file.");
     } catch (ExecutionException e) {
-      throw new JobException(unreachable(properties, e.getCause()));
+      throw new JobException(config.file() + ": " + unreachable(properties, e.getCause()));
     }
   }
 
@@ -73,17 +74,9 @@ final class KafkaCheck {
             ? " does not answer within "
                 + Durations.toText(
                     Duration.ofMillis(Long.parseLong(properties.getProperty(TIMEOUT))))
-            : " can't be asked: " + rootMessage(cause))
+            : " can't be asked: " + KafkaSettings.rootMessage(cause))
         + ". Correct `bootstrap-servers` or `properties` in [kafka]; or, if only the task managers"
         + " can reach Kafka, submit with --unchecked.";
-  }
-
-  private static String rootMessage(Throwable problem) {
-    Throwable root = problem;
-    while (root.getCause() != null) {
-      root = root.getCause();
-    }
-    return String.valueOf(root.getMessage());
   }
 
   private void topics() throws ExecutionException, InterruptedException {
@@ -94,16 +87,22 @@ final class KafkaCheck {
       try {
         var unused = topic.getValue().get();
       } catch (ExecutionException e) {
+        if (e.getCause() instanceof InvalidTopicException) {
+          mistakes.add(
+              0, "Kafka allows no topic with the name `" + topic.getKey() + "`; correct its name");
+          continue;
+        }
         if (!(e.getCause() instanceof UnknownTopicOrPartitionException)) {
           throw e;
         }
         mistakes.add(
+            0,
             "Kafka has no topic `"
                 + topic.getKey()
                 + "`, which the job "
                 + (config.source().topics().contains(topic.getKey()) ? "reads" : "writes")
                 + ". Create it, with as many partitions as the job is to have subtasks, or correct"
-                + " its name.");
+                + " its name");
       }
     }
   }
@@ -117,6 +116,7 @@ final class KafkaCheck {
       Optional<Long> most = maxTimeout(node);
       if (most.isPresent() && sink.transactionTimeout().toMillis() > most.get()) {
         mistakes.add(
+            0,
             "`transaction-timeout` in [sink] is "
                 + Durations.toText(sink.transactionTimeout())
                 + ", and broker "
@@ -125,7 +125,7 @@ final class KafkaCheck {
                 + most.get()
                 + " ms at most. Write a shorter one, or raise "
                 + MAX_TIMEOUT
-                + " of the brokers.");
+                + " of the brokers");
         return;
       }
     }

@@ -1,6 +1,8 @@
 package io.github.kapacitorwasm.job;
 
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
 
 /**
  * The program of the job jar: {@code flink run kapacitor-wasm-flink.jar job.toml}, or {@code java
@@ -12,13 +14,17 @@ public final class Main {
       """
       Usage: flink run kapacitor-wasm-flink.jar [--unchecked] FILE
              java -jar kapacitor-wasm-flink.jar --check FILE
+             java -jar kapacitor-wasm-flink.jar --version
 
         FILE         the job, such as job.toml
         --check      say what the job would do, or what is wrong with the file
-        --unchecked  submit without asking Kafka whether the job can run""";
+        --unchecked  submit without asking Kafka whether the job can run
+        --version    print the version, and that of Flink that the jar is for""";
 
   private static final String CHECK = "--check";
   private static final String UNCHECKED = "--unchecked";
+  private static final String VERSION = "--version";
+  private static final List<String> HELP = List.of("--help", "-h");
 
   private Main() {}
 
@@ -43,21 +49,48 @@ public final class Main {
   }
 
   private static void run(String[] args) throws Exception {
-    boolean isCheck = args.length == 2 && args[0].equals(CHECK);
-    boolean isUnchecked = args.length == 2 && args[0].equals(UNCHECKED);
-    boolean isPlain = args.length == 1 && !args[0].startsWith("-");
-    if (!isCheck && !isUnchecked && !isPlain) {
-      throw new JobException(USAGE);
-    }
-    JobConfig config = ConfigReader.read(Path.of(args[args.length - 1]));
-    if (isCheck) {
-      System.out.print(Description.of(config));
+    if (args.length == 1 && HELP.contains(args[0])) {
+      System.out.println(USAGE);
       return;
     }
-    if (!isUnchecked) {
+    if (args.length == 1 && args[0].equals(VERSION)) {
+      System.out.println(Version.text());
+      return;
+    }
+    List<String> options = Arrays.stream(args).filter(arg -> arg.startsWith("-")).toList();
+    JobConfig config = ConfigReader.read(file(args, options));
+    if (options.contains(CHECK)) {
+      System.out.print(Description.of(config, HostCheck.check(config)));
+      return;
+    }
+    KafkaSettings.check(config);
+    if (!options.contains(UNCHECKED)) {
       KafkaCheck.check(config);
     }
     Submission.submit(config);
+  }
+
+  private static Path file(String[] args, List<String> options) throws JobException {
+    for (String option : options) {
+      if (!option.equals(CHECK) && !option.equals(UNCHECKED)) {
+        throw wrong("there is no option " + option + ", or it stands alone");
+      }
+    }
+    if (options.size() > 1) {
+      throw wrong("only one option can be given, and there are " + String.join(" ", options));
+    }
+    List<String> files = Arrays.stream(args).filter(arg -> !arg.startsWith("-")).toList();
+    if (files.isEmpty() || files.get(0).isEmpty()) {
+      throw wrong("the file of the job is missing");
+    }
+    if (files.size() > 1) {
+      throw wrong("only one file can be given, and there are " + String.join(" ", files));
+    }
+    return Path.of(files.get(0));
+  }
+
+  private static JobException wrong(String problem) {
+    return new JobException(List.of("The command line is wrong: " + problem + ".", "", USAGE));
   }
 
   private static void fail(JobException mistake) {

@@ -10,6 +10,16 @@ final class Submission {
 
   static void submit(JobConfig config) throws Exception {
     StreamExecutionEnvironment environment = StreamExecutionEnvironment.getExecutionEnvironment();
+    int parallelism = environment.getParallelism();
+    if (config.parallelism().isEmpty() && parallelism > config.maxParallelism()) {
+      throw new JobException(
+          config.file()
+              + ": Flink gives the job the parallelism "
+              + parallelism
+              + " (`-p`, or `parallelism.default` of its configuration), and `max-parallelism` is "
+              + config.maxParallelism()
+              + "; give it less, or raise `max-parallelism` before the first start.");
+    }
     Topology.build(environment, config);
     environment.execute(config.name());
   }

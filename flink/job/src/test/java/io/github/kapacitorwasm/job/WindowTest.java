@@ -84,6 +84,7 @@ class WindowTest {
         lines.add(line(i));
         if (i % 10 == 0) {
           lines.add("mem,host=h0 usage=1 " + (BEGIN + i));
+          lines.add("cpu,host=h0 usage=wrong " + (BEGIN + i));
         }
       }
       files.add(Files.write(in.resolve("part-" + file + ".lp"), lines));
@@ -145,12 +146,22 @@ class WindowTest {
     assertTrue(expected.size() > 50, "outliers: " + expected.size());
     try (HostProcess host = TestHost.start("outliers");
         Flink flink = new Flink(folder)) {
-      long unused = LastCounts.take("numLateRecordsDropped");
-      flink.finish(flink.start(job("[source]\npath = \"in\"", "path = \"out\"", host.socketDir())));
+      long unused = LastCounts.take("pointsLate");
+      Map<String, Object> totals =
+          flink.finish(
+              flink.start(job("[source]\npath = \"in\"", "path = \"out\"", host.socketDir())));
+      // They stay when the job and its metrics have ended.
+      assertEquals(
+          Map.of(
+              "kapacitor_wasm.linesSkipped", POINTS / 10L,
+              "kapacitor_wasm.pointsLate", 0L,
+              "kapacitor_wasm.pointsNotWritten", 0L,
+              "kapacitor_wasm.pointsSkipped", 0L),
+          totals);
       try (Stream<Path> files = Files.list(folder.resolve("out"))) {
         assertEquals(expected, points(files.toList()));
       }
-      assertEquals(0, LastCounts.take("numLateRecordsDropped"));
+      assertEquals(0, LastCounts.take("pointsLate"));
     }
   }
 
@@ -188,7 +199,7 @@ class WindowTest {
     try (HostProcess host = TestHost.start("outliers");
         Flink flink = new Flink(folder);
         KafkaConsumer<String, String> results = broker.consumer("late-out", "read_committed")) {
-      long unused = LastCounts.take("numLateRecordsDropped");
+      long unused = LastCounts.take("pointsLate");
       JobID job =
           flink.start(
               job(
@@ -209,7 +220,7 @@ class WindowTest {
       await(results, found, 2);
       flink.cancel(job);
       assertEquals(List.of(result(300), result(650)), found);
-      assertEquals(1, LastCounts.take("numLateRecordsDropped"));
+      assertEquals(1, LastCounts.take("pointsLate"));
     }
   }
 }

@@ -68,7 +68,8 @@ public final class LineParser implements Serializable {
         measurements.isEmpty() || measurements.contains(LineCursor.unescape(measurement, ",= \""));
     Set<String> tags = readTags(cursor, point);
     if (cursor.position() - start > MAX_SERIES) {
-      throw new LineException("its measurement and tags are longer than " + MAX_SERIES);
+      throw new LineException(
+          "its measurement and tags are longer than " + MAX_SERIES + " characters");
     }
     cursor.skipBlanks();
     if (cursor.isAtEnd()) {
