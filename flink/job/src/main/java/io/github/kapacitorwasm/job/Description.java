@@ -69,14 +69,23 @@ final class Description {
                         + servers()
                         + " as group "
                         + source.groupId()
-                        + ", from "
-                        + Values.nameOf(source.start())
-                        + " without a savepoint");
+                        + "; without a savepoint it begins "
+                        + start(source.start()));
     return place
         + "; timestamps are in "
         + Values.nameOf(source.precision())
         + "; a line that can't be read "
         + (source.isBadLineFatal() ? "fails the job" : "is skipped");
+  }
+
+  private static String start(JobConfig.Start start) {
+    return switch (start) {
+      case EARLIEST -> "with the earliest records";
+      case LATEST -> "with the records that come after its start";
+      case COMMITTED ->
+          "where the last job of the group has stopped, or with the earliest records if there was"
+              + " none";
+    };
   }
 
   private String servers() {
@@ -115,8 +124,9 @@ final class Description {
                 each ->
                     ", with windows of "
                         + Durations.toText(each.length())
-                        + " each "
-                        + Durations.toText(each.every()))
+                        + (each.every().equals(each.length())
+                            ? ""
+                            : ", one each " + Durations.toText(each.every())))
             .orElse("");
     return "@" + plugin.call().function() + "()" + options + window + ", as node " + plugin.node();
   }

@@ -70,6 +70,37 @@ class ConfigReaderTest {
     assertTrue(files.contains("calls   @deadband().field('usage_user').band(5.0)"), files);
   }
 
+  @Test
+  void checkAcceptsTheJobOfTheManifest() throws Exception {
+    String said = check(Manual.jobOfTheManifest());
+    assertTrue(said.contains("writes  topic cpu-means of kafka-0:9092"), said);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '#',
+      quoteCharacter = '|',
+      textBlock =
+          """
+          start = "committed"# where the last job of the group has stopped, or with the earliest records
+          start = "earliest"# with the earliest records
+          start = "latest"# with the records that come after its start
+          """)
+  void checkSaysWhereAJobBegins(String start, String where) throws Exception {
+    String topics = "topics = [\"telegraf\"]";
+    String job = Manual.examples().get(0).replace(topics, topics + "\n" + start);
+    String said = check(job);
+    assertTrue(said.contains(" as group cpu-means; without a savepoint it begins " + where), said);
+  }
+
+  @Test
+  void checkSaysHowWindowsLie() throws Exception {
+    String job = Manual.examples().get(1);
+    assertTrue(check(job).contains(", with windows of 10m, as node outliers"));
+    String overlapping = job.replace("window = \"10m\"", "window = \"10m\"\nevery = \"5m\"");
+    assertTrue(check(overlapping).contains(", with windows of 10m, one each 5m, as node outliers"));
+  }
+
   private String check(String text) throws Exception {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     PrintStream before = System.out;

@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** The section of docs/scale.md that is about job.toml. */
+/** The section of docs/scale.md that is about job.toml, and the job of the manifest. */
 final class Manual {
 
   private static final Pattern EXAMPLE =
@@ -43,8 +43,19 @@ final class Manual {
     return keys;
   }
 
+  /** The job.toml in the manifest for Kubernetes. */
+  static String jobOfTheManifest() throws IOException {
+    String manifest = read("packaging/kubernetes/flink.yaml");
+    String key = "\n  job.toml: |\n";
+    return manifest.substring(manifest.indexOf(key) + key.length()).stripIndent();
+  }
+
   private static String text() throws IOException {
+    return read("docs/scale.md");
+  }
+
+  private static String read(String file) throws IOException {
     return Files.readString(
-        Path.of(System.getProperty("kapacitor-wasm.repository", "../..")).resolve("docs/scale.md"));
+        Path.of(System.getProperty("kapacitor-wasm.repository", "../..")).resolve(file));
   }
 }

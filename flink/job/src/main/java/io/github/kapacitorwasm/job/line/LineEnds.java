@@ -30,7 +30,11 @@ public final class LineEnds {
     isBehindEquals = false;
   }
 
-  /** Whether what comes next is in the text of a string field. */
+  /**
+   * Says where the next character is.
+   *
+   * @return whether it is in the text of a string field
+   */
   public boolean isInText() {
     return part == Part.TEXT;
   }
