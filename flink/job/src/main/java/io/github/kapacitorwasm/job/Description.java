@@ -1,5 +1,8 @@
 package io.github.kapacitorwasm.job;
 
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -60,7 +63,7 @@ final class Description {
     String place =
         source
             .path()
-            .map(path -> "the files of " + path)
+            .map(Description::files)
             .orElseGet(
                 () ->
                     "topics "
@@ -76,6 +79,14 @@ final class Description {
         + Values.nameOf(source.precision())
         + "; a line that can't be read "
         + (source.isBadLineFatal() ? "fails the job" : "is skipped");
+  }
+
+  /** A file system that is not this machine's can't be looked at without Flink. */
+  private static String files(URI path) {
+    boolean isAbsent = "file".equals(path.getScheme()) && !Files.exists(Path.of(path));
+    return "the files of "
+        + path
+        + (isAbsent ? " (not on this machine; the task managers must have them)" : "");
   }
 
   private static String start(JobConfig.Start start) {

@@ -64,13 +64,22 @@ final class Places {
     return text;
   }
 
+  private static String asFolder(URI path) {
+    String text = path.toString();
+    return text.endsWith("/") ? text : text + "/";
+  }
+
   /** Checks that a job does not read its own results. */
   void checkApart(JobConfig.Source source, JobConfig.Sink sink, Values values) {
     if (sink.topic().isPresent() && source.topics().contains(sink.topic().get())) {
       values.mistake(Key.TOPIC, "is read by the job, too: it would read its own results for ever");
     }
-    if (sink.path().isPresent() && sink.path().equals(source.path())) {
-      values.mistake(Key.SINK_PATH, "is read by the job, too; write another folder");
+    if (sink.path().isPresent()
+        && source.path().isPresent()
+        && asFolder(sink.path().get()).startsWith(asFolder(source.path().get()))) {
+      values.mistake(
+          Key.SINK_PATH,
+          "is read by the job, too, with all folders below `path` of [source]; write another folder");
     }
   }
 }

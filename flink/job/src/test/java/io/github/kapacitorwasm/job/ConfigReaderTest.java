@@ -159,6 +159,7 @@ class ConfigReaderTest {
           11#call = '@f().size('#`call` can't be read: it ends too early
           12#every = '5m'#`every` needs `window`
           14#path = 'in'#`path` is read by the job, too
+          14#path = 'in/of/it'#`path` is read by the job, too, with all folders
           """)
   void aMistakeIsASentenceWithItsLine(int line, String replacement, String sentence)
       throws Exception {

@@ -174,11 +174,11 @@ class WindowTest {
   }
 
   private static String outlier(int second) {
-    return "cpu,host=h0 usage=5000 " + (BEGIN + second);
+    return "cpu,host=h0 usage=5000,u=5u " + (BEGIN + second);
   }
 
   private static String result(int second) {
-    return "cpu,host=h0 usage=5000.0 " + (BEGIN + second) + "000000000";
+    return "cpu,host=h0 u=5u,usage=5000.0 " + (BEGIN + second) + "000000000";
   }
 
   /** Reads until there are so many results. */
