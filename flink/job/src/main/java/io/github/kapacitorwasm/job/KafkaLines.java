@@ -49,7 +49,7 @@ final class KafkaLines implements KafkaRecordDeserializationSchema<Point> {
   private static void logTotal() {
     long total = SKIPPED.getAndSet(0);
     if (total > 0) {
-      LOG.warn("{} {} in all by this task manager", total, BadLines.SKIPPED);
+      LOG.warn("{}: {} in all by this task manager", BadLines.SKIPPED, total);
     }
   }
 

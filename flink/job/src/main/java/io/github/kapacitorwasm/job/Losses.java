@@ -42,7 +42,7 @@ final class Losses implements Serializable {
    * Counts losses of one kind.
    *
    * @param name of the metric, such as {@code linesSkipped}
-   * @param what was lost and why, with a number before it, such as {@code lines were skipped}
+   * @param what was lost and why, such as {@code lines were skipped}
    */
   Losses(String name, String what) {
     this.name = name;
@@ -92,7 +92,7 @@ final class Losses implements Serializable {
 
   private void summarize(long now) {
     if (unlogged > 0) {
-      LOG.warn("{} more {}, {} in all", unlogged, what, counter.getCount());
+      LOG.warn("{}: {} more, {} in all", what, unlogged, counter.getCount());
     }
     periodStart = now;
     logged = 0;
@@ -107,7 +107,7 @@ final class Losses implements Serializable {
   /** Logs the total, if there were losses. */
   void close() {
     if (count() > 0) {
-      LOG.warn("{} {} in all", count(), what);
+      LOG.warn("{}: {} in all", what, count());
     }
   }
 }

@@ -198,6 +198,7 @@ class WindowTest {
     broker.create(1, "late-in", "late-out");
     try (HostProcess host = TestHost.start("outliers");
         Flink flink = new Flink(folder);
+        LogLines log = new LogLines();
         KafkaConsumer<String, String> results = broker.consumer("late-out", "read_committed")) {
       long unused = LastCounts.take("pointsLate");
       JobID job =
@@ -210,7 +211,7 @@ class WindowTest {
                   host.socketDir()));
       List<String> found = new ArrayList<>();
       broker.send("late-in", lines(0, 590));
-      broker.send("late-in", List.of(outlier(300)));
+      broker.send("late-in", List.of(outlier(300), "cpu usage=wrong 1"));
       broker.send("late-in", lines(590, 700));
       await(results, found, 1);
       // The window of this one has been sent.
@@ -221,6 +222,8 @@ class WindowTest {
       flink.cancel(job);
       assertEquals(List.of(result(300), result(650)), found);
       assertEquals(1, LastCounts.take("pointsLate"));
+      log.await("points came after the end of their windows (outliers) and were lost: 1 in all");
+      log.await("lines that can't be read were skipped: 1 in all by this task manager");
     }
   }
 }
