@@ -160,7 +160,11 @@ final class ConfigReader {
         source.choice(Key.ON_BAD_LINE, OnBadLine.class, OnBadLine.SKIP) == OnBadLine.FAIL,
         source
             .duration(Key.MAX_OUT_OF_ORDERNESS, Duration.ZERO)
-            .orElse(DEFAULT_MAX_OUT_OF_ORDERNESS),
+            .or(
+                () ->
+                    path.isPresent()
+                        ? Optional.empty()
+                        : Optional.of(DEFAULT_MAX_OUT_OF_ORDERNESS)),
         source.duration(Key.IDLENESS, Duration.ofSeconds(1)).orElse(DEFAULT_IDLENESS));
   }
 

@@ -67,6 +67,8 @@ record JobConfig(
    *
    * @param topics Kafka's topics; empty for files
    * @param path a file or a folder; none for topics
+   * @param maxOutOfOrderness how much later than others a point may come; none if windows wait for
+   *     the end of the input
    */
   record Source(
       List<String> topics,
@@ -75,7 +77,7 @@ record JobConfig(
       String groupId,
       Precision precision,
       boolean isBadLineFatal,
-      Duration maxOutOfOrderness,
+      Optional<Duration> maxOutOfOrderness,
       Duration idleness) {}
 
   /**

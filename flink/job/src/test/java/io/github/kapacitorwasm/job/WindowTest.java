@@ -37,7 +37,9 @@ class WindowTest {
   /** The begin of a window. */
   private static final int BEGIN = 1_700_000_400;
 
-  private static final int POINTS = 6_000;
+  /** So many that reading them takes longer than the time between two watermarks. */
+  private static final int POINTS = 30_000;
+
   private static final int HOSTS = 5;
   private static final Duration PATIENCE = Duration.ofSeconds(60);
 
@@ -96,6 +98,34 @@ class WindowTest {
     }
     files.add(Files.write(in.resolve("part-3.lp"), last));
     return files;
+  }
+
+  /** The same lines in one file for each host, so that times do not rise over all files. */
+  private void writeInputBySeries() throws Exception {
+    Path series = Files.createDirectory(folder.resolve("series"));
+    for (int host = 0; host < HOSTS; host++) {
+      List<String> lines = new ArrayList<>();
+      for (int i = host; i < POINTS; i += HOSTS) {
+        lines.add(line(i));
+      }
+      Files.write(series.resolve("h" + host + ".lp"), lines);
+    }
+  }
+
+  @Test
+  void filesMayHaveOneSeriesAfterTheOther() throws Exception {
+    Map<Long, Point> expected = replay(writeInput());
+    writeInputBySeries();
+    try (HostProcess host = TestHost.start("outliers");
+        Flink flink = new Flink(folder)) {
+      Map<String, Object> totals =
+          flink.finish(
+              flink.start(job("[source]\npath = \"series\"", "path = \"out\"", host.socketDir())));
+      assertEquals(0L, totals.get("kapacitor_wasm.pointsLate"));
+      try (Stream<Path> files = Files.list(folder.resolve("out"))) {
+        assertEquals(expected, points(files.toList()));
+      }
+    }
   }
 
   /** What the host alone finds. */
