@@ -7,6 +7,7 @@ import java.io.Closeable;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Comparator;
@@ -20,8 +21,8 @@ import java.util.stream.Stream;
 
 /**
  * A kapacitor-wasm host that runs as a child of this process, in a temporary folder of its own. It
- * has the settings under which all state is the client's. Where a host runs beside this process
- * already, none is needed.
+ * has the settings under which all state is the client's. It ends with this process, however that
+ * ends. Where a host runs beside this process already, none is needed.
  */
 public final class HostProcess implements Closeable {
 
@@ -45,6 +46,14 @@ public final class HostProcess implements Closeable {
       # Longer than any checkpoint may take.
       snapshot-deadline = "1h"
       """;
+
+  /**
+   * Waits for the end of this process, which closes the pipe however it ends, and then ends the
+   * host and deletes its folder: a process that is killed can't.
+   */
+  private static final String WATCH =
+      "cat >/dev/null; kill \"$1\"; while kill -0 \"$1\" 2>/dev/null; do sleep 0.2; done;"
+          + " rm -rf -- \"$2\"";
 
   private final Path folder;
   private final Process process;
@@ -99,6 +108,8 @@ public final class HostProcess implements Closeable {
           new ProcessBuilder(binary.toString(), "serve", "--config", config.toString())
               .redirectOutput(ProcessBuilder.Redirect.DISCARD)
               .start();
+      // Before the host is ready: compiling its plugins may take long.
+      watch(process, folder);
       HostProcess host = new HostProcess(folder, process);
       host.awaitReady();
       return host;
@@ -109,6 +120,24 @@ public final class HostProcess implements Closeable {
       delete(folder);
       throw e;
     }
+  }
+
+  private static void watch(Process host, Path folder) throws IOException {
+    Process watch =
+        new ProcessBuilder("sh", "-c", WATCH, "sh", Long.toString(host.pid()), folder.toString())
+            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+            .redirectError(ProcessBuilder.Redirect.DISCARD)
+            .start();
+    // The number of a process that has ended may become that of another one.
+    var unused =
+        host.onExit()
+            .thenRun(
+                () -> {
+                  // The shell first: it goes on when its `cat` ends.
+                  List<ProcessHandle> children = watch.descendants().toList();
+                  watch.destroyForcibly();
+                  children.forEach(ProcessHandle::destroyForcibly);
+                });
   }
 
   /** A path as a string of TOML. */
@@ -197,13 +226,11 @@ public final class HostProcess implements Closeable {
   }
 
   private static void delete(Path folder) throws IOException {
-    if (!Files.exists(folder)) {
-      // Somebody has cleaned up the temporary files.
-      return;
-    }
     List<Path> paths;
     try (Stream<Path> walk = Files.walk(folder)) {
       paths = walk.sorted(Comparator.reverseOrder()).toList();
+    } catch (NoSuchFileException e) {
+      return;
     } catch (UncheckedIOException e) {
       throw e.getCause();
     }

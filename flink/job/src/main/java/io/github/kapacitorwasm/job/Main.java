@@ -13,26 +13,31 @@ public final class Main {
   private static final String USAGE =
       """
       Usage: flink run kapacitor-wasm-flink.jar [--unchecked] FILE
+             flink run kapacitor-wasm-flink.jar --export SAVEPOINT FOLDER
              java -jar kapacitor-wasm-flink.jar --check FILE
              java -jar kapacitor-wasm-flink.jar --version
 
         FILE         the job, such as job.toml
         --check      say what the job would do, or what is wrong with the file
         --unchecked  submit without asking Kafka whether the job can run
+        --export     write the states of the plugins in a savepoint into a folder, a file for each
+                     key group, for `kapacitor-wasm state`
+        --help       print this
         --version    print the version, and that of Flink that the jar is for""";
 
   private static final String CHECK = "--check";
   private static final String UNCHECKED = "--unchecked";
+  private static final String EXPORT = "--export";
   private static final String VERSION = "--version";
   private static final List<String> HELP = List.of("--help", "-h");
 
   private Main() {}
 
   /**
-   * Submits a job, or checks its file.
+   * Submits a job, checks its file, or writes the states of a savepoint into files.
    *
-   * @param args an option and the path of the file
-   * @throws Exception if the job can't be submitted
+   * @param args an option, and its arguments
+   * @throws Exception if that can't be done
    */
   public static void main(String[] args) throws Exception {
     try {
@@ -57,6 +62,10 @@ public final class Main {
       System.out.println(Version.text());
       return;
     }
+    if (args.length > 0 && args[0].equals(EXPORT)) {
+      export(Arrays.asList(args).subList(1, args.length));
+      return;
+    }
     List<String> options = Arrays.stream(args).filter(arg -> arg.startsWith("-")).toList();
     JobConfig config = ConfigReader.read(file(args, options));
     if (options.contains(CHECK)) {
@@ -68,6 +77,19 @@ public final class Main {
       KafkaCheck.check(config);
     }
     Submission.submit(config);
+  }
+
+  private static void export(List<String> arguments) throws JobException {
+    if (arguments.size() != 2) {
+      throw wrong(
+          EXPORT
+              + " needs a savepoint and a folder, and there are "
+              + arguments.size()
+              + " arguments");
+    }
+    Path folder = Path.of(arguments.get(1));
+    int files = StateExport.export(arguments.get(0), folder);
+    System.out.println(files + " states of key groups are in " + folder);
   }
 
   private static Path file(String[] args, List<String> options) throws JobException {

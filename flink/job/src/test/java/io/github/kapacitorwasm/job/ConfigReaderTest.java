@@ -261,6 +261,7 @@ class ConfigReaderTest {
             List.of("--check"),
             List.of("--check", "a", "b"),
             List.of("--check", "--unchecked", "a"),
+            List.of("--export", "a"),
             List.of(""));
     List<String> sentences =
         List.of(
@@ -268,6 +269,7 @@ class ConfigReaderTest {
             "the file of the job is missing",
             "only one file can be given, and there are a b",
             "only one option can be given, and there are --check --unchecked",
+            "--export needs a savepoint and a folder, and there are 1 arguments",
             "the file of the job is missing");
     for (int i = 0; i < lines.size(); i++) {
       String[] line = lines.get(i).toArray(String[]::new);

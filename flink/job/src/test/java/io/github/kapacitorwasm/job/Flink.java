@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import org.apache.flink.api.common.JobID;
 import org.apache.flink.configuration.Configuration;
+import org.apache.flink.core.execution.SavepointFormatType;
 import org.apache.flink.runtime.jobmaster.JobResult;
 import org.apache.flink.runtime.minicluster.MiniCluster;
 import org.apache.flink.runtime.minicluster.MiniClusterConfiguration;
@@ -59,6 +60,12 @@ final class Flink implements AutoCloseable {
       throw new AssertionError(result.getSerializedThrowable().get());
     }
     return result.toJobExecutionResult(Flink.class.getClassLoader()).getAllAccumulatorResults();
+  }
+
+  /** Ends a job as {@code flink stop} does, and returns the path of its savepoint. */
+  String stop(JobID job) throws Exception {
+    String savepoints = folder.resolve("savepoints").toUri().toString();
+    return cluster.stopWithSavepoint(job, savepoints, false, SavepointFormatType.CANONICAL).get();
   }
 
   /** Ends a job as {@code flink cancel} does, and waits until it has ended. */

@@ -131,4 +131,15 @@ class KafkaCheckTest {
         said("127.0.0.1:9092", "acks = 0", "in", "\"out\"\ndelivery = \"at-least-once\"");
     assertTrue(said.get(0).startsWith("job.toml:5: `acks` is 0, with which"), said::toString);
   }
+
+  @Test
+  void aSavepointThatIsNotThere() {
+    String absent = folder.resolve("absent").toString();
+    assertEquals(
+        absent + ": there is no savepoint or checkpoint. Give a folder with a file _metadata.",
+        assertThrows(
+                ProgramParametrizationException.class,
+                () -> Main.main(new String[] {"--export", absent, folder + "/out"}))
+            .getMessage());
+  }
 }

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.kapacitorwasm.client.HostProcess;
 import io.github.kapacitorwasm.client.TestHost;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -13,7 +14,10 @@ import java.util.TreeSet;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BiFunction;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.apache.flink.api.common.JobID;
 import org.apache.kafka.clients.admin.Admin;
 import org.junit.jupiter.api.Test;
@@ -67,6 +71,29 @@ class KafkaToKafkaTest {
     var unused = host.onExit().get();
   }
 
+  /** What the host reads in the states of a savepoint: the points that they have seen, together. */
+  private long pointsOfStates(Path program, String savepoint) throws Exception {
+    Path states = folder.resolve("states");
+    Main.main(new String[] {"--export", savepoint, states.toString()});
+    Pattern pattern = Pattern.compile("^ *points seen +([0-9,]+)", Pattern.MULTILINE);
+    long points = 0;
+    try (Stream<Path> files = Files.list(states)) {
+      for (Path file : files.toList()) {
+        assertTrue(file.getFileName().toString().matches("moving_avg-[0-9a-f]{32}-[0-7]\\.state"));
+        Process show =
+            new ProcessBuilder(program.toString(), "state", "show", file.toString())
+                .redirectErrorStream(true)
+                .start();
+        String said = new String(show.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertEquals(0, show.waitFor(), said);
+        Matcher seen = pattern.matcher(said);
+        assertTrue(seen.find(), said);
+        points += Long.parseLong(seen.group(1).replace(",", ""));
+      }
+    }
+    return points;
+  }
+
   /**
    * Sends points, kills the host while their results are not committed, and sends some more, until
    * a failure has taken results back. Returns how many of the results of all points are there more
@@ -107,7 +134,8 @@ class KafkaToKafkaTest {
         all.readToEnd();
       }
       assertTrue(all.records() > sent, "no failure has taken back any result");
-      flink.cancel(job);
+      String savepoint = flink.stop(job);
+      assertEquals(sent, pointsOfStates(program, savepoint), "points that the states have seen");
       valid.readToEnd();
       assertEquals(sent, valid.seen().size(), "points with a result");
       assertEquals(0, valid.disordered());

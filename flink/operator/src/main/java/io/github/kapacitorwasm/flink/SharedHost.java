@@ -16,14 +16,6 @@ final class SharedHost {
   /** The hosts of this process; a job has a class loader, and so a map, of its own. */
   private static final Map<Command, SharedHost> HOSTS = new HashMap<>();
 
-  /**
-   * Waits for the end of the task manager, which closes the pipe however it ends, and then ends the
-   * host and deletes its folder: a task manager that is killed can't.
-   */
-  private static final String WATCH =
-      "cat >/dev/null; kill \"$1\"; while kill -0 \"$1\" 2>/dev/null; do sleep 0.2; done;"
-          + " rm -rf -- \"$2\"";
-
   /** What to start. */
   private record Command(Path program, Path plugins) {}
 
@@ -34,26 +26,6 @@ final class SharedHost {
   private SharedHost(Command command) throws IOException, InterruptedException {
     this.command = command;
     host = HostProcess.start(command.program(), command.plugins());
-    Process watch =
-        new ProcessBuilder(
-                "sh",
-                "-c",
-                WATCH,
-                "sh",
-                Long.toString(host.process().pid()),
-                host.socketDir().getParent().toString())
-            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-            .redirectError(ProcessBuilder.Redirect.DISCARD)
-            .start();
-    // The number of a process that has ended may become that of another one.
-    var unused =
-        host.process()
-            .onExit()
-            .thenRun(
-                () -> {
-                  watch.descendants().forEach(ProcessHandle::destroyForcibly);
-                  watch.destroyForcibly();
-                });
   }
 
   /**

@@ -1,0 +1,98 @@
+package io.github.kapacitorwasm.client;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.BufferedReader;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A host ends with the process that has started it, and leaves nothing behind. */
+@Timeout(120)
+class HostProcessTest {
+
+  @TempDir private Path temporary;
+
+  /** The program that is killed: starts a host, and says when it is ready. */
+  static final class Parent {
+
+    private Parent() {}
+
+    public static void main(String[] args) throws Exception {
+      HostProcess.start(Path.of(args[0]), Path.of(args[1]));
+      System.out.println("ready");
+      Thread.sleep(TimeUnit.MINUTES.toMillis(5));
+    }
+  }
+
+  private Process parent(Path plugins) throws Exception {
+    return new ProcessBuilder(
+            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+            "-Djava.io.tmpdir=" + temporary,
+            "-cp",
+            System.getProperty("java.class.path"),
+            Parent.class.getName(),
+            TestHost.binary().toString(),
+            plugins.toString())
+        .redirectError(ProcessBuilder.Redirect.DISCARD)
+        .start();
+  }
+
+  private static Set<ProcessHandle> descendants(Process parent, int least) throws Exception {
+    Set<ProcessHandle> found = Set.of();
+    while (found.size() < least) {
+      assertTrue(parent.isAlive());
+      found = parent.descendants().collect(Collectors.toSet());
+      Thread.onSpinWait();
+    }
+    return found;
+  }
+
+  /** Kills a process, whose output can still be read. */
+  private static void kill(Process process) {
+    assertTrue(process.toHandle().destroyForcibly());
+  }
+
+  private void assertNothingIsLeft(Set<ProcessHandle> processes) throws Exception {
+    for (ProcessHandle process : processes) {
+      var unused = process.onExit().get(30, TimeUnit.SECONDS);
+    }
+    try (Stream<Path> left = Files.list(temporary)) {
+      assertEquals(0, left.filter(path -> path.getFileName().toString().startsWith("kw-")).count());
+    }
+  }
+
+  @Test
+  void theHostEndsWithAParentThatIsKilled() throws Exception {
+    Path plugins = Files.createDirectory(temporary.resolve("plugins"));
+    Files.copy(TestHost.plugins().resolve("moving_avg.wasm"), plugins.resolve("moving_avg.wasm"));
+    Process parent = parent(plugins);
+    try (BufferedReader lines = parent.inputReader(UTF_8)) {
+      assertEquals("ready", lines.readLine());
+    }
+    // The host, the shell that waits, and its `cat`.
+    Set<ProcessHandle> processes = descendants(parent, 3);
+    kill(parent);
+    assertNothingIsLeft(processes);
+  }
+
+  /** All plugins of the repository take long to compile. */
+  @Test
+  void theHostEndsWithAParentThatIsKilledBeforeItIsReady() throws Exception {
+    Process parent = parent(TestHost.plugins());
+    Set<ProcessHandle> processes = descendants(parent, 3);
+    try (BufferedReader lines = parent.inputReader(UTF_8)) {
+      kill(parent);
+      assertEquals(null, lines.readLine(), "the host was ready too early");
+    }
+    assertNothingIsLeft(processes);
+  }
+}
