@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
 import java.util.function.BooleanSupplier;
+import java.util.stream.Stream;
 
 /**
  * Sessions with the functions of one kapacitor-wasm host, over its unix sockets.
@@ -39,6 +40,11 @@ public final class UdfClient implements Closeable {
 
   /** Pause between two attempts to connect. */
   private static final Duration RETRY = Duration.ofMillis(50);
+
+  private static final String SOCKET = ".sock";
+
+  /** Maximum number of functions that a message names. */
+  private static final int MAX_NAMES = 100;
 
   private final Path socketDir;
   private final UdfClientOptions options;
@@ -120,7 +126,7 @@ public final class UdfClient implements Closeable {
 
   private SocketChannel connect(String function, String label)
       throws UdfException, InterruptedException {
-    Path path = socketDir.resolve(function + ".sock");
+    Path path = socketDir.resolve(function + SOCKET);
     long begin = System.nanoTime();
     while (true) {
       try {
@@ -150,12 +156,32 @@ public final class UdfClient implements Closeable {
     if (e instanceof SocketException && !Files.exists(path)) {
       return "there is no socket "
           + path
-          + "; does the host have a plugin or function of this name, and is it running?";
+          + "; does the host have a plugin or function of this name, and is it running? "
+          + functions(path.getParent());
     }
     return "can't connect to "
         + path
         + "; is `kapacitor-wasm serve` running, and may this user write"
         + " to its socket?";
+  }
+
+  /** Which functions have a socket in a folder. */
+  private static String functions(Path folder) {
+    try (Stream<Path> files = Files.list(folder)) {
+      List<String> names =
+          files
+              .map(file -> file.getFileName().toString())
+              .filter(name -> name.endsWith(SOCKET))
+              .map(name -> name.substring(0, name.length() - SOCKET.length()))
+              .sorted()
+              .limit(MAX_NAMES)
+              .toList();
+      return names.isEmpty()
+          ? "There is no function in this folder"
+          : "The functions in this folder are " + String.join(", ", names);
+    } catch (IOException e) {
+      return "The folder can't be listed";
+    }
   }
 
   /**

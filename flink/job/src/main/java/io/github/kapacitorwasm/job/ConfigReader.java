@@ -75,13 +75,19 @@ final class ConfigReader {
       if (Files.size(path) > MAX_BYTES) {
         throw new JobException(path + ": the file is larger than 1 MiB, so it is no job.toml.");
       }
-      String text = Files.readString(path);
-      // Editors of Windows begin a file so.
-      return text.startsWith("\ufeff") ? text.substring(1) : text;
+      if (Files.isDirectory(path)) {
+        throw new JobException(path + ": this is a folder; name the file of the job.");
+      }
+      byte[] bytes = Files.readAllBytes(path);
+      try {
+        // Some editors begin a file with this mark.
+        return Utf8.decode(bytes).replaceFirst("^\ufeff", "");
+      } catch (CharacterCodingException e) {
+        throw new JobException(
+            path + ":" + Utf8.badLine(bytes) + ": this line is not UTF-8; save the file as UTF-8.");
+      }
     } catch (NoSuchFileException e) {
       throw new JobException(path + ": there is no such file.");
-    } catch (CharacterCodingException e) {
-      throw new JobException(path + ": the file is not UTF-8; save it as UTF-8.");
     } catch (IOException e) {
       throw new JobException(path + ": the file can't be read: " + e.getMessage() + ".");
     }
@@ -112,6 +118,7 @@ final class ConfigReader {
     JobConfig.Sink sink = new SinkReader(values("sink"), places).read(interval);
     places.checkApart(source, sink, values("sink"));
     return new JobConfig(
+        mistakes.file(),
         name,
         parallelism.map(OptionalInt::of).orElse(OptionalInt.empty()),
         maxParallelism,
@@ -139,10 +146,7 @@ final class ConfigReader {
     Values source = values("source");
     List<String> topics = source.texts(Key.TOPICS);
     Optional<String> path = source.text(Key.SOURCE_PATH);
-    topics.forEach(topic -> Places.checkTopic(source, Key.TOPICS, topic));
-    if (Set.copyOf(topics).size() < topics.size()) {
-      source.mistake(Key.TOPICS, "has a topic twice");
-    }
+    Topics.check(source, Key.TOPICS, topics);
     places.checkOne(source, Key.TOPICS, Key.SOURCE_PATH);
     if (path.isPresent()) {
       Places.checkAbsent(source, "is for topics, and the job reads files", Key.START, Key.GROUP_ID);
@@ -156,7 +160,11 @@ final class ConfigReader {
         source.choice(Key.ON_BAD_LINE, OnBadLine.class, OnBadLine.SKIP) == OnBadLine.FAIL,
         source
             .duration(Key.MAX_OUT_OF_ORDERNESS, Duration.ZERO)
-            .orElse(DEFAULT_MAX_OUT_OF_ORDERNESS),
+            .or(
+                () ->
+                    path.isPresent()
+                        ? Optional.empty()
+                        : Optional.of(DEFAULT_MAX_OUT_OF_ORDERNESS)),
         source.duration(Key.IDLENESS, Duration.ofSeconds(1)).orElse(DEFAULT_IDLENESS));
   }
 

@@ -1,5 +1,8 @@
 package io.github.kapacitorwasm.job;
 
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -8,14 +11,16 @@ import java.util.stream.Collectors;
 final class Description {
 
   private final JobConfig config;
+  private final String checked;
 
-  private Description(JobConfig config) {
+  private Description(JobConfig config, String checked) {
     this.config = config;
+    this.checked = checked;
   }
 
-  /** Lines for people. */
-  static String of(JobConfig config) {
-    return new Description(config).text();
+  /** Lines for people; {@code checked} says what the host was asked. */
+  static String of(JobConfig config, String checked) {
+    return new Description(config, checked).text();
   }
 
   private String text() {
@@ -38,6 +43,14 @@ final class Description {
             + config.maxParallelism()
             + " key groups, a checkpoint each "
             + Durations.toText(config.checkpointInterval()));
+    line(text, "checked", checked);
+    if (config.kafka().isPresent()) {
+      line(
+          text,
+          "",
+          "nothing of Kafka: topics, and names and values of its properties, are checked when the"
+              + " job is submitted");
+    }
     return text.toString();
   }
 
@@ -50,7 +63,7 @@ final class Description {
     String place =
         source
             .path()
-            .map(path -> "the files of " + path)
+            .map(Description::files)
             .orElseGet(
                 () ->
                     "topics "
@@ -66,6 +79,14 @@ final class Description {
         + Values.nameOf(source.precision())
         + "; a line that can't be read "
         + (source.isBadLineFatal() ? "fails the job" : "is skipped");
+  }
+
+  /** A file system that is not this machine's can't be looked at without Flink. */
+  private static String files(URI path) {
+    boolean isAbsent = "file".equals(path.getScheme()) && !Files.exists(Path.of(path));
+    return "the files of "
+        + path
+        + (isAbsent ? " (not on this machine; the task managers must have them)" : "");
   }
 
   private static String start(JobConfig.Start start) {

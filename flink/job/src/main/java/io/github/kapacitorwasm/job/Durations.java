@@ -10,6 +10,9 @@ final class Durations {
 
   private static final Pattern FORM = Pattern.compile("(\\d{1,9})(ms|s|m|h|d)");
 
+  /** What a duration is, for messages. */
+  static final String RULE = "a number of at most 9 digits and one of the units ms, s, m, h and d";
+
   private Durations() {}
 
   /** Reads a duration; none if the text is not one. */

@@ -30,6 +30,7 @@ final class FilePoints extends RichFlatMapFunction<Tuple3<String, Long, byte[]>,
   @Override
   public void flatMap(Tuple3<String, Long, byte[]> line, Collector<Point> points)
       throws IOException {
+    badLines.look();
     if (line.f2.length > FileLines.MAX_LINE) {
       badLines.take(place(line, 0), "it is longer than 1 MiB");
       return;
@@ -39,7 +40,7 @@ final class FilePoints extends RichFlatMapFunction<Tuple3<String, Long, byte[]>,
 
   @Override
   public void close() {
-    badLines.logRest();
+    badLines.close();
   }
 
   private static String place(Tuple3<String, Long, byte[]> line, int breaks) {

@@ -13,6 +13,7 @@ import java.util.Set;
 /**
  * What a job.toml says, with all defaults, checked.
  *
+ * @param file the file, for messages
  * @param name the job
  * @param parallelism number of subtasks; none for Flink's
  * @param maxParallelism number of key groups
@@ -26,6 +27,7 @@ import java.util.Set;
  * @param host how a subtask gets to the host
  */
 record JobConfig(
+    String file,
     String name,
     OptionalInt parallelism,
     int maxParallelism,
@@ -42,9 +44,16 @@ record JobConfig(
    * How to reach Kafka.
    *
    * @param servers brokers, separated by commas
-   * @param properties more settings of its clients
+   * @param properties more settings of its clients, by name
    */
-  record Kafka(String servers, Map<String, String> properties) {}
+  record Kafka(String servers, Map<String, Setting> properties) {}
+
+  /**
+   * A setting of Kafka's clients.
+   *
+   * @param line where it is in the file
+   */
+  record Setting(String value, int line) {}
 
   /** Where a job without a savepoint begins in the topics. */
   enum Start {
@@ -58,6 +67,8 @@ record JobConfig(
    *
    * @param topics Kafka's topics; empty for files
    * @param path a file or a folder; none for topics
+   * @param maxOutOfOrderness how much later than others a point may come; none if windows wait for
+   *     the end of the input
    */
   record Source(
       List<String> topics,
@@ -66,7 +77,7 @@ record JobConfig(
       String groupId,
       Precision precision,
       boolean isBadLineFatal,
-      Duration maxOutOfOrderness,
+      Optional<Duration> maxOutOfOrderness,
       Duration idleness) {}
 
   /**
@@ -80,10 +91,11 @@ record JobConfig(
   /**
    * A call in the chain.
    *
+   * @param line where the call is in the file
    * @param node name of the call
    * @param window windows; none if the plugin takes points one by one
    */
-  record Plugin(PluginCall call, String node, Optional<Window> window) {}
+  record Plugin(PluginCall call, int line, String node, Optional<Window> window) {}
 
   /** How results get to a topic. */
   enum Delivery {

@@ -15,6 +15,7 @@ import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.Node;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.InvalidTopicException;
 import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 
@@ -29,15 +30,16 @@ final class KafkaCheck {
 
   private final JobConfig config;
   private final Admin admin;
-  private final List<String> mistakes = new ArrayList<>();
+  private final Mistakes mistakes;
 
   private KafkaCheck(JobConfig config, Admin admin) {
     this.config = config;
     this.admin = admin;
+    mistakes = new Mistakes(config.file());
   }
 
   /**
-   * Checks the settings, the topics and the transaction timeout.
+   * Checks the topics and the transaction timeout.
    *
    * @throws JobException if the job can't run, with all reasons
    */
@@ -49,35 +51,19 @@ final class KafkaCheck {
     // Either is the other's default, since no request may take longer than the whole call.
     properties.putIfAbsent(TIMEOUT, properties.getProperty(REQUEST_TIMEOUT, TIMEOUT_MS));
     properties.putIfAbsent(REQUEST_TIMEOUT, properties.getProperty(TIMEOUT));
-    try {
-      KafkaSettings.check(config);
-      for (String name : KafkaSettings.unknown(config)) {
-        System.err.println(
-            "`"
-                + name
-                + "` in [kafka.properties]: no client of Kafka knows it. It is passed on, in case that a"
-                + " class of yours does.");
-      }
-      ask(config, properties);
-    } catch (KafkaException e) {
-      throw new JobException(
-          "Kafka's client refuses its settings: "
-              + rootMessage(e)
-              + ". Correct [kafka] in the file.");
-    } catch (ExecutionException e) {
-      throw new JobException(unreachable(properties, e.getCause()));
-    }
-  }
-
-  private static void ask(JobConfig config, Properties properties)
-      throws JobException, ExecutionException, InterruptedException {
     try (Admin admin = Admin.create(properties)) {
       KafkaCheck check = new KafkaCheck(config, admin);
       check.topics();
       check.transactionTimeout();
-      if (!check.mistakes.isEmpty()) {
-        throw new JobException(check.mistakes);
-      }
+      check.mistakes.throwIfAny();
+    } catch (KafkaException e) {
+      throw new JobException(
+          config.file()
+              + ": Kafka's client refuses its settings: "
+              + KafkaSettings.rootMessage(e)
+              + ". Correct [kafka] in the file.");
+    } catch (ExecutionException e) {
+      throw new JobException(config.file() + ": " + unreachable(properties, e.getCause()));
     }
   }
 
@@ -88,18 +74,9 @@ final class KafkaCheck {
             ? " does not answer within "
                 + Durations.toText(
                     Duration.ofMillis(Long.parseLong(properties.getProperty(TIMEOUT))))
-            : " can't be asked: " + rootMessage(cause))
+            : " can't be asked: " + KafkaSettings.rootMessage(cause))
         + ". Correct `bootstrap-servers` or `properties` in [kafka]; or, if only the task managers"
         + " can reach Kafka, submit with --unchecked.";
-  }
-
-  private static String rootMessage(Throwable problem) {
-    Throwable root = problem;
-    while (root.getCause() != null) {
-      root = root.getCause();
-    }
-    // Some end with a full stop, and the sentence goes on.
-    return String.valueOf(root.getMessage()).replaceAll("\\.+$", "");
   }
 
   private void topics() throws ExecutionException, InterruptedException {
@@ -110,16 +87,22 @@ final class KafkaCheck {
       try {
         var unused = topic.getValue().get();
       } catch (ExecutionException e) {
+        if (e.getCause() instanceof InvalidTopicException) {
+          mistakes.add(
+              0, "Kafka allows no topic with the name `" + topic.getKey() + "`; correct its name");
+          continue;
+        }
         if (!(e.getCause() instanceof UnknownTopicOrPartitionException)) {
           throw e;
         }
         mistakes.add(
+            0,
             "Kafka has no topic `"
                 + topic.getKey()
                 + "`, which the job "
                 + (config.source().topics().contains(topic.getKey()) ? "reads" : "writes")
                 + ". Create it, with as many partitions as the job is to have subtasks, or correct"
-                + " its name.");
+                + " its name");
       }
     }
   }
@@ -133,6 +116,7 @@ final class KafkaCheck {
       Optional<Long> most = maxTimeout(node);
       if (most.isPresent() && sink.transactionTimeout().toMillis() > most.get()) {
         mistakes.add(
+            0,
             "`transaction-timeout` in [sink] is "
                 + Durations.toText(sink.transactionTimeout())
                 + ", and broker "
@@ -141,7 +125,7 @@ final class KafkaCheck {
                 + most.get()
                 + " ms at most. Write a shorter one, or raise "
                 + MAX_TIMEOUT
-                + " of the brokers.");
+                + " of the brokers");
         return;
       }
     }

@@ -6,12 +6,15 @@ import io.github.kapacitorwasm.job.line.LineParser;
 import java.io.IOException;
 import java.util.OptionalLong;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import org.apache.flink.api.common.serialization.DeserializationSchema;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.connector.kafka.source.reader.deserializer.KafkaRecordDeserializationSchema;
 import org.apache.flink.util.Collector;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.record.TimestampType;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Makes points of Kafka's records. It is a part of the source, and not an operator behind it, so
@@ -20,6 +23,11 @@ import org.apache.kafka.common.record.TimestampType;
 final class KafkaLines implements KafkaRecordDeserializationSchema<Point> {
 
   private static final long serialVersionUID = 1L;
+
+  private static final Logger LOG = LoggerFactory.getLogger(KafkaLines.class);
+
+  /** Lines that the job has skipped on this task manager: a job has a class loader of its own. */
+  private static final AtomicLong SKIPPED = new AtomicLong();
 
   private final PointReader reader;
   private final BadLines badLines;
@@ -32,11 +40,23 @@ final class KafkaLines implements KafkaRecordDeserializationSchema<Point> {
   @Override
   public void open(DeserializationSchema.InitializationContext context) {
     badLines.open(context.getMetricGroup());
+    // A source is not told its end, so the total is logged when the job's classes are given up.
+    context
+        .getUserCodeClassLoader()
+        .registerReleaseHookIfAbsent("kapacitor-wasm skipped lines", KafkaLines::logTotal);
+  }
+
+  private static void logTotal() {
+    long total = SKIPPED.getAndSet(0);
+    if (total > 0) {
+      LOG.warn("{}: {} in all by this task manager", BadLines.SKIPPED, total);
+    }
   }
 
   @Override
   public void deserialize(ConsumerRecord<byte[], byte[]> record, Collector<Point> points)
       throws IOException {
+    badLines.look();
     if (record.value() == null) {
       // The end of a key in a compacted topic.
       return;
@@ -45,7 +65,11 @@ final class KafkaLines implements KafkaRecordDeserializationSchema<Point> {
         record.timestampType() == TimestampType.NO_TIMESTAMP_TYPE
             ? OptionalLong.empty()
             : OptionalLong.of(TimeUnit.MILLISECONDS.toNanos(record.timestamp()));
+    long before = badLines.skipped();
     reader.read(record.value(), time, breaks -> place(record), points);
+    if (badLines.skipped() > before) {
+      SKIPPED.addAndGet(badLines.skipped() - before);
+    }
   }
 
   private static String place(ConsumerRecord<byte[], byte[]> record) {

@@ -3,12 +3,15 @@ package io.github.kapacitorwasm.job;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** Reads the table {@code [kafka]}. */
 final class KafkaReader {
 
-  private static final Pattern SERVER = Pattern.compile("\\S+:\\d{1,5}");
+  private static final Pattern SERVER = Pattern.compile("\\S+:(\\d{1,5})");
+
+  private static final int MOST_PORT = 65_535;
 
   /** Settings of Kafka that other keys set, and those keys; or that the job needs as they are. */
   private static final Map<String, String> TAKEN =
@@ -43,19 +46,24 @@ final class KafkaReader {
     }
     List<String> servers = kafka.texts(Key.SERVERS);
     for (String server : servers) {
-      if (!SERVER.matcher(server).matches()
-          || server.contains(",")
-          || Integer.parseInt(server.substring(server.lastIndexOf(':') + 1)) > 65_535) {
+      Matcher matcher = SERVER.matcher(server);
+      if (!matcher.matches() || server.contains(",")) {
         kafka.mistake(
             Key.SERVERS, "has \"" + server + "\"; a broker is `host:port`, such as \"kafka:9092\"");
+      } else if (Integer.parseInt(matcher.group(1)) > MOST_PORT) {
+        kafka.mistake(
+            Key.SERVERS, "has \"" + server + "\"; the highest number of a port is " + MOST_PORT);
       }
     }
-    Map<String, String> properties = kafka.settings(Key.PROPERTIES);
-    for (String property : properties.keySet()) {
-      if (TAKEN.containsKey(property)) {
-        kafka.mistake(Key.PROPERTIES, "can't have `" + property + "`: " + TAKEN.get(property));
-      }
-    }
+    Map<String, JobConfig.Setting> properties = kafka.settings(Key.PROPERTIES);
+    properties.forEach(
+        (property, setting) -> {
+          if (TAKEN.containsKey(property)) {
+            mistakes.add(
+                setting.line(),
+                "`properties` can't have `" + property + "`: " + TAKEN.get(property));
+          }
+        });
     return Optional.of(new JobConfig.Kafka(String.join(",", servers), properties));
   }
 }

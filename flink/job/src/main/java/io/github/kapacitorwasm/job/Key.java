@@ -17,7 +17,7 @@ enum Key {
   GROUP_ID("source.group-id", Type.STRING, "`name`"),
   PRECISION("source.precision", Type.STRING, "`\"ns\"`"),
   ON_BAD_LINE("source.on-bad-line", Type.STRING, "`\"skip\"`"),
-  MAX_OUT_OF_ORDERNESS("source.max-out-of-orderness", Type.DURATION, "`\"5s\"`"),
+  MAX_OUT_OF_ORDERNESS("source.max-out-of-orderness", Type.DURATION, "`\"5s\"` for topics"),
   IDLENESS("source.idleness", Type.DURATION, "`\"1m\"`"),
   MEASUREMENTS("from.measurements", Type.STRINGS, "all"),
   GROUP_BY("from.group-by", Type.STRINGS, "none"),

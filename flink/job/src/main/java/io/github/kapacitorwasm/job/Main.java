@@ -15,6 +15,7 @@ public final class Main {
       Usage: flink run kapacitor-wasm-flink.jar [--unchecked] FILE
              flink run kapacitor-wasm-flink.jar --export SAVEPOINT FOLDER
              java -jar kapacitor-wasm-flink.jar --check FILE
+             java -jar kapacitor-wasm-flink.jar --version
 
         FILE         the job, such as job.toml
         --check      say what the job would do, or what is wrong with the file
@@ -22,11 +23,13 @@ public final class Main {
         --export     write the states of the plugins in a savepoint into a folder, a file for each
                      key group, for `kapacitor-wasm state`
         --help       print this
-      """;
+        --version    print the version, and that of Flink that the jar is for""";
 
   private static final String CHECK = "--check";
   private static final String UNCHECKED = "--unchecked";
   private static final String EXPORT = "--export";
+  private static final String VERSION = "--version";
+  private static final List<String> HELP = List.of("--help", "-h");
 
   private Main() {}
 
@@ -51,38 +54,65 @@ public final class Main {
   }
 
   private static void run(String[] args) throws Exception {
-    String option = args.length > 0 && args[0].startsWith("-") ? args[0] : "";
-    List<String> rest = Arrays.asList(args).subList(option.isEmpty() ? 0 : 1, args.length);
-    switch (option) {
-      case CHECK -> System.out.print(Description.of(read(option, rest)));
-      case UNCHECKED -> Submission.submit(read(option, rest));
-      case "" -> {
-        JobConfig config = read("the program", rest);
-        KafkaCheck.check(config);
-        Submission.submit(config);
-      }
-      case EXPORT -> {
-        expect(option, rest, 2, "a savepoint and a folder");
-        Path folder = Path.of(rest.get(1));
-        int files = StateExport.export(rest.get(0), folder);
-        System.out.println(files + " states of key groups are in " + folder);
-      }
-      case "--help", "-h" -> System.out.print(USAGE);
-      default -> throw new JobException("There is no option `" + option + "`; --help lists them.");
+    if (args.length == 1 && HELP.contains(args[0])) {
+      System.out.println(USAGE);
+      return;
     }
+    if (args.length == 1 && args[0].equals(VERSION)) {
+      System.out.println(Version.text());
+      return;
+    }
+    if (args.length > 0 && args[0].equals(EXPORT)) {
+      export(Arrays.asList(args).subList(1, args.length));
+      return;
+    }
+    List<String> options = Arrays.stream(args).filter(arg -> arg.startsWith("-")).toList();
+    JobConfig config = ConfigReader.read(file(args, options));
+    if (options.contains(CHECK)) {
+      System.out.print(Description.of(config, HostCheck.check(config)));
+      return;
+    }
+    KafkaSettings.check(config);
+    if (!options.contains(UNCHECKED)) {
+      KafkaCheck.check(config);
+    }
+    Submission.submit(config);
   }
 
-  private static JobConfig read(String who, List<String> rest) throws JobException {
-    expect(who, rest, 1, "the file of a job");
-    return ConfigReader.read(Path.of(rest.get(0)));
+  private static void export(List<String> arguments) throws JobException {
+    if (arguments.size() != 2) {
+      throw wrong(
+          EXPORT
+              + " needs a savepoint and a folder, and there are "
+              + arguments.size()
+              + " arguments");
+    }
+    Path folder = Path.of(arguments.get(1));
+    int files = StateExport.export(arguments.get(0), folder);
+    System.out.println(files + " states of key groups are in " + folder);
   }
 
-  private static void expect(String who, List<String> rest, int count, String what)
-      throws JobException {
-    if (rest.size() != count) {
-      throw new JobException(
-          who + " needs " + what + ", and gets " + rest.size() + " arguments; --help shows how.");
+  private static Path file(String[] args, List<String> options) throws JobException {
+    for (String option : options) {
+      if (!option.equals(CHECK) && !option.equals(UNCHECKED)) {
+        throw wrong("there is no option " + option + ", or it stands alone");
+      }
     }
+    if (options.size() > 1) {
+      throw wrong("only one option can be given, and there are " + String.join(" ", options));
+    }
+    List<String> files = Arrays.stream(args).filter(arg -> !arg.startsWith("-")).toList();
+    if (files.isEmpty() || files.get(0).isEmpty()) {
+      throw wrong("the file of the job is missing");
+    }
+    if (files.size() > 1) {
+      throw wrong("only one file can be given, and there are " + String.join(" ", files));
+    }
+    return Path.of(files.get(0));
+  }
+
+  private static JobException wrong(String problem) {
+    return new JobException(List.of("The command line is wrong: " + problem + ".", "", USAGE));
   }
 
   private static void fail(JobException mistake) {

@@ -24,6 +24,11 @@ final class Mistakes {
     mistakes.add(new Mistake(line, sentence));
   }
 
+  /** The file, as the user has named it. */
+  String file() {
+    return file;
+  }
+
   boolean isEmpty() {
     return mistakes.isEmpty();
   }
@@ -44,6 +49,6 @@ final class Mistakes {
         + (mistake.line() > 0 ? ":" + mistake.line() : "")
         + ": "
         + mistake.sentence()
-        + ".";
+        + (mistake.sentence().matches("(?s).*[.?]") ? "" : ".");
   }
 }

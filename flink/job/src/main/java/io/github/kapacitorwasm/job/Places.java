@@ -12,8 +12,6 @@ final class Places {
 
   private static final Pattern SCHEME = Pattern.compile("[a-z][a-z0-9+.-]+://.*");
 
-  private static final Pattern TOPIC = Pattern.compile("[A-Za-z0-9._-]{1,249}");
-
   private final Path folder;
   private final Mistakes mistakes;
 
@@ -31,18 +29,6 @@ final class Places {
       mistakes.add(
           values.line(topic),
           "[" + topic.table() + "] needs `" + topic.key() + "` or `" + path.key() + "`");
-    }
-  }
-
-  /** Checks that a text can be the name of a topic. */
-  static void checkTopic(Values values, Key key, String topic) {
-    if (!TOPIC.matcher(topic).matches() || topic.equals(".") || topic.equals("..")) {
-      values.mistake(
-          key,
-          "has \""
-              + topic
-              + "\"; the name of a topic has letters, digits, `.`, `_` and `-` only, and at most 249"
-              + " of them");
     }
   }
 
@@ -78,13 +64,22 @@ final class Places {
     return text;
   }
 
+  private static String asFolder(URI path) {
+    String text = path.toString();
+    return text.endsWith("/") ? text : text + "/";
+  }
+
   /** Checks that a job does not read its own results. */
   void checkApart(JobConfig.Source source, JobConfig.Sink sink, Values values) {
     if (sink.topic().isPresent() && source.topics().contains(sink.topic().get())) {
       values.mistake(Key.TOPIC, "is read by the job, too: it would read its own results for ever");
     }
-    if (sink.path().isPresent() && sink.path().equals(source.path())) {
-      values.mistake(Key.SINK_PATH, "is read by the job, too; write another folder");
+    if (sink.path().isPresent()
+        && source.path().isPresent()
+        && asFolder(sink.path().get()).startsWith(asFolder(source.path().get()))) {
+      values.mistake(
+          Key.SINK_PATH,
+          "is read by the job, too, with all folders below `path` of [source]; write another folder");
     }
   }
 }

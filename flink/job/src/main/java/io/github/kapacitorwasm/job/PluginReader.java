@@ -67,7 +67,7 @@ final class PluginReader {
       PluginCall call = CallParser.parse(text);
       String name = node.orElse(call.function());
       checkNode(plugin, name, node.isPresent());
-      return Optional.of(new JobConfig.Plugin(call, name, window));
+      return Optional.of(new JobConfig.Plugin(call, plugin.line(Key.CALL), name, window));
     } catch (CallParser.CallException e) {
       plugin.mistake(Key.CALL, "can't be read: " + e.getMessage());
       return Optional.empty();

@@ -26,7 +26,7 @@ final class SinkReader {
   JobConfig.Sink read(Duration checkpointInterval) {
     Optional<String> topic = sink.text(Key.TOPIC);
     Optional<String> path = sink.text(Key.SINK_PATH);
-    topic.ifPresent(name -> Places.checkTopic(sink, Key.TOPIC, name));
+    Topics.check(sink, Key.TOPIC, topic.stream().toList());
     places.checkOne(sink, Key.TOPIC, Key.SINK_PATH);
     JobConfig.Delivery delivery =
         sink.choice(Key.DELIVERY, JobConfig.Delivery.class, JobConfig.Delivery.EXACTLY_ONCE);

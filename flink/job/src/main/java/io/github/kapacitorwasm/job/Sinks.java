@@ -48,8 +48,9 @@ final class Sinks {
             .setBootstrapServers(properties.getProperty("bootstrap.servers"))
             .setRecordSerializer(new Records(sink.topic().orElseThrow()));
     if (sink.delivery() == JobConfig.Delivery.EXACTLY_ONCE) {
-      properties.setProperty(
-          "transaction.timeout.ms", Long.toString(sink.transactionTimeout().toMillis()));
+      KafkaClients.setTransactions(properties, config);
+      // Flink makes the names of its transactions itself.
+      properties.remove("transactional.id");
       builder
           .setDeliveryGuarantee(DeliveryGuarantee.EXACTLY_ONCE)
           .setTransactionalIdPrefix(config.name());

@@ -29,8 +29,12 @@ final class Sources {
     JobConfig.Source source = config.source();
     parser = new LineParser(source.precision(), config.measurements(), config.grouping());
     badLines = new BadLines(source.isBadLineFatal());
+    // Without watermarks on the way, Flink ends all windows when the input ends.
     watermarks =
-        WatermarkStrategy.<Point>forBoundedOutOfOrderness(source.maxOutOfOrderness())
+        source
+            .maxOutOfOrderness()
+            .map(WatermarkStrategy::<Point>forBoundedOutOfOrderness)
+            .orElseGet(WatermarkStrategy::noWatermarks)
             .withTimestampAssigner((point, before) -> point.timestamp())
             .withIdleness(source.idleness());
   }

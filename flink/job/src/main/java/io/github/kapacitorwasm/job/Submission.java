@@ -10,16 +10,17 @@ final class Submission {
 
   static void submit(JobConfig config) throws Exception {
     StreamExecutionEnvironment environment = StreamExecutionEnvironment.getExecutionEnvironment();
-    Topology.build(environment, config);
-    if (environment.getParallelism() > config.maxParallelism()) {
+    int parallelism = environment.getParallelism();
+    if (config.parallelism().isEmpty() && parallelism > config.maxParallelism()) {
       throw new JobException(
-          "The parallelism is "
-              + environment.getParallelism()
-              + ", and `max-parallelism` of the job is "
+          config.file()
+              + ": Flink gives the job the parallelism "
+              + parallelism
+              + " (`-p`, or `parallelism.default` of its configuration), and `max-parallelism` is "
               + config.maxParallelism()
-              + ". Give `flink run` a lower --parallelism; a job with state can't get another"
-              + " `max-parallelism`.");
+              + "; give it less, or raise `max-parallelism` before the first start.");
     }
+    Topology.build(environment, config);
     environment.execute(config.name());
   }
 

@@ -61,7 +61,11 @@ final class Topology {
             window.every().equals(window.length())
                 ? keyed.window(TumblingEventTimeWindows.of(window.length()))
                 : keyed.window(SlidingEventTimeWindows.of(window.length(), window.every())),
-            function)
+            function,
+            late ->
+                late.filter(new LatePoints(plugin.node()))
+                    .uid(plugin.node() + "-late")
+                    .name("late points of " + function))
         .uid(uid);
   }
 }

@@ -100,7 +100,7 @@ final class Values {
       return List.of();
     }
     if (array.isEmpty()) {
-      mistake(key, "is empty; leave it out, or write at least one element");
+      mistake(key, "is an empty array; write a text into it, such as [\"text\"], or leave it out");
       return List.of();
     }
     List<String> texts = new ArrayList<>();
@@ -110,7 +110,7 @@ final class Values {
         return List.of();
       }
       if (text.isBlank()) {
-        mistake(key, "has an element that is empty");
+        mistake(key, "has an empty text; write something into it, or leave it out");
         return List.of();
       }
       texts.add(text);
@@ -119,7 +119,7 @@ final class Values {
   }
 
   /** The settings of a table, whose values may be strings, integers and booleans. */
-  Map<String, String> settings(Key key) {
+  Map<String, JobConfig.Setting> settings(Key key) {
     Object value = raw(key);
     if (value == null) {
       return Map.of();
@@ -128,11 +128,19 @@ final class Values {
       wrongType(key);
       return Map.of();
     }
-    Map<String, String> texts = new LinkedHashMap<>();
-    settings
-        .dottedEntrySet()
-        .forEach(entry -> texts.put(entry.getKey().replace("\"", ""), entry.getValue().toString()));
-    return texts;
+    Map<String, JobConfig.Setting> found = new LinkedHashMap<>();
+    for (List<String> path : settings.keyPathSet()) {
+      TomlPosition position = settings.inputPositionOf(path);
+      int line = position == null ? line(key) : position.line();
+      String name = String.join(".", path);
+      Object setting = settings.get(path);
+      if (setting instanceof String || setting instanceof Long || setting instanceof Boolean) {
+        found.put(name, new JobConfig.Setting(setting.toString(), line));
+      } else {
+        mistakes.add(line, "`" + name + "` must be a string, an integer, true or false");
+      }
+    }
+    return found;
   }
 
   Optional<Integer> integer(Key key, int least, int most) {
@@ -163,15 +171,12 @@ final class Values {
     if (value == null) {
       return Optional.empty();
     }
-    Optional<Duration> duration =
-        value instanceof String text ? Durations.parse(text) : Optional.empty();
+    if (!(value instanceof String text)) {
+      return wrongType(key);
+    }
+    Optional<Duration> duration = Durations.parse(text);
     if (duration.isEmpty()) {
-      mistake(
-          key,
-          "must be "
-              + key.type().example()
-              + ": a number of at most nine digits and one of the units ms, s, m, h, d; and is "
-              + (value instanceof String ? '"' + value.toString() + '"' : value));
+      mistake(key, "must be " + Durations.RULE + ", such as \"10s\", and is \"" + text + '"');
       return Optional.empty();
     }
     if (duration.get().compareTo(least) < 0) {

@@ -2,34 +2,37 @@ package io.github.kapacitorwasm.job;
 
 import io.github.kapacitorwasm.flink.Point;
 import io.github.kapacitorwasm.job.line.LineWriter;
-import org.apache.flink.api.common.accumulators.LongCounter;
 import org.apache.flink.api.common.functions.OpenContext;
 import org.apache.flink.api.common.functions.RichFilterFunction;
-import org.apache.flink.metrics.Counter;
 
 /** Leaves out, and counts, points that have no form in line protocol. */
 final class WritableFilter extends RichFilterFunction<Point> {
 
   private static final long serialVersionUID = 1L;
 
-  private transient Counter left;
-  private transient LongCounter total;
+  private final Losses losses =
+      new Losses("pointsNotWritten", "points without a form in line protocol were not written");
 
   @Override
   public void open(OpenContext context) {
-    left =
-        getRuntimeContext().getMetricGroup().addGroup("kapacitor_wasm").counter("pointsNotWritten");
-    total = new LongCounter();
-    getRuntimeContext().addAccumulator("pointsNotWritten", total);
+    losses.open(getRuntimeContext());
   }
 
   @Override
   public boolean filter(Point point) {
+    losses.look();
     boolean isWritable = LineWriter.isWritable(point);
     if (!isWritable) {
-      left.inc();
-      total.add(1L);
+      losses.take(
+          () ->
+              "a result of the group `%s` at %d ns can't be written: it has no measurement, or no field but NaN and infinities; it is left out"
+                  .formatted(point.group(), point.timeNanos()));
     }
     return isWritable;
+  }
+
+  @Override
+  public void close() {
+    losses.close();
   }
 }

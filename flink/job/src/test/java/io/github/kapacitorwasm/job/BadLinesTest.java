@@ -78,6 +78,21 @@ class BadLinesTest {
   }
 
   @Test
+  void theFirstOnesAreLoggedAndAllAreAddedUpAtTheEnd() throws Exception {
+    BadLines badLines = new BadLines(false);
+    badLines.open(new Counters("", new HashMap<>()));
+    try (LogLines log = new LogLines()) {
+      for (int i = 0; i < 14; i++) {
+        badLines.take("a.lp, line 2", "it is wrong");
+      }
+      badLines.close();
+      assertEquals(
+          10, log.count("a.lp, line 2: the line can't be read: it is wrong; it is skipped"));
+      assertEquals(1, log.count("lines that can't be read were skipped: 14 in all"));
+    }
+  }
+
+  @Test
   void theFirstOneFailsTheJobIfThatIsAskedFor() {
     BadLines badLines = new BadLines(true);
     badLines.open(new Counters("", new HashMap<>()));

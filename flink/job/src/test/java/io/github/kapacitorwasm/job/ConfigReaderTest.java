@@ -3,6 +3,7 @@ package io.github.kapacitorwasm.job;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
@@ -13,6 +14,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.apache.flink.client.program.ProgramParametrizationException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -139,13 +141,17 @@ class ConfigReaderTest {
           1#nme = 'x'#`nme` is no key at the top of the file; the keys are name, parallelism
           1#name = 7#`name` must be a string
           1#name = 'a b'#`name` may have letters
-          2#checkpoint-interval = '10'#`checkpoint-interval` must be a duration in a string
+          2#checkpoint-interval = 10#`checkpoint-interval` must be a duration in a string
+          2#checkpoint-interval = '10'#`checkpoint-interval` must be a number of at most 9 digits and one of the units ms, s, m, h and d, such as '10s', and is '10'
+          2#checkpoint-interval = '1m30s'#`checkpoint-interval` must be a number of at most 9 digits
           2#checkpoint-interval = '1ms'#`checkpoint-interval` must be at least 100ms, and is 1ms
           3#parallelism = '2'#`parallelism` must be an integer
           3#parallelism = 129#`parallelism` must be from 1 to 128, and is 129
           5#topic = 'in'#`topic` is no key of [source]; the keys are topics, path
           6#precision = 'min'#`precision` must be one of 'ns', 'us', 'ms', 's', and is 'min'
           8#group-by = 'host'#`group-by` must be an array of strings
+          8#group-by = []#`group-by` is an empty array
+          8#group-by = ['']#`group-by` has an empty text
           9#group-by-measurement = 1#`group-by-measurement` must be true or false
           11#call = '@f(1)'#`call` can't be read: the parentheses of `@f()` are empty
           11#call = '@f().size(n)'#`call` can't be read: `n` is a variable
@@ -153,12 +159,7 @@ class ConfigReaderTest {
           11#call = '@f().size('#`call` can't be read: it ends too early
           12#every = '5m'#`every` needs `window`
           14#path = 'in'#`path` is read by the job, too
-          14#topic = 'a b'#`topic` has 'a b'; the name of a topic has letters, digits
-          5#topics = ['a', 'a']#`topics` has a topic twice
-          5#topics = ['a/b']#`topics` has 'a/b'; the name of a topic has
-          8#group-by = []#`group-by` is empty; leave it out, or write at least one element
-          8#group-by = ['']#`group-by` has an element that is empty
-          2#checkpoint-interval = '10us'#`checkpoint-interval` must be a duration in a string, such as '10s': a number of at most nine digits and one of the units ms, s, m, h, d; and is '10us'
+          14#path = 'in/of/it'#`path` is read by the job, too, with all folders
           """)
   void aMistakeIsASentenceWithItsLine(int line, String replacement, String sentence)
       throws Exception {
@@ -189,7 +190,7 @@ class ConfigReaderTest {
             "job.toml:1: `parallelism` must be an integer",
             "job.toml:4: `colour` is no key of [source]",
             "job.toml:5: `plugin.call` is missing",
-            "job.toml:6: `every` must be a duration");
+            "job.toml:6: `every` must be a number of at most 9 digits");
     for (String start : starts) {
       assertEquals(
           1,
@@ -206,33 +207,99 @@ class ConfigReaderTest {
   }
 
   @Test
-  void aFileOfAnotherEncodingIsASentence() throws Exception {
-    Path file = folder.resolve("job.toml");
-    Files.write(file, "name = \"Köln\"".getBytes(StandardCharsets.ISO_8859_1));
+  void aFileThatIsNotUtf8IsASentenceWithItsLine() throws Exception {
+    Path file = folder.resolve("latin.toml");
+    Files.write(file, "name = \"a\"\n# \u00e4\n".getBytes(StandardCharsets.ISO_8859_1));
     JobException mistake = assertThrows(JobException.class, () -> ConfigReader.read(file));
-    assertEquals(file + ": the file is not UTF-8; save it as UTF-8.", mistake.getMessage());
+    assertEquals(
+        file + ":2: this line is not UTF-8; save the file as UTF-8.", mistake.getMessage());
   }
 
   @Test
-  void aByteOrderMarkIsNoMistake() throws Exception {
+  void theMarkThatSomeEditorsBeginAFileWithIsNoMistake() throws Exception {
     assertEquals("means", ConfigReader.read(write("\ufeff" + String.join("\n", GOOD))).name());
   }
 
-  @ParameterizedTest
-  @CsvSource(
-      delimiter = '#',
-      textBlock =
-          """
-          --chek job.toml # There is no option `--chek`; --help lists them.
-          --check # --check needs the file of a job, and gets 0 arguments; --help shows how.
-          --check a b # --check needs the file of a job, and gets 2 arguments; --help shows how.
-          --export a # --export needs a savepoint and a folder, and gets 1 arguments; --help shows how.
-          a b # the program needs the file of a job, and gets 2 arguments; --help shows how.
-          """)
-  void wrongArgumentsAreASentence(String arguments, String sentence) {
-    RuntimeException mistake =
-        assertThrows(RuntimeException.class, () -> Main.main(arguments.split(" ", -1)));
-    assertEquals(sentence, mistake.getMessage());
+  @Test
+  void whatIsWrongWithTopicsAndBrokersIsASentenceWithItsLine() throws Exception {
+    List<String> mistakes =
+        mistakes(
+            """
+            name = "a"
+            [kafka]
+            bootstrap-servers = ["kafka-0:99999"]
+            [kafka.properties]
+            "acks" = "all"
+            "group.id" = "x"
+            "client.id" = 1.5
+            [source]
+            topics = ["a b", "c", "c"]
+            [[plugin]]
+            call = "@f()"
+            [sink]
+            topic = ".."
+            """);
+    List<String> starts =
+        List.of(
+            "job.toml:3: `bootstrap-servers` has \"kafka-0:99999\"; the highest",
+            "job.toml:6: `properties` can't have `group.id`: write",
+            "job.toml:7: `client.id` must be a string, an integer, true or false.",
+            "job.toml:9: `topics` has \"a b\"; the name of a topic has",
+            "job.toml:9: `topics` has a topic twice.",
+            "job.toml:13: `topic` has \"..\"; the name of a topic has");
+    assertEquals(starts.size(), mistakes.size(), mistakes::toString);
+    for (int i = 0; i < starts.size(); i++) {
+      assertTrue(mistakes.get(i).startsWith(starts.get(i)), mistakes.get(i));
+    }
+  }
+
+  @Test
+  void aWrongCommandLineIsASentence() {
+    List<List<String>> lines =
+        List.of(
+            List.of("--chek", "a.toml"),
+            List.of("--check"),
+            List.of("--check", "a", "b"),
+            List.of("--check", "--unchecked", "a"),
+            List.of("--export", "a"),
+            List.of(""));
+    List<String> sentences =
+        List.of(
+            "there is no option --chek",
+            "the file of the job is missing",
+            "only one file can be given, and there are a b",
+            "only one option can be given, and there are --check --unchecked",
+            "--export needs a savepoint and a folder, and there are 1 arguments",
+            "the file of the job is missing");
+    for (int i = 0; i < lines.size(); i++) {
+      String[] line = lines.get(i).toArray(String[]::new);
+      String said =
+          assertThrows(ProgramParametrizationException.class, () -> Main.main(line)).getMessage();
+      assertTrue(said.startsWith("The command line is wrong: " + sentences.get(i)), said);
+    }
+  }
+
+  @Test
+  void theVersionIsThatOfTheBuild() throws Exception {
+    assertTrue(
+        Version.text()
+            .matches("kapacitor-wasm-flink \\d+\\.\\d+\\.\\d+, built for Flink \\d+\\.\\d+\\.\\d+"),
+        Version.text());
+  }
+
+  @Test
+  void moreSubtasksThanKeyGroupsAreASentence() throws Exception {
+    assumeTrue(Runtime.getRuntime().availableProcessors() > 1, "Flink's default is 1 here");
+    Path file = write(goodExcept(3, "max-parallelism = 1"));
+    String said =
+        assertThrows(
+                ProgramParametrizationException.class,
+                () -> Main.main(new String[] {file.toString()}))
+            .getMessage();
+    assertTrue(
+        said.startsWith(file + ": Flink gives the job the parallelism ")
+            && said.contains("and `max-parallelism` is 1"),
+        said);
   }
 
   @Test

@@ -2,6 +2,7 @@ package io.github.kapacitorwasm.job;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import org.apache.flink.api.common.JobID;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.core.execution.SavepointFormatType;
@@ -52,12 +53,13 @@ final class Flink implements AutoCloseable {
     return cluster.submitJob(environment.getStreamGraph().getJobGraph()).get().getJobID();
   }
 
-  /** Waits for the good end of a job. */
-  void finish(JobID job) throws Exception {
+  /** Waits for the good end of a job, and returns what Flink keeps of its accumulators. */
+  Map<String, Object> finish(JobID job) throws Exception {
     JobResult result = cluster.requestJobResult(job).get();
     if (result.getSerializedThrowable().isPresent()) {
       throw new AssertionError(result.getSerializedThrowable().get());
     }
+    return result.toJobExecutionResult(Flink.class.getClassLoader()).getAllAccumulatorResults();
   }
 
   /** Ends a job as {@code flink stop} does, and returns the path of its savepoint. */

@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** What a user is told when Kafka is not as the job needs it; nothing is submitted then. */
 @Timeout(240)
@@ -46,6 +46,7 @@ class KafkaCheckTest {
     return assertThrows(
             ProgramParametrizationException.class, () -> Main.main(new String[] {file.toString()}))
         .getMessage()
+        .replace(folder + "/", "")
         .lines()
         .toList();
   }
@@ -64,8 +65,8 @@ class KafkaCheckTest {
         ". Create it, with as many partitions as the job is to have subtasks, or correct its name.";
     assertEquals(
         List.of(
-            "Kafka has no topic `absent-in`, which the job reads" + end,
-            "Kafka has no topic `absent-out`, which the job writes" + end),
+            "job.toml: Kafka has no topic `absent-in`, which the job reads" + end,
+            "job.toml: Kafka has no topic `absent-out`, which the job writes" + end),
         said(broker.servers(), "", "absent-in", "\"absent-out\"").stream().sorted().toList());
   }
 
@@ -75,7 +76,7 @@ class KafkaCheckTest {
     broker.create(1, "long-in", "long-out");
     assertEquals(
         List.of(
-            "`transaction-timeout` in [sink] is 20m, and broker 1 allows 900000 ms at most. Write"
+            "job.toml: `transaction-timeout` in [sink] is 20m, and broker 1 allows 900000 ms at most. Write"
                 + " a shorter one, or raise transaction.max.timeout.ms of the brokers."),
         said(broker.servers(), "", "long-in", "\"long-out\"\ntransaction-timeout = \"20m\""));
   }
@@ -85,7 +86,7 @@ class KafkaCheckTest {
     String servers = "127.0.0.1:" + KafkaBroker.freePorts(1).get(0);
     assertEquals(
         List.of(
-            "Kafka at "
+            "job.toml: Kafka at "
                 + servers
                 + " does not answer within 1500ms. Correct `bootstrap-servers` or `properties` in"
                 + " [kafka]; or, if only the task managers can reach Kafka, submit with"
@@ -103,30 +104,32 @@ class KafkaCheckTest {
             write(broker.servers(), "\"request.timeout.ms\" = 60000", "slow-in", "\"slow-out\"")));
   }
 
-  /** The clients of the task managers would refuse them, again and again. */
+  /** No broker is needed for that. */
   @ParameterizedTest
-  @ValueSource(
-      strings = {
-        "\"security.protocol\" = \"WRONG\"",
-        "\"acks\" = \"0\"",
-        "\"enable.idempotence\" = \"false\"",
-        "\"isolation.level\" = \"junk\"",
-        "\"max.poll.records\" = \"many\"",
-      })
-  void settingsThatAClientRefuses(String setting) throws Exception {
+  @CsvSource(
+      delimiter = '#',
+      quoteCharacter = '|',
+      textBlock =
+          """
+          "security.protocol" = "WRONG"#Kafka's client refuses `security.protocol` in [kafka.properties]: Invalid value
+          "isolation.level" = "junk"#Kafka's client refuses `isolation.level` in [kafka.properties]: Invalid value junk
+          "max.poll.records" = "abc"#Kafka's client refuses `max.poll.records` in [kafka.properties]: Invalid value abc
+          "acks" = "0"#Kafka's client refuses `acks` in [kafka.properties]: Must set acks to all
+          "enable.idempotence" = false#Kafka's client refuses `enable.idempotence` in [kafka.properties]: Cannot set a transactional.id
+          "secrity.protocol" = "SSL"#`secrity.protocol` is no setting of Kafka's clients; did you mean `security.protocol`?
+          "my.own.word" = 1#`my.own.word` is no setting of Kafka's clients; correct it
+          """)
+  void aSettingThatTheClientsDoNotKnowOrRefuse(String setting, String sentence) throws Exception {
     List<String> said = said("127.0.0.1:9092", setting, "in", "\"out\"");
     assertEquals(1, said.size(), said::toString);
-    assertTrue(
-        said.get(0).startsWith("Kafka's client refuses its settings: ")
-            && said.get(0).endsWith(". Correct [kafka] in the file."),
-        said::toString);
+    assertTrue(said.get(0).startsWith("job.toml:5: " + sentence), said::toString);
   }
 
   @Test
-  void settingsThatNoClientKnows() throws Exception {
-    String settings = "\"secrity.protocol\" = \"SSL\"\n\"linger.ms\" = 5";
-    JobConfig config = ConfigReader.read(write("127.0.0.1:9092", settings, "in", "\"out\""));
-    assertEquals(List.of("secrity.protocol"), KafkaSettings.unknown(config));
+  void aLossThatNobodyWouldNoticeIsRefused() throws Exception {
+    List<String> said =
+        said("127.0.0.1:9092", "acks = 0", "in", "\"out\"\ndelivery = \"at-least-once\"");
+    assertTrue(said.get(0).startsWith("job.toml:5: `acks` is 0, with which"), said::toString);
   }
 
   @Test

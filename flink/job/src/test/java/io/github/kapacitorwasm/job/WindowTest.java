@@ -37,7 +37,9 @@ class WindowTest {
   /** The begin of a window. */
   private static final int BEGIN = 1_700_000_400;
 
-  private static final int POINTS = 6_000;
+  /** So many that reading them takes longer than the time between two watermarks. */
+  private static final int POINTS = 30_000;
+
   private static final int HOSTS = 5;
   private static final Duration PATIENCE = Duration.ofSeconds(60);
 
@@ -84,6 +86,7 @@ class WindowTest {
         lines.add(line(i));
         if (i % 10 == 0) {
           lines.add("mem,host=h0 usage=1 " + (BEGIN + i));
+          lines.add("cpu,host=h0 usage=wrong " + (BEGIN + i));
         }
       }
       files.add(Files.write(in.resolve("part-" + file + ".lp"), lines));
@@ -95,6 +98,34 @@ class WindowTest {
     }
     files.add(Files.write(in.resolve("part-3.lp"), last));
     return files;
+  }
+
+  /** The same lines in one file for each host, so that times do not rise over all files. */
+  private void writeInputBySeries() throws Exception {
+    Path series = Files.createDirectory(folder.resolve("series"));
+    for (int host = 0; host < HOSTS; host++) {
+      List<String> lines = new ArrayList<>();
+      for (int i = host; i < POINTS; i += HOSTS) {
+        lines.add(line(i));
+      }
+      Files.write(series.resolve("h" + host + ".lp"), lines);
+    }
+  }
+
+  @Test
+  void filesMayHaveOneSeriesAfterTheOther() throws Exception {
+    Map<Long, Point> expected = replay(writeInput());
+    writeInputBySeries();
+    try (HostProcess host = TestHost.start("outliers");
+        Flink flink = new Flink(folder)) {
+      Map<String, Object> totals =
+          flink.finish(
+              flink.start(job("[source]\npath = \"series\"", "path = \"out\"", host.socketDir())));
+      assertEquals(0L, totals.get("kapacitor_wasm.pointsLate"));
+      try (Stream<Path> files = Files.list(folder.resolve("out"))) {
+        assertEquals(expected, points(files.toList()));
+      }
+    }
   }
 
   /** What the host alone finds. */
@@ -145,12 +176,22 @@ class WindowTest {
     assertTrue(expected.size() > 50, "outliers: " + expected.size());
     try (HostProcess host = TestHost.start("outliers");
         Flink flink = new Flink(folder)) {
-      long unused = LastCounts.take("numLateRecordsDropped");
-      flink.finish(flink.start(job("[source]\npath = \"in\"", "path = \"out\"", host.socketDir())));
+      long unused = LastCounts.take("pointsLate");
+      Map<String, Object> totals =
+          flink.finish(
+              flink.start(job("[source]\npath = \"in\"", "path = \"out\"", host.socketDir())));
+      // They stay when the job and its metrics have ended.
+      assertEquals(
+          Map.of(
+              "kapacitor_wasm.linesSkipped", POINTS / 10L,
+              "kapacitor_wasm.pointsLate", 0L,
+              "kapacitor_wasm.pointsNotWritten", 0L,
+              "kapacitor_wasm.pointsSkipped", 0L),
+          totals);
       try (Stream<Path> files = Files.list(folder.resolve("out"))) {
         assertEquals(expected, points(files.toList()));
       }
-      assertEquals(0, LastCounts.take("numLateRecordsDropped"));
+      assertEquals(0, LastCounts.take("pointsLate"));
     }
   }
 
@@ -163,11 +204,11 @@ class WindowTest {
   }
 
   private static String outlier(int second) {
-    return "cpu,host=h0 usage=5000 " + (BEGIN + second);
+    return "cpu,host=h0 usage=5000,u=5u " + (BEGIN + second);
   }
 
   private static String result(int second) {
-    return "cpu,host=h0 usage=5000.0 " + (BEGIN + second) + "000000000";
+    return "cpu,host=h0 u=5u,usage=5000.0 " + (BEGIN + second) + "000000000";
   }
 
   /** Reads until there are so many results. */
@@ -187,8 +228,9 @@ class WindowTest {
     broker.create(1, "late-in", "late-out");
     try (HostProcess host = TestHost.start("outliers");
         Flink flink = new Flink(folder);
+        LogLines log = new LogLines();
         KafkaConsumer<String, String> results = broker.consumer("late-out", "read_committed")) {
-      long unused = LastCounts.take("numLateRecordsDropped");
+      long unused = LastCounts.take("pointsLate");
       JobID job =
           flink.start(
               job(
@@ -199,7 +241,7 @@ class WindowTest {
                   host.socketDir()));
       List<String> found = new ArrayList<>();
       broker.send("late-in", lines(0, 590));
-      broker.send("late-in", List.of(outlier(300)));
+      broker.send("late-in", List.of(outlier(300), "cpu usage=wrong 1"));
       broker.send("late-in", lines(590, 700));
       await(results, found, 1);
       // The window of this one has been sent.
@@ -209,7 +251,9 @@ class WindowTest {
       await(results, found, 2);
       flink.cancel(job);
       assertEquals(List.of(result(300), result(650)), found);
-      assertEquals(1, LastCounts.take("numLateRecordsDropped"));
+      assertEquals(1, LastCounts.take("pointsLate"));
+      log.await("points came after the end of their windows (outliers) and were lost: 1 in all");
+      log.await("lines that can't be read were skipped: 1 in all by this task manager");
     }
   }
 }

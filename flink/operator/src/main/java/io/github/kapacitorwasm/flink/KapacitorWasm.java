@@ -1,9 +1,12 @@
 package io.github.kapacitorwasm.flink;
 
+import java.util.function.Consumer;
+import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.KeyedStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.datastream.WindowedStream;
 import org.apache.flink.streaming.api.windowing.windows.Window;
+import org.apache.flink.util.OutputTag;
 
 /**
  * Applies functions of a kapacitor-wasm host to streams of Flink.
@@ -64,10 +67,43 @@ public final class KapacitorWasm {
    */
   public static <K, W extends Window> SingleOutputStreamOperator<Point> apply(
       WindowedStream<Point, K, W> windows, UdfFunction function) {
+    return apply(batches(windows, function), function);
+  }
+
+  /**
+   * Gives the points of windows to a function as {@link #apply(WindowedStream, UdfFunction)} does,
+   * and the points that come too late for their windows to someone else. Flink's {@code
+   * numLateRecordsDropped} does not count them then.
+   *
+   * @param windows windows over a stream whose key is the group of its points, or something that
+   *     all points of a group share
+   * @param function the call
+   * @param late takes the stream of the points that are too late
+   * @param <K> the key
+   * @param <W> the kind of window
+   * @return what the function sends
+   */
+  public static <K, W extends Window> SingleOutputStreamOperator<Point> apply(
+      WindowedStream<Point, K, W> windows,
+      UdfFunction function,
+      Consumer<? super DataStream<Point>> late) {
+    OutputTag<Point> tag = new OutputTag<>("late", PointTypeInfo.INSTANCE);
+    SingleOutputStreamOperator<Batch> batches = batches(windows.sideOutputLateData(tag), function);
+    late.accept(batches.getSideOutput(tag));
+    return apply(batches, function);
+  }
+
+  private static <K, W extends Window> SingleOutputStreamOperator<Batch> batches(
+      WindowedStream<Point, K, W> windows, UdfFunction function) {
     return windows
         .process(new BatchCollector<>(), BatchTypeInfo.INSTANCE)
         .uid(function.node() + "-window")
-        .name("batches for " + function)
+        .name("batches for " + function);
+  }
+
+  private static SingleOutputStreamOperator<Point> apply(
+      SingleOutputStreamOperator<Batch> batches, UdfFunction function) {
+    return batches
         .keyBy(Batch::group)
         .transform(function.toString(), PointTypeInfo.INSTANCE, new BatchUdfOperator(function));
   }

@@ -11,7 +11,7 @@ import java.util.TreeMap;
 import java.util.function.BooleanSupplier;
 import org.apache.flink.runtime.state.KeyGroupRangeAssignment;
 
-/** The sessions of a subtask, one for each key group that has had a point. */
+/** The sessions of a subtask, one for each key group that has a state or has had a point. */
 final class KeyGroupSessions {
 
   /** A session, and what is known of its state. */
@@ -61,6 +61,19 @@ final class KeyGroupSessions {
     }
     found.keyGroup().noteInput();
     return found.session();
+  }
+
+  /**
+   * Opens the sessions of all key groups with a state, and waits until the host has restored them:
+   * a state that does not fit must be found now, and not when its key group gets a point.
+   */
+  void restore() throws UdfException, InterruptedException {
+    for (int keyGroup : states.keyGroups()) {
+      open(keyGroup);
+    }
+    for (Open each : open.values()) {
+      client.await(() -> !each.session().isAwaitingAnswer());
+    }
   }
 
   private Open open(int number) throws UdfException, InterruptedException {

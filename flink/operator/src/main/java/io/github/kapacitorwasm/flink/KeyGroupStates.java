@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -26,6 +27,11 @@ final class KeyGroupStates {
     if (state != null) {
       put(keyGroup, state);
     }
+  }
+
+  /** The key groups that have a state, in their order. */
+  List<Integer> keyGroups() {
+    return states.keySet().stream().sorted().toList();
   }
 
   boolean has(int keyGroup) {

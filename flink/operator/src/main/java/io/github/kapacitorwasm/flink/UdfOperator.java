@@ -7,6 +7,7 @@ import io.github.kapacitorwasm.client.UdfSession;
 import java.nio.file.Path;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.apache.flink.api.common.accumulators.LongCounter;
 import org.apache.flink.api.common.operators.MailboxExecutor;
 import org.apache.flink.api.java.functions.KeySelector;
 import org.apache.flink.runtime.state.KeyGroupStatePartitionStreamProvider;
@@ -46,6 +47,7 @@ abstract class UdfOperator<T> extends AbstractStreamOperator<Point>
   private transient AtomicBoolean isReceiveDue;
   private transient boolean isFlushDue;
   private transient KeyGroupStates states;
+  private transient LongCounter pointsSkipped;
   private transient long pointsIn;
   private transient long snapshotNanos;
 
@@ -97,6 +99,9 @@ abstract class UdfOperator<T> extends AbstractStreamOperator<Point>
             fence,
             this::scheduleReceive);
     checkEdge(sessions.info());
+    sessions.restore();
+    pointsSkipped = getRuntimeContext().getLongCounter("kapacitor_wasm.pointsSkipped");
+    pointsSkipped.add(states.pointsSkipped());
     UdfMetrics.register(getMetricGroup().addGroup("kapacitor_wasm"), this);
   }
 
@@ -115,10 +120,11 @@ abstract class UdfOperator<T> extends AbstractStreamOperator<Point>
           function.name(),
           "",
           edge() == EdgeType.STREAM
-              ? "it takes batches: apply it to a window (`window` of its [[plugin]] in job.toml, or"
-                  + " KapacitorWasm.apply(keyed.window(...), function) in Java)"
-              : "it takes points one by one: apply it to the keyed stream, without a window (no"
-                  + " `window` in its [[plugin]] of job.toml)");
+              ? "it takes batches: write, for example, `window = \"10m\"` in its [[plugin]] of"
+                  + " job.toml; in Java, apply it to a window, as in"
+                  + " KapacitorWasm.apply(keyed.window(...), function)"
+              : "it takes points one by one: leave `window` out of its [[plugin]] of job.toml; in"
+                  + " Java, apply it to the keyed stream, without a window");
     }
   }
 
@@ -175,6 +181,7 @@ abstract class UdfOperator<T> extends AbstractStreamOperator<Point>
 
   private void finish(Watermark mark) throws Exception {
     settle();
+    logSkipped();
     sessions.finish();
     passOn(mark);
   }
@@ -190,6 +197,16 @@ abstract class UdfOperator<T> extends AbstractStreamOperator<Point>
       throw e;
     } catch (Exception e) {
       throw new IllegalStateException("a watermark can't be passed on", e);
+    }
+  }
+
+  private void logSkipped() {
+    if (states.pointsSkipped() > 0) {
+      LOG.warn(
+          "function {} has skipped {} points in all, since its plugin failed at them; the host's"
+              + " log says why",
+          function.name(),
+          states.pointsSkipped());
     }
   }
 
@@ -217,7 +234,9 @@ abstract class UdfOperator<T> extends AbstractStreamOperator<Point>
   /** Takes the snapshots that are due, and passes on all results of the points so far. */
   private void settle() throws Exception {
     long begin = System.nanoTime();
+    long skippedBefore = states.pointsSkipped();
     sessions.snapshot();
+    pointsSkipped.add(states.pointsSkipped() - skippedBefore);
     while (fence.isHolding()) {
       sessions.await(() -> !fence.isAsking());
       fence.askNext();

@@ -55,6 +55,22 @@ class UpgradeTest {
     }
   }
 
+  /** As {@link #job}, but no point gets to the function. */
+  private static StreamExecutionEnvironment jobWithoutPoints(
+      Cluster cluster, UdfFunction function, Recorder recorder) {
+    StreamExecutionEnvironment environment =
+        cluster.environment("restart-strategy.fixed-delay.attempts", "0");
+    recorder.record(
+        KapacitorWasm.apply(
+                Series.stream(environment, COUNT, Faults.none())
+                    .filter(point -> false)
+                    .keyBy(Point::group),
+                function)
+            .uid("function")
+            .setParallelism(2));
+    return environment;
+  }
+
   /** Runs the job with the new file from the savepoint to its end. */
   private static JobResult after(
       Cluster cluster, UdfFunction function, byte[] wasm, String savepoint, Recorder recorder)
@@ -116,6 +132,22 @@ class UpgradeTest {
           trace.matches(
               "(?s).*function moving_avg, key group [0-9]+: the host can't restore its state: .+"),
           trace);
+
+      // The key groups need no point for that: one may come days after the upgrade.
+      try (HostProcess host = TestHost.startWithFile(mean.name(), newFile)) {
+        JobResult idle =
+            cluster.result(
+                cluster.submit(
+                    jobWithoutPoints(cluster, mean.socketDir(host.socketDir()), recorder),
+                    savepoint));
+        assertTrue(
+            ExceptionUtils.findThrowableWithMessage(
+                    idle.getSerializedThrowable()
+                        .orElseThrow()
+                        .deserializeError(UpgradeTest.class.getClassLoader()),
+                    "the host can't restore its state: ")
+                .isPresent());
+      }
 
       // Nothing is lost: with the old file the job goes on.
       JobResult result = after(cluster, mean, oldFile, savepoint, recorder);

@@ -24,6 +24,11 @@ public final class LineParser implements Serializable {
   /** Maximum length of a measurement with its tags, as InfluxDB stores them. */
   private static final int MAX_SERIES = 65_535;
 
+  /** The range of times that InfluxDB can store, in nanoseconds since 1970. */
+  private static final long MIN_TIME = Long.MIN_VALUE + 2;
+
+  private static final long MAX_TIME = Long.MAX_VALUE - 1;
+
   /** Unit of the timestamps. */
   private final Precision precision;
 
@@ -68,7 +73,8 @@ public final class LineParser implements Serializable {
         measurements.isEmpty() || measurements.contains(LineCursor.unescape(measurement, ",= \""));
     Set<String> tags = readTags(cursor, point);
     if (cursor.position() - start > MAX_SERIES) {
-      throw new LineException("its measurement and tags are longer than " + MAX_SERIES);
+      throw new LineException(
+          "its measurement and tags are longer than " + MAX_SERIES + " characters");
     }
     cursor.skipBlanks();
     if (cursor.isAtEnd()) {
@@ -137,7 +143,11 @@ public final class LineParser implements Serializable {
       throw new LineException(shown(digits) + " is no timestamp");
     }
     try {
-      return precision.toNanos(Long.parseLong(digits));
+      long nanos = precision.toNanos(Long.parseLong(digits));
+      if (nanos < MIN_TIME || nanos > MAX_TIME) {
+        throw new LineException("InfluxDB can't store the timestamp " + shown(digits));
+      }
+      return nanos;
     } catch (NumberFormatException e) {
       throw new LineException("the timestamp " + shown(digits) + " is too large");
     }

@@ -75,6 +75,8 @@ class LinesTest {
         "cpu,host f=1 1",
         "cpu f=1 soon",
         "cpu f=1 9223372036854775808",
+        "cpu f=1 9223372036854775807",
+        "cpu f=1 -9223372036854775807",
         "cpu f=1",
       })
   void aLineWithAMistakeIsRefused(String line) {
