@@ -34,7 +34,7 @@ class KafkaToKafkaTest {
   private static final int SOME = 500;
 
   /** The host is killed at most so many times until a failure has met an open transaction. */
-  private static final int MAX_ROUNDS = 5;
+  private static final int MAX_ROUNDS = 20;
 
   @TempDir private Path folder;
 
@@ -43,7 +43,7 @@ class KafkaToKafkaTest {
         name = "%1$s"
         parallelism = 2
         max-parallelism = 8
-        checkpoint-interval = "500ms"
+        checkpoint-interval = "2s"
         [kafka]
         bootstrap-servers = ["%2$s"]
         [source]
