@@ -148,3 +148,16 @@ fn maintainer() -> Result<String, String> {
     let line = manifest.lines().find_map(|line| line.strip_prefix("maintainer = "));
     Ok(line.ok_or("Cargo.toml names no maintainer of the package")?.trim_matches('"').to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn manifests_name_the_folder_of_the_plugins() {
+        for manifest in ["kubernetes.yaml", "kubernetes/flink.yaml"] {
+            let text = fs::read_to_string(root().join("packaging").join(manifest)).unwrap();
+            assert!(text.contains(&format!("plugins-dir = \"/{PLUGINS}\"")), "{manifest}");
+        }
+    }
+}
