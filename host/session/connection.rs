@@ -252,6 +252,10 @@ impl Session {
 
     async fn serve(&mut self) -> io::Result<()> {
         loop {
+            // Before all that depends on what Kapacitor has taken: no event says that this was written.
+            if self.link.is_watched() && self.is_alone() && self.outbox.unsent() > 0 {
+                self.write_now();
+            }
             self.start_work();
             if self.drain.is_closing() && self.outbox.unsent() == 0 && !self.worker.is_busy() {
                 return Ok(());
@@ -364,6 +368,11 @@ impl Session {
         timers.memory.run_while(retry.is_some(), retry.unwrap_or_default());
     }
 
+    /// Whether messages come now and then only, and Kapacitor has taken all answers at once.
+    fn is_alone(&self) -> bool {
+        self.lone_reads >= LONE_READS
+    }
+
     /// Has the runtime watch the connection or, while little is read and written at a time, the session gather it. A
     /// connection with a message now and then is watched for input only.
     fn watch_or_gather(&mut self) -> io::Result<()> {
@@ -379,11 +388,7 @@ impl Session {
         if !self.link.is_watched() {
             return Ok(());
         }
-        let alone = self.lone_reads >= LONE_READS;
-        if alone && self.outbox.unsent() > 0 {
-            self.write_now();
-        }
-        self.link.watch_for(alone && self.outbox.unsent() == 0)
+        self.link.watch_for(self.is_alone() && self.outbox.unsent() == 0)
     }
 
     /// Waits for the next event. If several are ready, the first one in the list below wins.
