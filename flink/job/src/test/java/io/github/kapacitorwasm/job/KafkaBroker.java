@@ -32,7 +32,7 @@ final class KafkaBroker {
   /** Maximum time for a download of 55 MB, the first time. */
   private static final long RESOLVE_SECONDS = 300;
 
-  private static final int START_SECONDS = 60;
+  private static final int START_SECONDS = 240;
 
   private static KafkaBroker shared;
   private static String whyNone;
