@@ -20,7 +20,7 @@ use super::backpressure::{Backpressure, Stall};
 use super::drain::Drain;
 use super::end::{HangUp, MAX_READ};
 use super::executor::{Executor, Outcome, Work};
-use super::gather::{Gather, MAX_GATHERED};
+use super::gather::{Gather, MAX_GATHERED, SMALL};
 use super::heartbeat::Heartbeat;
 use super::inbox::{Inbox, InboxItem, InboxLimits};
 use super::link::Link;
@@ -54,9 +54,6 @@ const LINGER: Duration = Duration::from_millis(250);
 
 /// Time that a session takes on its thread before others on the same thread get their turn.
 const TURN: Duration = Duration::from_millis(1);
-
-/// Maximum size of a small read, in bytes.
-const SMALL_READ: usize = 4 * 1024;
 
 /// Number of small reads in a row after which a connection is not watched for room to write, unless something waits to be
 /// written. To change that takes two system calls.
@@ -277,7 +274,7 @@ impl Session {
                 }
                 Event::Read(count) => {
                     self.gather.note_wake(count);
-                    self.lone_reads = if count <= SMALL_READ { self.lone_reads.saturating_add(1) } else { 0 };
+                    self.lone_reads = if count <= SMALL { self.lone_reads.saturating_add(1) } else { 0 };
                     self.take_in(count)?;
                 }
                 Event::Unwritable(e) => self.lose(&e),

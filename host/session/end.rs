@@ -86,6 +86,13 @@ impl Descriptor {
         let written = retry_on_intr(|| rustix::io::write(self, bytes));
         unless_it_would_block(written.map_err(io::Error::from))
     }
+
+    fn shutdown(&self) -> io::Result<()> {
+        match self {
+            Self::Socket(socket) => socket.shutdown(Shutdown::Write),
+            Self::Receiver(_) | Self::Sender(_) => Ok(()),
+        }
+    }
 }
 
 impl AsFd for Descriptor {
@@ -223,11 +230,8 @@ impl End {
     pub async fn shutdown(&mut self) -> io::Result<()> {
         match self {
             Self::Socket(socket) => socket.shutdown().await,
-            Self::Unwatched(Descriptor::Socket(socket)) => socket.shutdown(Shutdown::Write),
-            Self::Input(socket) => match socket.get_ref() {
-                Descriptor::Socket(socket) => socket.shutdown(Shutdown::Write),
-                Descriptor::Receiver(_) | Descriptor::Sender(_) => Ok(()),
-            },
+            Self::Input(socket) => socket.get_ref().shutdown(),
+            Self::Unwatched(end) => end.shutdown(),
             Self::Writer(writer) => poll_fn(|cx| lock(writer).as_mut().poll_shutdown(cx)).await,
             _ => Ok(()),
         }
@@ -250,13 +254,11 @@ impl End {
         Ok(())
     }
 
-    /// Has the runtime watch it, if it is a socket, for input only.
+    /// Has the runtime watch it, if it is a socket that is watched for all, for input only.
     pub fn watch_input(&mut self) -> io::Result<()> {
-        if let Self::Socket(_) | Self::Unwatched(Descriptor::Socket(_)) = self {
-            self.unwatch()?;
-        }
         *self = match mem::replace(self, Self::Lost) {
-            Self::Unwatched(socket @ Descriptor::Socket(_)) => {
+            Self::Socket(socket) => {
+                let socket = Descriptor::Socket(socket.into_std()?);
                 #[expect(
                     deprecated,
                     reason = "what replaces it is unsafe, for types that name a descriptor they do not own"

@@ -18,7 +18,7 @@ const FIRST_QUICK: u32 = 8;
 const MOST_QUICK: u32 = 1024;
 
 /// Maximum size of a read or write that counts as small, in bytes: larger ones gather by themselves.
-const SMALL: usize = 4 * 1024;
+pub const SMALL: usize = 4 * 1024;
 
 /// Maximum number of bytes that are read at a tick. A pipe holds half of that, and a socket holds it only if messages
 /// are large, or written together: then they need not be gathered.
