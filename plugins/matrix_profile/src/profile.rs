@@ -122,9 +122,12 @@ struct Nearest<'a> {
     before: Best,
 }
 
+/// How much longer than all steps of a diagonal its covariances that are computed anew may take.
+const MOST_ANEW: usize = 4;
+
 /// The parts at which covariances are computed anew, which takes as long as `length` steps. If there are so many that this
-/// would take longer than all steps, the parts must be smaller still: a part may then have a neighbour that is only almost
-/// the nearest.
+/// would take longer than [`MOST_ANEW`] times all steps, the parts must be smaller still: a part may then have a neighbour
+/// that is not the nearest.
 fn anew(norms: &[f64], length: usize) -> Vec<usize> {
     let mut smaller = SMALLER;
     loop {
@@ -136,7 +139,7 @@ fn anew(norms: &[f64], length: usize) -> Vec<usize> {
                 largest = *norm;
             }
         }
-        if anew.len() * length <= norms.len() + length {
+        if anew.len() * length <= MOST_ANEW * (norms.len() + length) {
             return anew;
         }
         smaller *= SMALLER;
@@ -231,7 +234,7 @@ mod tests {
             let series: Vec<f64> = (0..1000).map(|n| 1e-4_f64.powi(n % cycle)).collect();
             let parts = Parts::of(&series, length).unwrap();
             let anew = Nearest::new(&parts).anew.len();
-            assert!(anew * length <= 1000, "{cycle} {length}: {anew}");
+            assert!(anew * length <= MOST_ANEW * 1000, "{cycle} {length}: {anew}");
         }
     }
 }
