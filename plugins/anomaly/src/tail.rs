@@ -118,7 +118,9 @@ impl Tail {
             let length = (end as f64 - moment / weight - 0.5).max(0.25);
             let fitted = weight / self.newest;
             let length = (length * fitted + ASSUMED_LENGTH * ASSUMED_WEIGHT) / (fitted + ASSUMED_WEIGHT);
-            weight / self.total * (-beyond / length).exp()
+            // Not more than the share where the tail begins, as it is counted for smaller numbers.
+            let most = (fitted + 0.5) / (count + 1.0);
+            f64::min(weight / self.total, most) * (-beyond / length).exp()
         };
         // Numbers of about this size that were there before show that it is not as rare as the tail says.
         let about = before(place + 1 + NEAR) / self.newest / (count + 1.0);

@@ -100,7 +100,7 @@ impl ValueAxis {
         let low = if low > 0.0 && low < high / 4.0 { 0.0 } else { low };
         if high <= low {
             let step = round_step(low.abs() / 10.0);
-            return Self { low: low - step, high: low + step, step };
+            return Self { low: (low - step).max(f64::MIN), high: (low + step).min(f64::MAX), step };
         }
         // Half the width of a line, and half a mark.
         let room = high / 25.0 - low / 25.0;
@@ -211,6 +211,8 @@ mod tests {
         for samples in [
             &[(0, 0.0)][..],
             &[(0, 5.0), (1, 5.0)],
+            &[(0, f64::MIN)],
+            &[(0, f64::MAX)],
             &[(i64::MIN, f64::MIN), (i64::MAX, f64::MAX)],
             &[(0, -1e-300), (0, 1e-300), (1, -7.0)],
         ] {
