@@ -7,8 +7,12 @@ use crate::protocol::frame::{self, Kind};
 /// Maximum computing time between two saves, since a recovery takes as long.
 const MAX_COMPUTED: Duration = Duration::from_secs(1);
 
-/// Maximum time between two saves, so that the journal of a slow stream stays small.
+/// Time after which a slow stream's journal is cut where it has more than [`SLOW_INPUT`], so that it stays small.
 const MAX_TIME: Duration = Duration::from_secs(10);
+
+/// Maximum input of a slow stream's journal, in bytes. The saved state would take more memory than that, and time
+/// for all of the guest's memory.
+const SLOW_INPUT: usize = 16 * 1024;
 
 /// Minimum input that is worth saving the state for, in bytes.
 const MIN_INPUT: usize = 64 * 1024;
@@ -82,11 +86,12 @@ impl Journal {
     pub fn is_due(&self, more: usize, memory: usize) -> bool {
         // To go over the memory twice then takes a few percent of the time that processing the input takes.
         let enough = (2 * memory).max(MIN_INPUT).min(self.limit);
+        let input = self.input.len() + more;
         self.exceeded
             || self.large_batch.is_some()
-            || self.input.len() + more > enough
+            || input > enough
             || self.computed > MAX_COMPUTED
-            || self.since.elapsed() > MAX_TIME
+            || input > SLOW_INPUT && self.since.elapsed() > MAX_TIME
     }
 
     /// Appends a call that has succeeded. `in_batch`: it has left a batch open.
@@ -332,5 +337,14 @@ mod tests {
         let entry = JournalEntry { call: Call::Process, input: &[], returned: None };
         journal.push(entry, 0, 2 * MAX_COMPUTED, false);
         assert!(journal.is_due(0, 0));
+    }
+
+    #[test]
+    fn slow_streams_are_saved_once_there_is_something_to_drop() {
+        let mut journal = Journal::new(1 << 20);
+        journal.since -= MAX_TIME;
+        assert!(!journal.is_due(SLOW_INPUT, 1 << 20) && journal.is_due(SLOW_INPUT + 1, 1 << 20));
+        journal.clear();
+        assert!(!journal.is_due(SLOW_INPUT + 1, 1 << 20));
     }
 }
