@@ -2,10 +2,11 @@
 
 use std::future::pending;
 use std::io;
+use std::mem;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
@@ -22,11 +23,19 @@ const UNUSED: u32 = 32;
 /// Minimum time between two ticks.
 const SHORTEST: Duration = Duration::from_micros(50);
 
+/// Time between two ticks to which it may be halved: a socket that is emptied so often holds up no client.
+const FASTEST: Duration = Duration::from_micros(250);
+
+/// Number of ticks after which the time between two of them doubles again, if nobody has halved it since then.
+const CALM: u32 = 16;
+
 /// A clock that ticks while sessions wait for it. A tick is one wake-up for all of them together.
 #[derive(Debug)]
 pub struct GatherClock {
-    /// Time between two ticks in nanoseconds. Zero: sessions do not gather.
+    /// Maximum time between two ticks in nanoseconds. Zero: sessions do not gather.
     interval: AtomicU64,
+    /// Whether a session has asked for a shorter time between ticks since the last one.
+    hurried: AtomicBool,
     /// Number of ticks so far.
     ticks: AtomicU64,
     ticked: Notify,
@@ -46,10 +55,11 @@ impl Drop for Waiting<'_> {
 }
 
 impl GatherClock {
-    /// A clock with this time between two ticks.
+    /// A clock with this time between two ticks at most.
     pub fn new(interval: Duration) -> Self {
         let clock = Self {
             interval: AtomicU64::default(),
+            hurried: AtomicBool::default(),
             ticks: AtomicU64::default(),
             ticked: Notify::new(),
             waiting: AtomicUsize::default(),
@@ -59,12 +69,18 @@ impl GatherClock {
         clock
     }
 
-    /// Sets the time between two ticks. Zero: sessions do not gather.
+    /// Sets the maximum time between two ticks. Zero: sessions do not gather.
     pub fn set_interval(&self, interval: Duration) {
         self.interval.store(u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Time between two ticks. Zero: sessions do not gather.
+    /// Halves the time between two ticks from the next tick on, since a connection may have been full; not if that tick was
+    /// late, as on a busy machine. The time doubles again after some ticks for which nobody asks that.
+    pub fn hurry(&self) {
+        self.hurried.store(true, Ordering::Relaxed);
+    }
+
+    /// Maximum time between two ticks. Zero: sessions do not gather.
     pub fn interval(&self) -> Duration {
         Duration::from_nanos(self.interval.load(Ordering::Relaxed))
     }
@@ -101,20 +117,64 @@ impl GatherClock {
         }
     }
 
+    /// Wakes all sessions that wait.
+    pub fn tick(&self) {
+        self.ticks.fetch_add(1, Ordering::SeqCst);
+        self.ticked.notify_waiters();
+    }
+
+    /// Number of sessions that wait for the next tick.
+    #[cfg(test)]
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
+
     async fn tick_while_used(&self) {
-        let mut interval = self.interval();
-        let mut timer = Timer::new(interval);
+        let mut pace = Pace::new(self.interval());
+        let mut timer = Timer::new(pace.interval);
         let mut unused = 0;
+        let mut last = Instant::now();
+        let mut late = false;
         while unused < UNUSED {
-            if self.interval() != interval {
-                interval = self.interval();
-                timer = Timer::new(interval);
+            let hurried = self.hurried.swap(false, Ordering::Relaxed) && !late;
+            if pace.adapt(self.interval(), hurried) {
+                timer = Timer::new(pace.interval);
             }
             timer.expired().await;
-            self.ticks.fetch_add(1, Ordering::SeqCst);
-            self.ticked.notify_waiters();
+            let now = Instant::now();
+            late = now - mem::replace(&mut last, now) > pace.interval * 3 / 2;
+            self.tick();
             unused = if self.waiting.load(Ordering::SeqCst) > 0 { 0 } else { unused + 1 };
         }
+    }
+}
+
+/// The time between two ticks.
+struct Pace {
+    /// The maximum of it.
+    longest: Duration,
+    interval: Duration,
+    /// Number of ticks since it was changed.
+    calm: u32,
+}
+
+impl Pace {
+    fn new(longest: Duration) -> Self {
+        Self { longest, interval: longest, calm: 0 }
+    }
+
+    /// Adapts it for the next tick. True if it has changed.
+    fn adapt(&mut self, longest: Duration, hurried: bool) -> bool {
+        let before = self.interval;
+        self.calm += 1;
+        if longest != self.longest {
+            *self = Self::new(longest);
+        } else if hurried {
+            (self.interval, self.calm) = ((before / 2).max(FASTEST.min(longest)), 0);
+        } else if self.calm >= CALM {
+            (self.interval, self.calm) = ((before * 2).min(longest), 0);
+        }
+        self.interval != before
     }
 }
 
@@ -186,6 +246,21 @@ mod tests {
                 assert!(clock.ticks() >= before + 10 + u64::from(UNUSED));
             }
         });
+    }
+
+    #[test]
+    fn ticks_are_as_seldom_as_sessions_allow() {
+        let longest = Duration::from_millis(1);
+        let mut pace = Pace::new(longest);
+        assert!((0..1000).all(|_| !pace.adapt(longest, false)));
+        assert_eq!((0..20).filter(|_| pace.adapt(longest, true)).count(), 2);
+        assert_eq!(pace.interval, FASTEST);
+        assert_eq!((0..1000).filter(|_| pace.adapt(longest, false)).count(), 2);
+        assert_eq!(pace.interval, longest);
+        // What an operator sets holds at once.
+        assert!(pace.adapt(longest, true) && pace.adapt(longest / 100, true));
+        assert_eq!(pace.interval, longest / 100);
+        assert!(!pace.adapt(longest / 100, true));
     }
 
     #[test]

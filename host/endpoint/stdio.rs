@@ -5,7 +5,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 
 use anyhow::{Context, Result};
-use rustix::fs::FileType;
+use rustix::fs::{FileType, OFlags};
+use tokio::fs::File;
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 
@@ -30,7 +31,7 @@ fn input(fd: OwnedFd) -> io::Result<End> {
     Ok(match file_type(&fd)? {
         FileType::Fifo => End::Receiver(pipe::Receiver::from_owned_fd(fd)?),
         FileType::Socket => End::Socket(socket(fd)?),
-        _ => End::reader(tokio::fs::File::from_std(fd.into())),
+        _ => End::reader(file(fd)?),
     })
 }
 
@@ -38,7 +39,7 @@ fn output(fd: OwnedFd) -> io::Result<End> {
     Ok(match file_type(&fd)? {
         FileType::Fifo => End::Sender(pipe::Sender::from_owned_fd(fd)?),
         FileType::Socket => End::Socket(socket(fd)?),
-        _ => End::writer(tokio::fs::File::from_std(fd.into())),
+        _ => End::writer(file(fd)?),
     })
 }
 
@@ -46,6 +47,16 @@ fn socket(fd: OwnedFd) -> io::Result<UnixStream> {
     let stream = StdUnixStream::from(fd);
     stream.set_nonblocking(true)?;
     UnixStream::from_std(stream)
+}
+
+/// A file or a terminal, which is waited for on a thread of its own. A terminal may be left non-blocking by another process
+/// that has it, and would be taken for a broken one.
+fn file(fd: OwnedFd) -> io::Result<File> {
+    let flags = rustix::fs::fcntl_getfl(&fd)?;
+    if flags.contains(OFlags::NONBLOCK) {
+        rustix::fs::fcntl_setfl(&fd, flags - OFlags::NONBLOCK)?;
+    }
+    Ok(File::from_std(fd.into()))
 }
 
 fn file_type(fd: &OwnedFd) -> io::Result<FileType> {

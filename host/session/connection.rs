@@ -18,7 +18,7 @@ use super::account::Account;
 use super::arrivals::Arrivals;
 use super::backpressure::{Backpressure, Stall};
 use super::drain::Drain;
-use super::end::{HangUp, MAX_READ};
+use super::end::{HangUp, room_for_read};
 use super::executor::{Executor, Outcome, Work};
 use super::gather::{Gather, MAX_GATHERED, SMALL};
 use super::heartbeat::Heartbeat;
@@ -83,6 +83,8 @@ pub struct Session {
     turn: Duration,
     /// Number of small reads in a row while Kapacitor took all that was written at once.
     lone_reads: u32,
+    /// Whether what waits for Kapacitor is to be written as soon as no work is under way: a tick was before.
+    answer_due: bool,
     /// What Kapacitor's side of the connection is known to be.
     peer: Peer,
     /// The labels of the session's log lines, as the executor knew them last.
@@ -220,6 +222,7 @@ impl Session {
             keepalive: None,
             turn: Duration::ZERO,
             lone_reads: LONE_READS,
+            answer_due: false,
             peer: Peer::Open,
             labels: Arc::clone(executor.labels()),
             clock: Arc::clone(executor.clock()),
@@ -254,6 +257,10 @@ impl Session {
                 self.write_now();
             }
             self.start_work();
+            if self.answer_due && self.worker.is_idle() {
+                self.answer_due = false;
+                self.write_now();
+            }
             if self.drain.is_closing() && self.outbox.unsent() == 0 && !self.worker.is_busy() {
                 return Ok(());
             }
@@ -282,6 +289,7 @@ impl Session {
                 Event::Tick => self.tick()?,
                 // On a busy machine the plugin may not have had its time yet.
                 Event::GivenUp if self.worker.is_busy() && self.drain.may_go_on(self.clock.total()) => {}
+                Event::GivenUp if !self.worker.is_busy() && self.write_unwatched()? > 0 => {}
                 Event::GivenUp => {
                     self.report_given_up();
                     return Ok(());
@@ -504,7 +512,7 @@ impl Session {
             Ok(_) => {}
         }
         if answers_fence && !self.link.is_watched() {
-            // The client waits for it, and need not wait for a tick, too.
+            // The client waits for it, and need not wait for the work behind it, too.
             self.write_now();
         }
     }
@@ -631,7 +639,9 @@ impl Session {
             self.note_hang_up(hang_up);
         }
         while read < MAX_GATHERED && self.may_read() {
-            let count = match self.link.read_now(self.inbox.space()) {
+            let space = self.inbox.space();
+            let room = room_for_read(space);
+            let count = match self.link.read_now(space) {
                 Ok(Some(count)) => count,
                 Ok(None) => break,
                 Err(e) => {
@@ -641,11 +651,16 @@ impl Session {
             };
             messages += self.take_in(count)?;
             read += count;
-            if count < MAX_READ {
+            if count < room {
                 break;
             }
         }
+        if self.link.was_nearly_full(read, messages) {
+            self.gather.note_full();
+        }
         self.gather.note_tick(read, messages, written);
+        // What waits in the outbox when the messages of this tick are done goes out before the next tick.
+        self.answer_due = true;
         Ok(())
     }
 
@@ -662,6 +677,13 @@ impl Session {
             self.after_write();
         }
         written
+    }
+
+    /// Writes what a slow Kapacitor takes, and has nobody wait for the connection; returns the number of bytes. Linux reports
+    /// room in a socket only when it is nearly empty.
+    fn write_unwatched(&mut self) -> io::Result<usize> {
+        self.link.unwatch()?;
+        Ok(self.write_now())
     }
 
     /// Answers the last keepalive that could not be answered before.

@@ -20,7 +20,17 @@ use tokio::net::unix::pipe;
 
 /// Maximum size of a read from an end that is not watched for all. Kapacitor's messages are small, and what it may write
 /// before it has to wait is about as much.
-pub const MAX_READ: usize = 32 * 1024;
+const MAX_READ: usize = 32 * 1024;
+
+/// Memory that two small packets of a socket take in Linux, in bytes: Kapacitor writes each message as two.
+const PACKETS: usize = 2 * 768;
+
+/// Memory of the packets in a socket that is nearly full, in bytes: seven eighths of what Linux allows by default
+/// (`net.core.wmem_default`).
+const NEARLY_FULL_SOCKET: usize = 212_992 / 8 * 7;
+
+/// Bytes in a pipe that is nearly full: seven eighths of what a pipe of Linux holds.
+const NEARLY_FULL_PIPE: usize = 64 * 1024 / 8 * 7;
 
 /// A descriptor that the runtime watches or, while it is unwatched, one that nobody waits for: then no write of
 /// Kapacitor wakes anybody.
@@ -64,7 +74,7 @@ impl Descriptor {
     fn read_now(&self, buffer: &mut BytesMut) -> io::Result<Option<usize>> {
         let (Self::Socket(_) | Self::Receiver(_)) = self else { return Err(not_readable()) };
         let length = buffer.len();
-        buffer.resize(buffer.capacity().min(length + MAX_READ), 0);
+        buffer.resize(length + room_for_read(buffer), 0);
         let read = retry_on_intr(|| rustix::io::read(self, &mut buffer[length..]));
         buffer.truncate(length + read.unwrap_or(0));
         unless_it_would_block(read.map_err(io::Error::from))
@@ -132,9 +142,10 @@ impl End {
                 Self::Receiver(pipe) => pipe.readable().await?,
                 Self::Input(socket) => {
                     let mut ready = socket.readable().await?;
-                    let room = (buffer.capacity() - buffer.len()).min(MAX_READ);
+                    let room = room_for_read(buffer);
                     let count = self.read_now(buffer)?;
                     // A read that does not fill the room has emptied the socket: to look once more would find nothing.
+                    // That is not so behind descriptors and urgent data, which no one sends here.
                     if count.is_none_or(|count| count < room) {
                         ready.clear_ready_matching(Ready::READABLE);
                     }
@@ -160,6 +171,16 @@ impl End {
             Self::Unwatched(end) => end.read_now(buffer),
             Self::Reader(reader) => now(pin!(lock(reader).read_buf(buffer))),
             Self::Sender(_) | Self::Writer(_) | Self::Lost => Err(not_readable()),
+        }
+    }
+
+    /// Whether an end that nobody waits for was nearly full when so many bytes with so many messages were read from it:
+    /// then Kapacitor may have waited for room.
+    pub fn was_nearly_full(&self, bytes: usize, messages: usize) -> bool {
+        match self {
+            Self::Unwatched(Descriptor::Socket(_)) => bytes + messages * PACKETS > NEARLY_FULL_SOCKET,
+            Self::Unwatched(Descriptor::Receiver(_)) => bytes > NEARLY_FULL_PIPE,
+            _ => false,
         }
     }
 
@@ -284,6 +305,11 @@ impl End {
         };
         Ok(())
     }
+}
+
+/// Maximum number of bytes of the next read into `buffer`.
+pub fn room_for_read(buffer: &BytesMut) -> usize {
+    (buffer.capacity() - buffer.len()).min(MAX_READ)
 }
 
 fn lock<T: ?Sized>(end: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -52,6 +52,11 @@ impl Link {
         self.input.read_now(buffer)
     }
 
+    /// Whether Kapacitor may have waited for room before so much was read, as [`End::was_nearly_full`].
+    pub fn was_nearly_full(&self, bytes: usize, messages: usize) -> bool {
+        self.input.was_nearly_full(bytes, messages)
+    }
+
     /// Writes as much of `bytes` as is taken; waits until some of it is. To be called while the connection is watched.
     ///
     /// # Errors
@@ -222,6 +227,34 @@ mod tests {
                 assert!(link.unwatch().unwrap());
                 assert_eq!(link.read_now(&mut room()).unwrap(), Some(0));
                 assert!(link.write_now(b"nobody reads this").is_err());
+            }
+        });
+    }
+
+    #[test]
+    fn full_connections_are_known_by_what_was_read() {
+        runtime().block_on(async {
+            let (socket, peer) = UnixStream::pair().unwrap();
+            let (sender, input) = pipe::pipe().unwrap();
+            let small = [1; 100];
+            // Messages as Kapacitor writes them, until the connection takes no more.
+            peer.writable().await.unwrap();
+            sender.writable().await.unwrap();
+            let mut in_socket = 0;
+            while peer.try_write(&small[..1]).is_ok() && peer.try_write(&small[1..]).is_ok() {
+                in_socket += 1;
+            }
+            let mut in_pipe = 0;
+            while sender.try_write(&small).is_ok() {
+                in_pipe += 1;
+            }
+            for (mut link, messages) in
+                [(Link::socket(socket), in_socket), (Link::of_two(End::Receiver(input), unused()), in_pipe)]
+            {
+                assert!(!link.was_nearly_full(100 * messages, messages), "it is watched");
+                assert!(link.input.unwatch().is_ok());
+                assert!(link.was_nearly_full(100 * messages, messages), "{messages}");
+                assert!(!link.was_nearly_full(80 * messages, messages * 4 / 5), "{messages}");
             }
         });
     }

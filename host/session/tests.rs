@@ -3,10 +3,14 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::{Buf, BytesMut};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex, split};
+use tokio::net::UnixStream;
 use tokio::runtime::{Builder, Runtime};
+use tokio::time::timeout;
 
 use super::executor::{Executor, Work};
 use super::{End, Link, Session};
@@ -218,6 +222,63 @@ fn stopping_host_ends_a_session_that_waits() {
         let session = Session::new(Arc::clone(&host.shared), function, link);
         let session = tokio::spawn(session.run());
         host.shared.stop().await;
+        session.await.unwrap();
+    });
+}
+
+#[test]
+fn answers_of_a_tick_go_out_before_the_next() {
+    let host = Host::new();
+    let function = host.shared.function("mirror").unwrap();
+    let clock = host.shared.gather_clock();
+    // It does not tick by itself in the time of this test.
+    clock.set_interval(Duration::from_secs(3600));
+    host.runtime.block_on(async {
+        let (mut kapacitor, socket) = UnixStream::pair().unwrap();
+        let session = Session::new(Arc::clone(&host.shared), function, Link::socket(socket));
+        let session = tokio::spawn(session.run());
+        let mut received = BytesMut::new();
+        let mut answers = async |kapacitor: &mut UnixStream, count: usize| {
+            let mut found = Vec::new();
+            while found.len() < count {
+                let mut left = &received[..];
+                // Of a part of an answer, it says that it ends too soon.
+                if let Ok(Some(answer)) = receive(&mut left) {
+                    found.push(answer);
+                    let taken = received.len() - left.len();
+                    received.advance(taken);
+                } else {
+                    assert_ne!(kapacitor.read_buf(&mut received).await.unwrap(), 0);
+                }
+            }
+            found
+        };
+        kapacitor.write_all(&requests([init()])).await.unwrap();
+        answers(&mut kapacitor, 1).await;
+        // Points that follow each other quickly, until the session gathers.
+        let mut time = 0;
+        while clock.waiting() == 0 {
+            time += 1;
+            kapacitor.write_all(&requests([point(time)])).await.unwrap();
+            timeout(Duration::from_millis(20), answers(&mut kapacitor, 1)).await.ok();
+        }
+        let keepalive = RequestMessage::Keepalive(KeepaliveRequest { time: 7 });
+        kapacitor.write_all(&requests([keepalive, point(time + 1), point(time + 2)])).await.unwrap();
+        clock.tick();
+        // One of the points may have been written before the session began to gather.
+        let mut times = Vec::new();
+        while times.last() != Some(&(time + 2)) {
+            let soon = timeout(Duration::from_secs(20), answers(&mut kapacitor, 1)).await;
+            match &soon.expect("an answer before the next tick")[..] {
+                [ResponseMessage::Point(point)] => times.push(point.time),
+                [ResponseMessage::Keepalive(keepalive)] => assert_eq!(keepalive.time, 7),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(times.is_sorted());
+        assert_eq!(clock.waiting(), 1, "the session does not gather any more");
+        drop(kapacitor);
+        clock.tick();
         session.await.unwrap();
     });
 }
