@@ -1,13 +1,15 @@
 //! stdin and stdout instead of a socket: a child process of Kapacitor.
 
-use std::io::Read;
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::iter;
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
 
 use kapacitor_wasm::protocol::client::Client;
-use kapacitor_wasm::protocol::{RequestMessage, ResponseMessage};
+use kapacitor_wasm::protocol::{InitRequest, RequestMessage, ResponseMessage};
 
-use crate::support::{Setup, field, moving_avg, play, point};
+use crate::support::{Setup, encoded, field, moving_avg, play, point};
 
 /// A child process, and the thread that reads its stderr all the time as Kapacitor does.
 type Running = (Child, JoinHandle<String>);
@@ -76,6 +78,22 @@ fn child_process_ignores_signals_and_ends_with_stdin() {
     let responses = play(client, [RequestMessage::Point(point("a", 1, 1.0))]);
     assert!(matches!(&responses[..], [ResponseMessage::Point(_)]), "{responses:?}");
     assert_eq!(finish(child).0, 0);
+}
+
+#[test]
+fn file_that_takes_no_answers_is_named() {
+    let setup = Setup::new("").with(&["mirror"]);
+    for points in [1, 50_000] {
+        let init = RequestMessage::Init(InitRequest { task_id: "task".to_owned(), ..InitRequest::default() });
+        let points = (0..points).map(|i| RequestMessage::Point(point("a", i, 1.0)));
+        let mut input = tempfile::tempfile().unwrap();
+        input.write_all(&encoded(iter::once(init).chain(points))).unwrap();
+        input.rewind().unwrap();
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let output = setup.command(&["stdio", "mirror"]).stdin(input).stdout(full).output().unwrap();
+        let log = String::from_utf8(output.stderr).unwrap();
+        assert!(log.contains("the answers can't be written") && log.contains("No space left"), "{log}");
+    }
 }
 
 #[test]

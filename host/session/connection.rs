@@ -240,7 +240,10 @@ impl Session {
     /// Serves the connection until it ends. What goes wrong is logged.
     pub async fn run(mut self) {
         match self.serve().await {
-            Ok(()) => self.linger().await,
+            Ok(()) => {
+                self.flush().await;
+                self.linger().await;
+            }
             Err(e) => {
                 // Kapacitor closes in the middle of things whenever a task is stopped.
                 log_for!(debug, self.labels, err = e.to_string(), "connection lost");
@@ -267,7 +270,15 @@ impl Session {
             let reading = self.may_read();
             self.refuse_without_memory(reading);
             self.set_timers(reading);
-            self.watch_or_gather()?;
+            if let Err(e) = self.watch_or_gather() {
+                log_for!(
+                    warn,
+                    self.labels,
+                    err = e.to_string(),
+                    "connection closed: the system refuses to watch it"
+                );
+                return Err(e);
+            }
             if self.turn > TURN {
                 self.turn = Duration::ZERO;
                 yield_now().await;
@@ -530,7 +541,7 @@ impl Session {
     /// Kapacitor reads, if slowly: it gets more time, unless the plugin is the side that stalls.
     fn extend_drain(&mut self) {
         if !self.worker.is_busy() {
-            self.drain.extend(self.clock.total());
+            self.drain.extend(self.clock.total(), self.leaving);
         }
     }
 
@@ -605,8 +616,12 @@ impl Session {
         if self.peer.is_lost() {
             return;
         }
-        // Kapacitor closes in the middle of things whenever a task is stopped.
-        log_for!(debug, self.labels, err = e.to_string(), "connection lost");
+        if self.link.writes_to_file() {
+            log_for!(warn, self.labels, err = e.to_string(), "the answers can't be written");
+        } else {
+            // Kapacitor closes in the middle of things whenever a task is stopped.
+            log_for!(debug, self.labels, err = e.to_string(), "connection lost");
+        }
         self.outbox.lose();
         self.keepalive = None;
         self.ending.store(true, Relaxed);
@@ -718,13 +733,21 @@ impl Session {
     }
 
     fn report_given_up(&self) {
-        let reason = if self.worker.is_busy() || self.drain.is_exceeded(self.clock.total()) {
+        let reason = if self.worker.is_busy() || self.drain.has_computed_too_long(self.clock.total()) {
             "the plugin still computes"
         } else {
             "Kapacitor does not read"
         };
         let unsent = self.outbox.unsent().to_string();
         log_for!(warn, self.labels, reason, unsent, "closed at sessions.drain-deadline");
+    }
+
+    /// Waits until the last answers are in the file or terminal that takes Kapacitor's place.
+    async fn flush(&mut self) {
+        let flushed = timeout(self.intervals.drain, self.link.flush());
+        if let Err(e) = flushed.await.unwrap_or_else(|late| Err(late.into())) {
+            log_for!(warn, self.labels, err = e.to_string(), "the answers can't be written");
+        }
     }
 
     /// Ends the connection so that Kapacitor gets to read what was sent: a socket that is closed

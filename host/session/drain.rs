@@ -31,7 +31,7 @@ pub struct Drain {
     stage: Stage,
     /// `sessions.drain-deadline`.
     limit: Duration,
-    /// When the input ended.
+    /// When the input ended, or when Kapacitor has read something since then.
     since: Instant,
     /// CPU time of the plugin's work before the input ended.
     computed_before: Duration,
@@ -90,14 +90,24 @@ impl Drain {
         }
     }
 
+    /// Whether the plugin's work has computed for longer than it may.
+    pub fn has_computed_too_long(&self, computed: Duration) -> bool {
+        self.unused(computed).is_none()
+    }
+
+    /// The CPU time that the plugin has not used.
+    fn unused(&self, computed: Duration) -> Option<Duration> {
+        self.limit.checked_sub(computed.saturating_sub(self.computed_before))
+    }
+
     /// The CPU time that the plugin has left; `None` if it has none.
     fn rest(&self, computed: Duration) -> Option<Duration> {
-        let rest = self.limit.checked_sub(computed.saturating_sub(self.computed_before))?;
+        let rest = self.unused(computed)?;
         (self.since.elapsed() < LAST_RESORT * self.limit).then_some(rest)
     }
 
     /// Whether the plugin has used up the time for its work.
-    pub fn is_exceeded(&self, computed: Duration) -> bool {
+    fn is_exceeded(&self, computed: Duration) -> bool {
         self.rest(computed).is_none()
     }
 
@@ -113,14 +123,20 @@ impl Drain {
         }
     }
 
-    /// Kapacitor has read something, if slowly: the deadline begins anew, unless the plugin has used it up.
-    pub fn extend(&mut self, computed: Duration) {
-        if !self.is_exceeded(computed) {
-            let later = Instant::now() + self.limit;
-            match &mut self.stage {
-                Stage::Open => {}
-                Stage::Draining(at) | Stage::Closing(at) => *at = later,
-            }
+    /// Kapacitor has read something, if slowly: the deadline begins anew, unless the plugin has used it up. It does so
+    /// as often as Kapacitor reads, which may take a slow replay minutes; but if the host stops (`stopping`), for no longer
+    /// than the last resort in all.
+    pub fn extend(&mut self, computed: Duration, stopping: bool) {
+        if self.is_exceeded(computed) {
+            return;
+        }
+        let now = Instant::now();
+        match &mut self.stage {
+            Stage::Open => return,
+            Stage::Draining(at) | Stage::Closing(at) => *at = now + self.limit,
+        }
+        if !stopping {
+            self.since = now;
         }
     }
 }
@@ -134,12 +150,12 @@ mod tests {
     #[test]
     fn slow_reading_moves_the_deadline() {
         let mut drain = Drain::new(LIMIT);
-        drain.extend(Duration::ZERO);
+        drain.extend(Duration::ZERO, false);
         assert_eq!(drain.deadline(), None);
         drain.begin(Duration::ZERO);
         let first = drain.deadline().unwrap();
         std::thread::sleep(Duration::from_millis(2));
-        drain.extend(Duration::ZERO);
+        drain.extend(Duration::ZERO, true);
         let moved = drain.deadline().unwrap();
         assert!(moved > first);
         drain.close();
@@ -156,7 +172,7 @@ mod tests {
         let computed = 4 * LIMIT + Duration::from_millis(1);
         drain.work_ended(computed);
         assert!(drain.is_exceeded(computed) && drain.deadline().unwrap() <= Instant::now());
-        drain.extend(computed);
+        drain.extend(computed, false);
         assert!(!drain.may_go_on(computed) && drain.deadline().unwrap() <= Instant::now());
     }
 
@@ -169,5 +185,21 @@ mod tests {
         assert!(drain.may_go_on(limit / 2) && drain.deadline().unwrap() > Instant::now());
         std::thread::sleep(LAST_RESORT * limit);
         assert!(!drain.may_go_on(limit / 2));
+    }
+
+    #[test]
+    fn steady_reader_is_waited_for_unless_the_host_stops() {
+        let limit = Duration::from_millis(20);
+        for stopping in [false, true] {
+            let mut drain = Drain::new(limit);
+            drain.begin(Duration::ZERO);
+            for _ in 0..LAST_RESORT {
+                drain.extend(Duration::ZERO, stopping);
+                std::thread::sleep(limit);
+            }
+            drain.extend(Duration::ZERO, stopping);
+            assert_eq!(drain.is_exceeded(Duration::ZERO), stopping);
+            assert_eq!(drain.deadline().unwrap() <= Instant::now(), stopping);
+        }
     }
 }

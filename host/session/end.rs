@@ -247,6 +247,12 @@ impl End {
         }
     }
 
+    /// Waits until what was written is where it belongs: a file takes it before that.
+    pub async fn flush(&self) -> io::Result<()> {
+        let Self::Writer(writer) = self else { return Ok(()) };
+        poll_fn(|cx| lock(writer).as_mut().poll_flush(cx)).await
+    }
+
     /// Says that nothing more will be written.
     pub async fn shutdown(&mut self) -> io::Result<()> {
         match self {

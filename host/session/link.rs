@@ -85,6 +85,20 @@ impl Link {
         self.input.hung_up_now()
     }
 
+    /// Whether what is written goes to a file or a terminal, which no one closes as Kapacitor closes a connection.
+    pub fn writes_to_file(&self) -> bool {
+        matches!(self.output(), End::Writer(_))
+    }
+
+    /// Waits until all that was written to a file is there.
+    ///
+    /// # Errors
+    ///
+    /// When the file does not take it.
+    pub async fn flush(&self) -> io::Result<()> {
+        self.output().flush().await
+    }
+
     /// Says that nothing more will be written.
     ///
     /// # Errors
