@@ -52,7 +52,7 @@ impl Link {
         self.input.read_now(buffer)
     }
 
-    /// Whether Kapacitor may have waited for room before so much was read, as [`End::was_nearly_full`].
+    /// Whether Kapacitor may have waited for room before so many bytes with so many messages were read.
     pub fn was_nearly_full(&self, bytes: usize, messages: usize) -> bool {
         self.input.was_nearly_full(bytes, messages)
     }

@@ -260,7 +260,7 @@ fn answers_of_a_tick_go_out_before_the_next() {
         while clock.waiting() == 0 {
             time += 1;
             kapacitor.write_all(&requests([point(time)])).await.unwrap();
-            timeout(Duration::from_millis(20), answers(&mut kapacitor, 1)).await.ok();
+            let _ = timeout(Duration::from_millis(20), answers(&mut kapacitor, 1)).await;
         }
         let keepalive = RequestMessage::Keepalive(KeepaliveRequest { time: 7 });
         kapacitor.write_all(&requests([keepalive, point(time + 1), point(time + 2)])).await.unwrap();
