@@ -33,6 +33,7 @@ final class ConfigReader {
   private static final Duration DEFAULT_CHECKPOINT_INTERVAL = Duration.ofSeconds(10);
   private static final Duration LEAST_CHECKPOINT_INTERVAL = Duration.ofMillis(100);
   private static final Duration DEFAULT_MAX_OUT_OF_ORDERNESS = Duration.ofSeconds(5);
+  private static final Duration DEFAULT_MAX_AHEAD = Duration.ofDays(1);
   private static final Duration DEFAULT_IDLENESS = Duration.ofMinutes(1);
 
   /** What Kapacitor takes as the id of a task, and what Kafka and Flink take as a name. */
@@ -114,7 +115,9 @@ final class ConfigReader {
             .orElse(DEFAULT_CHECKPOINT_INTERVAL);
     Places places = new Places(folder, mistakes);
     Values from = values("from");
-    JobConfig.Source source = source(name, places);
+    List<JobConfig.Plugin> plugins = PluginReader.read(file, mistakes);
+    boolean hasWindows = plugins.stream().anyMatch(plugin -> plugin.window().isPresent());
+    JobConfig.Source source = source(name, hasWindows, places);
     JobConfig.Sink sink = new SinkReader(values("sink"), places).read(interval);
     places.checkApart(source, sink, values("sink"));
     return new JobConfig(
@@ -128,7 +131,7 @@ final class ConfigReader {
         source,
         new LinkedHashSet<>(from.texts(Key.MEASUREMENTS)),
         new Grouping(groupBy(from), from.flag(Key.GROUP_BY_MEASUREMENT)),
-        PluginReader.read(file, mistakes),
+        plugins,
         sink,
         host());
   }
@@ -142,7 +145,7 @@ final class ConfigReader {
     return name;
   }
 
-  private JobConfig.Source source(String name, Places places) {
+  private JobConfig.Source source(String name, boolean hasWindows, Places places) {
     Values source = values("source");
     List<String> topics = source.texts(Key.TOPICS);
     Optional<String> path = source.text(Key.SOURCE_PATH);
@@ -165,6 +168,13 @@ final class ConfigReader {
                     path.isPresent()
                         ? Optional.empty()
                         : Optional.of(DEFAULT_MAX_OUT_OF_ORDERNESS)),
+        source
+            .duration(Key.MAX_AHEAD, Duration.ZERO)
+            .or(
+                () ->
+                    hasWindows && path.isEmpty()
+                        ? Optional.of(DEFAULT_MAX_AHEAD)
+                        : Optional.empty()),
         source.duration(Key.IDLENESS, Duration.ofSeconds(1)).orElse(DEFAULT_IDLENESS));
   }
 

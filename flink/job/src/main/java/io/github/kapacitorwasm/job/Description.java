@@ -78,7 +78,13 @@ final class Description {
         + "; timestamps are in "
         + Values.nameOf(source.precision())
         + "; a line that can't be read "
-        + (source.isBadLineFatal() ? "fails the job" : "is skipped");
+        + (source.isBadLineFatal() ? "fails the job" : "is skipped")
+        + source
+            .maxAhead()
+            .map(
+                most ->
+                    ", as is a time more than " + Durations.toText(most) + " ahead of the clock")
+            .orElse("");
   }
 
   /** A file system that is not this machine's can't be looked at without Flink. */

@@ -69,6 +69,7 @@ record JobConfig(
    * @param path a file or a folder; none for topics
    * @param maxOutOfOrderness how much later than others a point may come; none if windows wait for
    *     the end of the input
+   * @param maxAhead how far the time of a point may be ahead of the clock; none for any time
    */
   record Source(
       List<String> topics,
@@ -78,6 +79,7 @@ record JobConfig(
       Precision precision,
       boolean isBadLineFatal,
       Optional<Duration> maxOutOfOrderness,
+      Optional<Duration> maxAhead,
       Duration idleness) {}
 
   /**

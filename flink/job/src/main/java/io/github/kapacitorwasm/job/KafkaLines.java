@@ -32,8 +32,8 @@ final class KafkaLines implements KafkaRecordDeserializationSchema<Point> {
   private final PointReader reader;
   private final BadLines badLines;
 
-  KafkaLines(LineParser parser, BadLines badLines) {
-    reader = new PointReader(parser, badLines);
+  KafkaLines(LineParser parser, BadLines badLines, Horizon horizon) {
+    reader = new PointReader(parser, badLines, horizon);
     this.badLines = badLines;
   }
 

@@ -2,6 +2,7 @@ package io.github.kapacitorwasm.job;
 
 import io.github.kapacitorwasm.flink.KapacitorWasm;
 import io.github.kapacitorwasm.flink.Point;
+import io.github.kapacitorwasm.flink.PointTypeInfo;
 import io.github.kapacitorwasm.flink.UdfFunction;
 import java.nio.file.Path;
 import org.apache.flink.streaming.api.datastream.DataStream;
@@ -63,7 +64,7 @@ final class Topology {
                 : keyed.window(SlidingEventTimeWindows.of(window.length(), window.every())),
             function,
             late ->
-                late.filter(new LatePoints(plugin.node()))
+                late.process(new LatePoints(plugin.node()), PointTypeInfo.INSTANCE)
                     .uid(plugin.node() + "-late")
                     .name("late points of " + function))
         .uid(uid);

@@ -11,10 +11,13 @@ import io.github.kapacitorwasm.job.line.Grouping;
 import io.github.kapacitorwasm.job.line.LineParser;
 import io.github.kapacitorwasm.job.line.Precision;
 import java.io.IOException;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.apache.flink.api.common.functions.util.ListCollector;
 import org.apache.flink.api.java.tuple.Tuple3;
@@ -26,6 +29,9 @@ import org.junit.jupiter.api.Test;
 
 /** What becomes of lines that can't be read. */
 class BadLinesTest {
+
+  /** Any time is allowed. */
+  private static final Horizon ANY = new Horizon(Optional.empty());
 
   private static final List<byte[]> LINES =
       List.of(
@@ -60,7 +66,7 @@ class BadLinesTest {
 
   private static List<Point> read(BadLines badLines) throws IOException {
     LineParser parser = new LineParser(Precision.NS, Set.of(), new Grouping(List.of(), false));
-    FilePoints reader = new FilePoints(parser, badLines);
+    FilePoints reader = new FilePoints(parser, badLines, ANY);
     List<Point> points = new ArrayList<>();
     for (int i = 0; i < LINES.size(); i++) {
       reader.flatMap(Tuple3.of("a.lp", i + 1L, LINES.get(i)), new ListCollector<>(points));
@@ -115,7 +121,7 @@ class BadLinesTest {
         assertThrows(
             IOException.class,
             () ->
-                new FilePoints(parser, badLines)
+                new FilePoints(parser, badLines, ANY)
                     .flatMap(
                         Tuple3.of("a.lp", 5L, text.getBytes(UTF_8)), new ListCollector<>(points)));
     assertEquals(1, points.size());
@@ -127,9 +133,35 @@ class BadLinesTest {
     points.clear();
     assertDoesNotThrow(
         () ->
-            new FilePoints(parser, skipping)
+            new FilePoints(parser, skipping, ANY)
                 .flatMap(Tuple3.of("a.lp", 5L, text.getBytes(UTF_8)), new ListCollector<>(points)));
     assertEquals(List.of(1L, 3L), points.stream().map(Point::timeNanos).toList());
     assertEquals(1, counters.get("kapacitor_wasm.linesSkipped").getCount());
+  }
+
+  @Test
+  void aTimeFarAheadOfTheClockIsSkippedWhereThatIsNotAllowed() throws Exception {
+    LineParser parser = new LineParser(Precision.S, Set.of(), new Grouping(List.of(), false));
+    long now = Instant.now().getEpochSecond();
+    String lines = "cpu f=1 %d\ncpu s=\"two\nlines\" 9223372036\ncpu f=1 %d\ncpu f=1 %d";
+    byte[] text = lines.formatted(now, now + 5_400, now + 3_000).getBytes(UTF_8);
+    BadLines badLines = new BadLines(false);
+    Map<String, Counter> counters = new HashMap<>();
+    badLines.open(new Counters("", counters));
+    List<Point> points = new ArrayList<>();
+    try (LogLines log = new LogLines()) {
+      new FilePoints(parser, badLines, new Horizon(Optional.of(Duration.ofHours(1))))
+          .flatMap(Tuple3.of("a.lp", 1L, text), new ListCollector<>(points));
+      assertEquals(
+          1,
+          log.count(
+              "a.lp, line 2: the line can't be read: its time 2262-04-11T23:47:16Z is more than 1h"
+                  + " ahead of this machine's clock, and would end the windows of all groups;"
+                  + " `max-ahead` in [source] sets how far a time may be ahead; it is skipped"));
+    }
+    assertEquals(
+        List.of(now * 1_000, (now + 3_000) * 1_000),
+        points.stream().map(Point::timestamp).toList());
+    assertEquals(2, counters.get("kapacitor_wasm.linesSkipped").getCount());
   }
 }
