@@ -35,9 +35,8 @@ final class LatePoints extends ProcessFunction<Point, Point> {
   }
 
   private String sentence(Point point, Instant ended) {
-    return "a point of the group `%s` at %d ns (%s) came after the end of its window for %s: windows have ended up to %s; it is left out. Set a longer max-out-of-orderness in [source] if points come late. If the time of the windows is wrong, a point with a wrong time has moved it: see max-ahead in [source]"
-        .formatted(
-            point.group(), point.timeNanos(), Instant.ofEpochMilli(point.timestamp()), node, ended);
+    return "a point of %s came after the end of its window for %s: windows have ended up to %s; it is left out. Set a longer max-out-of-orderness in [source] if points come late. If the time of the windows is wrong, a point with a wrong time has moved it: see max-ahead in [source]"
+        .formatted(PointText.of(point), node, ended);
   }
 
   @Override

@@ -25,8 +25,8 @@ final class WritableFilter extends RichFilterFunction<Point> {
     if (!isWritable) {
       losses.take(
           () ->
-              "a result of the group `%s` at %d ns can't be written: it has no measurement, or no field but NaN and infinities; it is left out"
-                  .formatted(point.group(), point.timeNanos()));
+              "a result of %s can't be written: it has no measurement, or no field but NaN and infinities; it is left out"
+                  .formatted(PointText.of(point)));
     }
     return isWritable;
   }

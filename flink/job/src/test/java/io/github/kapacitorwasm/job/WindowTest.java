@@ -258,7 +258,7 @@ class WindowTest {
       assertEquals(
           1,
           log.countStarts(
-              "a point of the group `host=h0` at 1700000701000000000 ns (2023-11-14T22:25:01Z) came"
+              "a point of `cpu` of the group `host=h0` at 2023-11-14T22:25:01Z came"
                   + " after the end of its window for outliers: windows have ended up to 2023-11-14T22:"));
       log.await("points came after the end of their windows (outliers) and were lost: 1 in all");
       log.await("lines that can't be read were skipped: 2 in all by this task manager");
