@@ -76,7 +76,7 @@ final class Sources {
             .setTopics(source.topics())
             .setGroupId(source.groupId())
             .setStartingOffsets(offsets(source.start()))
-            .setDeserializer(new KafkaLines(parser, badLines, horizon))
+            .setDeserializer(new KafkaLines(source.topics(), parser, badLines, horizon))
             .build();
     return environment
         .fromSource(topics, watermarks, "topics", PointTypeInfo.INSTANCE)
