@@ -90,7 +90,7 @@ final class ConfigReader {
     } catch (NoSuchFileException e) {
       throw new JobException(path + ": there is no such file.");
     } catch (IOException e) {
-      throw new JobException(path + ": the file can't be read: " + e.getMessage() + ".");
+      throw new JobException(path + ": the file can't be read: " + Reasons.of(e) + ".");
     }
   }
 
@@ -126,14 +126,23 @@ final class ConfigReader {
         parallelism.map(OptionalInt::of).orElse(OptionalInt.empty()),
         maxParallelism,
         interval,
-        KafkaReader.read(
-            values("kafka"), !source.topics().isEmpty() || sink.topic().isPresent(), mistakes),
+        kafka(source, sink),
         source,
         new LinkedHashSet<>(from.texts(Key.MEASUREMENTS)),
         new Grouping(groupBy(from), from.flag(Key.GROUP_BY_MEASUREMENT)),
         plugins,
         sink,
         host());
+  }
+
+  private Optional<JobConfig.Kafka> kafka(JobConfig.Source source, JobConfig.Sink sink) {
+    boolean reads = !source.topics().isEmpty();
+    boolean writes = sink.topic().isPresent();
+    // Where a path stands beside a topic, one of them is a mistake, and Kafka may not be needed.
+    boolean isSure =
+        (reads && !values("source").has(Key.SOURCE_PATH))
+            || (writes && !values("sink").has(Key.SINK_PATH));
+    return KafkaReader.read(values("kafka"), reads || writes, isSure, mistakes);
   }
 
   private static String name(Values top) {
@@ -213,6 +222,7 @@ final class ConfigReader {
           Key.PLUGINS_DIR,
           "is for a host that the job starts; write `program`, too, or leave it out");
     }
-    return new JobConfig.Host(socketDir, program, pluginsDir);
+    return new JobConfig.Host(
+        socketDir, program, host.line(Key.PROGRAM), pluginsDir, host.line(Key.PLUGINS_DIR));
   }
 }

@@ -40,8 +40,8 @@ final class Description {
                 ? "with parallelism " + config.parallelism().getAsInt()
                 : "with the parallelism that Flink is given")
             + ", "
-            + config.maxParallelism()
-            + " key groups, a checkpoint each "
+            + Spelling.number(config.maxParallelism(), "key group")
+            + ", a checkpoint each "
             + Durations.toText(config.checkpointInterval()));
     line(text, "checked", checked);
     if (config.kafka().isPresent()) {

@@ -119,7 +119,14 @@ record JobConfig(
    *
    * @param socketDir folder of the sockets; none for that of Flink's configuration
    * @param program the host to start in each task manager; none if it runs already
+   * @param programLine where that is in the file
+   * @param pluginsDirLine where {@code pluginsDir} is in the file
    * @param pluginsDir the plugins of that host
    */
-  record Host(Optional<String> socketDir, Optional<String> program, Optional<String> pluginsDir) {}
+  record Host(
+      Optional<String> socketDir,
+      Optional<String> program,
+      int programLine,
+      Optional<String> pluginsDir,
+      int pluginsDirLine) {}
 }

@@ -6,8 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.ByteArrayOutputStream;
+import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -144,7 +146,8 @@ class ConfigReaderTest {
           2#checkpoint-interval = 10#`checkpoint-interval` must be a duration in a string
           2#checkpoint-interval = '10'#`checkpoint-interval` must be a number of at most 9 digits and one of the units ms, s, m, h and d, such as '10s', and is '10'
           2#checkpoint-interval = '1m30s'#`checkpoint-interval` must be a number of at most 9 digits
-          2#checkpoint-interval = '1ms'#`checkpoint-interval` must be at least 100ms, and is 1ms
+          2#checkpoint-interval = '1ms'#`checkpoint-interval` must be at least 100ms, and is '1ms'
+          2#checkpoint-interval = '0s'#`checkpoint-interval` must be at least 100ms, and is '0s'
           3#parallelism = '2'#`parallelism` must be an integer
           3#parallelism = 129#`parallelism` must be from 1 to 128, and is 129
           5#topic = 'in'#`topic` is no key of [source]; the keys are topics, path
@@ -158,6 +161,8 @@ class ConfigReaderTest {
           11#call = '|f()'#`call` can't be read: `|f()` is wrong there: a call begins with `@`
           11#call = '@f().size('#`call` can't be read: it ends too early
           12#every = '5m'#`every` needs `window`
+          14#path = 'job.toml'#`path` is a file; name a folder
+          14#path = 'job.toml/of/it'#`path` can't be a folder, since
           14#path = 'in'#`path` is read by the job, too
           14#path = 'in/of/it'#`path` is read by the job, too, with all folders
           """)
@@ -258,6 +263,9 @@ class ConfigReaderTest {
     List<List<String>> lines =
         List.of(
             List.of("--chek", "a.toml"),
+            List.of("--anything", "a.toml"),
+            List.of("--version", "a.toml"),
+            List.of("a.toml", "--export", "b"),
             List.of("--check"),
             List.of("--check", "a", "b"),
             List.of("--check", "--unchecked", "a"),
@@ -265,11 +273,14 @@ class ConfigReaderTest {
             List.of(""));
     List<String> sentences =
         List.of(
-            "there is no option --chek",
+            "there is no option --chek; did you mean --check?\n",
+            "there is no option --anything.\n",
+            "--version can't have other arguments beside it.\n",
+            "--export has to be the first argument.\n",
             "the file of the job is missing",
             "only one file can be given, and there are a b",
             "only one option can be given, and there are --check --unchecked",
-            "--export needs a savepoint and a folder, and there are 1 arguments",
+            "--export needs a savepoint and a folder, and the command line has 1 argument.\n",
             "the file of the job is missing");
     for (int i = 0; i < lines.size(); i++) {
       String[] line = lines.get(i).toArray(String[]::new);
@@ -277,6 +288,54 @@ class ConfigReaderTest {
           assertThrows(ProgramParametrizationException.class, () -> Main.main(line)).getMessage();
       assertTrue(said.startsWith("The command line is wrong: " + sentences.get(i)), said);
     }
+  }
+
+  @Test
+  void withoutFlinkItSaysWhatToDo() {
+    NoClassDefFoundError absent = new NoClassDefFoundError("a/B");
+    assertEquals(
+        "Flink is not there (no class a/B): start the job with `flink run`, or give --check.",
+        Main.withoutFlink(new String[] {"a.toml"}, absent).getMessage());
+    assertEquals(
+        "Flink is not there (no class a/B): write the states with `flink run"
+            + " kapacitor-wasm-flink.jar --export ...`.",
+        Main.withoutFlink(new String[] {"--export", "a", "b"}, absent).getMessage());
+  }
+
+  @Test
+  void aPathBesideTopicsIsTheOnlyMistake() throws Exception {
+    List<String> mistakes = mistakes(goodExcept(6, "topics = [\"a\"]"));
+    assertEquals(
+        List.of("job.toml:5: `path` can't stand beside `topics`; write one of them."), mistakes);
+  }
+
+  @Test
+  void aCallInATableOfItsOwnIsToldHowToBeWritten() throws Exception {
+    List<String> mistakes = mistakes(goodExcept(10, "[plugin]"));
+    assertEquals(
+        List.of(
+            "job.toml:10: `plugin` must be an array of tables: write `[[plugin]]` on a line of its"
+                + " own, and its keys below."),
+        mistakes);
+  }
+
+  @Test
+  void oneKeyGroupIsNotSeveral() throws Exception {
+    String said = check(goodExcept(3, "max-parallelism = 1"));
+    assertTrue(said.contains(", 1 key group, a checkpoint"), said);
+  }
+
+  @Test
+  void aFileThatCantBeReadHasItsReason() throws Exception {
+    assertEquals("permission denied", Reasons.of(new AccessDeniedException("a")));
+    assertEquals("Is a directory", Reasons.of(new IOException("Is a directory")));
+    Path file = write("");
+    assertEquals(
+        "it is a file, and no folder",
+        Reasons.of(assertThrows(IOException.class, () -> Files.createDirectories(file))));
+    assertEquals(
+        "Not a directory",
+        Reasons.of(assertThrows(IOException.class, () -> Files.createFile(file.resolve("b")))));
   }
 
   @Test
