@@ -1,6 +1,6 @@
 package io.github.kapacitorwasm.job;
 
-import java.io.IOException;
+import java.io.EOFException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
@@ -12,7 +12,7 @@ final class Reasons {
 
   private Reasons() {}
 
-  static String of(IOException problem) {
+  static String of(Exception problem) {
     if (problem instanceof AccessDeniedException) {
       return "permission denied";
     } else if (problem instanceof NoSuchFileException) {
@@ -20,6 +20,8 @@ final class Reasons {
     } else if (problem instanceof FileAlreadyExistsException
         || problem instanceof NotDirectoryException) {
       return "it is a file, and no folder";
+    } else if (problem instanceof EOFException) {
+      return "the file is cut off";
     } else if (problem instanceof FileSystemException file && file.getReason() != null) {
       return file.getReason();
     }
