@@ -4,6 +4,7 @@ import io.github.kapacitorwasm.job.line.Grouping;
 import io.github.kapacitorwasm.job.line.Precision;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -35,6 +36,9 @@ final class ConfigReader {
   private static final Duration DEFAULT_MAX_OUT_OF_ORDERNESS = Duration.ofSeconds(5);
   private static final Duration DEFAULT_MAX_AHEAD = Duration.ofDays(1);
   private static final Duration DEFAULT_IDLENESS = Duration.ofMinutes(1);
+
+  /** Maximum number of bytes of the path of a unix socket. */
+  private static final int MAX_SOCKET_PATH = 107;
 
   /** What Kapacitor takes as the id of a task, and what Kafka and Flink take as a name. */
   private static final Pattern NAME = Pattern.compile("[A-Za-z0-9._-]{1,100}");
@@ -209,6 +213,16 @@ final class ConfigReader {
     Optional<String> socketDir = Places.absolute(host, Key.SOCKET_DIR);
     Optional<String> program = Places.absolute(host, Key.PROGRAM);
     Optional<String> pluginsDir = Places.absolute(host, Key.PLUGINS_DIR);
+    // The name of the shortest socket, such as `/a.sock`, comes on top.
+    int longest = MAX_SOCKET_PATH - "/a.sock".length();
+    if (socketDir.isPresent()
+        && socketDir.get().getBytes(StandardCharsets.UTF_8).length > longest) {
+      host.mistake(
+          Key.SOCKET_DIR,
+          "is too long: the path of a socket can have "
+              + MAX_SOCKET_PATH
+              + " bytes, with the name of the plugin and `.sock`");
+    }
     if (host.has(Key.SOCKET_DIR) && host.has(Key.PROGRAM)) {
       host.mistake(
           Key.SOCKET_DIR,

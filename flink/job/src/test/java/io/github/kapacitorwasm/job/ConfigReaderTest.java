@@ -320,6 +320,19 @@ class ConfigReaderTest {
   }
 
   @Test
+  void aFolderOfSocketsThatIsTooLongIsAMistake() throws Exception {
+    String host = "\n[host]\nsocket-dir = \"/";
+    String good = String.join("\n", GOOD);
+    assertTrue(check(good + host + "x".repeat(99) + "\"").contains("/xx"));
+    List<String> mistakes = mistakes(good + host + "x".repeat(100) + "\"");
+    assertEquals(
+        List.of(
+            "job.toml:16: `socket-dir` is too long: the path of a socket can have 107 bytes, with the"
+                + " name of the plugin and `.sock`."),
+        mistakes);
+  }
+
+  @Test
   void oneKeyGroupIsNotSeveral() throws Exception {
     String said = check(goodExcept(3, "max-parallelism = 1"));
     assertTrue(said.contains(", 1 key group, a checkpoint"), said);
