@@ -100,7 +100,7 @@ final class Description {
       case EARLIEST -> "with the earliest records";
       case LATEST -> "with the records that come after its start";
       case COMMITTED ->
-          "where the last job of the group has stopped, or with the earliest records if there was"
+          "where Kafka has the progress of the group, or with the earliest records if there is"
               + " none";
     };
   }

@@ -54,13 +54,14 @@ final class KafkaLines implements KafkaRecordDeserializationSchema<Point> {
     // A source is not told its end, so the total is logged when the job's classes are given up.
     context
         .getUserCodeClassLoader()
-        .registerReleaseHookIfAbsent("kapacitor-wasm skipped lines", KafkaLines::logTotal);
+        .registerReleaseHookIfAbsent(
+            "kapacitor-wasm skipped lines", () -> logTotal(badLines.job()));
   }
 
-  private static void logTotal() {
+  private static void logTotal(String job) {
     long total = SKIPPED.getAndSet(0);
     if (total > 0) {
-      LOG.warn("{}: {} in all by this task manager", BadLines.SKIPPED, total);
+      LOG.warn("job {}: {}: {} in all by this task manager", job, BadLines.SKIPPED, total);
     }
   }
 
@@ -72,8 +73,9 @@ final class KafkaLines implements KafkaRecordDeserializationSchema<Point> {
       // A savepoint keeps the partitions of all topics that the job has ever read.
       if (others.add(record.topic())) {
         LOG.warn(
-            "topic {}: it is one of the savepoint, and `topics` in [source] does not name it any"
+            "job {}: topic {}: it is one of the savepoint, and `topics` in [source] does not name it any"
                 + " more; its records are left out",
+            badLines.job(),
             record.topic());
       }
       return;

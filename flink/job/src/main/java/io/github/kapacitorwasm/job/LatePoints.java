@@ -15,10 +15,11 @@ final class LatePoints extends ProcessFunction<Point, Point> {
   private final Losses losses;
 
   /** Counts those of the windows of a call. */
-  LatePoints(String node) {
+  LatePoints(String job, String node) {
     this.node = node;
     losses =
         new Losses(
+            job,
             "pointsLate",
             "points came after the end of their windows (" + node + ") and were lost");
   }

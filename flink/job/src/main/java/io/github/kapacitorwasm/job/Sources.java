@@ -29,7 +29,7 @@ final class Sources {
     this.config = config;
     JobConfig.Source source = config.source();
     parser = new LineParser(source.precision(), config.measurements(), config.grouping());
-    badLines = new BadLines(source.isBadLineFatal());
+    badLines = new BadLines(config.name(), source.isBadLineFatal());
     horizon = new Horizon(source.maxAhead());
     // Without watermarks on the way, Flink ends all windows when the input ends.
     watermarks =

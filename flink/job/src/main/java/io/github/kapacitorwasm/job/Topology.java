@@ -23,10 +23,10 @@ final class Topology {
     environment.enableCheckpointing(config.checkpointInterval().toMillis());
     DataStream<Point> points = Sources.points(environment, config);
     for (JobConfig.Plugin plugin : config.plugins()) {
-      points = apply(points.keyBy(Point::group), plugin, function(config, plugin));
+      points = apply(config.name(), points.keyBy(Point::group), plugin, function(config, plugin));
     }
     points
-        .filter(new WritableFilter())
+        .filter(new WritableFilter(config.name()))
         .uid("writable")
         .name("writable")
         .sinkTo(Sinks.sink(config))
@@ -52,7 +52,7 @@ final class Topology {
   }
 
   private static DataStream<Point> apply(
-      KeyedStream<Point, String> keyed, JobConfig.Plugin plugin, UdfFunction function) {
+      String job, KeyedStream<Point, String> keyed, JobConfig.Plugin plugin, UdfFunction function) {
     String uid = "plugin-" + plugin.node();
     if (plugin.window().isEmpty()) {
       return KapacitorWasm.apply(keyed, function).uid(uid);
@@ -64,7 +64,7 @@ final class Topology {
                 : keyed.window(SlidingEventTimeWindows.of(window.length(), window.every())),
             function,
             late ->
-                late.process(new LatePoints(plugin.node()), PointTypeInfo.INSTANCE)
+                late.process(new LatePoints(job, plugin.node()), PointTypeInfo.INSTANCE)
                     .uid(plugin.node() + "-late")
                     .name("late points of " + function))
         .uid(uid);

@@ -10,8 +10,14 @@ final class WritableFilter extends RichFilterFunction<Point> {
 
   private static final long serialVersionUID = 1L;
 
-  private final Losses losses =
-      new Losses("pointsNotWritten", "points without a form in line protocol were not written");
+  private final Losses losses;
+
+  /** Counts those of a job. */
+  WritableFilter(String job) {
+    losses =
+        new Losses(
+            job, "pointsNotWritten", "points without a form in line protocol were not written");
+  }
 
   @Override
   public void open(OpenContext context) {

@@ -77,7 +77,7 @@ class BadLinesTest {
   @Test
   void theyAreSkippedAndCounted() throws Exception {
     Map<String, Counter> counters = new HashMap<>();
-    BadLines badLines = new BadLines(false);
+    BadLines badLines = new BadLines("test", false);
     badLines.open(new Counters("", counters));
     assertEquals(List.of(1L, 3L), read(badLines).stream().map(Point::timeNanos).toList());
     assertEquals(3, counters.get("kapacitor_wasm.linesSkipped").getCount());
@@ -85,7 +85,7 @@ class BadLinesTest {
 
   @Test
   void theFirstOnesAreLoggedAndAllAreAddedUpAtTheEnd() throws Exception {
-    BadLines badLines = new BadLines(false);
+    BadLines badLines = new BadLines("test", false);
     badLines.open(new Counters("", new HashMap<>()));
     try (LogLines log = new LogLines()) {
       for (int i = 0; i < 14; i++) {
@@ -93,14 +93,15 @@ class BadLinesTest {
       }
       badLines.close();
       assertEquals(
-          10, log.count("a.lp, line 2: the line can't be read: it is wrong; it is skipped"));
-      assertEquals(1, log.count("lines that can't be read were skipped: 14 in all"));
+          10,
+          log.count("job test: a.lp, line 2: the line can't be read: it is wrong; it is skipped"));
+      assertEquals(1, log.count("job test: lines that can't be read were skipped: 14 in all"));
     }
   }
 
   @Test
   void theFirstOneFailsTheJobIfThatIsAskedFor() {
-    BadLines badLines = new BadLines(true);
+    BadLines badLines = new BadLines("test", true);
     badLines.open(new Counters("", new HashMap<>()));
     IOException failure = assertThrows(IOException.class, () -> read(badLines));
     assertEquals(
@@ -112,7 +113,7 @@ class BadLinesTest {
   /** A text that is not closed seems to go on to the next text; that line must not be lost. */
   @Test
   void aTextThatIsNotClosedSpoilsItsOwnLineOnly() {
-    BadLines badLines = new BadLines(true);
+    BadLines badLines = new BadLines("test", true);
     badLines.open(new Counters("", new HashMap<>()));
     LineParser parser = new LineParser(Precision.NS, Set.of(), new Grouping(List.of(), false));
     String text = "cpu s=\"two\nlines\" 1\ncpu s=\"open 2\ncpu s=\"x\" 3";
@@ -127,7 +128,7 @@ class BadLinesTest {
     assertEquals(1, points.size());
     assertTrue(failure.getMessage().startsWith("a.lp, line 7: "), failure.getMessage());
 
-    BadLines skipping = new BadLines(false);
+    BadLines skipping = new BadLines("test", false);
     Map<String, Counter> counters = new HashMap<>();
     skipping.open(new Counters("", counters));
     points.clear();
@@ -145,7 +146,7 @@ class BadLinesTest {
     long now = Instant.now().getEpochSecond();
     String lines = "cpu f=1 %d\ncpu s=\"two\nlines\" 9223372036\ncpu f=1 %d\ncpu f=1 %d";
     byte[] text = lines.formatted(now, now + 5_400, now + 3_000).getBytes(UTF_8);
-    BadLines badLines = new BadLines(false);
+    BadLines badLines = new BadLines("test", false);
     Map<String, Counter> counters = new HashMap<>();
     badLines.open(new Counters("", counters));
     List<Point> points = new ArrayList<>();
@@ -155,7 +156,7 @@ class BadLinesTest {
       assertEquals(
           1,
           log.count(
-              "a.lp, line 2: the line can't be read: its time 2262-04-11T23:47:16Z is more than 1h"
+              "job test: a.lp, line 2: the line can't be read: its time 2262-04-11T23:47:16Z is more than 1h"
                   + " ahead of this machine's clock, and would end the windows of all groups;"
                   + " `max-ahead` in [source] sets how far a time may be ahead; it is skipped"));
     }

@@ -84,7 +84,7 @@ class ConfigReaderTest {
       quoteCharacter = '|',
       textBlock =
           """
-          start = "committed"# where the last job of the group has stopped, or with the earliest records
+          start = "committed"# where Kafka has the progress of the group, or with the earliest records
           start = "earliest"# with the earliest records
           start = "latest"# with the records that come after its start
           """)

@@ -46,7 +46,10 @@ class KafkaLinesTest {
     LineParser parser = new LineParser(Precision.NS, Set.of(), new Grouping(List.of(), false));
     KafkaLines lines =
         new KafkaLines(
-            List.of("new", "other"), parser, new BadLines(true), new Horizon(Optional.empty()));
+            List.of("new", "other"),
+            parser,
+            new BadLines("test", true),
+            new Horizon(Optional.empty()));
     lines.open(CONTEXT);
     List<Point> points = new ArrayList<>();
     try (LogLines log = new LogLines()) {
@@ -57,7 +60,7 @@ class KafkaLinesTest {
       assertEquals(
           1,
           log.count(
-              "topic old: it is one of the savepoint, and `topics` in [source] does not name it any"
+              "job test: topic old: it is one of the savepoint, and `topics` in [source] does not name it any"
                   + " more; its records are left out"));
     }
     assertEquals(List.of(2L, 4L), points.stream().map(Point::timeNanos).toList());

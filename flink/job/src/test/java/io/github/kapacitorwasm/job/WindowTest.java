@@ -157,7 +157,7 @@ class WindowTest {
         new LineParser(Precision.NS, Set.of(), new Grouping(List.of("host"), false));
     List<Point> points = new ArrayList<>();
     for (Path file : files) {
-      new PointReader(parser, new BadLines(true), new Horizon(Optional.empty()))
+      new PointReader(parser, new BadLines("test", true), new Horizon(Optional.empty()))
           .read(
               Files.readAllBytes(file),
               OptionalLong.empty(),
@@ -258,10 +258,12 @@ class WindowTest {
       assertEquals(
           1,
           log.countStarts(
-              "a point of `cpu` of the group `host=h0` at 2023-11-14T22:25:01Z came"
+              "job outliers: a point of `cpu` of the group `host=h0` at 2023-11-14T22:25:01Z came"
                   + " after the end of its window for outliers: windows have ended up to 2023-11-14T22:"));
-      log.await("points came after the end of their windows (outliers) and were lost: 1 in all");
-      log.await("lines that can't be read were skipped: 2 in all by this task manager");
+      log.await(
+          "job outliers: points came after the end of their windows (outliers) and were lost: 1 in all");
+      log.await(
+          "job outliers: lines that can't be read were skipped: 2 in all by this task manager");
     }
   }
 }
