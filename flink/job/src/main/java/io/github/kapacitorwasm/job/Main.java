@@ -19,7 +19,8 @@ public final class Main {
 
         FILE         the job, such as job.toml
         --check      say what the job would do, or what is wrong with the file
-        --unchecked  submit without asking Kafka whether the job can run
+        --unchecked  submit without asking Kafka whether the job can run, and Flink whether it has
+                     a job of this name
         --export     write the states of the plugins in a savepoint into a folder, a file for each
                      key group, for `kapacitor-wasm state`
         --help       print this
@@ -81,10 +82,11 @@ public final class Main {
       return;
     }
     KafkaSettings.check(config);
-    if (!options.contains(UNCHECKED)) {
+    boolean isChecked = !options.contains(UNCHECKED);
+    if (isChecked) {
       KafkaCheck.check(config);
     }
-    Submission.submit(config);
+    Submission.submit(config, isChecked);
   }
 
   private static void export(List<String> arguments) throws JobException {
