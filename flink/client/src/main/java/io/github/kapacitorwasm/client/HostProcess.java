@@ -164,7 +164,11 @@ public final class HostProcess implements Closeable {
       problem = "the host's log can't be read: " + e.getCause().getMessage();
     }
     synchronized (last) {
-      throw new IOException(problem + ": " + String.join("; ", last));
+      throw new IOException(
+          problem
+              + (last.isEmpty()
+                  ? " and has written no log; is the program kapacitor-wasm?"
+                  : ": " + String.join("; ", last)));
     }
   }
 

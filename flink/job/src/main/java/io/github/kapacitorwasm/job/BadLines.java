@@ -14,10 +14,18 @@ final class BadLines implements Serializable {
   static final String SKIPPED = "lines that can't be read were skipped";
 
   private final boolean isFatal;
-  private final Losses losses = new Losses("linesSkipped", SKIPPED);
+  private final Losses losses;
+  private final String job;
 
-  BadLines(boolean isFatal) {
+  BadLines(String job, boolean isFatal) {
+    this.job = job;
     this.isFatal = isFatal;
+    losses = new Losses(job, "linesSkipped", SKIPPED);
+  }
+
+  /** The job, for the log. */
+  String job() {
+    return job;
   }
 
   /** Registers the metric and the accumulator, before any line. */

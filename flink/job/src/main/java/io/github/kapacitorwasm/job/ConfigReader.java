@@ -4,6 +4,7 @@ import io.github.kapacitorwasm.job.line.Grouping;
 import io.github.kapacitorwasm.job.line.Precision;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -33,7 +34,11 @@ final class ConfigReader {
   private static final Duration DEFAULT_CHECKPOINT_INTERVAL = Duration.ofSeconds(10);
   private static final Duration LEAST_CHECKPOINT_INTERVAL = Duration.ofMillis(100);
   private static final Duration DEFAULT_MAX_OUT_OF_ORDERNESS = Duration.ofSeconds(5);
+  private static final Duration DEFAULT_MAX_AHEAD = Duration.ofDays(1);
   private static final Duration DEFAULT_IDLENESS = Duration.ofMinutes(1);
+
+  /** Maximum number of bytes of the path of a unix socket. */
+  private static final int MAX_SOCKET_PATH = 107;
 
   /** What Kapacitor takes as the id of a task, and what Kafka and Flink take as a name. */
   private static final Pattern NAME = Pattern.compile("[A-Za-z0-9._-]{1,100}");
@@ -89,7 +94,7 @@ final class ConfigReader {
     } catch (NoSuchFileException e) {
       throw new JobException(path + ": there is no such file.");
     } catch (IOException e) {
-      throw new JobException(path + ": the file can't be read: " + e.getMessage() + ".");
+      throw new JobException(path + ": the file can't be read: " + Reasons.of(e) + ".");
     }
   }
 
@@ -114,7 +119,9 @@ final class ConfigReader {
             .orElse(DEFAULT_CHECKPOINT_INTERVAL);
     Places places = new Places(folder, mistakes);
     Values from = values("from");
-    JobConfig.Source source = source(name, places);
+    List<JobConfig.Plugin> plugins = PluginReader.read(file, mistakes);
+    boolean hasWindows = plugins.stream().anyMatch(plugin -> plugin.window().isPresent());
+    JobConfig.Source source = source(name, hasWindows, places);
     JobConfig.Sink sink = new SinkReader(values("sink"), places).read(interval);
     places.checkApart(source, sink, values("sink"));
     return new JobConfig(
@@ -123,14 +130,23 @@ final class ConfigReader {
         parallelism.map(OptionalInt::of).orElse(OptionalInt.empty()),
         maxParallelism,
         interval,
-        KafkaReader.read(
-            values("kafka"), !source.topics().isEmpty() || sink.topic().isPresent(), mistakes),
+        kafka(source, sink),
         source,
         new LinkedHashSet<>(from.texts(Key.MEASUREMENTS)),
         new Grouping(groupBy(from), from.flag(Key.GROUP_BY_MEASUREMENT)),
-        PluginReader.read(file, mistakes),
+        plugins,
         sink,
         host());
+  }
+
+  private Optional<JobConfig.Kafka> kafka(JobConfig.Source source, JobConfig.Sink sink) {
+    boolean reads = !source.topics().isEmpty();
+    boolean writes = sink.topic().isPresent();
+    // Where a path stands beside a topic, one of them is a mistake, and Kafka may not be needed.
+    boolean isSure =
+        (reads && !values("source").has(Key.SOURCE_PATH))
+            || (writes && !values("sink").has(Key.SINK_PATH));
+    return KafkaReader.read(values("kafka"), reads || writes, isSure, mistakes);
   }
 
   private static String name(Values top) {
@@ -142,7 +158,7 @@ final class ConfigReader {
     return name;
   }
 
-  private JobConfig.Source source(String name, Places places) {
+  private JobConfig.Source source(String name, boolean hasWindows, Places places) {
     Values source = values("source");
     List<String> topics = source.texts(Key.TOPICS);
     Optional<String> path = source.text(Key.SOURCE_PATH);
@@ -165,6 +181,13 @@ final class ConfigReader {
                     path.isPresent()
                         ? Optional.empty()
                         : Optional.of(DEFAULT_MAX_OUT_OF_ORDERNESS)),
+        source
+            .duration(Key.MAX_AHEAD, Duration.ZERO)
+            .or(
+                () ->
+                    hasWindows && path.isEmpty()
+                        ? Optional.of(DEFAULT_MAX_AHEAD)
+                        : Optional.empty()),
         source.duration(Key.IDLENESS, Duration.ofSeconds(1)).orElse(DEFAULT_IDLENESS));
   }
 
@@ -190,6 +213,16 @@ final class ConfigReader {
     Optional<String> socketDir = Places.absolute(host, Key.SOCKET_DIR);
     Optional<String> program = Places.absolute(host, Key.PROGRAM);
     Optional<String> pluginsDir = Places.absolute(host, Key.PLUGINS_DIR);
+    // The name of the shortest socket, such as `/a.sock`, comes on top.
+    int longest = MAX_SOCKET_PATH - "/a.sock".length();
+    if (socketDir.isPresent()
+        && socketDir.get().getBytes(StandardCharsets.UTF_8).length > longest) {
+      host.mistake(
+          Key.SOCKET_DIR,
+          "is too long: the path of a socket can have "
+              + MAX_SOCKET_PATH
+              + " bytes, with the name of the plugin and `.sock`");
+    }
     if (host.has(Key.SOCKET_DIR) && host.has(Key.PROGRAM)) {
       host.mistake(
           Key.SOCKET_DIR,
@@ -203,6 +236,7 @@ final class ConfigReader {
           Key.PLUGINS_DIR,
           "is for a host that the job starts; write `program`, too, or leave it out");
     }
-    return new JobConfig.Host(socketDir, program, pluginsDir);
+    return new JobConfig.Host(
+        socketDir, program, host.line(Key.PROGRAM), pluginsDir, host.line(Key.PLUGINS_DIR));
   }
 }

@@ -40,8 +40,8 @@ final class Description {
                 ? "with parallelism " + config.parallelism().getAsInt()
                 : "with the parallelism that Flink is given")
             + ", "
-            + config.maxParallelism()
-            + " key groups, a checkpoint each "
+            + Spelling.number(config.maxParallelism(), "key group")
+            + ", a checkpoint each "
             + Durations.toText(config.checkpointInterval()));
     line(text, "checked", checked);
     if (config.kafka().isPresent()) {
@@ -78,7 +78,13 @@ final class Description {
         + "; timestamps are in "
         + Values.nameOf(source.precision())
         + "; a line that can't be read "
-        + (source.isBadLineFatal() ? "fails the job" : "is skipped");
+        + (source.isBadLineFatal() ? "fails the job" : "is skipped")
+        + source
+            .maxAhead()
+            .map(
+                most ->
+                    ", as is a time more than " + Durations.toText(most) + " ahead of the clock")
+            .orElse("");
   }
 
   /** A file system that is not this machine's can't be looked at without Flink. */
@@ -94,7 +100,7 @@ final class Description {
       case EARLIEST -> "with the earliest records";
       case LATEST -> "with the records that come after its start";
       case COMMITTED ->
-          "where the last job of the group has stopped, or with the earliest records if there was"
+          "where Kafka has the progress of the group, or with the earliest records if there is"
               + " none";
     };
   }

@@ -35,8 +35,10 @@ final class Durations {
   /** Writes a duration as it would be read, in the largest unit. */
   static String toText(Duration duration) {
     long millis = duration.toMillis();
-    if (millis % 1_000 != 0 || millis == 0) {
+    if (millis % 1_000 != 0) {
       return millis + "ms";
+    } else if (millis == 0) {
+      return "0s";
     }
     long seconds = millis / 1_000;
     if (seconds % 86_400 == 0) {

@@ -1,13 +1,20 @@
 package io.github.kapacitorwasm.job;
 
+import io.github.kapacitorwasm.job.line.Grouping;
 import io.github.kapacitorwasm.job.line.LineEnds;
+import io.github.kapacitorwasm.job.line.LineException;
+import io.github.kapacitorwasm.job.line.LineParser;
+import io.github.kapacitorwasm.job.line.Precision;
 import java.io.BufferedInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.charset.CharacterCodingException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.OptionalLong;
+import java.util.Set;
 import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.common.typeinfo.Types;
@@ -67,6 +74,13 @@ final class FileLines implements BulkFormat<Tuple3<String, Long, byte[]>, FileSo
 
   /** Reads one file from a line on. */
   private static final class LineReader implements Reader<Tuple3<String, Long, byte[]>> {
+
+    /**
+     * Reads lines with line breaks to see whether they are lines. It does not depend on the job, so
+     * that a checkpoint finds the same lines after a change of job.toml.
+     */
+    private static final LineParser PARSER =
+        new LineParser(Precision.NS, Set.of(), new Grouping(List.of(), false));
 
     private final String path;
     private final InputStream input;
@@ -134,20 +148,32 @@ final class FileLines implements BulkFormat<Tuple3<String, Long, byte[]>, FileSo
             input.mark(MAX_LINE + 2);
           }
           line.write(next);
-          if (line.size() > MAX_LINE && breaksInText > 0 && ends.isInText()) {
+          if (line.size() > MAX_LINE && breaksInText > 0) {
             return backToFirstBreak(line, firstPart);
           }
         }
         next = input.read();
       }
-      if (next < 0 && breaksInText > 0 && line.size() <= MAX_LINE && ends.isInText()) {
+      if (breaksInText > 0 && !isLine(line.toByteArray())) {
         return backToFirstBreak(line, firstPart);
       }
       breaks += breaksInText + 1;
       return line.toByteArray();
     }
 
-    /** A text that is not closed spoils its own line only. */
+    private static boolean isLine(byte[] bytes) {
+      try {
+        var unused = PARSER.parse(Utf8.decode(bytes), OptionalLong.empty());
+        return true;
+      } catch (CharacterCodingException | LineException e) {
+        return false;
+      }
+    }
+
+    /**
+     * A text that is not closed spoils its own line only: the quote that seems to close it may be
+     * one that opens the text of another line.
+     */
     private byte[] backToFirstBreak(ByteArrayOutputStream line, int firstPart) throws IOException {
       input.reset();
       breaks++;

@@ -17,8 +17,8 @@ final class FilePoints extends RichFlatMapFunction<Tuple3<String, Long, byte[]>,
   private final PointReader reader;
   private final BadLines badLines;
 
-  FilePoints(LineParser parser, BadLines badLines) {
-    reader = new PointReader(parser, badLines);
+  FilePoints(LineParser parser, BadLines badLines, Horizon horizon) {
+    reader = new PointReader(parser, badLines, horizon);
     this.badLines = badLines;
   }
 

@@ -37,20 +37,43 @@ final class HostCheck {
     }
     Path program = Path.of(config.host().program().get());
     Path plugins = Path.of(config.host().pluginsDir().get());
-    if (!Files.isExecutable(program) || !Files.isDirectory(plugins)) {
+    HostCheck check = new HostCheck(config);
+    check.files(program, plugins);
+    check.mistakes.throwIfAny();
+    if (!Files.exists(program) || !Files.exists(plugins)) {
       return "nothing about functions and options: there is no "
-          + (Files.isExecutable(program) ? plugins : program)
+          + (Files.exists(program) ? plugins : program)
           + " on this machine; the host checks them when the job starts";
     }
-    HostCheck check = new HostCheck(config);
     try {
       check.ask(program, plugins);
     } catch (IOException e) {
-      throw new JobException(
-          config.file() + ": the host " + program + " can't be asked: " + e.getMessage() + ".");
+      check.mistakes.add(
+          config.host().programLine(),
+          "the host " + program + " of `program` can't be asked: " + Reasons.of(e));
     }
     check.mistakes.throwIfAny();
     return "functions, windows and options, by " + program;
+  }
+
+  /** Checks what is there: it is the same on the machines of the task managers. */
+  private void files(Path program, Path plugins) {
+    if (Files.exists(program) && !Files.isRegularFile(program)) {
+      mistakes.add(
+          config.host().programLine(),
+          "`program` " + program + " is a folder; name the file kapacitor-wasm in it");
+    } else if (Files.exists(program) && !Files.isExecutable(program)) {
+      mistakes.add(
+          config.host().programLine(),
+          "`program` "
+              + program
+              + " can't be run: the file has no right `x` for you; is it kapacitor-wasm?");
+    }
+    if (Files.exists(plugins) && !Files.isDirectory(plugins)) {
+      mistakes.add(
+          config.host().pluginsDirLine(),
+          "`plugins-dir` " + plugins + " is a file; name the folder of the plugins");
+    }
   }
 
   private void ask(Path program, Path plugins) throws IOException, InterruptedException {
@@ -65,11 +88,14 @@ final class HostCheck {
             UdfClient client = new UdfClient(host.socketDir())) {
           for (JobConfig.Plugin plugin : config.plugins()) {
             if (Files.exists(needed.resolve(plugin.call().function() + SUFFIX))) {
-              call(plugin, client);
+              call(plugin, client, needed, plugins);
             }
           }
         }
       }
+    } catch (IOException e) {
+      // What the host says of a copy is true of the plugin.
+      throw new IOException(Reasons.of(e).replace(needed.toString(), plugins.toString()), e);
     } finally {
       for (String name : names(needed)) {
         Files.delete(needed.resolve(name + SUFFIX));
@@ -113,7 +139,7 @@ final class HostCheck {
     }
   }
 
-  private void call(JobConfig.Plugin plugin, UdfClient client)
+  private void call(JobConfig.Plugin plugin, UdfClient client, Path needed, Path plugins)
       throws IOException, InterruptedException {
     String function = plugin.call().function();
     try {
@@ -138,7 +164,7 @@ final class HostCheck {
         session.init(config.name(), plugin.node(), options);
       }
     } catch (UdfException e) {
-      mistakes.add(plugin.line(), e.getMessage());
+      mistakes.add(plugin.line(), e.getMessage().replace(needed.toString(), plugins.toString()));
     }
   }
 }

@@ -69,6 +69,7 @@ record JobConfig(
    * @param path a file or a folder; none for topics
    * @param maxOutOfOrderness how much later than others a point may come; none if windows wait for
    *     the end of the input
+   * @param maxAhead how far the time of a point may be ahead of the clock; none for any time
    */
   record Source(
       List<String> topics,
@@ -78,6 +79,7 @@ record JobConfig(
       Precision precision,
       boolean isBadLineFatal,
       Optional<Duration> maxOutOfOrderness,
+      Optional<Duration> maxAhead,
       Duration idleness) {}
 
   /**
@@ -117,7 +119,14 @@ record JobConfig(
    *
    * @param socketDir folder of the sockets; none for that of Flink's configuration
    * @param program the host to start in each task manager; none if it runs already
+   * @param programLine where that is in the file
+   * @param pluginsDirLine where {@code pluginsDir} is in the file
    * @param pluginsDir the plugins of that host
    */
-  record Host(Optional<String> socketDir, Optional<String> program, Optional<String> pluginsDir) {}
+  record Host(
+      Optional<String> socketDir,
+      Optional<String> program,
+      int programLine,
+      Optional<String> pluginsDir,
+      int pluginsDirLine) {}
 }

@@ -4,7 +4,10 @@ import io.github.kapacitorwasm.flink.Point;
 import io.github.kapacitorwasm.flink.PointTypeInfo;
 import io.github.kapacitorwasm.job.line.LineParser;
 import java.io.IOException;
+import java.util.HashSet;
+import java.util.List;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.flink.api.common.serialization.DeserializationSchema;
@@ -29,27 +32,36 @@ final class KafkaLines implements KafkaRecordDeserializationSchema<Point> {
   /** Lines that the job has skipped on this task manager: a job has a class loader of its own. */
   private static final AtomicLong SKIPPED = new AtomicLong();
 
+  /** Those that the job names. */
+  private final Set<String> topics;
+
   private final PointReader reader;
   private final BadLines badLines;
 
-  KafkaLines(LineParser parser, BadLines badLines) {
-    reader = new PointReader(parser, badLines);
+  /** Topics that records came from, and that the job does not name. */
+  private transient Set<String> others;
+
+  KafkaLines(List<String> topics, LineParser parser, BadLines badLines, Horizon horizon) {
+    this.topics = new HashSet<>(topics);
+    reader = new PointReader(parser, badLines, horizon);
     this.badLines = badLines;
   }
 
   @Override
   public void open(DeserializationSchema.InitializationContext context) {
+    others = new HashSet<>();
     badLines.open(context.getMetricGroup());
     // A source is not told its end, so the total is logged when the job's classes are given up.
     context
         .getUserCodeClassLoader()
-        .registerReleaseHookIfAbsent("kapacitor-wasm skipped lines", KafkaLines::logTotal);
+        .registerReleaseHookIfAbsent(
+            "kapacitor-wasm skipped lines", () -> logTotal(badLines.job()));
   }
 
-  private static void logTotal() {
+  private static void logTotal(String job) {
     long total = SKIPPED.getAndSet(0);
     if (total > 0) {
-      LOG.warn("{}: {} in all by this task manager", BadLines.SKIPPED, total);
+      LOG.warn("job {}: {}: {} in all by this task manager", job, BadLines.SKIPPED, total);
     }
   }
 
@@ -57,6 +69,17 @@ final class KafkaLines implements KafkaRecordDeserializationSchema<Point> {
   public void deserialize(ConsumerRecord<byte[], byte[]> record, Collector<Point> points)
       throws IOException {
     badLines.look();
+    if (!topics.contains(record.topic())) {
+      // A savepoint keeps the partitions of all topics that the job has ever read.
+      if (others.add(record.topic())) {
+        LOG.warn(
+            "job {}: topic {}: it is one of the savepoint, and `topics` in [source] does not name it any"
+                + " more; its records are left out",
+            badLines.job(),
+            record.topic());
+      }
+      return;
+    }
     if (record.value() == null) {
       // The end of a key in a compacted topic.
       return;

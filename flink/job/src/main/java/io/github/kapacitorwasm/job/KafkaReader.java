@@ -29,7 +29,14 @@ final class KafkaReader {
 
   private KafkaReader() {}
 
-  static Optional<JobConfig.Kafka> read(Values kafka, boolean isNeeded, Mistakes mistakes) {
+  /**
+   * Reads the table.
+   *
+   * @param isNeeded whether the job names a topic
+   * @param isSure whether that topic is no mistake
+   */
+  static Optional<JobConfig.Kafka> read(
+      Values kafka, boolean isNeeded, boolean isSure, Mistakes mistakes) {
     boolean isThere = kafka.has(Key.SERVERS) || kafka.has(Key.PROPERTIES);
     if (!isNeeded) {
       if (isThere) {
@@ -38,7 +45,7 @@ final class KafkaReader {
       }
       return Optional.empty();
     }
-    if (!kafka.has(Key.SERVERS)) {
+    if (isSure && !kafka.has(Key.SERVERS)) {
       mistakes.add(
           kafka.line(Key.SERVERS),
           "`kafka.bootstrap-servers` is missing, which a topic needs; write, for example,"

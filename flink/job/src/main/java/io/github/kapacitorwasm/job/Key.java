@@ -18,6 +18,7 @@ enum Key {
   PRECISION("source.precision", Type.STRING, "`\"ns\"`"),
   ON_BAD_LINE("source.on-bad-line", Type.STRING, "`\"skip\"`"),
   MAX_OUT_OF_ORDERNESS("source.max-out-of-orderness", Type.DURATION, "`\"5s\"` for topics"),
+  MAX_AHEAD("source.max-ahead", Type.DURATION, "`\"1d\"` for windows of topics"),
   IDLENESS("source.idleness", Type.DURATION, "`\"1m\"`"),
   MEASUREMENTS("from.measurements", Type.STRINGS, "all"),
   GROUP_BY("from.group-by", Type.STRINGS, "none"),

@@ -1,11 +1,13 @@
 package io.github.kapacitorwasm.job;
 
 import io.github.kapacitorwasm.flink.Point;
+import java.time.Instant;
 import org.apache.flink.api.common.functions.OpenContext;
-import org.apache.flink.api.common.functions.RichFilterFunction;
+import org.apache.flink.streaming.api.functions.ProcessFunction;
+import org.apache.flink.util.Collector;
 
 /** Counts points that came after the end of their windows, and leaves all of them out. */
-final class LatePoints extends RichFilterFunction<Point> {
+final class LatePoints extends ProcessFunction<Point, Point> {
 
   private static final long serialVersionUID = 1L;
 
@@ -13,10 +15,11 @@ final class LatePoints extends RichFilterFunction<Point> {
   private final Losses losses;
 
   /** Counts those of the windows of a call. */
-  LatePoints(String node) {
+  LatePoints(String job, String node) {
     this.node = node;
     losses =
         new Losses(
+            job,
             "pointsLate",
             "points came after the end of their windows (" + node + ") and were lost");
   }
@@ -27,12 +30,14 @@ final class LatePoints extends RichFilterFunction<Point> {
   }
 
   @Override
-  public boolean filter(Point point) {
-    losses.take(
-        () ->
-            "a point of the group `%s` at %d ns came after the end of its window for %s; it is left out. Set a longer max-out-of-orderness in [source] if points come late"
-                .formatted(point.group(), point.timeNanos(), node));
-    return false;
+  public void processElement(Point point, Context context, Collector<Point> points) {
+    long ended = context.timerService().currentWatermark();
+    losses.take(() -> sentence(point, Instant.ofEpochMilli(ended)));
+  }
+
+  private String sentence(Point point, Instant ended) {
+    return "a point of %s came after the end of its window for %s: windows have ended up to %s; it is left out. Set a longer max-out-of-orderness in [source] if points come late. If the time of the windows is wrong, a point with a wrong time has moved it: see max-ahead in [source]"
+        .formatted(PointText.of(point), node, ended);
   }
 
   @Override

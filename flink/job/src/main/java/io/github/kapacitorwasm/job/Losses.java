@@ -29,6 +29,7 @@ final class Losses implements Serializable {
 
   private static final long PERIOD_NANOS = Duration.ofMinutes(1).toNanos();
 
+  private final String job;
   private final String name;
   private final String what;
 
@@ -41,10 +42,12 @@ final class Losses implements Serializable {
   /**
    * Counts losses of one kind.
    *
+   * @param job the job, since several can write to one log
    * @param name of the metric, such as {@code linesSkipped}
    * @param what was lost and why, such as {@code lines were skipped}
    */
-  Losses(String name, String what) {
+  Losses(String job, String name, String what) {
+    this.job = job;
     this.name = name;
     this.what = what;
   }
@@ -74,7 +77,7 @@ final class Losses implements Serializable {
     }
     if (logged < MAX_LOGGED) {
       logged++;
-      LOG.warn("{}", sentence.get());
+      LOG.warn("job {}: {}", job, sentence.get());
     } else {
       unlogged++;
     }
@@ -92,7 +95,7 @@ final class Losses implements Serializable {
 
   private void summarize(long now) {
     if (unlogged > 0) {
-      LOG.warn("{}: {} more, {} in all", what, unlogged, counter.getCount());
+      LOG.warn("job {}: {}: {} more, {} in all", job, what, unlogged, counter.getCount());
     }
     periodStart = now;
     logged = 0;
@@ -107,7 +110,7 @@ final class Losses implements Serializable {
   /** Logs the total, if there were losses. */
   void close() {
     if (count() > 0) {
-      LOG.warn("{}: {} in all", what, count());
+      LOG.warn("job {}: {}: {} in all", job, what, count());
     }
   }
 }

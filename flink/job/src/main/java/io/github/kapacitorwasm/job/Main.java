@@ -19,7 +19,8 @@ public final class Main {
 
         FILE         the job, such as job.toml
         --check      say what the job would do, or what is wrong with the file
-        --unchecked  submit without asking Kafka whether the job can run
+        --unchecked  submit without asking Kafka whether the job can run, and Flink whether it has
+                     a job of this name
         --export     write the states of the plugins in a savepoint into a folder, a file for each
                      key group, for `kapacitor-wasm state`
         --help       print this
@@ -45,12 +46,20 @@ public final class Main {
     } catch (JobException e) {
       fail(e);
     } catch (NoClassDefFoundError e) {
-      fail(
-          new JobException(
-              "Flink is not there (no class "
-                  + e.getMessage()
-                  + "): start the job with `flink run`, or give --check."));
+      fail(withoutFlink(args, e));
     }
+  }
+
+  /** What to do when the classes of Flink are absent. */
+  static JobException withoutFlink(String[] args, NoClassDefFoundError absent) {
+    boolean isExport = args.length > 0 && args[0].equals(EXPORT);
+    return new JobException(
+        "Flink is not there (no class "
+            + absent.getMessage()
+            + "): "
+            + (isExport
+                ? "write the states with `flink run kapacitor-wasm-flink.jar --export ...`."
+                : "start the job with `flink run`, or give --check."));
   }
 
   private static void run(String[] args) throws Exception {
@@ -73,29 +82,29 @@ public final class Main {
       return;
     }
     KafkaSettings.check(config);
-    if (!options.contains(UNCHECKED)) {
+    boolean isChecked = !options.contains(UNCHECKED);
+    if (isChecked) {
       KafkaCheck.check(config);
     }
-    Submission.submit(config);
+    Submission.submit(config, isChecked);
   }
 
   private static void export(List<String> arguments) throws JobException {
     if (arguments.size() != 2) {
       throw wrong(
           EXPORT
-              + " needs a savepoint and a folder, and there are "
-              + arguments.size()
-              + " arguments");
+              + " needs a savepoint and a folder, and the command line has "
+              + Spelling.number(arguments.size(), "argument"));
     }
     Path folder = Path.of(arguments.get(1));
     int files = StateExport.export(arguments.get(0), folder);
-    System.out.println(files + " states of key groups are in " + folder);
+    System.out.println(Spelling.number(files, "file") + " with states are in " + folder);
   }
 
   private static Path file(String[] args, List<String> options) throws JobException {
     for (String option : options) {
       if (!option.equals(CHECK) && !option.equals(UNCHECKED)) {
-        throw wrong("there is no option " + option + ", or it stands alone");
+        throw wrong(unknown(option));
       }
     }
     if (options.size() > 1) {
@@ -111,8 +120,26 @@ public final class Main {
     return Path.of(files.get(0));
   }
 
+  private static String unknown(String option) {
+    if (option.equals(EXPORT)) {
+      return EXPORT + " has to be the first argument";
+    }
+    if (option.equals(VERSION) || HELP.contains(option)) {
+      return option + " can't have other arguments beside it";
+    }
+    return "there is no option "
+        + option
+        + Spelling.nearest(option, List.of(CHECK, UNCHECKED, EXPORT, VERSION, HELP.get(0)))
+            .map(near -> "; did you mean " + near + "?")
+            .orElse("");
+  }
+
   private static JobException wrong(String problem) {
-    return new JobException(List.of("The command line is wrong: " + problem + ".", "", USAGE));
+    return new JobException(
+        List.of(
+            "The command line is wrong: " + problem + (problem.endsWith("?") ? "" : "."),
+            "",
+            USAGE));
   }
 
   private static void fail(JobException mistake) {

@@ -2,6 +2,7 @@ package io.github.kapacitorwasm.job;
 
 import java.net.URI;
 import java.net.URISyntaxException;
+import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -51,6 +52,24 @@ final class Places {
     } catch (URISyntaxException | InvalidPathException e) {
       values.mistake(key, "is no path: " + e.getMessage());
       return Optional.empty();
+    }
+  }
+
+  /** Checks that a folder to write can be one, as far as it is on this machine. */
+  static void checkFolder(Values values, Key key, URI folder) {
+    if (!"file".equals(folder.getScheme())) {
+      return;
+    }
+    Path place = Path.of(folder);
+    while (place != null && !Files.exists(place)) {
+      place = place.getParent();
+    }
+    if (place != null && !Files.isDirectory(place)) {
+      values.mistake(
+          key,
+          place.equals(Path.of(folder))
+              ? "is a file; name a folder, in which results become files"
+              : "can't be a folder, since " + place + " is a file; name another folder");
     }
   }
 

@@ -19,10 +19,12 @@ final class PointReader implements Serializable {
 
   private final LineParser parser;
   private final BadLines badLines;
+  private final Horizon horizon;
 
-  PointReader(LineParser parser, BadLines badLines) {
+  PointReader(LineParser parser, BadLines badLines, Horizon horizon) {
     this.parser = parser;
     this.badLines = badLines;
+    this.horizon = horizon;
   }
 
   /**
@@ -46,17 +48,27 @@ final class PointReader implements Serializable {
     LineSplitter lines = new LineSplitter(text);
     for (String line = lines.next(); line != null; line = lines.next()) {
       try {
-        read(line, time, points);
+        read(line, lines, time, place, points);
       } catch (LineException e) {
         readAgain(line, lines, time, place, points, e);
       }
     }
   }
 
-  private void read(String line, OptionalLong time, Collector<Point> points) throws LineException {
+  private void read(
+      String line,
+      LineSplitter lines,
+      OptionalLong time,
+      IntFunction<String> place,
+      Collector<Point> points)
+      throws LineException, IOException {
     Optional<Point> point = parser.parse(line, time);
     if (point.isPresent()) {
-      points.collect(point.get());
+      if (horizon.isBeyond(point.get())) {
+        badLines.take(place.apply(lines.breaksBefore()), horizon.problem(point.get()));
+      } else {
+        points.collect(point.get());
+      }
     }
   }
 
@@ -72,7 +84,7 @@ final class PointReader implements Serializable {
     LineException reason = problem;
     if (line.indexOf('\n') >= 0) {
       try {
-        read(lines.cutAtLineBreak(), time, points);
+        read(lines.cutAtLineBreak(), lines, time, place, points);
         return;
       } catch (LineException e) {
         reason = e;

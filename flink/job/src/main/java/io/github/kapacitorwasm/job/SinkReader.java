@@ -1,5 +1,6 @@
 package io.github.kapacitorwasm.job;
 
+import java.net.URI;
 import java.time.Duration;
 import java.util.Optional;
 
@@ -40,11 +41,9 @@ final class SinkReader {
       Places.checkAbsent(
           sink, "is for exactly-once delivery, which has transactions", Key.TRANSACTION_TIMEOUT);
     }
-    return new JobConfig.Sink(
-        topic,
-        path.flatMap(text -> places.uri(sink, Key.SINK_PATH, text)),
-        delivery,
-        timeout(checkpointInterval));
+    Optional<URI> folder = path.flatMap(text -> places.uri(sink, Key.SINK_PATH, text));
+    folder.ifPresent(uri -> Places.checkFolder(sink, Key.SINK_PATH, uri));
+    return new JobConfig.Sink(topic, folder, delivery, timeout(checkpointInterval));
   }
 
   private Duration timeout(Duration checkpointInterval) {

@@ -12,14 +12,12 @@ import org.apache.flink.api.common.serialization.Encoder;
 import org.apache.flink.api.connector.sink2.Sink;
 import org.apache.flink.connector.base.DeliveryGuarantee;
 import org.apache.flink.connector.file.sink.FileSink;
-import org.apache.flink.connector.kafka.sink.KafkaRecordSerializationSchema;
 import org.apache.flink.connector.kafka.sink.KafkaSink;
 import org.apache.flink.connector.kafka.sink.KafkaSinkBuilder;
 import org.apache.flink.core.fs.Path;
 import org.apache.flink.streaming.api.functions.sink.filesystem.OutputFileConfig;
 import org.apache.flink.streaming.api.functions.sink.filesystem.bucketassigners.BasePathBucketAssigner;
 import org.apache.flink.streaming.api.functions.sink.filesystem.rollingpolicies.OnCheckpointRollingPolicy;
-import org.apache.kafka.clients.producer.ProducerRecord;
 
 /** Makes the sink of a job. */
 final class Sinks {
@@ -46,7 +44,7 @@ final class Sinks {
     KafkaSinkBuilder<Point> builder =
         KafkaSink.<Point>builder()
             .setBootstrapServers(properties.getProperty("bootstrap.servers"))
-            .setRecordSerializer(new Records(sink.topic().orElseThrow()));
+            .setRecordSerializer(new KafkaRecords(sink.topic().orElseThrow(), properties));
     if (sink.delivery() == JobConfig.Delivery.EXACTLY_ONCE) {
       KafkaClients.setTransactions(properties, config);
       // Flink makes the names of its transactions itself.
@@ -68,25 +66,6 @@ final class Sinks {
     @Override
     public void encode(Point point, OutputStream stream) throws IOException {
       stream.write(LineWriter.write(point).getBytes(UTF_8));
-    }
-  }
-
-  /** Makes a record of a line; its key is the group. */
-  private static final class Records implements KafkaRecordSerializationSchema<Point> {
-
-    private static final long serialVersionUID = 1L;
-
-    private final String topic;
-
-    Records(String topic) {
-      this.topic = topic;
-    }
-
-    @Override
-    public ProducerRecord<byte[], byte[]> serialize(
-        Point point, KafkaSinkContext context, Long timestamp) {
-      return new ProducerRecord<>(
-          topic, point.group().getBytes(UTF_8), LineWriter.write(point).getBytes(UTF_8));
     }
   }
 }

@@ -21,6 +21,7 @@ final class Sources {
   private final JobConfig config;
   private final LineParser parser;
   private final BadLines badLines;
+  private final Horizon horizon;
   private final WatermarkStrategy<Point> watermarks;
 
   private Sources(StreamExecutionEnvironment environment, JobConfig config) {
@@ -28,7 +29,8 @@ final class Sources {
     this.config = config;
     JobConfig.Source source = config.source();
     parser = new LineParser(source.precision(), config.measurements(), config.grouping());
-    badLines = new BadLines(source.isBadLineFatal());
+    badLines = new BadLines(config.name(), source.isBadLineFatal());
+    horizon = new Horizon(source.maxAhead());
     // Without watermarks on the way, Flink ends all windows when the input ends.
     watermarks =
         source
@@ -54,7 +56,7 @@ final class Sources {
         .fromSource(files, WatermarkStrategy.noWatermarks(), "files", FileLines.type())
         .uid("source")
         .setParallelism(1)
-        .flatMap(new FilePoints(parser, badLines))
+        .flatMap(new FilePoints(parser, badLines, horizon))
         .returns(PointTypeInfo.INSTANCE)
         .uid("lines")
         .name("lines")
@@ -74,7 +76,7 @@ final class Sources {
             .setTopics(source.topics())
             .setGroupId(source.groupId())
             .setStartingOffsets(offsets(source.start()))
-            .setDeserializer(new KafkaLines(parser, badLines))
+            .setDeserializer(new KafkaLines(source.topics(), parser, badLines, horizon))
             .build();
     return environment
         .fromSource(topics, watermarks, "topics", PointTypeInfo.INSTANCE)

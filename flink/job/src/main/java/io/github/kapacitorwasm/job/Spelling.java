@@ -12,6 +12,11 @@ final class Spelling {
 
   private Spelling() {}
 
+  /** A number of things, the word for which gets an `s` if they are several. */
+  static String number(long number, String thing) {
+    return number + " " + thing + (number == 1 ? "" : "s");
+  }
+
   /** The name that is most like {@code text}; none if all are very different. */
   static Optional<String> nearest(String text, Collection<String> names) {
     return names.stream()

@@ -6,9 +6,9 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.apache.flink.api.java.tuple.Tuple2;
 import org.apache.flink.core.fs.FSDataInputStream;
 import org.apache.flink.core.fs.FileSystem;
@@ -28,6 +28,8 @@ final class StateExport {
   /** What the operator writes before each state. Timers of Flink are kept in the same place. */
   private static final int FORMAT = 1;
 
+  private static final String SUFFIX = ".state";
+
   private final Path folder;
   private int files;
 
@@ -44,9 +46,11 @@ final class StateExport {
    */
   static int export(String savepoint, Path folder) throws JobException {
     StateExport export = new StateExport(folder);
+    // The savepoint first, so that a wrong one leaves no folder behind.
+    CheckpointMetadata metadata = read(savepoint);
     try {
-      Files.createDirectories(folder);
-      for (OperatorState operator : metadata(savepoint).getOperatorStates()) {
+      export.createFolder();
+      for (OperatorState operator : metadata.getOperatorStates()) {
         for (OperatorSubtaskState subtask : operator.getStates()) {
           for (KeyedStateHandle state : subtask.getRawKeyedState()) {
             if (state instanceof KeyGroupsStateHandle keyGroups) {
@@ -55,24 +59,48 @@ final class StateExport {
           }
         }
       }
-    } catch (FileNotFoundException e) {
-      throw new JobException(
-          savepoint
-              + ": there is no savepoint or checkpoint. Give a folder with a file _metadata.");
-    } catch (IOException | IllegalArgumentException e) {
+    } catch (java.nio.file.FileSystemException e) {
+      throw new JobException(folder + ": the folder can't be written: " + Reasons.of(e) + ".");
+    } catch (IOException e) {
       throw new JobException(
           "The states of "
               + savepoint
-              + " can't be written to "
+              + " can't be copied to "
               + folder
               + ": "
-              + e.getMessage()
+              + Reasons.of(e)
               + ".");
     }
     if (export.files == 0) {
       throw new JobException(savepoint + ": no operator of it has the state of a plugin.");
     }
     return export.files;
+  }
+
+  /** Makes the folder. Files of another savepoint in it could be taken for those of this one. */
+  private void createFolder() throws IOException, JobException {
+    Files.createDirectories(folder);
+    try (Stream<Path> there = Files.list(folder)) {
+      if (there.anyMatch(file -> file.toString().endsWith(SUFFIX))) {
+        throw new JobException(
+            folder
+                + ": the folder has states already (files *"
+                + SUFFIX
+                + "). Name another folder, or delete them.");
+      }
+    }
+  }
+
+  private static CheckpointMetadata read(String savepoint) throws JobException {
+    try {
+      return metadata(savepoint);
+    } catch (FileNotFoundException e) {
+      throw new JobException(
+          savepoint
+              + ": there is no savepoint or checkpoint. Give a folder with a file _metadata.");
+    } catch (IOException | IllegalArgumentException e) {
+      throw new JobException(savepoint + ": the savepoint can't be read: " + Reasons.of(e) + ".");
+    }
   }
 
   private static CheckpointMetadata metadata(String savepoint) throws IOException {
@@ -119,7 +147,7 @@ final class StateExport {
       output.writeInt(length);
       copy(data, output, length, keyGroup);
     }
-    Files.move(partial, folder.resolve(name + ".state"), StandardCopyOption.REPLACE_EXISTING);
+    Files.move(partial, folder.resolve(name + SUFFIX));
     files++;
   }
 

@@ -1,6 +1,7 @@
 package io.github.kapacitorwasm.job;
 
 import org.apache.flink.client.program.ProgramParametrizationException;
+import org.apache.flink.configuration.Configuration;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 
 /** Gives a job to Flink. Only this part of the start needs Flink. */
@@ -8,7 +9,8 @@ final class Submission {
 
   private Submission() {}
 
-  static void submit(JobConfig config) throws Exception {
+  /** Submits a job; {@code isChecked} says whether the cluster is asked about others before. */
+  static void submit(JobConfig config, boolean isChecked) throws Exception {
     StreamExecutionEnvironment environment = StreamExecutionEnvironment.getExecutionEnvironment();
     int parallelism = environment.getParallelism();
     if (config.parallelism().isEmpty() && parallelism > config.maxParallelism()) {
@@ -19,6 +21,9 @@ final class Submission {
               + " (`-p`, or `parallelism.default` of its configuration), and `max-parallelism` is "
               + config.maxParallelism()
               + "; give it less, or raise `max-parallelism` before the first start.");
+    }
+    if (isChecked) {
+      RunningJobs.check(config, Configuration.fromMap(environment.getConfiguration().toMap()));
     }
     Topology.build(environment, config);
     environment.execute(config.name());

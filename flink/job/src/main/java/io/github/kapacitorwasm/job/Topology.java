@@ -2,6 +2,7 @@ package io.github.kapacitorwasm.job;
 
 import io.github.kapacitorwasm.flink.KapacitorWasm;
 import io.github.kapacitorwasm.flink.Point;
+import io.github.kapacitorwasm.flink.PointTypeInfo;
 import io.github.kapacitorwasm.flink.UdfFunction;
 import java.nio.file.Path;
 import org.apache.flink.streaming.api.datastream.DataStream;
@@ -22,10 +23,10 @@ final class Topology {
     environment.enableCheckpointing(config.checkpointInterval().toMillis());
     DataStream<Point> points = Sources.points(environment, config);
     for (JobConfig.Plugin plugin : config.plugins()) {
-      points = apply(points.keyBy(Point::group), plugin, function(config, plugin));
+      points = apply(config.name(), points.keyBy(Point::group), plugin, function(config, plugin));
     }
     points
-        .filter(new WritableFilter())
+        .filter(new WritableFilter(config.name()))
         .uid("writable")
         .name("writable")
         .sinkTo(Sinks.sink(config))
@@ -51,7 +52,7 @@ final class Topology {
   }
 
   private static DataStream<Point> apply(
-      KeyedStream<Point, String> keyed, JobConfig.Plugin plugin, UdfFunction function) {
+      String job, KeyedStream<Point, String> keyed, JobConfig.Plugin plugin, UdfFunction function) {
     String uid = "plugin-" + plugin.node();
     if (plugin.window().isEmpty()) {
       return KapacitorWasm.apply(keyed, function).uid(uid);
@@ -63,7 +64,7 @@ final class Topology {
                 : keyed.window(SlidingEventTimeWindows.of(window.length(), window.every())),
             function,
             late ->
-                late.filter(new LatePoints(plugin.node()))
+                late.process(new LatePoints(job, plugin.node()), PointTypeInfo.INSTANCE)
                     .uid(plugin.node() + "-late")
                     .name("late points of " + function))
         .uid(uid);

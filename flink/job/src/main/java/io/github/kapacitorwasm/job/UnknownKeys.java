@@ -52,7 +52,7 @@ final class UnknownKeys {
           line,
           "`"
               + key
-              + "` must be a table: write `"
+              + (isArray ? "` must be an array of tables: write `" : "` must be a table: write `")
               + (isArray ? "[[" + key + "]]" : "[" + key + "]")
               + "` on a line of its own, and its keys below");
     }

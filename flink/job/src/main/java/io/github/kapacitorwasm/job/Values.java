@@ -180,12 +180,7 @@ final class Values {
       return Optional.empty();
     }
     if (duration.get().compareTo(least) < 0) {
-      mistake(
-          key,
-          "must be at least "
-              + Durations.toText(least)
-              + ", and is "
-              + Durations.toText(duration.get()));
+      mistake(key, "must be at least " + Durations.toText(least) + ", and is \"" + text + '"');
       return Optional.empty();
     }
     return duration;

@@ -10,8 +10,14 @@ final class WritableFilter extends RichFilterFunction<Point> {
 
   private static final long serialVersionUID = 1L;
 
-  private final Losses losses =
-      new Losses("pointsNotWritten", "points without a form in line protocol were not written");
+  private final Losses losses;
+
+  /** Counts those of a job. */
+  WritableFilter(String job) {
+    losses =
+        new Losses(
+            job, "pointsNotWritten", "points without a form in line protocol were not written");
+  }
 
   @Override
   public void open(OpenContext context) {
@@ -25,8 +31,8 @@ final class WritableFilter extends RichFilterFunction<Point> {
     if (!isWritable) {
       losses.take(
           () ->
-              "a result of the group `%s` at %d ns can't be written: it has no measurement, or no field but NaN and infinities; it is left out"
-                  .formatted(point.group(), point.timeNanos()));
+              "a result of %s can't be written: it has no measurement, or no field but NaN and infinities; it is left out"
+                  .formatted(PointText.of(point)));
     }
     return isWritable;
   }

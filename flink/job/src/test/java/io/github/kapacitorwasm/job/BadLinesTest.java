@@ -11,10 +11,13 @@ import io.github.kapacitorwasm.job.line.Grouping;
 import io.github.kapacitorwasm.job.line.LineParser;
 import io.github.kapacitorwasm.job.line.Precision;
 import java.io.IOException;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.apache.flink.api.common.functions.util.ListCollector;
 import org.apache.flink.api.java.tuple.Tuple3;
@@ -26,6 +29,9 @@ import org.junit.jupiter.api.Test;
 
 /** What becomes of lines that can't be read. */
 class BadLinesTest {
+
+  /** Any time is allowed. */
+  private static final Horizon ANY = new Horizon(Optional.empty());
 
   private static final List<byte[]> LINES =
       List.of(
@@ -60,7 +66,7 @@ class BadLinesTest {
 
   private static List<Point> read(BadLines badLines) throws IOException {
     LineParser parser = new LineParser(Precision.NS, Set.of(), new Grouping(List.of(), false));
-    FilePoints reader = new FilePoints(parser, badLines);
+    FilePoints reader = new FilePoints(parser, badLines, ANY);
     List<Point> points = new ArrayList<>();
     for (int i = 0; i < LINES.size(); i++) {
       reader.flatMap(Tuple3.of("a.lp", i + 1L, LINES.get(i)), new ListCollector<>(points));
@@ -71,7 +77,7 @@ class BadLinesTest {
   @Test
   void theyAreSkippedAndCounted() throws Exception {
     Map<String, Counter> counters = new HashMap<>();
-    BadLines badLines = new BadLines(false);
+    BadLines badLines = new BadLines("test", false);
     badLines.open(new Counters("", counters));
     assertEquals(List.of(1L, 3L), read(badLines).stream().map(Point::timeNanos).toList());
     assertEquals(3, counters.get("kapacitor_wasm.linesSkipped").getCount());
@@ -79,7 +85,7 @@ class BadLinesTest {
 
   @Test
   void theFirstOnesAreLoggedAndAllAreAddedUpAtTheEnd() throws Exception {
-    BadLines badLines = new BadLines(false);
+    BadLines badLines = new BadLines("test", false);
     badLines.open(new Counters("", new HashMap<>()));
     try (LogLines log = new LogLines()) {
       for (int i = 0; i < 14; i++) {
@@ -87,14 +93,15 @@ class BadLinesTest {
       }
       badLines.close();
       assertEquals(
-          10, log.count("a.lp, line 2: the line can't be read: it is wrong; it is skipped"));
-      assertEquals(1, log.count("lines that can't be read were skipped: 14 in all"));
+          10,
+          log.count("job test: a.lp, line 2: the line can't be read: it is wrong; it is skipped"));
+      assertEquals(1, log.count("job test: lines that can't be read were skipped: 14 in all"));
     }
   }
 
   @Test
   void theFirstOneFailsTheJobIfThatIsAskedFor() {
-    BadLines badLines = new BadLines(true);
+    BadLines badLines = new BadLines("test", true);
     badLines.open(new Counters("", new HashMap<>()));
     IOException failure = assertThrows(IOException.class, () -> read(badLines));
     assertEquals(
@@ -106,7 +113,7 @@ class BadLinesTest {
   /** A text that is not closed seems to go on to the next text; that line must not be lost. */
   @Test
   void aTextThatIsNotClosedSpoilsItsOwnLineOnly() {
-    BadLines badLines = new BadLines(true);
+    BadLines badLines = new BadLines("test", true);
     badLines.open(new Counters("", new HashMap<>()));
     LineParser parser = new LineParser(Precision.NS, Set.of(), new Grouping(List.of(), false));
     String text = "cpu s=\"two\nlines\" 1\ncpu s=\"open 2\ncpu s=\"x\" 3";
@@ -115,21 +122,47 @@ class BadLinesTest {
         assertThrows(
             IOException.class,
             () ->
-                new FilePoints(parser, badLines)
+                new FilePoints(parser, badLines, ANY)
                     .flatMap(
                         Tuple3.of("a.lp", 5L, text.getBytes(UTF_8)), new ListCollector<>(points)));
     assertEquals(1, points.size());
     assertTrue(failure.getMessage().startsWith("a.lp, line 7: "), failure.getMessage());
 
-    BadLines skipping = new BadLines(false);
+    BadLines skipping = new BadLines("test", false);
     Map<String, Counter> counters = new HashMap<>();
     skipping.open(new Counters("", counters));
     points.clear();
     assertDoesNotThrow(
         () ->
-            new FilePoints(parser, skipping)
+            new FilePoints(parser, skipping, ANY)
                 .flatMap(Tuple3.of("a.lp", 5L, text.getBytes(UTF_8)), new ListCollector<>(points)));
     assertEquals(List.of(1L, 3L), points.stream().map(Point::timeNanos).toList());
     assertEquals(1, counters.get("kapacitor_wasm.linesSkipped").getCount());
+  }
+
+  @Test
+  void aTimeFarAheadOfTheClockIsSkippedWhereThatIsNotAllowed() throws Exception {
+    LineParser parser = new LineParser(Precision.S, Set.of(), new Grouping(List.of(), false));
+    long now = Instant.now().getEpochSecond();
+    String lines = "cpu f=1 %d\ncpu s=\"two\nlines\" 9223372036\ncpu f=1 %d\ncpu f=1 %d";
+    byte[] text = lines.formatted(now, now + 5_400, now + 3_000).getBytes(UTF_8);
+    BadLines badLines = new BadLines("test", false);
+    Map<String, Counter> counters = new HashMap<>();
+    badLines.open(new Counters("", counters));
+    List<Point> points = new ArrayList<>();
+    try (LogLines log = new LogLines()) {
+      new FilePoints(parser, badLines, new Horizon(Optional.of(Duration.ofHours(1))))
+          .flatMap(Tuple3.of("a.lp", 1L, text), new ListCollector<>(points));
+      assertEquals(
+          1,
+          log.count(
+              "job test: a.lp, line 2: the line can't be read: its time 2262-04-11T23:47:16Z is more than 1h"
+                  + " ahead of this machine's clock, and would end the windows of all groups;"
+                  + " `max-ahead` in [source] sets how far a time may be ahead; it is skipped"));
+    }
+    assertEquals(
+        List.of(now * 1_000, (now + 3_000) * 1_000),
+        points.stream().map(Point::timestamp).toList());
+    assertEquals(2, counters.get("kapacitor_wasm.linesSkipped").getCount());
   }
 }

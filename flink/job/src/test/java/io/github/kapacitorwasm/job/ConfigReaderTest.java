@@ -6,8 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.ByteArrayOutputStream;
+import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -82,7 +84,7 @@ class ConfigReaderTest {
       quoteCharacter = '|',
       textBlock =
           """
-          start = "committed"# where the last job of the group has stopped, or with the earliest records
+          start = "committed"# where Kafka has the progress of the group, or with the earliest records
           start = "earliest"# with the earliest records
           start = "latest"# with the records that come after its start
           """)
@@ -144,7 +146,8 @@ class ConfigReaderTest {
           2#checkpoint-interval = 10#`checkpoint-interval` must be a duration in a string
           2#checkpoint-interval = '10'#`checkpoint-interval` must be a number of at most 9 digits and one of the units ms, s, m, h and d, such as '10s', and is '10'
           2#checkpoint-interval = '1m30s'#`checkpoint-interval` must be a number of at most 9 digits
-          2#checkpoint-interval = '1ms'#`checkpoint-interval` must be at least 100ms, and is 1ms
+          2#checkpoint-interval = '1ms'#`checkpoint-interval` must be at least 100ms, and is '1ms'
+          2#checkpoint-interval = '0s'#`checkpoint-interval` must be at least 100ms, and is '0s'
           3#parallelism = '2'#`parallelism` must be an integer
           3#parallelism = 129#`parallelism` must be from 1 to 128, and is 129
           5#topic = 'in'#`topic` is no key of [source]; the keys are topics, path
@@ -158,6 +161,8 @@ class ConfigReaderTest {
           11#call = '|f()'#`call` can't be read: `|f()` is wrong there: a call begins with `@`
           11#call = '@f().size('#`call` can't be read: it ends too early
           12#every = '5m'#`every` needs `window`
+          14#path = 'job.toml'#`path` is a file; name a folder
+          14#path = 'job.toml/of/it'#`path` can't be a folder, since
           14#path = 'in'#`path` is read by the job, too
           14#path = 'in/of/it'#`path` is read by the job, too, with all folders
           """)
@@ -254,37 +259,52 @@ class ConfigReaderTest {
   }
 
   @Test
-  void aWrongCommandLineIsASentence() {
-    List<List<String>> lines =
-        List.of(
-            List.of("--chek", "a.toml"),
-            List.of("--check"),
-            List.of("--check", "a", "b"),
-            List.of("--check", "--unchecked", "a"),
-            List.of("--export", "a"),
-            List.of(""));
-    List<String> sentences =
-        List.of(
-            "there is no option --chek",
-            "the file of the job is missing",
-            "only one file can be given, and there are a b",
-            "only one option can be given, and there are --check --unchecked",
-            "--export needs a savepoint and a folder, and there are 1 arguments",
-            "the file of the job is missing");
-    for (int i = 0; i < lines.size(); i++) {
-      String[] line = lines.get(i).toArray(String[]::new);
-      String said =
-          assertThrows(ProgramParametrizationException.class, () -> Main.main(line)).getMessage();
-      assertTrue(said.startsWith("The command line is wrong: " + sentences.get(i)), said);
-    }
+  void aPathBesideTopicsIsTheOnlyMistake() throws Exception {
+    List<String> mistakes = mistakes(goodExcept(6, "topics = [\"a\"]"));
+    assertEquals(
+        List.of("job.toml:5: `path` can't stand beside `topics`; write one of them."), mistakes);
   }
 
   @Test
-  void theVersionIsThatOfTheBuild() throws Exception {
-    assertTrue(
-        Version.text()
-            .matches("kapacitor-wasm-flink \\d+\\.\\d+\\.\\d+, built for Flink \\d+\\.\\d+\\.\\d+"),
-        Version.text());
+  void aCallInATableOfItsOwnIsToldHowToBeWritten() throws Exception {
+    List<String> mistakes = mistakes(goodExcept(10, "[plugin]"));
+    assertEquals(
+        List.of(
+            "job.toml:10: `plugin` must be an array of tables: write `[[plugin]]` on a line of its"
+                + " own, and its keys below."),
+        mistakes);
+  }
+
+  @Test
+  void aFolderOfSocketsThatIsTooLongIsAMistake() throws Exception {
+    String host = "\n[host]\nsocket-dir = \"/";
+    String good = String.join("\n", GOOD);
+    assertTrue(check(good + host + "x".repeat(99) + "\"").contains("/xx"));
+    List<String> mistakes = mistakes(good + host + "x".repeat(100) + "\"");
+    assertEquals(
+        List.of(
+            "job.toml:16: `socket-dir` is too long: the path of a socket can have 107 bytes, with the"
+                + " name of the plugin and `.sock`."),
+        mistakes);
+  }
+
+  @Test
+  void oneKeyGroupIsNotSeveral() throws Exception {
+    String said = check(goodExcept(3, "max-parallelism = 1"));
+    assertTrue(said.contains(", 1 key group, a checkpoint"), said);
+  }
+
+  @Test
+  void aFileThatCantBeReadHasItsReason() throws Exception {
+    assertEquals("permission denied", Reasons.of(new AccessDeniedException("a")));
+    assertEquals("Is a directory", Reasons.of(new IOException("Is a directory")));
+    Path file = write("");
+    assertEquals(
+        "it is a file, and no folder",
+        Reasons.of(assertThrows(IOException.class, () -> Files.createDirectories(file))));
+    assertEquals(
+        "Not a directory",
+        Reasons.of(assertThrows(IOException.class, () -> Files.createFile(file.resolve("b")))));
   }
 
   @Test

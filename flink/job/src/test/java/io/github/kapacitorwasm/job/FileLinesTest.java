@@ -82,15 +82,48 @@ class FileLinesTest {
         lines.subList(2, lines.size()), read("m f=1 1\nm s=\"open 2\nm f=1 3\n" + rest, 2));
   }
 
+  /** The quote that opens a text is no end of a text before it, whatever follows. */
+  @ParameterizedTest
+  @ValueSource(strings = {"two\nlines", " two\nlines", ",t=two\nlines", "\ntwo", "\\\"two\n,\\\""})
+  void aTextThatIsNotClosedDoesNotEndAtTheBeginOfAnother(String text) throws Exception {
+    List<String> all =
+        List.of(
+            "m s=\"open 1",
+            "m f=1 2",
+            "m s=\"" + text + "\" 3",
+            "m s=\"" + text + "\" 4",
+            "m f=1 5");
+    List<String> expected = new ArrayList<>();
+    int number = 1;
+    for (String line : all) {
+      expected.add(number + ": " + line);
+      number += (int) line.lines().count();
+    }
+    for (int done = 0; done < all.size(); done++) {
+      assertEquals(
+          expected.subList(done, all.size()), read(String.join("\n", all), done), "after " + done);
+    }
+  }
+
+  @Test
+  void aTextThatIsNotClosedSpoilsNoLongLine() throws Exception {
+    String good = "m s=\"" + "x".repeat(FileLines.MAX_LINE - 10) + "\" 2";
+    assertEquals(
+        List.of("1: m s=\"open 1", "2: " + good, "3: m f=1 3"),
+        read("m s=\"open 1\n" + good + "\nm f=1 3", 0));
+  }
+
   @Test
   void ofALineThatIsTooLongABoundedPartIsRead() throws Exception {
     String text = "x".repeat(FileLines.MAX_LINE);
     for (String start : List.of("m", "m s=\"", "m s=\"a\nb\",t=")) {
       List<String> lines = read(start + text + text + "\nm f=1 2\n", 0);
-      int bytes = lines.get(0).length() - "1: ".length();
+      // A part before a line break is a line of its own then.
+      int last = start.contains("\n") ? 2 : 1;
+      int bytes = lines.get(last - 1).length() - "1: ".length();
       assertEquals(FileLines.MAX_LINE + 1, bytes);
-      assertEquals((start.contains("\n") ? "3" : "2") + ": m f=1 2", lines.get(1));
-      assertEquals(2, lines.size());
+      assertEquals(last + 1 + ": m f=1 2", lines.get(last));
+      assertEquals(last + 1, lines.size());
     }
   }
 

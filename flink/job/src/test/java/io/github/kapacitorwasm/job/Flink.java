@@ -1,5 +1,6 @@
 package io.github.kapacitorwasm.job;
 
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -10,6 +11,7 @@ import org.apache.flink.runtime.jobmaster.JobResult;
 import org.apache.flink.runtime.minicluster.MiniCluster;
 import org.apache.flink.runtime.minicluster.MiniClusterConfiguration;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.flink.streaming.api.graph.StreamGraph;
 
 /** A Flink in this process, to which jobs are given without waiting for their ends. */
 final class Flink implements AutoCloseable {
@@ -36,6 +38,16 @@ final class Flink implements AutoCloseable {
     cluster.start();
   }
 
+  /** The configuration of a client of this Flink. */
+  Configuration remote() throws Exception {
+    URI rest = cluster.getRestAddress().get();
+    Configuration configuration = new Configuration();
+    configuration.setString("execution.target", "remote");
+    configuration.setString("rest.address", rest.getHost());
+    configuration.setString("rest.port", Integer.toString(rest.getPort()));
+    return configuration;
+  }
+
   /** Starts the job that a job.toml describes. Kafka is asked before, as by the program. */
   JobID start(String toml) throws Exception {
     Path file = Files.writeString(folder.resolve("job.toml"), toml);
@@ -50,7 +62,9 @@ final class Flink implements AutoCloseable {
     StreamExecutionEnvironment environment =
         StreamExecutionEnvironment.getExecutionEnvironment(configuration);
     Topology.build(environment, config);
-    return cluster.submitJob(environment.getStreamGraph().getJobGraph()).get().getJobID();
+    StreamGraph graph = environment.getStreamGraph();
+    graph.setJobName(config.name());
+    return cluster.submitJob(graph.getJobGraph()).get().getJobID();
   }
 
   /** Waits for the good end of a job, and returns what Flink keeps of its accumulators. */

@@ -82,6 +82,62 @@ class HostCheckTest {
     assertTrue(said.get(4).startsWith("job.toml:22: `@deadband()` takes points"), said.get(4));
   }
 
+  private String mistake(String program, Path plugins) throws Exception {
+    JobConfig job =
+        ConfigReader.read(
+            Files.writeString(
+                folder.resolve("job.toml"),
+                """
+                name = "job"
+                [source]
+                path = "in"
+                [sink]
+                path = "out"
+                [host]
+                program = "%s"
+                plugins-dir = "%s"
+                [[plugin]]
+                call = "@mirror()"
+                """
+                    .formatted(program, plugins)));
+    return assertThrows(JobException.class, () -> HostCheck.check(job))
+        .getMessage()
+        .replace(folder + "/", "");
+  }
+
+  @Test
+  void aProgramThatIsNoHostIsASentenceWithItsLine() throws Exception {
+    String text = Files.writeString(folder.resolve("text"), "x").toString();
+    assertEquals(
+        "job.toml:7: `program` text can't be run: the file has no right `x` for you; is it"
+            + " kapacitor-wasm?",
+        mistake(text, TestHost.plugins()));
+    assertEquals(
+        "job.toml:7: `program` "
+            + TestHost.plugins()
+            + " is a folder; name the file kapacitor-wasm in it.",
+        mistake(TestHost.plugins().toString(), TestHost.plugins()));
+    Path plugins = Files.createDirectory(folder.resolve("plugins"));
+    Files.writeString(plugins.resolve("mirror.wasm"), "x");
+    assertEquals(
+        "job.toml:7: the host /bin/true of `program` can't be asked: the host has ended before it"
+            + " was ready and has written no log; is the program kapacitor-wasm?",
+        mistake("/bin/true", plugins));
+  }
+
+  @Test
+  void thePluginsAreWhereTheFileSays() throws Exception {
+    String program = TestHost.binary().toString();
+    String text = Files.writeString(folder.resolve("text"), "x").toString();
+    assertEquals(
+        "job.toml:8: `plugins-dir` text is a file; name the folder of the plugins.",
+        mistake(program, Path.of(text)));
+    Path plugins = Files.createDirectory(folder.resolve("plugins"));
+    Files.writeString(plugins.resolve("mirror.wasm"), "x");
+    String said = mistake(program, plugins);
+    assertTrue(said.contains(" plugins/mirror.wasm") && !said.contains("kw-plugins-"), said);
+  }
+
   @Test
   void withoutTheHostOnThisMachineItSaysSo() throws Exception {
     assertEquals(

@@ -1,6 +1,7 @@
 package io.github.kapacitorwasm.job;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -141,5 +142,24 @@ class KafkaCheckTest {
                 ProgramParametrizationException.class,
                 () -> Main.main(new String[] {"--export", absent, folder + "/out"}))
             .getMessage());
+    assertFalse(Files.exists(folder.resolve("out")));
+  }
+
+  @Test
+  void aSavepointThatCantBeRead() throws Exception {
+    String said =
+        assertThrows(
+                JobException.class, () -> StateExport.export("nofs://x/y", folder.resolve("out")))
+            .getMessage();
+    assertTrue(
+        said.startsWith("nofs://x/y: the savepoint can't be read: Could not find a file system"),
+        said);
+    Path broken = Files.writeString(folder.resolve("_metadata"), "x");
+    said =
+        assertThrows(
+                JobException.class,
+                () -> StateExport.export(broken.toString(), folder.resolve("out")))
+            .getMessage();
+    assertEquals(broken + ": the savepoint can't be read: the file is cut off.", said);
   }
 }

@@ -1,6 +1,7 @@
 package io.github.kapacitorwasm.job;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.kapacitorwasm.client.HostProcess;
@@ -75,6 +76,16 @@ class KafkaToKafkaTest {
   private long pointsOfStates(Path program, String savepoint) throws Exception {
     Path states = folder.resolve("states");
     Main.main(new String[] {"--export", savepoint, states.toString()});
+    // States of two savepoints in one folder can't be told apart.
+    assertEquals(
+        states
+            + ": the folder has states already (files *.state). Name another folder, or delete them.",
+        assertThrows(JobException.class, () -> StateExport.export(savepoint, states)).getMessage());
+    Path noFolder = Files.writeString(folder.resolve("no-folder"), "x");
+    assertEquals(
+        noFolder + ": the folder can't be written: it is a file, and no folder.",
+        assertThrows(JobException.class, () -> StateExport.export(savepoint, noFolder))
+            .getMessage());
     Pattern pattern = Pattern.compile("^ *points seen +([0-9,]+)", Pattern.MULTILINE);
     long points = 0;
     try (Stream<Path> files = Files.list(states)) {

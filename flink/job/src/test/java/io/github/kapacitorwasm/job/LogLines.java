@@ -45,6 +45,11 @@ final class LogLines extends AbstractAppender implements AutoCloseable {
     return lines.stream().filter(line::equals).count();
   }
 
+  /** How many lines begin so. */
+  long countStarts(String start) {
+    return lines.stream().filter(line -> line.startsWith(start)).count();
+  }
+
   /** Waits until a line is logged. */
   synchronized void await(String line) throws InterruptedException {
     long deadline = System.nanoTime() + PATIENCE.toNanos();

@@ -16,6 +16,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeMap;
@@ -156,7 +157,7 @@ class WindowTest {
         new LineParser(Precision.NS, Set.of(), new Grouping(List.of("host"), false));
     List<Point> points = new ArrayList<>();
     for (Path file : files) {
-      new PointReader(parser, new BadLines(true))
+      new PointReader(parser, new BadLines("test", true), new Horizon(Optional.empty()))
           .read(
               Files.readAllBytes(file),
               OptionalLong.empty(),
@@ -244,6 +245,8 @@ class WindowTest {
       broker.send("late-in", List.of(outlier(300), "cpu usage=wrong 1"));
       broker.send("late-in", lines(590, 700));
       await(results, found, 1);
+      // Without a bound, this time would end the windows of all later points.
+      broker.send("late-in", List.of("cpu,host=h1 usage=1 9223372036"));
       // The window of this one has been sent.
       broker.send("late-in", List.of(outlier(301)));
       broker.send("late-in", List.of(outlier(650)));
@@ -252,8 +255,15 @@ class WindowTest {
       flink.cancel(job);
       assertEquals(List.of(result(300), result(650)), found);
       assertEquals(1, LastCounts.take("pointsLate"));
-      log.await("points came after the end of their windows (outliers) and were lost: 1 in all");
-      log.await("lines that can't be read were skipped: 1 in all by this task manager");
+      assertEquals(
+          1,
+          log.countStarts(
+              "job outliers: a point of `cpu` of the group `host=h0` at 2023-11-14T22:25:01Z came"
+                  + " after the end of its window for outliers: windows have ended up to 2023-11-14T22:"));
+      log.await(
+          "job outliers: points came after the end of their windows (outliers) and were lost: 1 in all");
+      log.await(
+          "job outliers: lines that can't be read were skipped: 2 in all by this task manager");
     }
   }
 }

@@ -61,7 +61,7 @@ final class KeyGroupState {
     String writer = input.readUTF();
     if (!writer.equals(function)) {
       throw new IOException(
-          "the state of key group %d is that of the function %s, and the operator calls %s: give each operator a uid of its own"
+          "the state of key group %d is that of the function %s, and the function %s can't take it: give the call another `node` in job.toml (in Java, each operator a `uid` of its own), or start without the savepoint"
               .formatted(keyGroup, writer, function));
     }
     int length = input.readInt();
