@@ -272,10 +272,14 @@ fn import_of_what_is_no_file_is_refused_at_once() {
     let host = Host::with(&["moving_avg"]);
     let fifo = host.setup.folder.path().join("fifo");
     assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-    for file in [fifo.to_str().unwrap(), "/dev/zero", "/dev"] {
+    for (file, reason) in [
+        (fifo.to_str().unwrap(), "is a named pipe, not a regular file"),
+        ("/dev/zero", "is a device, not a regular file"),
+        ("/dev", "is a folder, not a regular file"),
+        ("/nowhere/a.state", "can't be read: No such file or directory (os error 2)"),
+    ] {
         let (code, _, stderr) = host.setup.run(&["state", "import", file]);
-        assert_eq!(code, 1, "{stderr}");
-        assert!(stderr.contains(&format!("{file} can't be read")), "{stderr}");
+        assert_eq!((code, stderr), (1, format!("kapacitor-wasm: {file} {reason}\n")));
     }
 }
 

@@ -14,7 +14,7 @@ use crate::regular_file;
 use crate::state::{Checkpoints, PayloadKind, Retention, Snapshot, dropped};
 use crate::udf_node::UdfNode;
 use crate::units::Bytes;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::{Args, Subcommand};
 
 use super::exit::DONE;
@@ -232,8 +232,7 @@ impl Store {
 /// Reads a snapshot file; what is in it is looked at later.
 fn read(path: &Path) -> Result<Found> {
     // A FIFO or a device would keep the command waiting for ever.
-    let bytes =
-        regular_file::read(path, MOST_READ).with_context(|| format!("{} can't be read", shown(path)))?;
+    let bytes = regular_file::read(path, MOST_READ).map_err(|e| anyhow!("{} {e}", shown(path)))?;
     let header = Snapshot::peek(&bytes[..]).unwrap_or_default();
     Ok(Found { name: path.display().to_string(), key: UdfNode::from(&header), bytes })
 }
