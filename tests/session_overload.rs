@@ -1,13 +1,13 @@
 //! Full queues, slow plugins and slow readers.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::iter;
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kapacitor_wasm::protocol::{KeepaliveResponse, RequestMessage, ResponseMessage};
+use kapacitor_wasm::protocol::{KeepaliveResponse, RequestMessage, ResponseMessage, client};
 
 use crate::support::{Host, SLOW, Setup, encoded, number, play, point, points, receive, send_apart};
 
@@ -148,24 +148,52 @@ fn slow_reader_does_not_grow_memory() {
 #[test]
 fn slow_reader_gets_all_output_after_end_of_input() {
     let host = Setup::new("[sessions]\ndrain-deadline = \"300ms\"\n").with(&["mirror"]).serve();
-    // With small points, the socket is never empty enough within the deadline for the system to say that it has room.
-    for (size, count) in [(100_000, 20), (10_000, 40)] {
-        let mut client = host.start("mirror", &[]);
-        let mut big = point("a", 1, 1.0);
-        big.fields_string.insert("text".to_owned(), "x".repeat(size));
-        client.keepalive(1).unwrap();
-        client.receive().unwrap();
-        let bytes = encoded((0..count).map(|_| RequestMessage::Point(big.clone())));
-        let (mut client, sender) = send_apart(client, [bytes]);
-        for _ in 0..count {
-            // Together these pauses are longer than the drain deadline, which does not apply while Kapacitor
-            // reads.
-            thread::sleep(Duration::from_millis(50));
-            assert!(matches!(receive(&mut client), Some(ResponseMessage::Point(_))));
-        }
-        assert_eq!(receive(&mut client), None);
-        sender.join().unwrap();
+    let large: String = "x".repeat(100_000);
+    let mut client = host.start("mirror", &[]);
+    let mut big = point("a", 1, 1.0);
+    big.fields_string.insert("text".to_owned(), large);
+    client.keepalive(1).unwrap();
+    client.receive().unwrap();
+    let bytes = encoded((0..20).map(|_| RequestMessage::Point(big.clone())));
+    let (mut client, sender) = send_apart(client, [bytes]);
+    for _ in 0..20 {
+        // Together these pauses are longer than the drain deadline, which does not apply while Kapacitor
+        // reads.
+        thread::sleep(Duration::from_millis(50));
+        assert!(matches!(receive(&mut client), Some(ResponseMessage::Point(_))));
     }
+    assert_eq!(receive(&mut client), None);
+    sender.join().unwrap();
+}
+
+/// The socket is never empty enough within the deadline for the system to say that it has room.
+#[test]
+fn slow_reader_of_a_full_socket_gets_all_output_after_end_of_input() {
+    const POINTS: usize = 60;
+    let host = Setup::new("[sessions]\ndrain-deadline = \"700ms\"\n").with(&["mirror"]).serve();
+    let (_, mut writer, socket) = host.start("mirror", &[]).split();
+    let mut socket = socket.unwrap();
+    let mut big = point("a", 1, 1.0);
+    big.fields_string.insert("text".to_owned(), "x".repeat(10_000));
+    let sent = encoded((0..POINTS).map(|_| RequestMessage::Point(big.clone())));
+    let (end, piece) = (socket.try_clone().unwrap(), sent.len() / POINTS);
+    let sender = thread::spawn(move || {
+        writer.write_all(&sent).unwrap();
+        end.shutdown(Shutdown::Write).unwrap();
+    });
+    let (mut received, mut buffer) = (Vec::new(), vec![0; piece]);
+    loop {
+        thread::sleep(Duration::from_millis(50));
+        let read = socket.read(&mut buffer).unwrap();
+        if read == 0 {
+            break;
+        }
+        received.extend_from_slice(&buffer[..read]);
+    }
+    sender.join().unwrap();
+    let mut received = &received[..];
+    let responses = iter::from_fn(|| client::receive(&mut received).unwrap());
+    assert_eq!(responses.filter(|response| matches!(response, ResponseMessage::Point(_))).count(), POINTS);
 }
 
 #[test]

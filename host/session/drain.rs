@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn steady_reader_is_waited_for_unless_the_host_stops() {
-        let limit = Duration::from_millis(20);
+        let limit = Duration::from_millis(100);
         for stopping in [false, true] {
             let mut drain = Drain::new(limit);
             drain.begin(Duration::ZERO);

@@ -249,6 +249,8 @@ mod tests {
     fn full_connections_are_known_by_what_was_read() {
         runtime().block_on(async {
             let (socket, peer) = UnixStream::pair().unwrap();
+            // The default of Linux, which doubles what it is told.
+            rustix::net::sockopt::set_socket_send_buffer_size(&peer, 212_992 / 2).unwrap();
             let (sender, input) = pipe::pipe().unwrap();
             let small = [1; 100];
             // Messages as Kapacitor writes them, until the connection takes no more.
