@@ -19,6 +19,10 @@ class HostCheckTest {
   @TempDir private Path folder;
 
   private JobConfig job(String program, String... plugins) throws Exception {
+    return job(program, TestHost.plugins(), plugins);
+  }
+
+  private JobConfig job(String program, Path pluginsDir, String... plugins) throws Exception {
     return ConfigReader.read(
         Files.writeString(
             folder.resolve("job.toml"),
@@ -33,7 +37,7 @@ class HostCheckTest {
             plugins-dir = "%s"
             %s
             """
-                .formatted(program, TestHost.plugins(), String.join("\n", plugins))));
+                .formatted(program, pluginsDir, String.join("\n", plugins))));
   }
 
   private static String plugin(String call, String more) {
@@ -83,23 +87,7 @@ class HostCheckTest {
   }
 
   private String mistake(String program, Path plugins) throws Exception {
-    JobConfig job =
-        ConfigReader.read(
-            Files.writeString(
-                folder.resolve("job.toml"),
-                """
-                name = "job"
-                [source]
-                path = "in"
-                [sink]
-                path = "out"
-                [host]
-                program = "%s"
-                plugins-dir = "%s"
-                [[plugin]]
-                call = "@mirror()"
-                """
-                    .formatted(program, plugins)));
+    JobConfig job = job(program, plugins, plugin("@mirror()", ""));
     return assertThrows(JobException.class, () -> HostCheck.check(job))
         .getMessage()
         .replace(folder + "/", "");
