@@ -160,8 +160,14 @@ fn points_of_one_call_are_limited() {
 /// Number of round trips of each kind that are measured beside busy guests.
 const ROUND_TRIPS: i64 = 500;
 
-/// Maximum number of calls of a busy guest, which ends it if the test fails.
-const MOST_CALLS: i64 = 30;
+/// Says when it is dropped that the busy guests may stop, so that they also end when the test fails.
+struct StopWhenDropped<'a>(&'a AtomicBool);
+
+impl Drop for StopWhenDropped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
 
 /// The next response that is not a keepalive.
 fn next(client: &mut Client) -> ResponseMessage {
@@ -179,6 +185,7 @@ fn busy_guests_do_not_delay_other_sessions() {
     let mut neighbour = host.start("moving_avg", &moving_avg(1));
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
+        let stop_when_dropped = StopWhenDropped(&stop);
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let (answered, first_answers) = mpsc::channel();
         let busy: Vec<_> = (0..2 * cores)
@@ -186,7 +193,7 @@ fn busy_guests_do_not_delay_other_sessions() {
                 let mut client = host.start("busy", &[]);
                 let (answered, stop) = (answered.clone(), &stop);
                 scope.spawn(move || {
-                    for call in (0..MOST_CALLS).take_while(|_| !stop.load(Relaxed)) {
+                    for call in (0..).take_while(|_| !stop.load(Relaxed)) {
                         let sent = point("a", call, 1.0);
                         client.send(RequestMessage::Point(sent.clone())).unwrap();
                         assert_eq!(next(&mut client), ResponseMessage::Point(sent));
@@ -222,8 +229,8 @@ fn busy_guests_do_not_delay_other_sessions() {
             assert_eq!(field(slice::from_ref(&response), "mean"), [i as f64]);
             assert!(matches!(response, ResponseMessage::Point(point) if point.time == i));
         }
-        assert!(busy.iter().all(|busy| !busy.is_finished()));
-        stop.store(true, Relaxed);
+        assert!(busy.iter().all(|busy| !busy.is_finished()), "a busy guest has failed");
+        drop(stop_when_dropped);
         for (what, mut times) in [("keepalive", keepalives), ("point", points)] {
             times.sort();
             let at = |percent: usize| times[times.len() * percent / 100];

@@ -9,6 +9,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Comparator;
 import java.util.Deque;
@@ -17,6 +18,9 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.BiConsumer;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
@@ -25,6 +29,14 @@ import java.util.stream.Stream;
  * ends. Where a host runs beside this process already, none is needed.
  */
 public final class HostProcess implements Closeable {
+
+  /** Java's exit code of a process that a signal has ended is that of the signal and this. */
+  private static final int SIGNALLED = 128;
+
+  /** The exit code after SIGKILL. */
+  private static final int KILLED = SIGNALLED + 9;
+
+  private static final String MEMORY = ": someone killed it, or the system had no memory left";
 
   /** Maximum time until all plugins are loaded; the host allows 30 s for compiling one. */
   private static final long READY_SECONDS = 120;
@@ -36,6 +48,9 @@ public final class HostProcess implements Closeable {
   private static final int LINES_SHOWN = 5;
 
   private static final System.Logger LOG = System.getLogger(HostProcess.class.getName());
+
+  /** The level of a line of the host's log, which has its time and its level first. */
+  private static final Pattern LEVEL = Pattern.compile("(?:ts=\\S+ )?lvl=(\\w+) .*");
 
   /** The settings of udf.toml for a client that keeps the state. */
   private static final String SETTINGS =
@@ -57,14 +72,23 @@ public final class HostProcess implements Closeable {
 
   private final Path folder;
   private final Process process;
+  private final BiConsumer<System.Logger.Level, String> log;
 
-  private HostProcess(Path folder, Process process) {
+  /** Reads the log. */
+  private Thread follower;
+
+  /** Whether {@link #close} has been called. */
+  private volatile boolean isClosing;
+
+  private HostProcess(Path folder, Process process, BiConsumer<System.Logger.Level, String> log) {
     this.folder = folder;
     this.process = process;
+    this.log = log;
   }
 
   /**
-   * Starts a host, and waits until it serves.
+   * Starts a host, and waits until it serves. Its log goes to the {@link System.Logger} of this
+   * class.
    *
    * @param binary the program {@code kapacitor-wasm}
    * @param plugins folder of the plugins
@@ -74,7 +98,26 @@ public final class HostProcess implements Closeable {
    */
   public static HostProcess start(Path binary, Path plugins)
       throws IOException, InterruptedException {
-    return start(binary, plugins, SETTINGS);
+    return start(binary, plugins, LOG::log);
+  }
+
+  /**
+   * Starts a host whose log goes where the caller wants it.
+   *
+   * @param binary the program {@code kapacitor-wasm}
+   * @param plugins folder of the plugins
+   * @param log gets each line of the host's log, in a thread of its own: {@code ERROR} and {@code
+   *     WARNING} as the host says; {@code DEBUG} for all that the host says of its normal work,
+   *     which is a few lines for each session; {@code WARNING} for a line without a level, as that
+   *     of a panic. It also gets a sentence as {@code ERROR} when the host ends by itself
+   * @return a host that serves
+   * @throws IOException if it does not start, with the last lines of its log
+   * @throws InterruptedException if the thread is interrupted
+   */
+  public static HostProcess start(
+      Path binary, Path plugins, BiConsumer<System.Logger.Level, String> log)
+      throws IOException, InterruptedException {
+    return start(binary, plugins, SETTINGS, log);
   }
 
   /**
@@ -89,6 +132,12 @@ public final class HostProcess implements Closeable {
    * @throws InterruptedException if the thread is interrupted
    */
   public static HostProcess start(Path binary, Path plugins, String settings)
+      throws IOException, InterruptedException {
+    return start(binary, plugins, settings, LOG::log);
+  }
+
+  private static HostProcess start(
+      Path binary, Path plugins, String settings, BiConsumer<System.Logger.Level, String> log)
       throws IOException, InterruptedException {
     // The path of a socket has 107 bytes at most, so the folder is not below a long one.
     Path folder = Files.createTempDirectory("kw-");
@@ -110,7 +159,7 @@ public final class HostProcess implements Closeable {
               .start();
       // Before the host is ready: compiling its plugins may take long.
       watch(process, folder);
-      HostProcess host = new HostProcess(folder, process);
+      HostProcess host = new HostProcess(folder, process, log);
       host.awaitReady();
       return host;
     } catch (IOException | InterruptedException | RuntimeException e) {
@@ -148,15 +197,15 @@ public final class HostProcess implements Closeable {
   private void awaitReady() throws IOException, InterruptedException {
     CompletableFuture<Boolean> ready = new CompletableFuture<>();
     Deque<String> last = new ArrayDeque<>();
-    Thread log = new Thread(() -> followLog(ready, last), "kapacitor-wasm log");
-    log.setDaemon(true);
-    log.start();
+    follower = new Thread(() -> followLog(ready, last), "kapacitor-wasm log");
+    follower.setDaemon(true);
+    follower.start();
     String problem;
     try {
       if (ready.get(READY_SECONDS, TimeUnit.SECONDS)) {
         return;
       }
-      log.join();
+      follower.join();
       problem = "the host has ended before it was ready";
     } catch (TimeoutException e) {
       problem = "the host was not ready after " + READY_SECONDS + " s";
@@ -175,7 +224,7 @@ public final class HostProcess implements Closeable {
   private void followLog(CompletableFuture<Boolean> ready, Deque<String> last) {
     try (BufferedReader lines = process.errorReader(UTF_8)) {
       for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-        LOG.log(System.Logger.Level.DEBUG, line);
+        log.accept(level(line), line);
         synchronized (last) {
           last.add(line);
           if (last.size() > LINES_SHOWN) {
@@ -186,9 +235,32 @@ public final class HostProcess implements Closeable {
           ready.complete(true);
         }
       }
-      ready.complete(false);
+      if (!ready.complete(false) && !isClosing) {
+        log.accept(System.Logger.Level.ERROR, "the host has ended by itself" + exit());
+      }
     } catch (IOException e) {
       ready.completeExceptionally(e);
+    }
+  }
+
+  private static System.Logger.Level level(String line) {
+    Matcher matcher = LEVEL.matcher(line);
+    return switch (matcher.matches() ? matcher.group(1) : "none") {
+      case "error" -> System.Logger.Level.ERROR;
+      case "info", "debug" -> System.Logger.Level.DEBUG;
+      default -> System.Logger.Level.WARNING;
+    };
+  }
+
+  /** How the process has ended, which it has closed its log for. */
+  private String exit() {
+    try {
+      int code = process.waitFor();
+      return code > SIGNALLED
+          ? ", killed by the signal %d%s".formatted(code - SIGNALLED, code == KILLED ? MEMORY : "")
+          : " with the exit code " + code;
+    } catch (InterruptedException e) {
+      return "";
     }
   }
 
@@ -213,14 +285,18 @@ public final class HostProcess implements Closeable {
   /** Stops the host and deletes its folder. Its sessions end. */
   @Override
   public void close() throws IOException {
-    process.destroy();
+    isClosing = true;
+    // Process.destroy would close the log, too.
+    ProcessHandle handle = process.toHandle();
+    handle.destroy();
     boolean interrupted = false;
     try {
       if (!process.waitFor(STOP_SECONDS, TimeUnit.SECONDS)) {
-        process.destroyForcibly().waitFor();
+        handle.destroyForcibly();
       }
+      follower.join(Duration.ofSeconds(STOP_SECONDS).toMillis());
     } catch (InterruptedException e) {
-      process.destroyForcibly();
+      handle.destroyForcibly();
       interrupted = true;
     }
     delete(folder);

@@ -8,6 +8,8 @@ import java.io.BufferedReader;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Set;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -47,6 +49,13 @@ class HostProcessTest {
         .start();
   }
 
+  /** A folder with one plugin. */
+  private Path plugins() throws Exception {
+    Path plugins = Files.createDirectory(temporary.resolve("plugins"));
+    Files.copy(TestHost.plugins().resolve("moving_avg.wasm"), plugins.resolve("moving_avg.wasm"));
+    return plugins;
+  }
+
   private static Set<ProcessHandle> descendants(Process parent, int least) throws Exception {
     Set<ProcessHandle> found = Set.of();
     while (found.size() < least) {
@@ -73,9 +82,7 @@ class HostProcessTest {
 
   @Test
   void theHostEndsWithAParentThatIsKilled() throws Exception {
-    Path plugins = Files.createDirectory(temporary.resolve("plugins"));
-    Files.copy(TestHost.plugins().resolve("moving_avg.wasm"), plugins.resolve("moving_avg.wasm"));
-    Process parent = parent(plugins);
+    Process parent = parent(plugins());
     try (BufferedReader lines = parent.inputReader(UTF_8)) {
       assertEquals("ready", lines.readLine());
     }
@@ -95,5 +102,52 @@ class HostProcessTest {
       assertEquals(null, lines.readLine(), "the host was ready too early");
     }
     assertNothingIsLeft(processes);
+  }
+
+  /** What a host says, with the level of each line. */
+  private static final class Said {
+
+    private final BlockingQueue<String> lines = new LinkedBlockingQueue<>();
+
+    HostProcess start(Path plugins) throws Exception {
+      return HostProcess.start(
+          TestHost.binary(), plugins, (level, line) -> lines.add(level + " " + line));
+    }
+
+    /** Waits for a line of this form. */
+    String await(String regex) throws Exception {
+      for (; ; ) {
+        String line = lines.poll(30, TimeUnit.SECONDS);
+        assertTrue(line != null, "no line is like " + regex);
+        if (line.matches(regex)) {
+          return line;
+        }
+      }
+    }
+  }
+
+  @Test
+  void eachLineOfTheLogHasItsLevel() throws Exception {
+    Path plugins = plugins();
+    Files.writeString(plugins.resolve("damaged.wasm"), "text");
+    Said said = new Said();
+    HostProcess host = said.start(plugins);
+    var unused = said.await("ERROR ts=\\S+ lvl=error msg=.*damaged.*");
+    unused = said.await("DEBUG ts=\\S+ lvl=info msg=ready .*");
+    host.close();
+    unused = said.await("DEBUG ts=\\S+ lvl=info msg=stopping .*");
+    assertEquals(0, said.lines.stream().filter(line -> line.contains("by itself")).count());
+  }
+
+  @Test
+  void anEndByItselfIsSaid() throws Exception {
+    Said said = new Said();
+    try (HostProcess host = said.start(plugins())) {
+      assertTrue(host.process().destroyForcibly());
+      assertEquals(
+          "ERROR the host has ended by itself, killed by the signal 9: someone killed it, or the"
+              + " system had no memory left",
+          said.await(".*by itself.*"));
+    }
   }
 }

@@ -14,7 +14,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalLong;
-import java.util.Set;
 import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.common.typeinfo.Types;
@@ -80,7 +79,7 @@ final class FileLines implements BulkFormat<Tuple3<String, Long, byte[]>, FileSo
      * that a checkpoint finds the same lines after a change of job.toml.
      */
     private static final LineParser PARSER =
-        new LineParser(Precision.NS, Set.of(), new Grouping(List.of(), false));
+        new LineParser(Precision.NS, new Grouping(List.of(), false));
 
     private final String path;
     private final InputStream input;

@@ -1,7 +1,6 @@
 package io.github.kapacitorwasm.job;
 
 import io.github.kapacitorwasm.flink.Point;
-import io.github.kapacitorwasm.job.line.LineParser;
 import java.io.IOException;
 import java.util.OptionalLong;
 import org.apache.flink.api.common.functions.OpenContext;
@@ -15,24 +14,22 @@ final class FilePoints extends RichFlatMapFunction<Tuple3<String, Long, byte[]>,
   private static final long serialVersionUID = 1L;
 
   private final PointReader reader;
-  private final BadLines badLines;
 
-  FilePoints(LineParser parser, BadLines badLines, Horizon horizon) {
-    reader = new PointReader(parser, badLines, horizon);
-    this.badLines = badLines;
+  FilePoints(PointReader reader) {
+    this.reader = reader;
   }
 
   @Override
   public void open(OpenContext context) {
-    badLines.open(getRuntimeContext());
+    reader.open(getRuntimeContext());
   }
 
   @Override
   public void flatMap(Tuple3<String, Long, byte[]> line, Collector<Point> points)
       throws IOException {
-    badLines.look();
+    reader.badLines().look();
     if (line.f2.length > FileLines.MAX_LINE) {
-      badLines.take(place(line, 0), "it is longer than 1 MiB");
+      reader.badLines().take(place(line, 0), "it is longer than 1 MiB");
       return;
     }
     reader.read(line.f2, OptionalLong.empty(), breaks -> place(line, breaks), points);
@@ -40,7 +37,7 @@ final class FilePoints extends RichFlatMapFunction<Tuple3<String, Long, byte[]>,
 
   @Override
   public void close() {
-    badLines.close();
+    reader.badLines().close();
   }
 
   private static String place(Tuple3<String, Long, byte[]> line, int breaks) {

@@ -2,7 +2,6 @@ package io.github.kapacitorwasm.job;
 
 import io.github.kapacitorwasm.flink.Point;
 import io.github.kapacitorwasm.flink.PointTypeInfo;
-import io.github.kapacitorwasm.job.line.LineParser;
 import java.io.IOException;
 import java.util.HashSet;
 import java.util.List;
@@ -36,26 +35,24 @@ final class KafkaLines implements KafkaRecordDeserializationSchema<Point> {
   private final Set<String> topics;
 
   private final PointReader reader;
-  private final BadLines badLines;
 
   /** Topics that records came from, and that the job does not name. */
   private transient Set<String> others;
 
-  KafkaLines(List<String> topics, LineParser parser, BadLines badLines, Horizon horizon) {
+  KafkaLines(List<String> topics, PointReader reader) {
     this.topics = new HashSet<>(topics);
-    reader = new PointReader(parser, badLines, horizon);
-    this.badLines = badLines;
+    this.reader = reader;
   }
 
   @Override
   public void open(DeserializationSchema.InitializationContext context) {
     others = new HashSet<>();
-    badLines.open(context.getMetricGroup());
+    reader.open(context.getMetricGroup());
+    String job = reader.badLines().job();
     // A source is not told its end, so the total is logged when the job's classes are given up.
     context
         .getUserCodeClassLoader()
-        .registerReleaseHookIfAbsent(
-            "kapacitor-wasm skipped lines", () -> logTotal(badLines.job()));
+        .registerReleaseHookIfAbsent("kapacitor-wasm skipped lines", () -> logTotal(job));
   }
 
   private static void logTotal(String job) {
@@ -68,6 +65,7 @@ final class KafkaLines implements KafkaRecordDeserializationSchema<Point> {
   @Override
   public void deserialize(ConsumerRecord<byte[], byte[]> record, Collector<Point> points)
       throws IOException {
+    BadLines badLines = reader.badLines();
     badLines.look();
     if (!topics.contains(record.topic())) {
       // A savepoint keeps the partitions of all topics that the job has ever read.

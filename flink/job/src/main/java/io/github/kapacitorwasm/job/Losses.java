@@ -2,11 +2,8 @@ package io.github.kapacitorwasm.job;
 
 import java.io.Serializable;
 import java.time.Duration;
-import java.util.Optional;
 import java.util.function.Supplier;
-import org.apache.flink.api.common.accumulators.LongCounter;
 import org.apache.flink.api.common.functions.RuntimeContext;
-import org.apache.flink.metrics.Counter;
 import org.apache.flink.metrics.MetricGroup;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -21,20 +18,15 @@ final class Losses implements Serializable {
 
   private static final Logger LOG = LoggerFactory.getLogger(Losses.class);
 
-  /** The group of the metrics, and the beginning of the names of accumulators. */
-  private static final String GROUP = "kapacitor_wasm";
-
   /** Maximum number of losses that are logged one by one in {@link #PERIOD_NANOS}. */
   private static final int MAX_LOGGED = 10;
 
   private static final long PERIOD_NANOS = Duration.ofMinutes(1).toNanos();
 
   private final String job;
-  private final String name;
   private final String what;
+  private final Total total;
 
-  private transient Optional<LongCounter> accumulator;
-  private transient Counter counter;
   private transient long periodStart;
   private transient int logged;
   private transient long unlogged;
@@ -48,20 +40,23 @@ final class Losses implements Serializable {
    */
   Losses(String job, String name, String what) {
     this.job = job;
-    this.name = name;
     this.what = what;
+    total = new Total(name);
   }
 
   /** Registers metric and accumulator, before any loss. */
   void open(RuntimeContext context) {
-    open(context.getMetricGroup());
-    accumulator = Optional.of(context.getLongCounter(GROUP + "." + name));
+    total.open(context);
+    begin();
   }
 
   /** Registers the metric alone, where there is no accumulator. */
   void open(MetricGroup group) {
-    accumulator = Optional.empty();
-    counter = group.addGroup(GROUP).counter(name);
+    total.open(group);
+    begin();
+  }
+
+  private void begin() {
     periodStart = System.nanoTime();
     logged = 0;
     unlogged = 0;
@@ -69,8 +64,7 @@ final class Losses implements Serializable {
 
   /** Counts a loss; its sentence is logged, unless there were many in this minute. */
   void take(Supplier<String> sentence) {
-    counter.inc();
-    accumulator.ifPresent(total -> total.add(1));
+    total.add();
     long now = System.nanoTime();
     if (now - periodStart >= PERIOD_NANOS) {
       summarize(now);
@@ -95,7 +89,7 @@ final class Losses implements Serializable {
 
   private void summarize(long now) {
     if (unlogged > 0) {
-      LOG.warn("job {}: {}: {} more, {} in all", job, what, unlogged, counter.getCount());
+      LOG.warn("job {}: {}: {} more, {} in all", job, what, unlogged, total.count());
     }
     periodStart = now;
     logged = 0;
@@ -104,7 +98,7 @@ final class Losses implements Serializable {
 
   /** The number of losses since {@link #open}. */
   long count() {
-    return counter == null ? 0 : counter.getCount();
+    return total.count();
   }
 
   /** Logs the total, if there were losses. */

@@ -7,9 +7,10 @@ import io.github.kapacitorwasm.job.line.LineSplitter;
 import java.io.IOException;
 import java.io.Serializable;
 import java.nio.charset.CharacterCodingException;
-import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.IntFunction;
+import org.apache.flink.api.common.functions.RuntimeContext;
+import org.apache.flink.metrics.MetricGroup;
 import org.apache.flink.util.Collector;
 
 /** Makes points of bytes that are lines, wherever they come from. */
@@ -19,12 +20,31 @@ final class PointReader implements Serializable {
 
   private final LineParser parser;
   private final BadLines badLines;
+  private final Measurements measurements;
   private final Horizon horizon;
 
-  PointReader(LineParser parser, BadLines badLines, Horizon horizon) {
+  PointReader(LineParser parser, BadLines badLines, Measurements measurements, Horizon horizon) {
     this.parser = parser;
     this.badLines = badLines;
+    this.measurements = measurements;
     this.horizon = horizon;
+  }
+
+  /** Registers metrics and accumulators, before any line. */
+  void open(RuntimeContext context) {
+    badLines.open(context);
+    measurements.open(context);
+  }
+
+  /** Registers the metrics alone, where there are no accumulators. */
+  void open(MetricGroup group) {
+    badLines.open(group);
+    measurements.open(group);
+  }
+
+  /** What happens to lines that can't be read. */
+  BadLines badLines() {
+    return badLines;
   }
 
   /**
@@ -62,13 +82,14 @@ final class PointReader implements Serializable {
       IntFunction<String> place,
       Collector<Point> points)
       throws LineException, IOException {
-    Optional<Point> point = parser.parse(line, time);
-    if (point.isPresent()) {
-      if (horizon.isBeyond(point.get())) {
-        badLines.take(place.apply(lines.breaksBefore()), horizon.problem(point.get()));
-      } else {
-        points.collect(point.get());
-      }
+    Point point = parser.parse(line, time);
+    if (!measurements.take(point)) {
+      return;
+    }
+    if (horizon.isBeyond(point)) {
+      badLines.take(place.apply(lines.breaksBefore()), horizon.problem(point));
+    } else {
+      points.collect(point);
     }
   }
 

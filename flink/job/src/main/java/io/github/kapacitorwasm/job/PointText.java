@@ -19,7 +19,8 @@ final class PointText {
         + Instant.ofEpochSecond(0, point.timeNanos());
   }
 
-  private static String shown(String text) {
+  /** A name from a line, in one line of moderate length. */
+  static String shown(String text) {
     String line = text.replaceAll("\\p{Cntrl}", " ");
     return "`" + (line.length() > MAX_SHOWN ? line.substring(0, MAX_SHOWN) + "..." : line) + "`";
   }

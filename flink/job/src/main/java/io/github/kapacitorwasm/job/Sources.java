@@ -19,18 +19,19 @@ final class Sources {
 
   private final StreamExecutionEnvironment environment;
   private final JobConfig config;
-  private final LineParser parser;
-  private final BadLines badLines;
-  private final Horizon horizon;
+  private final PointReader reader;
   private final WatermarkStrategy<Point> watermarks;
 
   private Sources(StreamExecutionEnvironment environment, JobConfig config) {
     this.environment = environment;
     this.config = config;
     JobConfig.Source source = config.source();
-    parser = new LineParser(source.precision(), config.measurements(), config.grouping());
-    badLines = new BadLines(config.name(), source.isBadLineFatal());
-    horizon = new Horizon(source.maxAhead());
+    reader =
+        new PointReader(
+            new LineParser(source.precision(), config.grouping()),
+            new BadLines(config.name(), source.isBadLineFatal()),
+            new Measurements(config.name(), config.measurements()),
+            new Horizon(source.maxAhead()));
     // Without watermarks on the way, Flink ends all windows when the input ends.
     watermarks =
         source
@@ -56,7 +57,7 @@ final class Sources {
         .fromSource(files, WatermarkStrategy.noWatermarks(), "files", FileLines.type())
         .uid("source")
         .setParallelism(1)
-        .flatMap(new FilePoints(parser, badLines, horizon))
+        .flatMap(new FilePoints(reader))
         .returns(PointTypeInfo.INSTANCE)
         .uid("lines")
         .name("lines")
@@ -76,7 +77,7 @@ final class Sources {
             .setTopics(source.topics())
             .setGroupId(source.groupId())
             .setStartingOffsets(offsets(source.start()))
-            .setDeserializer(new KafkaLines(source.topics(), parser, badLines, horizon))
+            .setDeserializer(new KafkaLines(source.topics(), reader))
             .build();
     return environment
         .fromSource(topics, watermarks, "topics", PointTypeInfo.INSTANCE)

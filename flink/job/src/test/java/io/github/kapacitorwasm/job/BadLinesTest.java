@@ -14,25 +14,17 @@ import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import org.apache.flink.api.common.functions.util.ListCollector;
 import org.apache.flink.api.java.tuple.Tuple3;
-import org.apache.flink.metrics.Counter;
-import org.apache.flink.metrics.MetricGroup;
-import org.apache.flink.metrics.SimpleCounter;
-import org.apache.flink.metrics.groups.UnregisteredMetricsGroup;
 import org.junit.jupiter.api.Test;
 
 /** What becomes of lines that can't be read. */
 class BadLinesTest {
 
   /** Any time is allowed. */
-  private static final Horizon ANY = new Horizon(Optional.empty());
-
   private static final List<byte[]> LINES =
       List.of(
           "cpu f=1 1".getBytes(UTF_8),
@@ -42,31 +34,19 @@ class BadLinesTest {
           new byte[FileLines.MAX_LINE + 1],
           "cpu f=1 3".getBytes(UTF_8));
 
-  /** A group that keeps its counters by their names. */
-  private static final class Counters extends UnregisteredMetricsGroup {
+  private static FilePoints reader(BadLines badLines) {
+    return reader(Precision.NS, badLines, new Horizon(Optional.empty()));
+  }
 
-    private final String path;
-    private final Map<String, Counter> counters;
-
-    Counters(String path, Map<String, Counter> counters) {
-      this.path = path;
-      this.counters = counters;
-    }
-
-    @Override
-    public MetricGroup addGroup(String child) {
-      return new Counters(path + child + ".", counters);
-    }
-
-    @Override
-    public Counter counter(String counter) {
-      return counters.computeIfAbsent(path + counter, key -> new SimpleCounter());
-    }
+  private static FilePoints reader(Precision precision, BadLines badLines, Horizon horizon) {
+    LineParser parser = new LineParser(precision, new Grouping(List.of(), false));
+    Measurements all = new Measurements("test", Set.of());
+    all.open(new Counters());
+    return new FilePoints(new PointReader(parser, badLines, all, horizon));
   }
 
   private static List<Point> read(BadLines badLines) throws IOException {
-    LineParser parser = new LineParser(Precision.NS, Set.of(), new Grouping(List.of(), false));
-    FilePoints reader = new FilePoints(parser, badLines, ANY);
+    FilePoints reader = reader(badLines);
     List<Point> points = new ArrayList<>();
     for (int i = 0; i < LINES.size(); i++) {
       reader.flatMap(Tuple3.of("a.lp", i + 1L, LINES.get(i)), new ListCollector<>(points));
@@ -76,17 +56,17 @@ class BadLinesTest {
 
   @Test
   void theyAreSkippedAndCounted() throws Exception {
-    Map<String, Counter> counters = new HashMap<>();
+    Counters counters = new Counters();
     BadLines badLines = new BadLines("test", false);
-    badLines.open(new Counters("", counters));
+    badLines.open(counters);
     assertEquals(List.of(1L, 3L), read(badLines).stream().map(Point::timeNanos).toList());
-    assertEquals(3, counters.get("kapacitor_wasm.linesSkipped").getCount());
+    assertEquals(3, counters.count("kapacitor_wasm.linesSkipped"));
   }
 
   @Test
   void theFirstOnesAreLoggedAndAllAreAddedUpAtTheEnd() throws Exception {
     BadLines badLines = new BadLines("test", false);
-    badLines.open(new Counters("", new HashMap<>()));
+    badLines.open(new Counters());
     try (LogLines log = new LogLines()) {
       for (int i = 0; i < 14; i++) {
         badLines.take("a.lp, line 2", "it is wrong");
@@ -102,7 +82,7 @@ class BadLinesTest {
   @Test
   void theFirstOneFailsTheJobIfThatIsAskedFor() {
     BadLines badLines = new BadLines("test", true);
-    badLines.open(new Counters("", new HashMap<>()));
+    badLines.open(new Counters());
     IOException failure = assertThrows(IOException.class, () -> read(badLines));
     assertEquals(
         "a.lp, line 2: the line can't be read: `wrong` of the field `f` is no value. Correct"
@@ -114,44 +94,42 @@ class BadLinesTest {
   @Test
   void aTextThatIsNotClosedSpoilsItsOwnLineOnly() {
     BadLines badLines = new BadLines("test", true);
-    badLines.open(new Counters("", new HashMap<>()));
-    LineParser parser = new LineParser(Precision.NS, Set.of(), new Grouping(List.of(), false));
+    badLines.open(new Counters());
     String text = "cpu s=\"two\nlines\" 1\ncpu s=\"open 2\ncpu s=\"x\" 3";
     List<Point> points = new ArrayList<>();
     IOException failure =
         assertThrows(
             IOException.class,
             () ->
-                new FilePoints(parser, badLines, ANY)
+                reader(badLines)
                     .flatMap(
                         Tuple3.of("a.lp", 5L, text.getBytes(UTF_8)), new ListCollector<>(points)));
     assertEquals(1, points.size());
     assertTrue(failure.getMessage().startsWith("a.lp, line 7: "), failure.getMessage());
 
     BadLines skipping = new BadLines("test", false);
-    Map<String, Counter> counters = new HashMap<>();
-    skipping.open(new Counters("", counters));
+    Counters counters = new Counters();
+    skipping.open(counters);
     points.clear();
     assertDoesNotThrow(
         () ->
-            new FilePoints(parser, skipping, ANY)
+            reader(skipping)
                 .flatMap(Tuple3.of("a.lp", 5L, text.getBytes(UTF_8)), new ListCollector<>(points)));
     assertEquals(List.of(1L, 3L), points.stream().map(Point::timeNanos).toList());
-    assertEquals(1, counters.get("kapacitor_wasm.linesSkipped").getCount());
+    assertEquals(1, counters.count("kapacitor_wasm.linesSkipped"));
   }
 
   @Test
   void aTimeFarAheadOfTheClockIsSkippedWhereThatIsNotAllowed() throws Exception {
-    LineParser parser = new LineParser(Precision.S, Set.of(), new Grouping(List.of(), false));
     long now = Instant.now().getEpochSecond();
     String lines = "cpu f=1 %d\ncpu s=\"two\nlines\" 9223372036\ncpu f=1 %d\ncpu f=1 %d";
     byte[] text = lines.formatted(now, now + 5_400, now + 3_000).getBytes(UTF_8);
     BadLines badLines = new BadLines("test", false);
-    Map<String, Counter> counters = new HashMap<>();
-    badLines.open(new Counters("", counters));
+    Counters counters = new Counters();
+    badLines.open(counters);
     List<Point> points = new ArrayList<>();
     try (LogLines log = new LogLines()) {
-      new FilePoints(parser, badLines, new Horizon(Optional.of(Duration.ofHours(1))))
+      reader(Precision.S, badLines, new Horizon(Optional.of(Duration.ofHours(1))))
           .flatMap(Tuple3.of("a.lp", 1L, text), new ListCollector<>(points));
       assertEquals(
           1,
@@ -163,6 +141,6 @@ class BadLinesTest {
     assertEquals(
         List.of(now * 1_000, (now + 3_000) * 1_000),
         points.stream().map(Point::timestamp).toList());
-    assertEquals(2, counters.get("kapacitor_wasm.linesSkipped").getCount());
+    assertEquals(2, counters.count("kapacitor_wasm.linesSkipped"));
   }
 }

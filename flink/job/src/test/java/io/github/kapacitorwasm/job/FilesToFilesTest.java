@@ -15,7 +15,6 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
-import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -39,40 +38,13 @@ class FilesToFilesTest {
 
   @Test
   void theMeansAreThoseOfArithmetic() throws Exception {
-    Path program = TestHost.binary();
-    Path plugins = Files.createDirectory(folder.resolve("plugins"));
-    Files.copy(TestHost.plugins().resolve("moving_avg.wasm"), plugins.resolve("moving_avg.wasm"));
     writeInput(Files.createDirectory(folder.resolve("in")));
-    Path job =
-        Files.writeString(
-            folder.resolve("job.toml"),
-            """
-            name = "means"
-            parallelism = 2
-            max-parallelism = 8
-            checkpoint-interval = "100ms"
-            [source]
-            path = "in"
-            precision = "s"
-            [from]
-            measurements = ["cpu"]
-            group-by = ["host"]
-            [[plugin]]
-            call = "@moving_avg().field('usage').size(%d).as('mean')"
-            [sink]
-            path = "out"
-            [host]
-            program = "%s"
-            plugins-dir = "%s"
-            """
-                .formatted(SIZE, program, plugins));
-
-    Main.main(new String[] {job.toString()});
+    Main.main(new String[] {job().toString()});
 
     Map<String, Double> found = new TreeMap<>();
-    LineParser parser = new LineParser(Precision.NS, Set.of(), new Grouping(List.of(), false));
+    LineParser parser = new LineParser(Precision.NS, new Grouping(List.of(), false));
     for (String line : results()) {
-      Point point = parser.parse(line, OptionalLong.empty()).orElseThrow();
+      Point point = parser.parse(line, OptionalLong.empty());
       String id = point.tags().get("host") + " " + point.timeNanos();
       assertEquals(
           null, found.put(id, (Double) point.fields().get("mean")), id + " is there twice");
@@ -81,6 +53,46 @@ class FilesToFilesTest {
     Map<String, Double> expected = expected();
     assertEquals(expected.keySet(), found.keySet());
     expected.forEach((id, mean) -> assertEquals(mean, found.get(id), 1e-9, id));
+  }
+
+  /** A job whose host the job starts. */
+  private Path job() throws Exception {
+    Path program = TestHost.binary();
+    Path plugins = Files.createDirectory(folder.resolve("plugins"));
+    Files.copy(TestHost.plugins().resolve("moving_avg.wasm"), plugins.resolve("moving_avg.wasm"));
+    return Files.writeString(
+        folder.resolve("job.toml"),
+        """
+        name = "means"
+        parallelism = 2
+        max-parallelism = 8
+        checkpoint-interval = "100ms"
+        [source]
+        path = "in"
+        precision = "s"
+        [from]
+        measurements = ["cpu"]
+        group-by = ["host"]
+        [[plugin]]
+        call = "@moving_avg().field('usage').size(%d).as('mean')"
+        [sink]
+        path = "out"
+        [host]
+        program = "%s"
+        plugins-dir = "%s"
+        """
+            .formatted(SIZE, program, plugins));
+  }
+
+  @Test
+  void whatTheHostHasToSayIsInFlinksLog() throws Exception {
+    Path in = Files.createDirectory(folder.resolve("in"));
+    // The plugin takes numbers.
+    Files.writeString(in.resolve("text.lp"), "cpu,host=a usage=\"text\" 1\ncpu,host=a usage=1 2\n");
+    try (LogLines log = new LogLines()) {
+      Main.main(new String[] {job().toString()});
+      assertTrue(log.hasMatch("host: .* lvl=warn msg=.* task=means .*usage.*"), log.toString());
+    }
   }
 
   /** Lines in several files, among them some of another measurement and some that are wrong. */

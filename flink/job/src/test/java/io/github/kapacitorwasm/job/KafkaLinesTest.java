@@ -43,13 +43,15 @@ class KafkaLinesTest {
   /** A job that starts from a savepoint is given the partitions of the topics before, too. */
   @Test
   void topicsThatTheJobDoesNotNameAreLeftOut() throws Exception {
-    LineParser parser = new LineParser(Precision.NS, Set.of(), new Grouping(List.of(), false));
+    LineParser parser = new LineParser(Precision.NS, new Grouping(List.of(), false));
     KafkaLines lines =
         new KafkaLines(
             List.of("new", "other"),
-            parser,
-            new BadLines("test", true),
-            new Horizon(Optional.empty()));
+            new PointReader(
+                parser,
+                new BadLines("test", true),
+                new Measurements("test", Set.of()),
+                new Horizon(Optional.empty())));
     lines.open(CONTEXT);
     List<Point> points = new ArrayList<>();
     try (LogLines log = new LogLines()) {

@@ -39,8 +39,7 @@ final class KafkaPoints implements AutoCloseable {
 
   private final KafkaConsumer<String, String> consumer;
   private final int first;
-  private final LineParser parser =
-      new LineParser(Precision.NS, Set.of(), new Grouping(List.of(), false));
+  private final LineParser parser = new LineParser(Precision.NS, new Grouping(List.of(), false));
 
   private final Set<Integer> seen = new TreeSet<>();
   private final Map<Integer, Integer> last = new HashMap<>();
@@ -86,7 +85,7 @@ final class KafkaPoints implements AutoCloseable {
     records++;
     Point point;
     try {
-      point = parser.parse(record.value().stripTrailing(), OptionalLong.empty()).orElseThrow();
+      point = parser.parse(record.value().stripTrailing(), OptionalLong.empty());
     } catch (LineException e) {
       throw new AssertionError(record.value(), e);
     }

@@ -11,10 +11,10 @@ import org.apache.logging.log4j.core.appender.AbstractAppender;
 import org.apache.logging.log4j.core.config.LoggerConfig;
 import org.apache.logging.log4j.core.config.Property;
 
-/** Keeps what the job logs while it is open, from warnings on. */
+/** Keeps what the job logs while it is open, from the level of information on. */
 final class LogLines extends AbstractAppender implements AutoCloseable {
 
-  private static final String PACKAGE = LogLines.class.getPackageName();
+  private static final String PACKAGE = "io.github.kapacitorwasm";
 
   private static final Duration PATIENCE = Duration.ofSeconds(30);
 
@@ -25,8 +25,8 @@ final class LogLines extends AbstractAppender implements AutoCloseable {
     super("lines", null, null, false, Property.EMPTY_ARRAY);
     start();
     // The tests' own configuration logs errors only.
-    LoggerConfig logger = new LoggerConfig(PACKAGE, Level.WARN, false);
-    logger.addAppender(this, Level.WARN, null);
+    LoggerConfig logger = new LoggerConfig(PACKAGE, Level.INFO, false);
+    logger.addAppender(this, Level.INFO, null);
     context.getConfiguration().addLogger(PACKAGE, logger);
     context.updateLoggers();
   }
@@ -48,6 +48,17 @@ final class LogLines extends AbstractAppender implements AutoCloseable {
   /** How many lines begin so. */
   long countStarts(String start) {
     return lines.stream().filter(line -> line.startsWith(start)).count();
+  }
+
+  /** Whether a line has this form. */
+  boolean hasMatch(String regex) {
+    return lines.stream().anyMatch(line -> line.matches(regex));
+  }
+
+  /** All lines. */
+  @Override
+  public String toString() {
+    return String.join("\n", lines);
   }
 
   /** Waits until a line is logged. */

@@ -153,11 +153,14 @@ class WindowTest {
   }
 
   private static Map<Long, Point> points(List<Path> files) throws Exception {
-    LineParser parser =
-        new LineParser(Precision.NS, Set.of(), new Grouping(List.of("host"), false));
+    LineParser parser = new LineParser(Precision.NS, new Grouping(List.of("host"), false));
     List<Point> points = new ArrayList<>();
     for (Path file : files) {
-      new PointReader(parser, new BadLines("test", true), new Horizon(Optional.empty()))
+      new PointReader(
+              parser,
+              new BadLines("test", true),
+              new Measurements("test", Set.of()),
+              new Horizon(Optional.empty()))
           .read(
               Files.readAllBytes(file),
               OptionalLong.empty(),
@@ -185,6 +188,7 @@ class WindowTest {
       assertEquals(
           Map.of(
               "kapacitor_wasm.linesSkipped", POINTS / 10L,
+              "kapacitor_wasm.pointsOfOtherMeasurements", POINTS / 10L,
               "kapacitor_wasm.pointsLate", 0L,
               "kapacitor_wasm.pointsNotWritten", 0L,
               "kapacitor_wasm.pointsSkipped", 0L),

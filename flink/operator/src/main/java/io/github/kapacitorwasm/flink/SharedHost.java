@@ -5,6 +5,8 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The host that a task manager has started for a job. All subtasks of the job on this task manager
@@ -12,6 +14,11 @@ import java.util.Map;
  * next subtask asks for it.
  */
 final class SharedHost {
+
+  private static final Logger LOG = LoggerFactory.getLogger(SharedHost.class);
+
+  /** What is logged for a line of the host's log. */
+  private static final String LINE = "host: {}";
 
   /** The hosts of this process; a job has a class loader, and so a map, of its own. */
   private static final Map<Command, SharedHost> HOSTS = new HashMap<>();
@@ -25,7 +32,16 @@ final class SharedHost {
 
   private SharedHost(Command command) throws IOException, InterruptedException {
     this.command = command;
-    host = HostProcess.start(command.program(), command.plugins());
+    host = HostProcess.start(command.program(), command.plugins(), SharedHost::log);
+  }
+
+  /** Writes a line of the host's log, which names the job as its task, into that of Flink. */
+  private static void log(System.Logger.Level level, String line) {
+    switch (level) {
+      case ERROR -> LOG.error(LINE, line);
+      case WARNING -> LOG.warn(LINE, line);
+      default -> LOG.debug(LINE, line);
+    }
   }
 
   /**

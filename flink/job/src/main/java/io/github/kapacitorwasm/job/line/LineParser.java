@@ -5,8 +5,6 @@ import static io.github.kapacitorwasm.job.line.LineException.shown;
 import io.github.kapacitorwasm.flink.Point;
 import io.github.kapacitorwasm.flink.PointBuilder;
 import java.io.Serializable;
-import java.util.HashSet;
-import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeSet;
@@ -32,9 +30,6 @@ public final class LineParser implements Serializable {
   /** Unit of the timestamps. */
   private final Precision precision;
 
-  /** The measurements to take; all if empty. */
-  private final Set<String> measurements;
-
   /** What makes the group of a point. */
   private final Grouping grouping;
 
@@ -42,12 +37,10 @@ public final class LineParser implements Serializable {
    * Makes a parser.
    *
    * @param precision unit of the timestamps
-   * @param measurements the measurements to take; all if empty
    * @param grouping what makes the group of a point
    */
-  public LineParser(Precision precision, Set<String> measurements, Grouping grouping) {
+  public LineParser(Precision precision, Grouping grouping) {
     this.precision = precision;
-    this.measurements = new HashSet<>(measurements);
     this.grouping = grouping;
   }
 
@@ -57,10 +50,10 @@ public final class LineParser implements Serializable {
    * @param line a line without its line break. Only the text of a string field may contain line
    *     breaks
    * @param defaultNanos the time of a line without a timestamp, in nanoseconds since 1970
-   * @return the point; none if its measurement is not asked for
+   * @return the point
    * @throws LineException if the line can't be read, with the reason
    */
-  public Optional<Point> parse(String line, OptionalLong defaultNanos) throws LineException {
+  public Point parse(String line, OptionalLong defaultNanos) throws LineException {
     LineCursor cursor = new LineCursor(line);
     cursor.skipBlanks();
     int start = cursor.position();
@@ -69,8 +62,6 @@ public final class LineParser implements Serializable {
       throw new LineException("it begins without a measurement");
     }
     PointBuilder point = Point.builder(LineCursor.unescape(measurement, ",= \""));
-    boolean isWanted =
-        measurements.isEmpty() || measurements.contains(LineCursor.unescape(measurement, ",= \""));
     Set<String> tags = readTags(cursor, point);
     if (cursor.position() - start > MAX_SERIES) {
       throw new LineException(
@@ -84,7 +75,7 @@ public final class LineParser implements Serializable {
     point.timeNanos(time(cursor.remainder(), defaultNanos));
     point.database("", UnsignedFields.toRetentionPolicy(unsigned));
     grouping.group(point, tags);
-    return isWanted ? Optional.of(point.build()) : Optional.empty();
+    return point.build();
   }
 
   private static Set<String> readTags(LineCursor cursor, PointBuilder point) throws LineException {

@@ -10,7 +10,6 @@ import io.github.kapacitorwasm.flink.Point;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
-import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -22,11 +21,11 @@ class LinesTest {
   private static final LineParser PARSER = parser(Precision.NS);
 
   private static LineParser parser(Precision precision) {
-    return new LineParser(precision, Set.of(), new Grouping(List.of("host"), false));
+    return new LineParser(precision, new Grouping(List.of("host"), false));
   }
 
   private static Point parse(String line) throws LineException {
-    return PARSER.parse(line, OptionalLong.empty()).orElseThrow();
+    return PARSER.parse(line, OptionalLong.empty());
   }
 
   @Test
@@ -94,7 +93,7 @@ class LinesTest {
   @ParameterizedTest
   @CsvSource({"NS, 7", "US, 7000", "MS, 7000000", "S, 7000000000"})
   void thePrecisionIsTheUnitOfTheTimestamp(Precision precision, long nanos) throws Exception {
-    Point point = parser(precision).parse("m f=1 7", OptionalLong.empty()).orElseThrow();
+    Point point = parser(precision).parse("m f=1 7", OptionalLong.empty());
     assertEquals(nanos, point.timeNanos());
   }
 
@@ -106,22 +105,15 @@ class LinesTest {
 
   @Test
   void aLineWithoutATimestampHasTheGivenOne() throws Exception {
-    assertEquals(42, PARSER.parse("m f=1", OptionalLong.of(42)).orElseThrow().timeNanos());
-  }
-
-  @Test
-  void otherMeasurementsAreLeftOut() throws Exception {
-    LineParser parser = new LineParser(Precision.NS, Set.of("cpu"), new Grouping(List.of(), false));
-    assertTrue(parser.parse("cpu f=1 1", OptionalLong.empty()).isPresent());
-    assertFalse(parser.parse("mem f=1 1", OptionalLong.empty()).isPresent());
+    assertEquals(42, PARSER.parse("m f=1", OptionalLong.of(42)).timeNanos());
   }
 
   @Test
   void groupsAreMadeOfTheTagsThatAreAskedFor() throws Exception {
     assertEquals(parse("m,host=a,x=1 f=1 1").group(), parse("m,host=a,x=2 f=1 1").group());
-    LineParser all = new LineParser(Precision.NS, Set.of(), new Grouping(List.of("*"), false));
-    String one = all.parse("m,host=a,x=1 f=1 1", OptionalLong.empty()).orElseThrow().group();
-    String two = all.parse("m,host=a,x=2 f=1 1", OptionalLong.empty()).orElseThrow().group();
+    LineParser all = new LineParser(Precision.NS, new Grouping(List.of("*"), false));
+    String one = all.parse("m,host=a,x=1 f=1 1", OptionalLong.empty()).group();
+    String two = all.parse("m,host=a,x=2 f=1 1", OptionalLong.empty()).group();
     assertFalse(one.equals(two), one);
   }
 
