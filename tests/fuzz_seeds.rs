@@ -130,7 +130,7 @@ fn kapacitor_frames() -> Vec<(&'static str, Vec<u8>)> {
             client_state: false,
         })
     };
-    let fence = |id| Fence(FenceRequest { id });
+    let fence = |id| Fence(FenceRequest { id, at_end: false });
     let with_client_state = Init(InitRequest { client_state: true, ..InitRequest::default() });
     // The head has limits, and the seed of the places where the input is split.
     let of = |head: [u8; 3], messages: Vec<RequestMessage>| {

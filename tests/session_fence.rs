@@ -14,7 +14,7 @@ use crate::support::{
 };
 
 fn fence(id: i64) -> RequestMessage {
-    RequestMessage::Fence(FenceRequest { id })
+    RequestMessage::Fence(FenceRequest { id, at_end: false })
 }
 
 /// The answers to fences among `responses`.
@@ -27,7 +27,7 @@ fn fences(responses: &[ResponseMessage]) -> Vec<FenceResponse> {
 }
 
 fn answer(id: i64, points_answered: i64) -> FenceResponse {
-    FenceResponse { id, points_answered, points_skipped: 0 }
+    FenceResponse { id, points_answered, points_skipped: 0, at_end: false }
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn points_without_output_count_and_failures_are_told() {
         client.send(RequestMessage::Point(point)).unwrap();
     }
     let mut data = Vec::new();
-    let expected = FenceResponse { id: 2, points_answered: 10, points_skipped: 3 };
+    let expected = FenceResponse { id: 2, points_answered: 10, points_skipped: 3, at_end: false };
     assert_eq!(client.fence(2, &mut data).unwrap(), expected);
     assert_eq!(field(&data, "sum").len(), 7);
 }
@@ -202,6 +202,38 @@ fn fence_is_answered_though_the_input_has_ended_or_the_host_stops() {
 }
 
 #[test]
+fn fence_at_the_end_comes_behind_the_last_output() {
+    let host = Host::with(&["stream_to_batch", "mirror"]);
+    let at_end = |id| RequestMessage::Fence(FenceRequest { id, at_end: true });
+    let size = [option("size", Value::IntValue(9))];
+    // Wherever it comes, it is answered last, and the other fences in their order. Of two the last one counts.
+    let requests = [at_end(1)]
+        .into_iter()
+        .chain(points(2))
+        .chain([fence(2), at_end(3)])
+        .chain(points(1))
+        .chain([fence(4)]);
+    let responses = play(host.start("stream_to_batch", &size), requests);
+    let last = FenceResponse { id: 3, points_answered: 3, points_skipped: 0, at_end: true };
+    assert_eq!(fences(&responses), [answer(2, 2), answer(4, 3), last]);
+    assert!(
+        matches!(responses[responses.len() - 2..], [ResponseMessage::End(_), ResponseMessage::Fence(_)]),
+        "{responses:?}"
+    );
+    // It is not answered before the client ends its input.
+    let mut client = host.start("mirror", &[]);
+    client.send(at_end(5)).unwrap();
+    assert_eq!(client.fence(6, &mut Vec::new()).unwrap(), answer(6, 0));
+    let last = FenceResponse { id: 5, points_answered: 0, points_skipped: 0, at_end: true };
+    assert_eq!(fences(&play(client, [])), [last]);
+    // Nor is it where the session is given up.
+    let config = "[sessions]\ndrain-deadline = \"100ms\"\n[limits]\ncall-deadline = \"1m\"\n";
+    let host = Setup::new(config).with(&["endless_loop"]).serve();
+    let responses = play(host.start("endless_loop", &[]), points(1).into_iter().chain([at_end(7)]));
+    assert_eq!(fences(&responses), []);
+}
+
+#[test]
 fn too_many_fences_that_wait_close_their_connection_only() {
     let config = "[limits]\ncall-deadline = \"1m\"\n";
     let host = Setup::new(config).with_wat("slow", SLOW).with(&["mirror"]).serve();
@@ -243,5 +275,5 @@ fn points_that_are_passed_through_count() {
     let mut client = host.start("trap_in_process", &[]);
     points(3).into_iter().for_each(|request| client.send(request).unwrap());
     let got = client.fence(1, &mut Vec::new()).unwrap();
-    assert_eq!(got, FenceResponse { id: 1, points_answered: 3, points_skipped: 3 });
+    assert_eq!(got, FenceResponse { id: 1, points_answered: 3, points_skipped: 3, at_end: false });
 }

@@ -282,7 +282,7 @@ fn snapshot_that_can_not_be_exact_is_an_error_and_the_task_goes_on() {
 
 #[test]
 fn all_points_count_whatever_becomes_of_them() {
-    for on_trap in ["recover", "restart", "pass-through"] {
+    for on_trap in ["recover", "restart"] {
         let host = Setup::new(&format!("[policy]\non-trap = \"{on_trap}\"\n")).with(&["fragile"]).serve();
         let mut client = start(&host, "fragile", &[]);
         for (i, request) in points(10).into_iter().enumerate() {
@@ -295,15 +295,8 @@ fn all_points_count_whatever_becomes_of_them() {
         let mut data = Vec::new();
         let fence = client.fence(1, &mut data).unwrap();
         assert_eq!(fence.points_answered, 10);
-        let taken = client.snapshot(&mut data);
-        if on_trap == "pass-through" {
-            // All of the call that failed.
-            assert!((6..=10).contains(&fence.points_skipped), "{fence:?}");
-            assert!(taken.unwrap_err().to_string().contains("it is gone"));
-            continue;
-        }
         assert_eq!(fence.points_skipped, 1);
-        let snapshot = taken.unwrap();
+        let snapshot = client.snapshot(&mut data).unwrap();
         let counts = header(&snapshot).counts.unwrap();
         assert_eq!((counts.points_in, counts.skipped), (10, 1), "{on_trap}");
         // The counts go on, and those of the fence begin anew.
@@ -316,6 +309,52 @@ fn all_points_count_whatever_becomes_of_them() {
         assert_eq!(field(&data, "sum"), [sum + 1.0], "{on_trap}");
         let counts = header(&client.snapshot(&mut data).unwrap()).counts.unwrap();
         assert_eq!((counts.points_in, counts.skipped), (11, 1), "{on_trap}");
+    }
+}
+
+#[test]
+fn task_that_would_have_no_state_after_a_failure_is_refused() {
+    let host = Setup::new("[policy]\non-trap = \"pass-through\"\n").with(&["mirror"]).serve();
+    let response = host.connect("mirror").init_with(init(Vec::new(), true)).unwrap();
+    assert!(!response.success);
+    assert!(
+        response.error.contains("set policy.on-trap of the function mirror to \"recover\""),
+        "{response:?}"
+    );
+    // Kapacitor may have it.
+    assert!(host.connect("mirror").init_with(init(Vec::new(), false)).unwrap().success);
+}
+
+/// More failures in a row than cost a task of Kapacitor its state, and later one more.
+#[test]
+fn failures_in_a_row_cost_no_state_wherever_the_client_begins_again() {
+    const POINTS: i64 = 60;
+    let host = Host::with(&["fragile"]);
+    let request = |i: i64| {
+        let mut point = point("a", i, 1.0);
+        if (10..40).contains(&i) || i == 50 {
+            point.fields_int.insert("panic".to_owned(), 3);
+        }
+        RequestMessage::Point(point)
+    };
+    let run = |begin_again: Option<i64>| {
+        let (mut client, mut data) = (start(&host, "fragile", &[]), Vec::new());
+        for i in 0..POINTS {
+            if begin_again == Some(i) {
+                let snapshot = client.snapshot(&mut data).unwrap();
+                client = start(&host, "fragile", &[]);
+                assert!(client.restore(snapshot).unwrap().success);
+            }
+            client.send(request(i)).unwrap();
+        }
+        let snapshot = client.snapshot(&mut data).unwrap();
+        let counts = header(&snapshot).counts.unwrap();
+        assert_eq!((counts.points_in, counts.skipped), (60, 31), "{begin_again:?}");
+        field(&data, "sum")
+    };
+    let sums: Vec<f64> = (1..30).map(f64::from).collect();
+    for begin_again in [None, Some(5), Some(20), Some(35), Some(45), Some(51)] {
+        assert_eq!(run(begin_again), sums, "{begin_again:?}");
     }
 }
 

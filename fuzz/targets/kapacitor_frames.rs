@@ -118,7 +118,7 @@ impl Found {
                 Control::Fence(fence) => {
                     // Nothing is dropped with `OnFull::Block`.
                     assert_eq!(fence.dropped, 0);
-                    RequestMessage::Fence(FenceRequest { id: fence.id })
+                    RequestMessage::Fence(FenceRequest { id: fence.id, at_end: fence.at_end })
                 }
             })),
             None => return false,

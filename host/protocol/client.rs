@@ -161,7 +161,7 @@ impl Client {
     ///
     /// When the connection ends first.
     pub fn fence(&mut self, id: i64, data: &mut Vec<ResponseMessage>) -> io::Result<FenceResponse> {
-        self.send(RequestMessage::Fence(FenceRequest { id }))?;
+        self.send(RequestMessage::Fence(FenceRequest { id, at_end: false }))?;
         loop {
             match self.receive()? {
                 Some(ResponseMessage::Fence(fence)) => return Ok(fence),

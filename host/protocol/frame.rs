@@ -124,6 +124,8 @@ pub enum Control {
 pub struct Fence {
     /// The number that the client gets back.
     pub id: i64,
+    /// Whether the answer comes behind the last output, at the end of the input.
+    pub at_end: bool,
     /// Number of points before it that were dropped since the queue was full.
     pub dropped: u64,
 }
@@ -192,7 +194,7 @@ fn decoded_kind(message: &[u8]) -> Result<Kind, FrameError> {
         }
         FENCE => {
             let request = FenceRequest::decode(field.value).map_err(decoded)?;
-            Control::Fence(Fence { id: request.id, dropped: 0 })
+            Control::Fence(Fence { id: request.id, at_end: request.at_end, dropped: 0 })
         }
         _ => Control::Restore(RestoreRequest::decode(field.value).map_err(decoded)?),
     };
@@ -310,9 +312,14 @@ mod tests {
             }
         }
         let fence = |contents: &[u8]| kind(&[&[0xc2, 0x3e, contents.len() as u8], contents].concat());
-        for (contents, id) in [(&[][..], 0), (&[8, 1], 1), (&[0x10, 9, 8, 7], 7)] {
+        for (contents, id, at_end) in [
+            (&[][..], 0, false),
+            (&[8, 1], 1, false),
+            (&[0x10, 1, 8, 7], 7, true),
+            (&[0x18, 1, 8, 7], 7, false),
+        ] {
             let Ok(Kind::Control(request)) = fence(contents) else { panic!("{contents:?}") };
-            assert_eq!(*request, Control::Fence(Fence { id, dropped: 0 }));
+            assert_eq!(*request, Control::Fence(Fence { id, at_end, dropped: 0 }));
         }
         assert!(fence(&[8]).is_err() && kind(&[0xc0, 0x3e, 1]).is_err());
         let two = [field(field::request::INFO, &[]), field(field::request::SNAPSHOT, &[])].concat();

@@ -127,7 +127,7 @@ fn points_and_requests_are_answered_in_order() {
 
 #[test]
 fn fence_keeps_its_place_among_points_and_requests() {
-    let fence = |id| RequestMessage::Fence(FenceRequest { id });
+    let fence = |id| RequestMessage::Fence(FenceRequest { id, at_end: false });
     let input = requests([
         fence(1),
         init(),

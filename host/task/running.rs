@@ -30,6 +30,8 @@ pub struct TaskSpec {
     pub context: SandboxContext,
     /// What happens when it fails.
     pub policy: Policy,
+    /// See [`Setup::recovers_always`].
+    pub recovers_always: bool,
     /// The encoded InitRequest for the plugin.
     pub request: Vec<u8>,
     /// See [`crate::state::SnapshotHeader::options_sha256`].
@@ -51,8 +53,18 @@ impl Task {
     ///
     /// What the plugin says, or how it failed.
     pub async fn start(spec: TaskSpec) -> Result<Self, StartError> {
-        let TaskSpec { plugin, context, policy, request, options_sha256, skipped, troubles, permit, trial } =
-            spec;
+        let TaskSpec {
+            plugin,
+            context,
+            policy,
+            recovers_always,
+            request,
+            options_sha256,
+            skipped,
+            troubles,
+            permit,
+            trial,
+        } = spec;
         let reporter = Reporter::new(
             Arc::clone(&context.labels),
             plugin.sha256,
@@ -60,7 +72,8 @@ impl Task {
             troubles,
             trial.observer.clone(),
         );
-        let setup = Setup { program: PluginProgram { plugin, request }, context, policy, trial };
+        let setup =
+            Setup { program: PluginProgram { plugin, request }, context, policy, recovers_always, trial };
         Self::start_program(setup, reporter, options_sha256, permit).await
     }
 

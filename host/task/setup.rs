@@ -17,6 +17,9 @@ pub struct Setup<P> {
     pub context: SandboxContext,
     /// What happens when a guest fails. A guest that fails again and again changes `on-trap`.
     pub policy: Policy,
+    /// Whether `on-trap = "recover"` goes on for ever. The failures in a row are no part of a snapshot, so a client that
+    /// goes back to one would get other results where they decide about the state.
+    pub recovers_always: bool,
     /// What the workbench asks of it.
     pub trial: Trial,
 }

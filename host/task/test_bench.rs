@@ -35,6 +35,7 @@ pub struct Outcome {
 pub struct Bench {
     program: ScriptedProgram,
     policy: Policy,
+    recovers_always: bool,
     pub task: Task<ScriptedProgram>,
     pub output: Vec<u8>,
     /// Frames that wait for the next call.
@@ -51,11 +52,21 @@ pub struct Bench {
 impl Bench {
     /// Starts a task.
     pub async fn start(program: ScriptedProgram, policy: Policy) -> Self {
-        let task = start(program, policy).await;
+        Self::start_task(program, policy, false).await
+    }
+
+    /// Starts a task whose state belongs to a client.
+    pub async fn start_for_client(program: ScriptedProgram, policy: Policy) -> Self {
+        Self::start_task(program, policy, true).await
+    }
+
+    async fn start_task(program: ScriptedProgram, policy: Policy, recovers_always: bool) -> Self {
+        let task = start(program, policy, recovers_always).await;
         let (output, waiting) = (Vec::new(), Vec::new());
         Self {
             program,
             policy,
+            recovers_always,
             task,
             output,
             waiting,
@@ -116,7 +127,7 @@ impl Bench {
     /// Lets another task go on with a snapshot of this one.
     pub async fn restart(&mut self) {
         let snapshot = self.snapshot().await;
-        let mut next = start(self.program, self.policy).await;
+        let mut next = start(self.program, self.policy, self.recovers_always).await;
         let snapshot = Snapshot::parse(&snapshot).unwrap();
         next.restore(&snapshot).await.unwrap();
         self.counts.add(&self.task.counts());
@@ -145,14 +156,13 @@ impl Bench {
     }
 }
 
-async fn start(program: ScriptedProgram, policy: Policy) -> Task<ScriptedProgram> {
+async fn start(program: ScriptedProgram, policy: Policy, recovers_always: bool) -> Task<ScriptedProgram> {
     let context = SandboxContext::without_session(Labels::default(), Limits::default());
     // Nothing can be written there, so that no case waits for a disk.
     let records = Arc::new(SkippedRecords::new(Path::new("/dev/null"), Arc::default()));
     let reporter = Reporter::new(Arc::clone(&context.labels), [0; 32], records, Arc::default(), None);
-    Task::start_program(Setup { program, context, policy, trial: Trial::default() }, reporter, [0; 32], None)
-        .await
-        .unwrap()
+    let setup = Setup { program, context, policy, recovers_always, trial: Trial::default() };
+    Task::start_program(setup, reporter, [0; 32], None).await.unwrap()
 }
 
 /// A policy that lets the plugin fail as often as it does.

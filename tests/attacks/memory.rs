@@ -128,7 +128,7 @@ fn requests_whose_answers_nobody_reads_are_bounded_whatever_happens_to_data() {
         ("snapshot", encoded([RequestMessage::Snapshot(SnapshotRequest {})])),
         ("restore", encoded([RequestMessage::Restore(RestoreRequest { snapshot: vec![1; 100] })])),
         ("keepalive", encoded([RequestMessage::Keepalive(KeepaliveRequest { time: i64::MAX })])),
-        ("fence", encoded([RequestMessage::Fence(FenceRequest { id: i64::MIN })])),
+        ("fence", encoded([RequestMessage::Fence(FenceRequest { id: i64::MIN, at_end: false })])),
         (
             "points and snapshots",
             encoded([

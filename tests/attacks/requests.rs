@@ -60,7 +60,11 @@ fn floods_of_requests_do_not_delay_other_sessions() {
         ("points and snapshots behind output", "mirror", [large, empty_points].concat()),
         ("snapshots", "mirror", many(snapshot(), 100_000)),
         ("info", "mirror", many(RequestMessage::Info(InfoRequest {}), 100_000)),
-        ("fences", "mirror", many(RequestMessage::Fence(FenceRequest { id: i64::MIN }), 100_000)),
+        (
+            "fences",
+            "mirror",
+            many(RequestMessage::Fence(FenceRequest { id: i64::MIN, at_end: false }), 100_000),
+        ),
         (
             "keepalives",
             "mirror",

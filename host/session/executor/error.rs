@@ -17,6 +17,11 @@ pub enum WorkError {
     /// Kapacitor's fault: it sends data to a task that was not started.
     #[error("a point or batch before init")]
     DataBeforeInit,
+    /// A client that has the state would get none after a failure.
+    #[error(
+        "a task whose state belongs to the client can't go on without its plugin after a failure: set policy.on-trap of the function {0} to \"recover\", \"restart\" or \"fail\" in place of \"pass-through\""
+    )]
+    PassesThrough(String),
     /// The fault of a client that has the state: it gives one to a task that has begun with another.
     #[error("restore behind a point, a snapshot or another restore")]
     LateRestore,

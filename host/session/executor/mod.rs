@@ -21,7 +21,7 @@ use self::error::WorkError;
 use self::task_source::TaskSource;
 use super::drain::LAST_RESORT;
 use super::inbox::{InboxItem, size_of_init};
-use crate::config::CheckpointPolicy;
+use crate::config::{CheckpointPolicy, OnTrap};
 use crate::logging::{Labels, cut, log_for, on_one_line, visible};
 use crate::metrics::{Board, SessionMeter};
 use crate::protocol::frame::{Control, Fence};
@@ -90,6 +90,8 @@ pub struct Executor {
     sends_snapshot: bool,
     /// Whether the last reply answers a fence.
     answers_fence: bool,
+    /// The fence that is answered behind the last output.
+    last_fence: Option<Fence>,
     /// Set when Kapacitor is known to have the last snapshot.
     received: Arc<AtomicBool>,
 }
@@ -117,6 +119,7 @@ impl Executor {
             rest: None,
             sends_snapshot: false,
             answers_fence: false,
+            last_fence: None,
             received: Arc::default(),
         }
     }
@@ -262,6 +265,7 @@ impl Executor {
                 let response = self.snapshot().await?;
                 put_response(ResponseMessage::Snapshot(response), reply.buffer());
             }
+            Control::Fence(fence) if fence.at_end => self.last_fence = Some(fence),
             Control::Fence(fence) => {
                 self.answers_fence = true;
                 put_response(ResponseMessage::Fence(self.answer_fence(fence)), reply.buffer());
@@ -313,6 +317,9 @@ impl Executor {
         // The plugin is not told, so that it is the same to it, with the same random numbers.
         let owner = StateOwner::named_by(mem::take(&mut request.client_state));
         let TaskSource { shared, function, .. } = &self.source;
+        if owner == StateOwner::Client && function.policy.on_trap == OnTrap::PassThrough {
+            return Err(WorkError::PassesThrough(function.name.clone()));
+        }
         if let Some(name) = function.chosen(&request)
             && !matches!(shared.plugins().get(&name), Some(Ok(_)))
         {
@@ -325,7 +332,7 @@ impl Executor {
         self.labels = Arc::new(Labels { plugin: routed.plugin.name.clone(), ..Labels::clone(&self.labels) });
         let needs = routed.plugin.min_memory.0.saturating_add(sandbox_overhead(&function.limits));
         let permit = shared.budget().permit(Bytes(needs))?;
-        let task = Task::start(self.source.spec(&self.labels, routed, Some(permit))).await?;
+        let task = Task::start(self.source.spec(&self.labels, routed, Some(permit), owner)).await?;
         // To finish what was read on a busy machine, to wait for the last call, and to take the state.
         let end_of_session = (LAST_RESORT + 2) * self.source.config.sessions.drain_deadline.0;
         let checkpointer = Checkpointer::new(
@@ -390,6 +397,7 @@ impl Executor {
             id: fence.id,
             points_answered: number(counts.finished().saturating_add(fence.dropped)),
             points_skipped: number(counts.skipped + counts.passed_through),
+            at_end: fence.at_end,
         }
     }
 
@@ -484,6 +492,9 @@ impl Executor {
         self.last_checkpoint().await?;
         if let Some(active) = &mut self.active {
             active.task.finish(reply).await?;
+        }
+        if let Some(fence) = self.last_fence.take() {
+            put_response(ResponseMessage::Fence(self.answer_fence(fence)), reply.buffer());
         }
         // Kapacitor may start the task again as soon as it sees the end of this session.
         self.end_task().await;

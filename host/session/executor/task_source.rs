@@ -5,6 +5,7 @@ use std::sync::Arc;
 use prost::Message;
 use sha2::{Digest, Sha256};
 
+use super::active_task::StateOwner;
 use super::error::WorkError;
 use crate::config::Config;
 use crate::logging::Labels;
@@ -42,7 +43,13 @@ impl TaskSource {
     }
 
     /// All that the task of `routed` is started with.
-    pub fn spec(&self, labels: &Arc<Labels>, routed: Routed, permit: Option<SandboxPermit>) -> TaskSpec {
+    pub fn spec(
+        &self,
+        labels: &Arc<Labels>,
+        routed: Routed,
+        permit: Option<SandboxPermit>,
+        owner: StateOwner,
+    ) -> TaskSpec {
         let Routed { plugin, request } = routed;
         let options = InitRequest { options: request.options.clone(), ..InitRequest::default() };
         let request = request.encode_to_vec();
@@ -58,6 +65,7 @@ impl TaskSource {
             plugin,
             context,
             policy: self.function.policy,
+            recovers_always: owner == StateOwner::Client,
             request,
             options_sha256: Sha256::digest(options.encode_to_vec()).into(),
             skipped: Arc::clone(self.shared.skipped()),

@@ -122,7 +122,7 @@ impl Executor {
         if routed.plugin.sha256 != new.sha256 {
             return Err(UpgradeError::OtherPlugin);
         }
-        let spec = self.source.spec(&self.labels, routed, None);
+        let spec = self.source.spec(&self.labels, routed, None, active.owner);
         let mut next = Task::start(spec).await.map_err(WorkError::from)?;
         if let Some(state) = state {
             next.check_fit(&state)?;

@@ -307,7 +307,7 @@ fn a_batch_is_dropped_whole_or_not_at_all() {
 }
 
 fn fence(id: i64) -> RequestMessage {
-    RequestMessage::Fence(FenceRequest { id })
+    RequestMessage::Fence(FenceRequest { id, at_end: false })
 }
 
 /// The fences that an inbox of 2,000 bytes gives, and the number of points before each in it.

@@ -120,7 +120,8 @@ impl<P: Program> Supervisor<P> {
             } else {
                 self.reporter.skipped(&reason, frame, points, on_trap);
             }
-            if self.row.failed(if whole_batch { &Kind::End } else { &kind }, on_trap) {
+            let too_often = self.row.failed(if whole_batch { &Kind::End } else { &kind }, on_trap);
+            if too_often && !(self.setup.recovers_always && on_trap == OnTrap::Recover) {
                 self.take_next_policy(failed)?;
             }
             self.go_back(&reason, frame).await?;
