@@ -58,6 +58,10 @@ state-dir = "/var/lib/kapacitor-wasm"
 # Maximum size of the input that waits for the plugin in one session, that is, for one key group. A checkpoint waits
 # until all of it is processed: 128 key groups of 8 MiB, the default, could be 1 GiB in front of a slow plugin.
 queue = "256KiB"
+
+# Maximum time in which Flink takes nothing of what a plugin sends at the end of its input, such as while a sink is slow.
+# After that the job fails, and begins again at its last checkpoint.
+drain-deadline = "1m"
 "#,
         version = env!("CARGO_PKG_VERSION"),
     )

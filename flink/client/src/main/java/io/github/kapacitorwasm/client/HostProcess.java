@@ -1,8 +1,5 @@
 package io.github.kapacitorwasm.client;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
-
-import java.io.BufferedReader;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -10,17 +7,13 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayDeque;
 import java.util.Comparator;
-import java.util.Deque;
 import java.util.List;
-import java.util.concurrent.CompletableFuture;
+import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.BiConsumer;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
@@ -44,13 +37,7 @@ public final class HostProcess implements Closeable {
   /** Maximum time that the host has for its end before it is killed. */
   private static final long STOP_SECONDS = 15;
 
-  /** Number of the last lines of the log that a failure to start shows. */
-  private static final int LINES_SHOWN = 5;
-
   private static final System.Logger LOG = System.getLogger(HostProcess.class.getName());
-
-  /** The level of a line of the host's log, which has its time and its level first. */
-  private static final Pattern LEVEL = Pattern.compile("(?:ts=\\S+ )?lvl=(\\w+) .*");
 
   /** The settings of udf.toml for a client that keeps the state. */
   private static final String SETTINGS =
@@ -60,6 +47,8 @@ public final class HostProcess implements Closeable {
       queue = "256KiB"
       # Longer than any checkpoint may take.
       snapshot-deadline = "1h"
+      # What a plugin sends at the end of its input may wait for a sink.
+      drain-deadline = "1m"
       """;
 
   /**
@@ -72,18 +61,15 @@ public final class HostProcess implements Closeable {
 
   private final Path folder;
   private final Process process;
-  private final BiConsumer<System.Logger.Level, String> log;
-
-  /** Reads the log. */
-  private Thread follower;
+  private final HostLog log;
 
   /** Whether {@link #close} has been called. */
   private volatile boolean isClosing;
 
-  private HostProcess(Path folder, Process process, BiConsumer<System.Logger.Level, String> log) {
+  private HostProcess(Path folder, Process process, BiConsumer<System.Logger.Level, String> lines) {
     this.folder = folder;
     this.process = process;
-    this.log = log;
+    log = new HostLog(process.getErrorStream(), lines, this::endByItself);
   }
 
   /**
@@ -195,72 +181,39 @@ public final class HostProcess implements Closeable {
   }
 
   private void awaitReady() throws IOException, InterruptedException {
-    CompletableFuture<Boolean> ready = new CompletableFuture<>();
-    Deque<String> last = new ArrayDeque<>();
-    follower = new Thread(() -> followLog(ready, last), "kapacitor-wasm log");
-    follower.setDaemon(true);
-    follower.start();
     String problem;
     try {
-      if (ready.get(READY_SECONDS, TimeUnit.SECONDS)) {
+      if (log.ready().get(READY_SECONDS, TimeUnit.SECONDS)) {
         return;
       }
-      follower.join();
       problem = "the host has ended before it was ready";
     } catch (TimeoutException e) {
       problem = "the host was not ready after " + READY_SECONDS + " s";
     } catch (ExecutionException e) {
       problem = "the host's log can't be read: " + e.getCause().getMessage();
     }
-    synchronized (last) {
-      throw new IOException(
-          problem
-              + (last.isEmpty()
-                  ? " and has written no log; is the program kapacitor-wasm?"
-                  : ": " + String.join("; ", last)));
-    }
+    String last = log.last();
+    throw new IOException(
+        problem
+            + (last.isEmpty()
+                ? " and has written no log; is the program kapacitor-wasm?"
+                : ": " + last));
   }
 
-  private void followLog(CompletableFuture<Boolean> ready, Deque<String> last) {
-    try (BufferedReader lines = process.errorReader(UTF_8)) {
-      for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-        log.accept(level(line), line);
-        synchronized (last) {
-          last.add(line);
-          if (last.size() > LINES_SHOWN) {
-            last.remove();
-          }
-        }
-        if (line.contains("msg=ready")) {
-          ready.complete(true);
-        }
-      }
-      if (!ready.complete(false) && !isClosing) {
-        log.accept(System.Logger.Level.ERROR, "the host has ended by itself" + exit());
-      }
-    } catch (IOException e) {
-      ready.completeExceptionally(e);
-    }
-  }
-
-  private static System.Logger.Level level(String line) {
-    Matcher matcher = LEVEL.matcher(line);
-    return switch (matcher.matches() ? matcher.group(1) : "none") {
-      case "error" -> System.Logger.Level.ERROR;
-      case "info", "debug" -> System.Logger.Level.DEBUG;
-      default -> System.Logger.Level.WARNING;
-    };
-  }
-
-  /** How the process has ended, which it has closed its log for. */
-  private String exit() {
+  /** How the process has ended by itself, which it has closed its log for. */
+  private Optional<String> endByItself() {
     try {
       int code = process.waitFor();
-      return code > SIGNALLED
-          ? ", killed by the signal %d%s".formatted(code - SIGNALLED, code == KILLED ? MEMORY : "")
-          : " with the exit code " + code;
+      if (isClosing) {
+        return Optional.empty();
+      }
+      return Optional.of(
+          "the host has ended by itself"
+              + (code > SIGNALLED
+                  ? ", killed by the signal " + (code - SIGNALLED) + (code == KILLED ? MEMORY : "")
+                  : " with the exit code " + code));
     } catch (InterruptedException e) {
-      return "";
+      return Optional.empty();
     }
   }
 
@@ -294,7 +247,7 @@ public final class HostProcess implements Closeable {
       if (!process.waitFor(STOP_SECONDS, TimeUnit.SECONDS)) {
         handle.destroyForcibly();
       }
-      follower.join(Duration.ofSeconds(STOP_SECONDS).toMillis());
+      log.join(Duration.ofSeconds(STOP_SECONDS).toMillis());
     } catch (InterruptedException e) {
       handle.destroyForcibly();
       interrupted = true;

@@ -19,6 +19,11 @@ final class Message {
   /** An extension of kapacitor-wasm, which Kapacitor does not know. */
   static final int FENCE = 1000;
 
+  /** The field of FenceRequest and FenceResponse that means the end of all output. */
+  static final int FENCE_AT_END = 2;
+
+  static final int FENCE_WAS_AT_END = 4;
+
   /**
    * The field of InitRequest that says that all state is the client's, and of InitResponse that
    * says that the host keeps to it; another extension.

@@ -18,6 +18,8 @@ import java.util.Arrays;
  * @param pointsIn points that were sent since the task began without a state; equal to {@code
  *     pointsSeen} in snapshots of hosts that do not count them
  * @param pointsSkipped points of these that were skipped, since the plugin failed at them
+ * @param pointsSkippedByPlugin points of these that the plugin has skipped by itself, such as those
+ *     without the field that an option names
  */
 public record SnapshotHeader(
     boolean hasState,
@@ -25,7 +27,8 @@ public record SnapshotHeader(
     String function,
     long pointsSeen,
     long pointsIn,
-    long pointsSkipped) {
+    long pointsSkipped,
+    long pointsSkippedByPlugin) {
 
   private static final byte[] MAGIC = "KWSN".getBytes(US_ASCII);
   private static final int FORMAT = 1;
@@ -76,19 +79,22 @@ public record SnapshotHeader(
         function,
         pointsSeen,
         counts == null ? pointsSeen : counts[0],
-        counts == null ? 0 : counts[1]);
+        counts == null ? 0 : counts[1],
+        counts == null ? 0 : counts[2]);
   }
 
   private static long[] counts(WireReader reader) throws WireException {
     long pointsIn = 0;
     long skipped = 0;
+    long skippedByPlugin = 0;
     while (reader.next()) {
       switch (reader.field()) {
         case 1 -> pointsIn = reader.varint();
         case 3 -> skipped = reader.varint();
+        case 4 -> skippedByPlugin = reader.varint();
         default -> {}
       }
     }
-    return new long[] {pointsIn, skipped};
+    return new long[] {pointsIn, skipped, skippedByPlugin};
   }
 }

@@ -44,6 +44,10 @@ public final class UdfSession implements AutoCloseable {
   private boolean needsClientState;
   private long pointsSent;
   private boolean isFinishing;
+
+  /** Whether the host has said that all output has come. */
+  private boolean isComplete;
+
   private boolean hasEnded;
   private boolean isBlocked;
   private volatile long lastSign = System.nanoTime();
@@ -294,15 +298,14 @@ public final class UdfSession implements AutoCloseable {
   }
 
   /**
-   * Ends the input, and handles what the plugin still sends until the host closes the connection.
-   * The host gives up after its {@code sessions.drain-deadline}; a fence before this keeps it from
-   * that.
+   * Ends the input, and handles what the plugin still sends. The host gives up after its {@code
+   * sessions.drain-deadline}; a fence before this keeps the plugin's work from counting there.
    *
-   * @throws UdfException if the session has failed
+   * @throws UdfException if the session has failed, or the host has not said that this was all
    * @throws InterruptedException if the thread is interrupted
    */
   public void finish() throws UdfException, InterruptedException {
-    flush();
+    request(Message.FENCE, new WireWriter().bool(Message.FENCE_AT_END, true).toBytes());
     isFinishing = true;
     try {
       channel.shutdownOutput();
@@ -360,6 +363,11 @@ public final class UdfSession implements AutoCloseable {
     }
     if (!isFinishing) {
       throw failure("the host has closed the connection; its log says why, unless it was stopped");
+    }
+    if (!isComplete) {
+      throw failure(
+          "the host has closed the connection before all results had come that the plugin sends at"
+              + " the end of its input; its log says why, unless it was stopped");
     }
   }
 
@@ -428,8 +436,13 @@ public final class UdfSession implements AutoCloseable {
         case 1 -> id = message.varint();
         case 2 -> pointsAnswered = message.varint();
         case 3 -> pointsSkipped = message.varint();
+        case Message.FENCE_WAS_AT_END -> isComplete = message.varint() != 0;
         default -> {}
       }
+    }
+    if (isFinishing && unanswered.isEmpty()) {
+      // The one that finish has asked for.
+      return;
     }
     handler.fence(this, id, pointsAnswered, pointsSkipped);
   }

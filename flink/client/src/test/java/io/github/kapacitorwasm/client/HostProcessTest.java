@@ -150,4 +150,43 @@ class HostProcessTest {
           said.await(".*by itself.*"));
     }
   }
+
+  @Test
+  void aLineThatIsNotTakenKeepsNoOtherOneBack() throws Exception {
+    BlockingQueue<String> taken = new LinkedBlockingQueue<>();
+    HostProcess host =
+        HostProcess.start(
+            TestHost.binary(),
+            plugins(),
+            (level, line) -> {
+              if (!line.contains("msg=stopping")) {
+                throw new IllegalStateException("a line is not taken, as the test wants");
+              }
+              taken.add(line);
+            });
+    host.close();
+    assertEquals(1, taken.size());
+  }
+
+  @Test
+  void aVeryLongLineIsCut() throws Exception {
+    Path program = temporary.resolve("host");
+    Files.writeString(
+        program,
+        """
+        #!/bin/sh
+        head -c 100000000 /dev/zero | tr '\\0' x >&2
+        echo >&2
+        echo 'ts=now lvl=info msg=ready' >&2
+        cat
+        """);
+    assertTrue(program.toFile().setExecutable(true));
+    Said said = new Said();
+    try (HostProcess host =
+        HostProcess.start(
+            program, temporary, (level, line) -> said.lines.add(level + " " + line))) {
+      assertEquals("WARNING " + "x".repeat(64 << 10), said.await("WARNING x+"));
+      assertTrue(host.process().isAlive());
+    }
+  }
 }

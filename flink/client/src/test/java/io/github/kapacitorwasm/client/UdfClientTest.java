@@ -24,7 +24,7 @@ class UdfClientTest {
 
   @BeforeAll
   static void startHost() throws Exception {
-    host = TestHost.start("moving_avg", "outliers", "mirror");
+    host = TestHost.start("moving_avg", "outliers", "mirror", "stream_to_batch");
   }
 
   @AfterAll
@@ -153,6 +153,19 @@ class UdfClientTest {
       }
       two.finish();
       one.finish();
+    }
+  }
+
+  @Test
+  void whatComesAtTheEndIsWhole() throws Exception {
+    try (UdfClient client = new UdfClient(host.socketDir())) {
+      Kept kept = new Kept();
+      UdfSession session = client.open("stream_to_batch", "one", kept);
+      session.init("t", "n", UdfOptions.none().with("size", 1_000_000));
+      send(session, 0, 5_000);
+      session.finish();
+      assertEquals(5_000, kept.points.size());
+      assertEquals(-1, kept.fence, "the last fence is not for the handler");
     }
   }
 

@@ -95,6 +95,28 @@ class WrongHostTest {
     assertSays("the host has closed the connection within a message", e);
   }
 
+  /** The end of the connection alone does not say that all results have come. */
+  @Test
+  void endWithoutAWordIsNoEndOfTheResults() throws Exception {
+    try (ScriptedHost host =
+            new ScriptedHost(
+                channel -> {
+                  readSome(channel);
+                  write(channel, INIT_OK);
+                  readSome(channel);
+                  write(channel, 5, 0x8A, 1, 2, 8, 1);
+                });
+        UdfClient client = new UdfClient(host.socketDir())) {
+      UdfSession session = client.open("f", "key group 3", (s, bytes, offset, length) -> {});
+      session.init("task", "node", UdfOptions.none());
+      session.point(new byte[] {8, 1}, 0, 2);
+      assertSays(
+          "the host has closed the connection before all results had come that the plugin sends at"
+              + " the end of its input",
+          assertThrows(UdfException.class, session::finish));
+    }
+  }
+
   @Test
   void hugeMessageIsRefused() throws Exception {
     UdfException e =

@@ -84,7 +84,7 @@ final class HostCheck {
         copy(plugin, plugins, needed);
       }
       if (!names(needed).isEmpty()) {
-        try (HostProcess host = HostProcess.start(program, needed);
+        try (HostProcess host = HostProcess.start(program, needed, (level, line) -> {});
             UdfClient client = new UdfClient(host.socketDir())) {
           for (JobConfig.Plugin plugin : config.plugins()) {
             if (Files.exists(needed.resolve(plugin.call().function() + SUFFIX))) {

@@ -11,6 +11,13 @@ final class LatePoints extends ProcessFunction<Point, Point> {
 
   private static final long serialVersionUID = 1L;
 
+  /** What to do about points that come late. */
+  static final String ADVICE =
+      "Set a longer max-out-of-orderness in [source] if points come late, and a longer idleness if"
+          + " a partition is silent for so long, or a restart of the job takes so long. If the time"
+          + " of the windows is wrong, a point with a wrong time has moved it: see max-ahead in"
+          + " [source]";
+
   private final String node;
   private final Losses losses;
 
@@ -36,8 +43,8 @@ final class LatePoints extends ProcessFunction<Point, Point> {
   }
 
   private String sentence(Point point, Instant ended) {
-    return "a point of %s came after the end of its window for %s: windows have ended up to %s; it is left out. Set a longer max-out-of-orderness in [source] if points come late. If the time of the windows is wrong, a point with a wrong time has moved it: see max-ahead in [source]"
-        .formatted(PointText.of(point), node, ended);
+    return "a point of %s came after the end of its window for %s: windows have ended up to %s; it is left out. %s"
+        .formatted(PointText.of(point), node, ended, ADVICE);
   }
 
   @Override

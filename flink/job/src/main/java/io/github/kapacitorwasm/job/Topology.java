@@ -61,7 +61,10 @@ final class Topology {
     return KapacitorWasm.apply(
             window.every().equals(window.length())
                 ? keyed.window(TumblingEventTimeWindows.of(window.length()))
-                : keyed.window(SlidingEventTimeWindows.of(window.length(), window.every())),
+                : keyed
+                    .window(SlidingEventTimeWindows.of(window.length(), window.every()))
+                    .trigger(
+                        new OverlapTrigger(job, plugin.node(), window.length(), window.every())),
             function,
             late ->
                 late.process(new LatePoints(job, plugin.node()), PointTypeInfo.INSTANCE)

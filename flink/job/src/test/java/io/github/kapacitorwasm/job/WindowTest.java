@@ -191,7 +191,8 @@ class WindowTest {
               "kapacitor_wasm.pointsOfOtherMeasurements", POINTS / 10L,
               "kapacitor_wasm.pointsLate", 0L,
               "kapacitor_wasm.pointsNotWritten", 0L,
-              "kapacitor_wasm.pointsSkipped", 0L),
+              "kapacitor_wasm.pointsSkipped", 0L,
+              "kapacitor_wasm.pointsSkippedByPlugin", 0L),
           totals);
       try (Stream<Path> files = Files.list(folder.resolve("out"))) {
         assertEquals(expected, points(files.toList()));
@@ -268,6 +269,46 @@ class WindowTest {
           "job outliers: points came after the end of their windows (outliers) and were lost: 1 in all");
       log.await(
           "job outliers: lines that can't be read were skipped: 2 in all by this task manager");
+    }
+  }
+
+  @Test
+  void aPointBehindSomeOfItsWindowsIsInTheOthersAndCounted() throws Exception {
+    KafkaBroker broker = KafkaBroker.get();
+    broker.create(1, "partly-in", "partly-out");
+    try (HostProcess host = TestHost.start("outliers");
+        Flink flink = new Flink(folder);
+        LogLines log = new LogLines();
+        KafkaConsumer<String, String> results = broker.consumer("partly-out", "read_committed")) {
+      long unused = LastCounts.take("pointsPartlyLate");
+      String toml =
+          job(
+              "[kafka]\nbootstrap-servers = [\""
+                  + broker.servers()
+                  + "\"]\n[source]\ntopics = [\"partly-in\"]",
+              "topic = \"partly-out\"",
+              host.socketDir());
+      JobID job = flink.start(toml.replace("window = \"10m\"", "window = \"10m\"\nevery = \"5m\""));
+      List<String> found = new ArrayList<>();
+      broker.send("partly-in", lines(0, 590));
+      broker.send("partly-in", List.of(outlier(350)));
+      broker.send("partly-in", lines(590, 700));
+      await(results, found, 1);
+      // One of its two windows has been sent.
+      broker.send("partly-in", List.of(outlier(450)));
+      // This one is in time for both of its windows.
+      broker.send("partly-in", List.of(outlier(750)));
+      broker.send("partly-in", lines(700, 1_300));
+      await(results, found, 5);
+      flink.cancel(job);
+      assertEquals(List.of(result(350), result(350), result(450), result(750), result(750)), found);
+      assertEquals(1, LastCounts.take("pointsPartlyLate"));
+      assertEquals(
+          1,
+          log.countStarts(
+              "job outliers: a point of `cpu` of the group `host=h0` at 2023-11-14T22:27:30Z came"
+                  + " after the end of some of its windows for outliers, and is not in these: windows"
+                  + " have ended up to 2023-11-14T22:"));
     }
   }
 }

@@ -17,6 +17,7 @@ final class KeyGroupStates {
   private final Map<Integer, KeyGroupState> states = new HashMap<>();
   private long bytes;
   private long pointsSkipped;
+  private long pointsSkippedByPlugin;
 
   KeyGroupStates(String function) {
     this.function = function;
@@ -48,9 +49,11 @@ final class KeyGroupStates {
     if (before != null) {
       bytes -= before.snapshot().length;
       pointsSkipped -= before.header().pointsSkipped();
+      pointsSkippedByPlugin -= before.header().pointsSkippedByPlugin();
     }
     bytes += state.snapshot().length;
     pointsSkipped += state.header().pointsSkipped();
+    pointsSkippedByPlugin += state.header().pointsSkippedByPlugin();
   }
 
   void write(int keyGroup, OutputStream target) throws IOException {
@@ -65,5 +68,10 @@ final class KeyGroupStates {
   /** How many points the states have skipped, since their plugin failed at them. */
   long pointsSkipped() {
     return pointsSkipped;
+  }
+
+  /** How many points the plugins of the states have skipped by themselves. */
+  long pointsSkippedByPlugin() {
+    return pointsSkippedByPlugin;
   }
 }

@@ -17,6 +17,7 @@ final class UdfMetrics {
     gauge(group, "pointsIn", operator::pointsIn);
     gauge(group, "pointsOut", operator::pointsOut);
     gauge(group, "pointsSkipped", () -> operator.states().pointsSkipped());
+    gauge(group, "pointsSkippedByPlugin", () -> operator.states().pointsSkippedByPlugin());
     gauge(group, "bytesSent", () -> operator.sessions().client().bytesSent());
     gauge(group, "bytesReceived", () -> operator.sessions().client().bytesReceived());
     gauge(group, "sessions", () -> (long) operator.sessions().size());

@@ -48,6 +48,7 @@ abstract class UdfOperator<T> extends AbstractStreamOperator<Point>
   private transient boolean isFlushDue;
   private transient KeyGroupStates states;
   private transient LongCounter pointsSkipped;
+  private transient LongCounter pointsSkippedByPlugin;
   private transient long pointsIn;
   private transient long snapshotNanos;
 
@@ -102,6 +103,9 @@ abstract class UdfOperator<T> extends AbstractStreamOperator<Point>
     sessions.restore();
     pointsSkipped = getRuntimeContext().getLongCounter("kapacitor_wasm.pointsSkipped");
     pointsSkipped.add(states.pointsSkipped());
+    pointsSkippedByPlugin =
+        getRuntimeContext().getLongCounter("kapacitor_wasm.pointsSkippedByPlugin");
+    pointsSkippedByPlugin.add(states.pointsSkippedByPlugin());
     UdfMetrics.register(getMetricGroup().addGroup("kapacitor_wasm"), this);
   }
 
@@ -208,6 +212,13 @@ abstract class UdfOperator<T> extends AbstractStreamOperator<Point>
           function.name(),
           states.pointsSkipped());
     }
+    if (states.pointsSkippedByPlugin() > 0) {
+      LOG.warn(
+          "function {} has skipped {} points in all by itself, such as those without a field that"
+              + " an option names; the host's log says why",
+          function.name(),
+          states.pointsSkippedByPlugin());
+    }
   }
 
   @Override
@@ -235,8 +246,10 @@ abstract class UdfOperator<T> extends AbstractStreamOperator<Point>
   private void settle() throws Exception {
     long begin = System.nanoTime();
     long skippedBefore = states.pointsSkipped();
+    long skippedByPluginBefore = states.pointsSkippedByPlugin();
     sessions.snapshot();
     pointsSkipped.add(states.pointsSkipped() - skippedBefore);
+    pointsSkippedByPlugin.add(states.pointsSkippedByPlugin() - skippedByPluginBefore);
     while (fence.isHolding()) {
       sessions.await(() -> !fence.isAsking());
       fence.askNext();
