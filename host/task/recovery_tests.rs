@@ -108,9 +108,11 @@ async fn run(
     of_client: bool,
     tired: bool,
 ) -> (Outcome, Counts) {
-    let mut bench = match of_client {
-        true => Bench::start_for_client(program, policy(OnTrap::Recover)).await,
-        false => Bench::start(program, policy(OnTrap::Recover)).await,
+    let policy = policy(OnTrap::Recover);
+    let mut bench = if of_client {
+        Bench::start_for_client(program, policy).await
+    } else {
+        Bench::start(program, policy).await
     };
     bench.tire(tired);
     for (action, cut) in actions.iter().zip(cuts.iter().cycle()) {
