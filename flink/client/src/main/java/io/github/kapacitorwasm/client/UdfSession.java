@@ -247,6 +247,20 @@ public final class UdfSession implements AutoCloseable {
     request(Message.FENCE, new WireWriter().varint(1, id).toBytes());
   }
 
+  /**
+   * Asks as {@link #fence} does, and lets the request wait in the buffer like a point. The host
+   * closes the connection when more than 256 requests wait for their answers.
+   *
+   * @param id is in the answer
+   * @throws UdfException if the session has failed
+   * @throws InterruptedException if the thread is interrupted
+   */
+  public void fenceWithoutFlush(long id) throws UdfException, InterruptedException {
+    byte[] message = new WireWriter().varint(1, id).toBytes();
+    unanswered.add(Message.FENCE);
+    data(Message.FENCE, message, 0, message.length);
+  }
+
   private void request(int number, byte[] message) throws UdfException, InterruptedException {
     output.frame(number, message, 0, message.length);
     unanswered.add(number);

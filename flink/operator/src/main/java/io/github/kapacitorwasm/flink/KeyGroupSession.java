@@ -4,6 +4,7 @@ import io.github.kapacitorwasm.client.SnapshotHeader;
 import io.github.kapacitorwasm.client.UdfException;
 import io.github.kapacitorwasm.client.UdfHandler;
 import io.github.kapacitorwasm.client.UdfSession;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -16,8 +17,24 @@ import java.util.List;
  */
 final class KeyGroupSession implements UdfHandler {
 
+  /** The id of the fence behind each batch; those of watermarks count from 1. */
+  private static final long BATCH = 0;
+
+  /** Maximum number of batches that wait for their fences; the host takes 256 requests. */
+  private static final int MAX_BATCHES = 128;
+
   private final Results results;
   private final WatermarkFence fence;
+
+  /**
+   * The timestamps of batches whose results, as a stream, may still come, the oldest first: what
+   * comes before the answer to the fence behind a batch is of that batch or of one before it.
+   */
+  private final ArrayDeque<Long> batchTimestamps = new ArrayDeque<>();
+
+  /** That of the last batch whose fence was answered. */
+  private long lastBatchTimestamp = Long.MIN_VALUE;
+
   private List<byte[]> batch;
   private KeyGroupState state;
   private long pointsBefore;
@@ -37,6 +54,20 @@ final class KeyGroupSession implements UdfHandler {
   void noteInput() {
     isChanged = true;
     isUnfenced = true;
+  }
+
+  /** A batch was sent, of which the function makes points of a stream. */
+  void endBatch(UdfSession session, long timestamp) throws UdfException, InterruptedException {
+    batchTimestamps.add(timestamp);
+    session.fenceWithoutFlush(BATCH);
+    if (!hasRoomForBatch()) {
+      session.flush();
+    }
+  }
+
+  /** Whether another batch may be sent. */
+  boolean hasRoomForBatch() {
+    return batchTimestamps.size() < MAX_BATCHES;
   }
 
   /** Whether the state has changed since {@link #state}. */
@@ -63,7 +94,8 @@ final class KeyGroupSession implements UdfHandler {
   @Override
   public void point(UdfSession session, byte[] bytes, int offset, int length) {
     if (batch == null) {
-      results.point(bytes, offset, length);
+      Long ofBatch = batchTimestamps.peek();
+      results.point(bytes, offset, length, ofBatch == null ? lastBatchTimestamp : ofBatch);
     } else {
       batch.add(Arrays.copyOfRange(bytes, offset, offset + length));
     }
@@ -84,6 +116,10 @@ final class KeyGroupSession implements UdfHandler {
   @Override
   public void fence(UdfSession session, long id, long pointsAnswered, long pointsSkipped)
       throws UdfException {
+    if (id == BATCH) {
+      lastBatchTimestamp = batchTimestamps.remove();
+      return;
+    }
     if (pointsAnswered != pointsBeforeFence) {
       throw session.failure(
           "the host has finished "

@@ -15,7 +15,7 @@ import org.apache.flink.runtime.state.KeyGroupRangeAssignment;
 final class KeyGroupSessions {
 
   /** A session, and what is known of its state. */
-  private record Open(UdfSession session, KeyGroupSession keyGroup) {}
+  record Open(UdfSession session, KeyGroupSession keyGroup) {}
 
   private final UdfFunction function;
   private final String task;
@@ -53,14 +53,14 @@ final class KeyGroupSessions {
   }
 
   /** The session for input with {@code key}, which follows at once. */
-  UdfSession sessionOf(Object key) throws UdfException, InterruptedException {
+  Open at(Object key) throws UdfException, InterruptedException {
     int keyGroup = KeyGroupRangeAssignment.assignToKeyGroup(key, maxParallelism);
     Open found = byKeyGroup[keyGroup];
     if (found == null) {
       found = open(keyGroup);
     }
     found.keyGroup().noteInput();
-    return found.session();
+    return found;
   }
 
   /**

@@ -19,16 +19,10 @@ final class Results {
 
   private final Output<StreamRecord<Point>> output;
   private final StreamRecord<Point> record = new StreamRecord<>(null);
-  private long minTimestamp = Long.MIN_VALUE;
   private long points;
 
   Results(Output<StreamRecord<Point>> output) {
     this.output = output;
-  }
-
-  /** Results get no earlier timestamp from now on. */
-  void setMinTimestamp(long timestamp) {
-    minTimestamp = timestamp;
   }
 
   /** The number of points that were passed on. */
@@ -36,8 +30,8 @@ final class Results {
     return points;
   }
 
-  /** Passes on a point of a stream. */
-  void point(byte[] bytes, int offset, int length) {
+  /** Passes on a point of a stream, whose timestamp is its own time or a later one. */
+  void point(byte[] bytes, int offset, int length, long minTimestamp) {
     Point point = Point.of(Arrays.copyOfRange(bytes, offset, offset + length));
     emit(point, Math.max(point.timestamp(), minTimestamp));
   }

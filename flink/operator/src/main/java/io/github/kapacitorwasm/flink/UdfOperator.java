@@ -47,6 +47,7 @@ abstract class UdfOperator<T> extends AbstractStreamOperator<Point>
   private transient AtomicBoolean isReceiveDue;
   private transient boolean isFlushDue;
   private transient KeyGroupStates states;
+  private transient boolean makesStreamOfBatches;
   private transient LongCounter pointsSkipped;
   private transient LongCounter pointsSkippedByPlugin;
   private transient long pointsIn;
@@ -99,7 +100,9 @@ abstract class UdfOperator<T> extends AbstractStreamOperator<Point>
             results,
             fence,
             this::scheduleReceive);
-    checkEdge(sessions.info());
+    FunctionInfo info = sessions.info();
+    checkEdge(info);
+    makesStreamOfBatches = info.wants() == EdgeType.BATCH && info.provides() == EdgeType.STREAM;
     sessions.restore();
     pointsSkipped = getRuntimeContext().getLongCounter("kapacitor_wasm.pointsSkipped");
     pointsSkipped.add(states.pointsSkipped());
@@ -156,7 +159,12 @@ abstract class UdfOperator<T> extends AbstractStreamOperator<Point>
   @Override
   public void processElement(StreamRecord<T> element) throws Exception {
     T input = element.getValue();
-    pointsIn += send(sessions.sessionOf(keys.getKey(input)), input);
+    KeyGroupSessions.Open open = sessions.at(keys.getKey(input));
+    pointsIn += send(open.session(), input);
+    if (makesStreamOfBatches) {
+      open.keyGroup().endBatch(open.session(), element.getTimestamp());
+      sessions.await(open.keyGroup()::hasRoomForBatch);
+    }
     if (!isFlushDue) {
       isFlushDue = true;
       long now = getProcessingTimeService().getCurrentProcessingTime();
@@ -192,9 +200,6 @@ abstract class UdfOperator<T> extends AbstractStreamOperator<Point>
 
   /** Passes on a watermark whose time has come. */
   private void passOn(Watermark mark) {
-    if (edge() == EdgeType.BATCH && mark.getTimestamp() < Long.MAX_VALUE) {
-      results.setMinTimestamp(mark.getTimestamp() + 1);
-    }
     try {
       super.processWatermark(mark);
     } catch (RuntimeException e) {

@@ -12,9 +12,13 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.flink.streaming.api.functions.ProcessFunction;
 import org.apache.flink.streaming.api.windowing.assigners.TumblingEventTimeWindows;
+import org.apache.flink.util.Collector;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -63,6 +67,45 @@ class BatchTest {
       assertEquals("cpu", any.name());
       assertEquals("north", any.tags().get("region"));
       assertEquals(any.group(), "host=" + any.tags().get("host"));
+    }
+  }
+
+  /** Passes points on, and notes by how much their timestamps are before the ends of windows. */
+  private static final class Ends extends ProcessFunction<Point, Point> {
+
+    private static final long serialVersionUID = 1L;
+
+    private static final Set<Long> BEFORE_ENDS = ConcurrentHashMap.newKeySet();
+
+    @Override
+    public void processElement(Point point, Context context, Collector<Point> points) {
+      long end = (point.timestamp() / WINDOW_MS + 1) * WINDOW_MS;
+      BEFORE_ENDS.add(end - context.timestamp());
+      points.collect(point);
+    }
+  }
+
+  /** Whatever the moments of watermarks are, and where the job begins again. */
+  @Test
+  void pointsMadeOfABatchHaveTheTimestampOfItsWindow() throws Exception {
+    try (HostProcess host = TestHost.start("batch_to_stream");
+        Cluster cluster = new Cluster(folder)) {
+      Faults faults = Faults.at(33_333);
+      Recorder recorder = new Recorder();
+      StreamExecutionEnvironment environment = cluster.environment();
+      environment.setParallelism(2);
+      recorder.record(
+          KapacitorWasm.apply(
+                  Series.stream(environment, COUNT, faults)
+                      .keyBy(Point::group)
+                      .window(TumblingEventTimeWindows.of(Duration.ofMillis(WINDOW_MS))),
+                  KapacitorWasm.function("batch_to_stream").socketDir(host.socketDir()))
+              .uid("last")
+              .process(new Ends(), PointTypeInfo.INSTANCE));
+      cluster.run(environment);
+      assertTrue(faults.areDone());
+      assertTrue(recorder.points().size() > 100, "too few points: " + recorder.points().size());
+      assertEquals(Set.of(1L), Ends.BEFORE_ENDS);
     }
   }
 
