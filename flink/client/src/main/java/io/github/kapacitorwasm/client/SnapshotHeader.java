@@ -20,6 +20,8 @@ import java.util.Arrays;
  * @param pointsSkipped points of these that were skipped, since the plugin failed at them
  * @param pointsSkippedByPlugin points of these that the plugin has skipped by itself, such as those
  *     without the field that an option names
+ * @param pointsDropped points of the output that the host has left out, since InfluxDB can't store
+ *     them
  */
 public record SnapshotHeader(
     boolean hasState,
@@ -28,7 +30,8 @@ public record SnapshotHeader(
     long pointsSeen,
     long pointsIn,
     long pointsSkipped,
-    long pointsSkippedByPlugin) {
+    long pointsSkippedByPlugin,
+    long pointsDropped) {
 
   private static final byte[] MAGIC = "KWSN".getBytes(US_ASCII);
   private static final int FORMAT = 1;
@@ -80,21 +83,24 @@ public record SnapshotHeader(
         pointsSeen,
         counts == null ? pointsSeen : counts[0],
         counts == null ? 0 : counts[1],
-        counts == null ? 0 : counts[2]);
+        counts == null ? 0 : counts[2],
+        counts == null ? 0 : counts[3]);
   }
 
   private static long[] counts(WireReader reader) throws WireException {
     long pointsIn = 0;
     long skipped = 0;
     long skippedByPlugin = 0;
+    long dropped = 0;
     while (reader.next()) {
       switch (reader.field()) {
         case 1 -> pointsIn = reader.varint();
         case 3 -> skipped = reader.varint();
         case 4 -> skippedByPlugin = reader.varint();
+        case 7 -> dropped = reader.varint();
         default -> {}
       }
     }
-    return new long[] {pointsIn, skipped, skippedByPlugin};
+    return new long[] {pointsIn, skipped, skippedByPlugin, dropped};
   }
 }

@@ -88,7 +88,21 @@ record JobConfig(
    * @param length time from begin to end
    * @param every time from begin to begin
    */
-  record Window(Duration length, Duration every) {}
+  record Window(Duration length, Duration every) {
+
+    /** The time from the begin of the year 1, from which Go counts, to that of 1970. */
+    private static final Duration YEAR_1 = Duration.ofDays(719_162);
+
+    /**
+     * By how much windows begin behind multiples of {@code every} since 1970. They end at multiples
+     * of {@code every} since the year 1, as those of Kapacitor with {@code .align()} do: see {@code
+     * window.go} of Kapacitor, and {@code Time.Truncate} of Go.
+     */
+    Duration offset() {
+      long before = YEAR_1.plus(length).toMillis();
+      return Duration.ofMillis(Math.floorMod(-before, every.toMillis()));
+    }
+  }
 
   /**
    * A call in the chain.

@@ -20,6 +20,7 @@ final class OverlapTrigger extends Trigger<Point, TimeWindow> {
   private final String node;
   private final long length;
   private final long every;
+  private final long offset;
   private final EventTimeTrigger end = EventTimeTrigger.create();
   private final Losses losses;
 
@@ -32,11 +33,13 @@ final class OverlapTrigger extends Trigger<Point, TimeWindow> {
    * @param node the call that gets the windows
    * @param length of a window
    * @param every time from the begin of a window to that of the next
+   * @param offset of the begins of windows from multiples of {@code every}
    */
-  OverlapTrigger(String job, String node, Duration length, Duration every) {
+  OverlapTrigger(String job, String node, Duration length, Duration every, Duration offset) {
     this.node = node;
     this.length = length.toMillis();
     this.every = every.toMillis();
+    this.offset = offset.toMillis();
     losses =
         new Losses(
             job,
@@ -52,7 +55,7 @@ final class OverlapTrigger extends Trigger<Point, TimeWindow> {
       isOpen = true;
     }
     losses.look();
-    long last = TimeWindow.getWindowStartWithOffset(timestamp, 0, every);
+    long last = TimeWindow.getWindowStartWithOffset(timestamp, offset, every);
     // Called for each window that has not ended; the last one of them is there in any case.
     if (window.getStart() == last) {
       long ended = context.getCurrentWatermark();

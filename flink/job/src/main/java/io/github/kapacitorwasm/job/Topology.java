@@ -58,13 +58,17 @@ final class Topology {
       return KapacitorWasm.apply(keyed, function).uid(uid);
     }
     JobConfig.Window window = plugin.window().get();
+    KeyedStream<Point, String> goingOn = KeptWatermark.in(keyed, uid + "-watermark");
     return KapacitorWasm.apply(
             window.every().equals(window.length())
-                ? keyed.window(TumblingEventTimeWindows.of(window.length()))
-                : keyed
-                    .window(SlidingEventTimeWindows.of(window.length(), window.every()))
+                ? goingOn.window(TumblingEventTimeWindows.of(window.length(), window.offset()))
+                : goingOn
+                    .window(
+                        SlidingEventTimeWindows.of(
+                            window.length(), window.every(), window.offset()))
                     .trigger(
-                        new OverlapTrigger(job, plugin.node(), window.length(), window.every())),
+                        new OverlapTrigger(
+                            job, plugin.node(), window.length(), window.every(), window.offset())),
             function,
             late ->
                 late.process(new LatePoints(job, plugin.node()), PointTypeInfo.INSTANCE)

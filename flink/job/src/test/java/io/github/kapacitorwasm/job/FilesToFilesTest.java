@@ -88,13 +88,17 @@ class FilesToFilesTest {
   void whatAPluginSkipsIsCountedAndTheReasonIsInFlinksLog() throws Exception {
     Path in = Files.createDirectory(folder.resolve("in"));
     // The plugin takes numbers.
-    Files.writeString(in.resolve("text.lp"), "cpu,host=a usage=\"text\" 1\ncpu,host=a usage=1 2\n");
+    Files.writeString(
+        in.resolve("text.lp"),
+        "cpu,host=a usage=\"text\" 1\ncpu,host=a usage=1 2\ncpu,host=a,time=x usage=1 3\n");
     try (LogLines log = new LogLines();
         Flink flink = new Flink(folder)) {
       Map<String, Object> totals = flink.finish(flink.start(Files.readString(job())));
       assertEquals(1L, totals.get("kapacitor_wasm.pointsSkippedByPlugin"));
       assertEquals(0L, totals.get("kapacitor_wasm.pointsSkipped"));
-      assertTrue(log.hasMatch("host: .* lvl=warn msg=.* task=means .*usage.*"), log.toString());
+      assertEquals(1L, totals.get("kapacitor_wasm.pointsDropped"));
+      assertTrue(
+          log.hasMatch("job means: host: .* lvl=warn msg=.* task=means .*usage.*"), log.toString());
     }
   }
 

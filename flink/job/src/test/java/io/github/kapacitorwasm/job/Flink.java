@@ -7,6 +7,8 @@ import java.util.Map;
 import org.apache.flink.api.common.JobID;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.core.execution.SavepointFormatType;
+import org.apache.flink.runtime.jobgraph.JobGraph;
+import org.apache.flink.runtime.jobgraph.SavepointRestoreSettings;
 import org.apache.flink.runtime.jobmaster.JobResult;
 import org.apache.flink.runtime.minicluster.MiniCluster;
 import org.apache.flink.runtime.minicluster.MiniClusterConfiguration;
@@ -50,6 +52,15 @@ final class Flink implements AutoCloseable {
 
   /** Starts the job that a job.toml describes. Kafka is asked before, as by the program. */
   JobID start(String toml) throws Exception {
+    return start(toml, SavepointRestoreSettings.none());
+  }
+
+  /** Starts it from a savepoint. */
+  JobID start(String toml, String savepoint) throws Exception {
+    return start(toml, SavepointRestoreSettings.forPath(savepoint));
+  }
+
+  private JobID start(String toml, SavepointRestoreSettings savepoint) throws Exception {
     Path file = Files.writeString(folder.resolve("job.toml"), toml);
     JobConfig config = ConfigReader.read(file);
     KafkaCheck.check(config);
@@ -64,7 +75,9 @@ final class Flink implements AutoCloseable {
     Topology.build(environment, config);
     StreamGraph graph = environment.getStreamGraph();
     graph.setJobName(config.name());
-    return cluster.submitJob(graph.getJobGraph()).get().getJobID();
+    JobGraph job = graph.getJobGraph();
+    job.setSavepointRestoreSettings(savepoint);
+    return cluster.submitJob(job).get().getJobID();
   }
 
   /** Waits for the good end of a job, and returns what Flink keeps of its accumulators. */

@@ -28,6 +28,8 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Jobs with a plugin that takes batches, behind windows of ten minutes. */
 @Timeout(240)
@@ -124,13 +126,17 @@ class WindowTest {
               flink.start(job("[source]\npath = \"series\"", "path = \"out\"", host.socketDir())));
       assertEquals(0L, totals.get("kapacitor_wasm.pointsLate"));
       try (Stream<Path> files = Files.list(folder.resolve("out"))) {
-        assertEquals(expected, points(files.toList()));
+        assertEquals(expected, byTime(points(files.toList())));
       }
     }
   }
 
   /** What the host alone finds. */
   private Map<Long, Point> replay(List<Path> input) throws Exception {
+    return byTime(replay(input, "10m", "10m"));
+  }
+
+  private List<Point> replay(List<Path> input, String window, String every) throws Exception {
     Path output = folder.resolve("replay.lp");
     List<String> command =
         new ArrayList<>(
@@ -141,7 +147,8 @@ class WindowTest {
                 "--call=" + CALL,
                 "--measurement=cpu",
                 "--group-by=host",
-                "--window=10m",
+                "--window=" + window,
+                "--every=" + every,
                 "--align",
                 "--precision=s",
                 "--output=" + output));
@@ -152,7 +159,7 @@ class WindowTest {
     return points(List.of(output));
   }
 
-  private static Map<Long, Point> points(List<Path> files) throws Exception {
+  private static List<Point> points(List<Path> files) throws Exception {
     LineParser parser = new LineParser(Precision.NS, new Grouping(List.of("host"), false));
     List<Point> points = new ArrayList<>();
     for (Path file : files) {
@@ -167,6 +174,10 @@ class WindowTest {
               breaks -> file + ":" + breaks,
               new ListCollector<>(points));
     }
+    return points;
+  }
+
+  private static Map<Long, Point> byTime(List<Point> points) {
     Map<Long, Point> byTime = new TreeMap<>();
     points.forEach(point -> byTime.put(point.timeNanos(), point));
     assertEquals(byTime.size(), points.size(), "some results are there twice");
@@ -192,10 +203,11 @@ class WindowTest {
               "kapacitor_wasm.pointsLate", 0L,
               "kapacitor_wasm.pointsNotWritten", 0L,
               "kapacitor_wasm.pointsSkipped", 0L,
-              "kapacitor_wasm.pointsSkippedByPlugin", 0L),
+              "kapacitor_wasm.pointsSkippedByPlugin", 0L,
+              "kapacitor_wasm.pointsDropped", 0L),
           totals);
       try (Stream<Path> files = Files.list(folder.resolve("out"))) {
-        assertEquals(expected, points(files.toList()));
+        assertEquals(expected, byTime(points(files.toList())));
       }
       assertEquals(0, LastCounts.take("pointsLate"));
     }
@@ -309,6 +321,65 @@ class WindowTest {
               "job outliers: a point of `cpu` of the group `host=h0` at 2023-11-14T22:27:30Z came"
                   + " after the end of some of its windows for outliers, and is not in these: windows"
                   + " have ended up to 2023-11-14T22:"));
+    }
+  }
+
+  /** Kapacitor counts multiples from the year 1, and it is the ends of windows that are such. */
+  @ParameterizedTest
+  @CsvSource({"7m, 7m", "10m, 4m", "9m, 7m"})
+  void windowsEndWhereThoseOfKapacitorDo(String window, String every) throws Exception {
+    List<Point> expected = replay(writeInput(), window, every);
+    assertTrue(expected.size() > 30, "outliers: " + expected.size());
+    try (HostProcess host = TestHost.start("outliers");
+        Flink flink = new Flink(folder)) {
+      String toml = job("[source]\npath = \"in\"", "path = \"out\"", host.socketDir());
+      String windows = "window = \"" + window + "\"\nevery = \"" + every + "\"";
+      var unused = flink.finish(flink.start(toml.replace("window = \"10m\"", windows)));
+      try (Stream<Path> files = Files.list(folder.resolve("out"))) {
+        List<Point> found = new ArrayList<>(points(files.toList()));
+        for (Point point : expected) {
+          assertTrue(found.remove(point), "missing: " + point);
+        }
+        // Where the input ends, Kapacitor sends one more window at most.
+        long end = (BEGIN + POINTS - 600) * 1_000_000_000L;
+        assertTrue(found.stream().allMatch(point -> point.timeNanos() > end), found::toString);
+      }
+    }
+  }
+
+  @Test
+  void aLatePointIsLateAfterARestartToo() throws Exception {
+    KafkaBroker broker = KafkaBroker.get();
+    broker.create(2, "again-in", "again-out");
+    try (HostProcess host = TestHost.start("outliers");
+        Flink flink = new Flink(folder);
+        KafkaConsumer<String, String> results = broker.consumer("again-out", "read_committed")) {
+      String toml =
+          job(
+              "[kafka]\nbootstrap-servers = [\""
+                  + broker.servers()
+                  + "\"]\n[source]\nidleness = \"2s\"\ntopics = [\"again-in\"]",
+              "topic = \"again-out\"",
+              host.socketDir());
+      List<String> found = new ArrayList<>();
+      JobID job = flink.start(toml);
+      broker.send("again-in", lines(0, 590));
+      broker.send("again-in", List.of(outlier(300)));
+      broker.send("again-in", lines(590, 700));
+      await(results, found, 1);
+      String savepoint = flink.stop(job);
+      long unused = LastCounts.take("pointsLate");
+      job = flink.start(toml, savepoint);
+      // The window of these has been sent; alone, they would be one more.
+      List<String> late = new ArrayList<>(lines(0, 140));
+      late.add(outlier(150));
+      broker.send("again-in", late);
+      broker.send("again-in", List.of(outlier(650)));
+      broker.send("again-in", lines(700, 1_300));
+      await(results, found, 2);
+      flink.cancel(job);
+      assertEquals(List.of(result(300), result(650)), found);
+      assertEquals(late.size(), LastCounts.take("pointsLate"));
     }
   }
 }

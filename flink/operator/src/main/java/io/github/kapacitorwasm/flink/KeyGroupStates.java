@@ -3,6 +3,7 @@ package io.github.kapacitorwasm.flink;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -16,8 +17,7 @@ final class KeyGroupStates {
   private final String function;
   private final Map<Integer, KeyGroupState> states = new HashMap<>();
   private long bytes;
-  private long pointsSkipped;
-  private long pointsSkippedByPlugin;
+  private final Map<StateCount, Long> counts = new EnumMap<>(StateCount.class);
 
   KeyGroupStates(String function) {
     this.function = function;
@@ -46,14 +46,11 @@ final class KeyGroupStates {
 
   void put(int keyGroup, KeyGroupState state) {
     KeyGroupState before = states.put(keyGroup, state);
-    if (before != null) {
-      bytes -= before.snapshot().length;
-      pointsSkipped -= before.header().pointsSkipped();
-      pointsSkippedByPlugin -= before.header().pointsSkippedByPlugin();
+    bytes += state.snapshot().length - (before == null ? 0 : before.snapshot().length);
+    for (StateCount count : StateCount.values()) {
+      long more = count.of(state) - (before == null ? 0 : count.of(before));
+      counts.merge(count, more, Long::sum);
     }
-    bytes += state.snapshot().length;
-    pointsSkipped += state.header().pointsSkipped();
-    pointsSkippedByPlugin += state.header().pointsSkippedByPlugin();
   }
 
   void write(int keyGroup, OutputStream target) throws IOException {
@@ -65,13 +62,8 @@ final class KeyGroupStates {
     return bytes;
   }
 
-  /** How many points the states have skipped, since their plugin failed at them. */
-  long pointsSkipped() {
-    return pointsSkipped;
-  }
-
-  /** How many points the plugins of the states have skipped by themselves. */
-  long pointsSkippedByPlugin() {
-    return pointsSkippedByPlugin;
+  /** What all states say together. */
+  long count(StateCount count) {
+    return counts.getOrDefault(count, 0L);
   }
 }

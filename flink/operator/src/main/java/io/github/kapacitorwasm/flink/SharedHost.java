@@ -18,7 +18,7 @@ final class SharedHost {
   private static final Logger LOG = LoggerFactory.getLogger(SharedHost.class);
 
   /** What is logged for a line of the host's log. */
-  private static final String LINE = "host: {}";
+  private static final String LINE = "job {}: host: {}";
 
   /** The hosts of this process; a job has a class loader, and so a map, of its own. */
   private static final Map<Command, SharedHost> HOSTS = new HashMap<>();
@@ -30,33 +30,37 @@ final class SharedHost {
   private final HostProcess host;
   private int users;
 
-  private SharedHost(Command command) throws IOException, InterruptedException {
+  private SharedHost(String job, Command command) throws IOException, InterruptedException {
     this.command = command;
-    host = HostProcess.start(command.program(), command.plugins(), SharedHost::log);
+    host =
+        HostProcess.start(
+            command.program(), command.plugins(), (level, line) -> log(job, level, line));
   }
 
-  /** Writes a line of the host's log, which names the job as its task, into that of Flink. */
-  private static void log(System.Logger.Level level, String line) {
+  /** Writes a line of the log of the host of a job into that of Flink. */
+  private static void log(String job, System.Logger.Level level, String line) {
     switch (level) {
-      case ERROR -> LOG.error(LINE, line);
-      case WARNING -> LOG.warn(LINE, line);
-      default -> LOG.debug(LINE, line);
+      case ERROR -> LOG.error(LINE, job, line);
+      case WARNING -> LOG.warn(LINE, job, line);
+      default -> LOG.debug(LINE, job, line);
     }
   }
 
   /**
    * Returns a host that runs, and starts it if there is none.
    *
+   * @param job the job that uses it, for the log
    * @param program the program {@code kapacitor-wasm}
    * @param plugins folder of its plugins
    * @throws IOException if it does not start, with the last lines of its log
    */
-  static SharedHost acquire(Path program, Path plugins) throws IOException, InterruptedException {
+  static SharedHost acquire(String job, Path program, Path plugins)
+      throws IOException, InterruptedException {
     Command command = new Command(program, plugins);
     synchronized (HOSTS) {
       SharedHost found = HOSTS.get(command);
       if (found == null || !found.host.process().isAlive()) {
-        found = new SharedHost(command);
+        found = new SharedHost(job, command);
         HOSTS.put(command, found);
       }
       found.users++;

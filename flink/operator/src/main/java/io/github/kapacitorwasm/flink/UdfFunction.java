@@ -222,10 +222,10 @@ public final class UdfFunction implements Serializable {
     return program != null;
   }
 
-  /** Starts the host, or shares it with others. */
-  SharedHost acquireHost() throws UdfException, InterruptedException {
+  /** Starts the host for a job, or shares it with others. */
+  SharedHost acquireHost(String job) throws UdfException, InterruptedException {
     try {
-      return SharedHost.acquire(Path.of(program), Path.of(pluginsDir));
+      return SharedHost.acquire(job, Path.of(program), Path.of(pluginsDir));
     } catch (IOException e) {
       throw new UdfException(name, "", "the host " + program + " can't be started", e);
     }

@@ -16,8 +16,9 @@ final class UdfMetrics {
   static void register(MetricGroup group, UdfOperator<?> operator) {
     gauge(group, "pointsIn", operator::pointsIn);
     gauge(group, "pointsOut", operator::pointsOut);
-    gauge(group, "pointsSkipped", () -> operator.states().pointsSkipped());
-    gauge(group, "pointsSkippedByPlugin", () -> operator.states().pointsSkippedByPlugin());
+    for (StateCount count : StateCount.values()) {
+      gauge(group, count.metric(), () -> operator.states().count(count));
+    }
     gauge(group, "bytesSent", () -> operator.sessions().client().bytesSent());
     gauge(group, "bytesReceived", () -> operator.sessions().client().bytesReceived());
     gauge(group, "sessions", () -> (long) operator.sessions().size());

@@ -5,6 +5,8 @@ import io.github.kapacitorwasm.client.FunctionInfo;
 import io.github.kapacitorwasm.client.UdfException;
 import io.github.kapacitorwasm.client.UdfSession;
 import java.nio.file.Path;
+import java.util.EnumMap;
+import java.util.Map;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.flink.api.common.accumulators.LongCounter;
@@ -48,8 +50,7 @@ abstract class UdfOperator<T> extends AbstractStreamOperator<Point>
   private transient boolean isFlushDue;
   private transient KeyGroupStates states;
   private transient boolean makesStreamOfBatches;
-  private transient LongCounter pointsSkipped;
-  private transient LongCounter pointsSkippedByPlugin;
+  private transient Map<StateCount, LongCounter> counters;
   private transient long pointsIn;
   private transient long snapshotNanos;
 
@@ -95,7 +96,7 @@ abstract class UdfOperator<T> extends AbstractStreamOperator<Point>
             function,
             task,
             getRuntimeContext().getTaskInfo().getMaxNumberOfParallelSubtasks(),
-            socketDir(),
+            socketDir(task),
             states,
             results,
             fence,
@@ -104,17 +105,18 @@ abstract class UdfOperator<T> extends AbstractStreamOperator<Point>
     checkEdge(info);
     makesStreamOfBatches = info.wants() == EdgeType.BATCH && info.provides() == EdgeType.STREAM;
     sessions.restore();
-    pointsSkipped = getRuntimeContext().getLongCounter("kapacitor_wasm.pointsSkipped");
-    pointsSkipped.add(states.pointsSkipped());
-    pointsSkippedByPlugin =
-        getRuntimeContext().getLongCounter("kapacitor_wasm.pointsSkippedByPlugin");
-    pointsSkippedByPlugin.add(states.pointsSkippedByPlugin());
+    counters = new EnumMap<>(StateCount.class);
+    for (StateCount count : StateCount.values()) {
+      LongCounter counter = getRuntimeContext().getLongCounter("kapacitor_wasm." + count.metric());
+      counter.add(states.count(count));
+      counters.put(count, counter);
+    }
     UdfMetrics.register(getMetricGroup().addGroup("kapacitor_wasm"), this);
   }
 
-  private Path socketDir() throws UdfException, InterruptedException {
+  private Path socketDir(String task) throws UdfException, InterruptedException {
     if (function.isHostStarted()) {
-      host = function.acquireHost();
+      host = function.acquireHost(task);
       return host.socketDir();
     }
     return SocketDir.of(
@@ -193,7 +195,7 @@ abstract class UdfOperator<T> extends AbstractStreamOperator<Point>
 
   private void finish(Watermark mark) throws Exception {
     settle();
-    logSkipped();
+    logCounts();
     sessions.finish();
     passOn(mark);
   }
@@ -209,20 +211,12 @@ abstract class UdfOperator<T> extends AbstractStreamOperator<Point>
     }
   }
 
-  private void logSkipped() {
-    if (states.pointsSkipped() > 0) {
-      LOG.warn(
-          "function {} has skipped {} points in all, since its plugin failed at them; the host's"
-              + " log says why",
-          function.name(),
-          states.pointsSkipped());
-    }
-    if (states.pointsSkippedByPlugin() > 0) {
-      LOG.warn(
-          "function {} has skipped {} points in all by itself, such as those without a field that"
-              + " an option names; the host's log says why",
-          function.name(),
-          states.pointsSkippedByPlugin());
+  private void logCounts() {
+    for (StateCount count : StateCount.values()) {
+      long points = states.count(count);
+      if (points > 0) {
+        LOG.warn("function " + function.name() + " " + count.sentence(), points);
+      }
     }
   }
 
@@ -250,11 +244,9 @@ abstract class UdfOperator<T> extends AbstractStreamOperator<Point>
   /** Takes the snapshots that are due, and passes on all results of the points so far. */
   private void settle() throws Exception {
     long begin = System.nanoTime();
-    long skippedBefore = states.pointsSkipped();
-    long skippedByPluginBefore = states.pointsSkippedByPlugin();
+    counters.forEach((count, counter) -> counter.add(-states.count(count)));
     sessions.snapshot();
-    pointsSkipped.add(states.pointsSkipped() - skippedBefore);
-    pointsSkippedByPlugin.add(states.pointsSkippedByPlugin() - skippedByPluginBefore);
+    counters.forEach((count, counter) -> counter.add(states.count(count)));
     while (fence.isHolding()) {
       sessions.await(() -> !fence.isAsking());
       fence.askNext();
