@@ -98,6 +98,18 @@ public final class TryPoints {
     return FIRST_NANOS + i * STEP_NANOS;
   }
 
+  /** Sends a record; the program ends if Kafka does not take it, since the results would lack it. */
+  private static void send(KafkaProducer<byte[], byte[]> producer, ProducerRecord<byte[], byte[]> record) {
+    producer.send(
+        record,
+        (metadata, problem) -> {
+          if (problem != null) {
+            System.err.println("a point can't be sent: " + problem);
+            System.exit(1);
+          }
+        });
+  }
+
   /**
    * Sends points at a rate, and writes into a file how many there were. The last quarter comes at a tenth of the rate
    * until the file {@code done} is there: on a slow machine, too, there have to be points until the last step.
@@ -112,9 +124,9 @@ public final class TryPoints {
       for (long i = 0; i < count; i++) {
         byte[] key = ("server" + i % HOSTS).getBytes(UTF_8);
         String line = tags(i) + before(i) + behind(i) + " " + time(i) + "\n";
-        producer.send(new ProducerRecord<>(topic, key, line.getBytes(UTF_8)));
+        send(producer, new ProducerRecord<>(topic, key, line.getBytes(UTF_8)));
         if (i % BAD_EVERY == BAD_EVERY / 2) {
-          producer.send(new ProducerRecord<>(topic, key, "cpu,host=server0 usage_user=high\n".getBytes(UTF_8)));
+          send(producer, new ProducerRecord<>(topic, key, "cpu,host=server0 usage_user=high\n".getBytes(UTF_8)));
         }
         if (i % 1_000 == 0) {
           tell(progress, i);

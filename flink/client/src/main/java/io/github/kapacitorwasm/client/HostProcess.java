@@ -53,11 +53,21 @@ public final class HostProcess implements Closeable {
 
   /**
    * Waits for the end of this process, which closes the pipe however it ends, and then ends the
-   * host and deletes its folder: a process that is killed can't.
+   * host, if need be by force after 15 seconds, and deletes its folder: a process that is killed
+   * can't.
    */
   private static final String WATCH =
-      "cat >/dev/null; kill \"$1\"; while kill -0 \"$1\" 2>/dev/null; do sleep 0.2; done;"
-          + " rm -rf -- \"$2\"";
+      """
+      cat >/dev/null
+      kill "$1"
+      waits=0
+      while kill -0 "$1" 2>/dev/null; do
+        sleep 0.2
+        waits=$((waits + 1))
+        [ $waits -ne 75 ] || kill -9 "$1"
+      done
+      rm -rf -- "$2"
+      """;
 
   private final Path folder;
   private final Process process;

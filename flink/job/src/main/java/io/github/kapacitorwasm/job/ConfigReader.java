@@ -132,11 +132,22 @@ final class ConfigReader {
         interval,
         kafka(source, sink),
         source,
-        new LinkedHashSet<>(from.texts(Key.MEASUREMENTS)),
+        measurements(from),
         new Grouping(groupBy(from), from.flag(Key.GROUP_BY_MEASUREMENT)),
         plugins,
         sink,
         host());
+  }
+
+  private static Set<String> measurements(Values from) {
+    List<String> measurements = from.texts(Key.MEASUREMENTS);
+    if (measurements.contains("*")) {
+      from.mistake(
+          Key.MEASUREMENTS,
+          "has `*`, and measurements are compared as they are written; leave `measurements` out to"
+              + " take all");
+    }
+    return new LinkedHashSet<>(measurements);
   }
 
   private Optional<JobConfig.Kafka> kafka(JobConfig.Source source, JobConfig.Sink sink) {

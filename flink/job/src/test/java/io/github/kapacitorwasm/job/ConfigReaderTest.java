@@ -152,6 +152,7 @@ class ConfigReaderTest {
           3#parallelism = 129#`parallelism` must be from 1 to 128, and is 129
           5#topic = 'in'#`topic` is no key of [source]; the keys are topics, path
           6#precision = 'min'#`precision` must be one of 'ns', 'us', 'ms', 's', and is 'min'
+          8#measurements = ['cpu', '*']#`measurements` has `*`, and measurements are compared as they are written
           8#group-by = 'host'#`group-by` must be an array of strings
           8#group-by = []#`group-by` is an empty array
           8#group-by = ['']#`group-by` has an empty text
