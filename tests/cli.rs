@@ -86,7 +86,7 @@ fn config_prints_udf_toml_for_flink() {
     let parsed: toml::Table = printed.parse().unwrap();
     let keys: Vec<&str> = parsed.keys().map(String::as_str).collect();
     assert_eq!(keys, ["plugins-dir", "sessions", "socket-dir", "state-dir"]);
-    assert_eq!(parsed["sessions"].to_string(), "{ queue = \"256KiB\" }");
+    assert_eq!(parsed["sessions"].to_string(), "{ drain-deadline = \"1m\", queue = \"256KiB\" }");
 
     let setup = Setup::new("").with(&["mirror"]);
     let folder = setup.folder.path().join("run \"1\"");
