@@ -1,7 +1,6 @@
 package io.github.kapacitorwasm.job;
 
 import io.github.kapacitorwasm.flink.Point;
-import java.time.Duration;
 import java.time.Instant;
 import org.apache.flink.streaming.api.windowing.triggers.EventTimeTrigger;
 import org.apache.flink.streaming.api.windowing.triggers.Trigger;
@@ -31,15 +30,13 @@ final class OverlapTrigger extends Trigger<Point, TimeWindow> {
    *
    * @param job the job, for the log
    * @param node the call that gets the windows
-   * @param length of a window
-   * @param every time from the begin of a window to that of the next
-   * @param offset of the begins of windows from multiples of {@code every}
+   * @param window the windows
    */
-  OverlapTrigger(String job, String node, Duration length, Duration every, Duration offset) {
+  OverlapTrigger(String job, String node, JobConfig.Window window) {
     this.node = node;
-    this.length = length.toMillis();
-    this.every = every.toMillis();
-    this.offset = offset.toMillis();
+    this.length = window.length().toMillis();
+    this.every = window.every().toMillis();
+    this.offset = window.offset().toMillis();
     losses =
         new Losses(
             job,

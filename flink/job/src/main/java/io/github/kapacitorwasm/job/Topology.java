@@ -66,9 +66,7 @@ final class Topology {
                     .window(
                         SlidingEventTimeWindows.of(
                             window.length(), window.every(), window.offset()))
-                    .trigger(
-                        new OverlapTrigger(
-                            job, plugin.node(), window.length(), window.every(), window.offset())),
+                    .trigger(new OverlapTrigger(job, plugin.node(), window)),
             function,
             late ->
                 late.process(new LatePoints(job, plugin.node()), PointTypeInfo.INSTANCE)

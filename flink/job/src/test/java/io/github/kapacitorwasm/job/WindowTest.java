@@ -213,6 +213,15 @@ class WindowTest {
     }
   }
 
+  /** The job from the topic NAME-in to the topic NAME-out, with another line for its source. */
+  private static String topics(KafkaBroker broker, String name, String more, HostProcess host) {
+    return job(
+        "[kafka]\nbootstrap-servers = [\"%s\"]\n[source]\ntopics = [\"%s-in\"]\n%s"
+            .formatted(broker.servers(), name, more),
+        "topic = \"" + name + "-out\"",
+        host.socketDir());
+  }
+
   private static List<String> lines(int from, int to) {
     List<String> lines = new ArrayList<>();
     for (int i = from; i < to; i += HOSTS) {
@@ -249,14 +258,7 @@ class WindowTest {
         LogLines log = new LogLines();
         KafkaConsumer<String, String> results = broker.consumer("late-out", "read_committed")) {
       long unused = LastCounts.take("pointsLate");
-      JobID job =
-          flink.start(
-              job(
-                  "[kafka]\nbootstrap-servers = [\""
-                      + broker.servers()
-                      + "\"]\n[source]\ntopics = [\"late-in\"]",
-                  "topic = \"late-out\"",
-                  host.socketDir()));
+      JobID job = flink.start(topics(broker, "late", "", host));
       List<String> found = new ArrayList<>();
       broker.send("late-in", lines(0, 590));
       broker.send("late-in", List.of(outlier(300), "cpu usage=wrong 1"));
@@ -293,13 +295,7 @@ class WindowTest {
         LogLines log = new LogLines();
         KafkaConsumer<String, String> results = broker.consumer("partly-out", "read_committed")) {
       long unused = LastCounts.take("pointsPartlyLate");
-      String toml =
-          job(
-              "[kafka]\nbootstrap-servers = [\""
-                  + broker.servers()
-                  + "\"]\n[source]\ntopics = [\"partly-in\"]",
-              "topic = \"partly-out\"",
-              host.socketDir());
+      String toml = topics(broker, "partly", "", host);
       JobID job = flink.start(toml.replace("window = \"10m\"", "window = \"10m\"\nevery = \"5m\""));
       List<String> found = new ArrayList<>();
       broker.send("partly-in", lines(0, 590));
@@ -354,13 +350,7 @@ class WindowTest {
     try (HostProcess host = TestHost.start("outliers");
         Flink flink = new Flink(folder);
         KafkaConsumer<String, String> results = broker.consumer("again-out", "read_committed")) {
-      String toml =
-          job(
-              "[kafka]\nbootstrap-servers = [\""
-                  + broker.servers()
-                  + "\"]\n[source]\nidleness = \"2s\"\ntopics = [\"again-in\"]",
-              "topic = \"again-out\"",
-              host.socketDir());
+      String toml = topics(broker, "again", "idleness = \"2s\"", host);
       List<String> found = new ArrayList<>();
       JobID job = flink.start(toml);
       broker.send("again-in", lines(0, 590));

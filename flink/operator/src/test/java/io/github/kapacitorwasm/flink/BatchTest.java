@@ -15,6 +15,8 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.UnaryOperator;
+import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.streaming.api.functions.ProcessFunction;
 import org.apache.flink.streaming.api.windowing.assigners.TumblingEventTimeWindows;
@@ -45,19 +47,7 @@ class BatchTest {
               .option("field", "usage_user")
               .option("scale", 0.4)
               .socketDir(host.socketDir());
-      Faults faults = Faults.at(33_333);
-      Recorder recorder = new Recorder();
-      StreamExecutionEnvironment environment = cluster.environment();
-      environment.setParallelism(2);
-      recorder.record(
-          KapacitorWasm.apply(
-                  Series.stream(environment, COUNT, faults)
-                      .keyBy(Point::group)
-                      .window(TumblingEventTimeWindows.of(Duration.ofMillis(WINDOW_MS))),
-                  outliers)
-              .uid("outliers"));
-      cluster.run(environment);
-      assertTrue(faults.areDone());
+      Recorder recorder = run(cluster, outliers, points -> points);
       Map<String, Double> found = new TreeMap<>();
       recorder
           .points()
@@ -68,6 +58,29 @@ class BatchTest {
       assertEquals("north", any.tags().get("region"));
       assertEquals(any.group(), "host=" + any.tags().get("host"));
     }
+  }
+
+  /** Gives windows to a function, in a job that fails once, and records what it makes of them. */
+  private static Recorder run(
+      Cluster cluster,
+      UdfFunction function,
+      UnaryOperator<SingleOutputStreamOperator<Point>> behind)
+      throws Exception {
+    Faults faults = Faults.at(33_333);
+    Recorder recorder = new Recorder();
+    StreamExecutionEnvironment environment = cluster.environment();
+    environment.setParallelism(2);
+    recorder.record(
+        behind.apply(
+            KapacitorWasm.apply(
+                    Series.stream(environment, COUNT, faults)
+                        .keyBy(Point::group)
+                        .window(TumblingEventTimeWindows.of(Duration.ofMillis(WINDOW_MS))),
+                    function)
+                .uid(function.name())));
+    cluster.run(environment);
+    assertTrue(faults.areDone());
+    return recorder;
   }
 
   /** Passes points on, and notes by how much their timestamps are before the ends of windows. */
@@ -90,20 +103,9 @@ class BatchTest {
   void pointsMadeOfABatchHaveTheTimestampOfItsWindow() throws Exception {
     try (HostProcess host = TestHost.start("batch_to_stream");
         Cluster cluster = new Cluster(folder)) {
-      Faults faults = Faults.at(33_333);
-      Recorder recorder = new Recorder();
-      StreamExecutionEnvironment environment = cluster.environment();
-      environment.setParallelism(2);
-      recorder.record(
-          KapacitorWasm.apply(
-                  Series.stream(environment, COUNT, faults)
-                      .keyBy(Point::group)
-                      .window(TumblingEventTimeWindows.of(Duration.ofMillis(WINDOW_MS))),
-                  KapacitorWasm.function("batch_to_stream").socketDir(host.socketDir()))
-              .uid("last")
-              .process(new Ends(), PointTypeInfo.INSTANCE));
-      cluster.run(environment);
-      assertTrue(faults.areDone());
+      UdfFunction last = KapacitorWasm.function("batch_to_stream").socketDir(host.socketDir());
+      Recorder recorder =
+          run(cluster, last, points -> points.process(new Ends(), PointTypeInfo.INSTANCE));
       assertTrue(recorder.points().size() > 100, "too few points: " + recorder.points().size());
       assertEquals(Set.of(1L), Ends.BEFORE_ENDS);
     }
